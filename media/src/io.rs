@@ -1,0 +1,384 @@
+//! What goes into the [`Engine`](crate::engine::Engine) and what comes out of it.
+//!
+//! Four delivery classes, told apart by type: [`EngineEvent`] must arrive; [`Output::Pcm`] is ordered and may be dropped
+//! (counted); [`Output::Recorded`] goes to the recording writer and a lost frame becomes a marked gap;
+//! [`Output::Transmit`] leaves now or never.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// One signalling+media connection of a call. Unique within one engine for the life of the process.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct LegId(pub u64);
+
+/// Something that is being played to a leg. Chosen by who plays; unique within the leg.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct PlayId(pub u64);
+
+/// A socket of the shell, as the engine knows it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Socket {
+    /// The shard's SIP socket.
+    Sip,
+    /// The RTP socket of a leg, by its local UDP port (even); RTCP goes over `port + 1`.
+    Rtp(u16),
+    /// The RTCP socket that belongs to an RTP port; named by the RTP port.
+    Rtcp(u16),
+}
+
+/// Samples a second. Part of every audio type, so that 8 kHz is never taken for 16 kHz.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Rate {
+    /// Narrowband: G.711.
+    Hz8000,
+    /// Wideband: G.722, speech services.
+    Hz16000,
+}
+
+impl Rate {
+    /// As a number.
+    pub fn hz(self) -> u32 {
+        match self {
+            Self::Hz8000 => 8_000,
+            Self::Hz16000 => 16_000,
+        }
+    }
+
+    /// Samples of one 20 ms frame.
+    pub fn frame(self) -> usize {
+        self.hz() as usize / 50
+    }
+}
+
+/// Mono 16-bit audio with its rate.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Pcm {
+    /// Samples a second.
+    pub rate: Rate,
+    /// The samples.
+    pub samples: Arc<[i16]>,
+}
+
+/// Into the engine.
+#[derive(Debug)]
+pub enum Input<'a> {
+    /// A datagram came in.
+    Datagram {
+        /// On this socket.
+        socket: Socket,
+        /// From there.
+        remote: SocketAddr,
+        /// Its bytes.
+        bytes: &'a [u8],
+    },
+    /// The time asked for by `next_wake` has come (the 20 ms media tick included).
+    Wake,
+    /// Somebody wants something done.
+    Command(Command),
+}
+
+/// What the engine can be told to do. A command for a leg that is gone changes nothing.
+#[derive(Clone, Debug)]
+pub enum Command {
+    /// Place a call. `Dialing` with `tag` comes back with the new leg.
+    Dial {
+        /// Chosen by who dials, handed back in [`EngineEvent::Dialing`].
+        tag: u64,
+        /// Request-URI, such as `sip:clinic@192.0.2.1:5060`.
+        uri: String,
+        /// Where the INVITE goes (the shell has resolved the name).
+        remote: SocketAddr,
+        /// User part of the From address.
+        from: String,
+        /// Codecs to offer, best first.
+        codecs: Vec<Codec>,
+    },
+    /// Send 180 Ringing.
+    Ring {
+        /// Which leg.
+        leg: LegId,
+    },
+    /// Send 200 OK with our answer; media starts at once.
+    Answer {
+        /// Which leg.
+        leg: LegId,
+    },
+    /// Refuse an incoming leg with a final status (300 to 699).
+    Reject {
+        /// Which leg.
+        leg: LegId,
+        /// SIP status.
+        status: u16,
+    },
+    /// End a leg: BYE, CANCEL or 603 as its state demands.
+    Hangup {
+        /// Which leg.
+        leg: LegId,
+    },
+    /// Append audio to a playing (made by its first `Play`). Playings of a leg play one after the other.
+    Play {
+        /// Which leg.
+        leg: LegId,
+        /// Which playing.
+        id: PlayId,
+        /// What to append.
+        pcm: Pcm,
+        /// No more will be appended: `PlayedTo { done: true }` follows when the last sample has left.
+        last: bool,
+    },
+    /// Stop a playing at once but keep what is left of it.
+    Pause {
+        /// Which leg.
+        leg: LegId,
+        /// Which playing.
+        id: PlayId,
+    },
+    /// Go on where `Pause` stopped.
+    Resume {
+        /// Which leg.
+        leg: LegId,
+        /// Which playing.
+        id: PlayId,
+    },
+    /// Stop a playing at once and forget the rest. Overtakes everything queued; `PlayedTo { done: true }` says how far it came.
+    Flush {
+        /// Which leg.
+        leg: LegId,
+        /// Which playing.
+        id: PlayId,
+    },
+    /// Start or stop recording a leg (caller left, our side right).
+    Record {
+        /// Which leg.
+        leg: LegId,
+        /// On or off.
+        on: bool,
+    },
+    /// Start or stop handing out what the far end says, as 16 kHz frames with the high band filled on narrowband legs.
+    Tap {
+        /// Which leg.
+        leg: LegId,
+        /// On or off.
+        on: bool,
+    },
+    /// Send digits as RFC 4733 events.
+    Dtmf {
+        /// Which leg.
+        leg: LegId,
+        /// `0`-`9`, `*`, `#`, `A`-`D`.
+        digits: String,
+    },
+}
+
+/// A codec we speak.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Codec {
+    /// G.711 mu-law, 8 kHz, payload type 0.
+    Pcmu,
+    /// G.711 A-law, 8 kHz, payload type 8.
+    Pcma,
+    /// G.722, 16 kHz (RTP clock 8 kHz, RFC 3551 section 4.5.2), payload type 9.
+    G722,
+}
+
+/// Out of the engine.
+#[derive(Debug)]
+pub enum Output {
+    /// Send this datagram now.
+    Transmit {
+        /// From this socket.
+        socket: Socket,
+        /// To there.
+        remote: SocketAddr,
+        /// Its bytes.
+        bytes: Vec<u8>,
+    },
+    /// Open the RTP socket of this local port and the RTCP socket above it.
+    OpenPort(u16),
+    /// Close both after a quarantine, so that a new call never inherits stale media.
+    ClosePort(u16),
+    /// Must arrive.
+    Event(EngineEvent),
+    /// 20 ms of what the far end says (see [`Command::Tap`]).
+    Pcm {
+        /// Which leg.
+        leg: LegId,
+        /// 320 samples at 16 kHz.
+        pcm: Pcm,
+        /// Milliseconds after the leg was answered.
+        at_ms: u64,
+    },
+    /// 20 ms of both sides for the recording.
+    Recorded {
+        /// Which leg.
+        leg: LegId,
+        /// Samples a second.
+        rate: Rate,
+        /// Milliseconds after the leg was answered; frames follow each other without holes.
+        at_ms: u64,
+        /// What the far end said.
+        caller: Box<[i16]>,
+        /// What we said.
+        clinic: Box<[i16]>,
+    },
+}
+
+/// A fact about a leg that must arrive.
+#[derive(Clone, Debug, PartialEq)]
+pub enum EngineEvent {
+    /// Somebody calls. `Answer`, `Ring` or `Reject` is expected; 100 Trying has gone out.
+    Incoming {
+        /// The new leg.
+        leg: LegId,
+        /// User part of From (or P-Asserted-Identity from a trusted trunk); empty when withheld.
+        from: String,
+        /// Display name of From, empty when none.
+        name: String,
+        /// User part of the Request-URI.
+        to: String,
+        /// Where the request came from.
+        remote: SocketAddr,
+    },
+    /// A dialled leg exists.
+    Dialing {
+        /// The tag of [`Command::Dial`].
+        tag: u64,
+        /// The new leg.
+        leg: LegId,
+    },
+    /// The far end rings.
+    Ringing {
+        /// Which leg.
+        leg: LegId,
+    },
+    /// The leg is up: we sent 200 (incoming) or got it (dialled).
+    Answered {
+        /// Which leg.
+        leg: LegId,
+        /// The codec chosen.
+        codec: Codec,
+        /// INVITE to 200, in milliseconds.
+        setup_ms: u32,
+    },
+    /// The caller began to speak.
+    SpeechStarted {
+        /// Which leg.
+        leg: LegId,
+        /// First voiced sample, milliseconds after answer.
+        at_ms: u64,
+    },
+    /// The caller stopped speaking (after the VAD's hangover).
+    SpeechEnded {
+        /// Which leg.
+        leg: LegId,
+        /// Last voiced sample, milliseconds after answer.
+        at_ms: u64,
+    },
+    /// A digit was pressed; told once, whatever the redundancy.
+    Dtmf {
+        /// Which leg.
+        leg: LegId,
+        /// `0`-`9`, `*`, `#`, `A`-`D`.
+        digit: char,
+        /// Milliseconds after answer.
+        at_ms: u64,
+    },
+    /// How far a playing has come, counted at the egress clock. Sent at least every 100 ms while playing, and at its end.
+    PlayedTo {
+        /// Which leg.
+        leg: LegId,
+        /// Which playing.
+        id: PlayId,
+        /// Samples that have left, at the playing's own rate.
+        samples: u64,
+        /// Milliseconds after answer when the first sample left.
+        started_ms: u64,
+        /// Nothing more will come of it (played out or flushed).
+        done: bool,
+    },
+    /// The far end put us on hold or took us off it.
+    Held {
+        /// Which leg.
+        leg: LegId,
+        /// On hold.
+        on: bool,
+    },
+    /// How loud both sides were, peaks of the last 200 ms, 0 to 100. The only event that may be dropped.
+    Level {
+        /// Which leg.
+        leg: LegId,
+        /// Far end.
+        caller: u8,
+        /// Our side.
+        clinic: u8,
+    },
+    /// How the leg fares, every 5 s and once at its end.
+    Quality {
+        /// Which leg.
+        leg: LegId,
+        /// The figures.
+        quality: LegQuality,
+    },
+    /// The leg is over. Nothing about it follows.
+    Ended {
+        /// Which leg.
+        leg: LegId,
+        /// Why.
+        cause: LegEnd,
+    },
+}
+
+/// Figures of one leg.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct LegQuality {
+    /// RTP packets received and accepted.
+    pub received: u64,
+    /// RTP packets missing by sequence number.
+    pub lost: u64,
+    /// Frames that were concealed.
+    pub concealed: u64,
+    /// Packets refused: stranger's address, wrong payload, malformed.
+    pub refused: u64,
+    /// Interarrival jitter (RFC 3550 section 6.4.1), in milliseconds.
+    pub jitter_ms: f32,
+    /// Loss the far end reports of us (RTCP), 0.0 to 1.0.
+    pub remote_loss: f32,
+    /// Round trip from RTCP, in milliseconds, where the far end reports.
+    pub round_trip_ms: Option<u32>,
+}
+
+/// Why a leg ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LegEnd {
+    /// The far end sent BYE.
+    RemoteHangup,
+    /// We sent BYE.
+    LocalHangup,
+    /// The far end cancelled before we answered.
+    Cancelled,
+    /// We refused it, with this status.
+    Rejected(u16),
+    /// The far end refused our INVITE, with this status.
+    Refused(u16),
+    /// No RTP for too long.
+    NoMedia,
+    /// A transaction timed out: no ACK to our 200, no answer to our request.
+    Timeout,
+    /// The peer broke the protocol.
+    Protocol,
+}
+
+/// When the engine wants to be woken, and for what: a debugging gift.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WakeReason {
+    /// The 20 ms media tick.
+    Tick,
+    /// A SIP timer.
+    Sip,
+    /// An RTCP report, a watchdog.
+    Leg,
+}
+
+/// What `next_wake` answers.
+pub type NextWake = Option<(Instant, WakeReason)>;

@@ -1,0 +1,93 @@
+//! Calls and their recordings.
+
+use crate::Timestamp;
+use crate::code::{CallStatus, EndCause, Lang, Outcome, RecordingState};
+use crate::id::{AccountId, CallId, ContactId, ConversationId};
+use serde::{Deserialize, Serialize};
+
+/// One caller's whole stay with the clinic, from arrival to the last hang-up (CALL-02, CALL-09).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct Call {
+    /// Identity.
+    pub id: CallId,
+    /// The caller as signalled: E.164 where it is a number, a SIP user otherwise, empty when withheld.
+    pub from_number: String,
+    /// What was dialled.
+    pub to_number: String,
+    /// Where it stands.
+    pub status: CallStatus,
+    /// Arrival.
+    #[schema(value_type = String, format = DateTime)]
+    pub created_at: Timestamp,
+    /// When it was answered.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub answered_at: Option<Timestamp>,
+    /// When it ended.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub ended_at: Option<Timestamp>,
+    /// Why it ended.
+    pub cause: Option<EndCause>,
+    /// What it came to.
+    pub outcome: Option<Outcome>,
+    /// The language spoken.
+    pub language: Lang,
+    /// The member of staff on it; none while the receptionist has it (MISC-18).
+    pub agent: Option<AccountId>,
+    /// Who called, once known.
+    pub contact: Option<ContactId>,
+    /// Its transcript.
+    pub conversation: ConversationId,
+    /// Its recording.
+    pub recording: Recording,
+    /// An emergency phrase was heard.
+    pub emergency: bool,
+    /// Sound and speed of it, complete at its end.
+    #[serde(default)]
+    pub quality: CallQuality,
+    /// Grows by one with every change.
+    pub version: u64,
+}
+
+/// Sealed audio of a call: 16-bit stereo, caller left, clinic right.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct Recording {
+    /// Whether there is one.
+    pub state: RecordingState,
+    /// Samples a second of each channel; 0 before the first sample.
+    pub rate_hz: u32,
+    /// Length known so far, in milliseconds.
+    pub length_ms: u64,
+    /// Where in the call its first sample lies: milliseconds after `answered_at`.
+    #[serde(default)]
+    pub offset_ms: u64,
+    /// Stretches that could not be written (the disk was too slow), in milliseconds altogether.
+    #[serde(default)]
+    pub gap_ms: u64,
+    /// SHA-256 of the audio once stopped, hexadecimal.
+    #[serde(default)]
+    pub sha256: Option<String>,
+}
+
+/// What a call was like to be on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct CallQuality {
+    /// INVITE to our 200, in milliseconds.
+    pub answer_ms: Option<u32>,
+    /// RTP packets received.
+    pub packets_received: u64,
+    /// RTP packets that never came.
+    pub packets_lost: u64,
+    /// Interarrival jitter (RFC 3550 section 6.4.1), in milliseconds.
+    pub jitter_ms: f32,
+    /// End of the caller's speech to the first sample of the reply, median over the call's turns, in milliseconds.
+    pub reply_ms: Option<u32>,
+}
+
+impl Call {
+    /// How long it lasted, or has lasted at `now`, from answer to end; zero when unanswered.
+    pub fn talk_ms(&self, now: Timestamp) -> u64 {
+        let Some(answered) = self.answered_at else { return 0 };
+        let end = self.ended_at.unwrap_or(now);
+        u64::try_from(end.as_millisecond() - answered.as_millisecond()).unwrap_or(0)
+    }
+}

@@ -1,0 +1,173 @@
+//! Closed sets of words shared by code, API, screens and reports.
+
+use serde::{Deserialize, Serialize};
+
+macro_rules! codes {
+    ($($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $text:literal),+ $(,)? })+) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize, utoipa::ToSchema)]
+        pub enum $name { $($(#[$vdoc])* #[serde(rename = $text)] $variant),+ }
+
+        impl $name {
+            /// Every value, in the order of the domain's table.
+            pub const ALL: &'static [$name] = &[$($name::$variant),+];
+
+            /// The word in JSON, storage and translation keys.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $text),+ }
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = UnknownCode;
+            fn from_str(text: &str) -> Result<Self, UnknownCode> {
+                match text { $($text => Ok(Self::$variant),)+ _ => Err(UnknownCode {
+                    kind: stringify!($name), value: text.to_owned(),
+                    known: Self::ALL.iter().map(|code| code.as_str()).collect::<Vec<_>>().join(", "),
+                }) }
+            }
+        }
+    )+};
+}
+
+/// A word that is not in its closed set.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{kind} cannot be {value:?}; it is one of: {known}")]
+pub struct UnknownCode {
+    /// The set that was asked.
+    pub kind: &'static str,
+    /// The word that was given.
+    pub value: String,
+    /// The words that exist.
+    pub known: String,
+}
+
+codes! {
+    /// A language the product speaks.
+    Lang { /// English.
+        En = "en", /// Spanish.
+        Es = "es", /// Czech.
+        Cs = "cs" }
+
+    /// What an account may do (ROLE-01).
+    Role { /// Takes calls.
+        Agent = "AGENT", /// Watches and steers the floor.
+        Supervisor = "SUPERVISOR", /// Configures everything.
+        Admin = "ADMIN" }
+
+    /// Where an account stands.
+    AccountState { /// Has a one-time password that must be changed at first sign-in.
+        Invited = "invited", /// May sign in.
+        Active = "active", /// May not sign in.
+        Disabled = "disabled" }
+
+    /// Where a call stands (CALL-07).
+    CallStatus { /// Arrived, not answered yet.
+        Ringing = "ringing", /// The AI receptionist talks with the caller.
+        WithReceptionist = "with_receptionist", /// The caller leaves a message for the clinic.
+        Voicemail = "voicemail", /// Over.
+        Ended = "ended" }
+
+    /// Why a call ended.
+    EndCause { /// The caller hung up.
+        CallerHungUp = "caller_hung_up", /// The clinic's side hung up.
+        ClinicHungUp = "clinic_hung_up", /// The caller gave up before it was answered.
+        Cancelled = "cancelled", /// It could not be answered: no common codec, no capacity.
+        Rejected = "rejected", /// No audio came for too long.
+        NoMedia = "no_media", /// The network failed or the peer stopped answering.
+        Failed = "failed", /// The service stopped while the call was on.
+        Lost = "lost" }
+
+    /// What a call or conversation came to (CALL-08).
+    Outcome { /// A question was answered from the clinic's knowledge.
+        AnsweredQuestion = "answered_question", /// An appointment was booked.
+        Booked = "booked", /// A message was taken.
+        MessageTaken = "message_taken", /// The caller was told to ring the emergency number.
+        Emergency = "emergency", /// The caller left before anything came of it.
+        Abandoned = "abandoned", /// The caller left a voicemail.
+        Voicemail = "voicemail", /// Nothing useful could be done.
+        Failed = "failed" }
+
+    /// Who speaks a turn.
+    Speaker { /// The caller.
+        Caller = "caller", /// The AI receptionist.
+        Receptionist = "receptionist", /// A member of staff.
+        Staff = "staff" }
+
+    /// How much of a turn the other side heard.
+    Heard { /// All of it.
+        Full = "full", /// Its beginning; the text is trimmed to what was played.
+        Partly = "partly" }
+
+    /// Whether a call is recorded, and why not.
+    RecordingState { /// Policy says no recording.
+        Off = "off", /// The caller said no.
+        Refused = "refused", /// Being written now.
+        Recording = "recording", /// Complete, playable.
+        Stopped = "stopped" }
+
+    /// Where a document stands.
+    DocumentState { /// Not used in answers.
+        Draft = "draft", /// Used in answers.
+        Live = "live", /// Kept, not used.
+        Retired = "retired" }
+
+    /// Where an appointment stands (FHIR R4 names).
+    AppointmentStatus { /// A slot is held, waiting for the caller's yes.
+        Proposed = "proposed", /// Confirmed.
+        Booked = "booked", /// The patient is here.
+        Arrived = "arrived", /// Done.
+        Fulfilled = "fulfilled", /// Called off.
+        Cancelled = "cancelled", /// The patient did not come.
+        Noshow = "noshow" }
+
+    /// What a task asks of a person.
+    TaskKind { /// Read and answer a caller's message.
+        Message = "message", /// Ring a caller back who was cut off.
+        MissedCall = "missed_call", /// Check on an emergency call.
+        Emergency = "emergency" }
+
+    /// Where a task stands.
+    TaskState { /// Nobody has it.
+        Open = "open", /// Somebody has it.
+        Taken = "taken", /// Finished.
+        Done = "done", /// Given up, with a reason.
+        Dropped = "dropped" }
+}
+
+impl Lang {
+    /// The language of a BCP 47 tag (`cs-CZ` is Czech), if the product speaks it.
+    pub fn from_tag(tag: &str) -> Option<Self> {
+        tag.split(['-', '_']).next().and_then(|primary| primary.to_ascii_lowercase().parse().ok())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_word_reads_back_as_itself() {
+        for outcome in Outcome::ALL {
+            assert_eq!(outcome.as_str().parse::<Outcome>(), Ok(*outcome));
+        }
+    }
+
+    #[test]
+    fn an_unknown_word_is_told_which_words_exist() {
+        let error = "boss".parse::<Role>().map_err(|error| error.to_string());
+        assert_eq!(error, Err("Role cannot be \"boss\"; it is one of: AGENT, SUPERVISOR, ADMIN".to_owned()));
+    }
+
+    #[test]
+    fn a_regional_tag_is_its_language() {
+        assert_eq!(Lang::from_tag("cs-CZ"), Some(Lang::Cs));
+        assert_eq!(Lang::from_tag("fr"), None);
+    }
+}

@@ -1,0 +1,179 @@
+//! Durable facts, in the past tense. Additive only: a variant or field, once released, stays.
+
+use crate::Timestamp;
+use crate::account::Actor;
+use crate::code::{AppointmentStatus, EndCause, Lang, Outcome, RecordingState, Role, TaskKind, TaskState};
+use crate::conversation::Turn;
+use crate::id::{AccountId, AppointmentId, CallId, CauseId, ContactId, ConversationId, DocumentId, ServiceId, TaskId, TenantId};
+use serde::{Deserialize, Serialize};
+
+/// An event with its place in the tenant's feed. Numbers are contiguous from 1.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct Envelope {
+    /// Place in the feed.
+    pub seq: u64,
+    /// When it happened.
+    #[schema(value_type = String, format = DateTime)]
+    pub at: Timestamp,
+    /// Whose feed.
+    pub tenant: TenantId,
+    /// Who did it.
+    pub actor: Actor,
+    /// The piece of work it belongs to; also in every log line of that work.
+    pub cause: CauseId,
+    /// What happened.
+    #[serde(flatten)]
+    pub event: Event,
+}
+
+macro_rules! events {
+    ($($(#[$doc:meta])* $variant:ident($text:literal) { $($(#[$fdoc:meta])* $field:ident: $ty:ty),* $(,)? }),+ $(,)?) => {
+        /// What happened. In JSON: `{"type": "call.answered", ...}`.
+        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+        #[serde(tag = "type")]
+        pub enum Event {
+            $($(#[$doc])* #[serde(rename = $text)] $variant { $($(#[$fdoc])* $field: $ty),* }),+
+        }
+
+        impl Event {
+            /// The word in JSON and in filters.
+            pub fn kind(&self) -> &'static str {
+                match self { $(Self::$variant { .. } => $text),+ }
+            }
+        }
+    };
+}
+
+events! {
+    /// A call arrived.
+    CallArrived("call.arrived") {
+        /// The call.
+        call: CallId,
+        /// Its transcript.
+        conversation: ConversationId,
+        /// The caller's number.
+        from_number: String,
+        /// What was dialled.
+        to_number: String,
+    },
+    /// A call was answered.
+    CallAnswered("call.answered") {
+        /// The call.
+        call: CallId,
+        /// INVITE to 200, in milliseconds.
+        answer_ms: u32,
+    },
+    /// The language of a call was decided.
+    CallLanguageSet("call.language_set") {
+        /// The call.
+        call: CallId,
+        /// The language.
+        language: Lang,
+    },
+    /// The recording of a call changed state.
+    CallRecording("call.recording") {
+        /// The call.
+        call: CallId,
+        /// The new state.
+        state: RecordingState,
+        /// Length so far, in milliseconds.
+        length_ms: u64,
+    },
+    /// An emergency phrase was heard.
+    CallEmergency("call.emergency") {
+        /// The call.
+        call: CallId,
+        /// The lexicon's entry, a code such as `chest_pain`.
+        sign: String,
+        /// The language it was said in.
+        language: Lang,
+        /// The number the caller was told.
+        number: String,
+    },
+    /// What a call came to.
+    CallOutcome("call.outcome") {
+        /// The call.
+        call: CallId,
+        /// The outcome.
+        outcome: Outcome,
+    },
+    /// A call ended.
+    CallEnded("call.ended") {
+        /// The call.
+        call: CallId,
+        /// Why.
+        cause: EndCause,
+    },
+    /// Something was said.
+    TurnCommitted("conversation.turn") {
+        /// The whole turn.
+        turn: Box<Turn>,
+    },
+    /// A contact was made or changed.
+    ContactChanged("contact.changed") {
+        /// The contact.
+        contact: ContactId,
+    },
+    /// A document was made, changed or retired.
+    DocumentChanged("knowledge.changed") {
+        /// The document.
+        document: DocumentId,
+    },
+    /// A document was removed.
+    DocumentRemoved("knowledge.removed") {
+        /// The document.
+        document: DocumentId,
+    },
+    /// A service was made or changed.
+    ServiceChanged("service.changed") {
+        /// The service.
+        service: ServiceId,
+    },
+    /// An appointment was proposed, booked, changed or cancelled.
+    AppointmentChanged("appointment.changed") {
+        /// The appointment.
+        appointment: AppointmentId,
+        /// Its status now.
+        status: AppointmentStatus,
+        /// The call it was made in.
+        call: Option<CallId>,
+    },
+    /// A task was made or changed.
+    TaskChanged("task.changed") {
+        /// The task.
+        task: TaskId,
+        /// What it asks.
+        kind: TaskKind,
+        /// Its state now.
+        state: TaskState,
+    },
+    /// An account was made or changed.
+    AccountChanged("account.changed") {
+        /// The account.
+        account: AccountId,
+        /// Its role now.
+        role: Role,
+    },
+    /// Somebody signed in.
+    SignedIn("account.signed_in") {
+        /// Who.
+        account: AccountId,
+    },
+    /// Sign-in was locked after too many wrong passwords.
+    SignInLocked("account.locked") {
+        /// Whose.
+        account: AccountId,
+    },
+    /// The clinic's own settings changed.
+    TenantChanged("clinic.changed") {
+        /// Its version now.
+        version: u64,
+    },
+    /// Somebody read a record about a person.
+    RecordRead("audit.read") {
+        /// What kind of record: `call`, `recording`, `contact`, `transcript`.
+        kind: String,
+        /// Which one.
+        id: String,
+    },
+}

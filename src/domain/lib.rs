@@ -1,0 +1,19 @@
+//! The words and rules of a clinic's telephone desk.
+//!
+//! Everything here is plain data and pure functions: no clock, no sockets, no storage, no async.
+//! Time and randomness are arguments. One noun has one file, with the same name in every layer.
+
+pub mod account;
+pub mod appointment;
+pub mod call;
+pub mod code;
+pub mod contact;
+pub mod conversation;
+pub mod event;
+pub mod id;
+pub mod knowledge;
+pub mod live;
+pub mod task;
+pub mod tenant;
+
+pub use jiff::Timestamp;

@@ -1,0 +1,61 @@
+//! What only matters now: never stored, latest wins.
+
+use crate::code::{CallStatus, Lang, Speaker};
+use crate::Timestamp;
+use crate::id::CallId;
+use serde::{Deserialize, Serialize};
+
+/// A passing fact, pushed to whoever watches at this moment.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(tag = "type")]
+pub enum Live {
+    /// Words as they are being spoken; replaced by the next one or by the committed turn.
+    #[serde(rename = "call.partial")]
+    Partial {
+        /// The call.
+        call: CallId,
+        /// Who speaks.
+        speaker: Speaker,
+        /// What has been understood or played so far.
+        text: String,
+        /// Begin, in milliseconds after the call was answered.
+        start_ms: u64,
+    },
+    /// How loud both sides are, a few times a second.
+    #[serde(rename = "call.level")]
+    Level {
+        /// The call.
+        call: CallId,
+        /// Peak of the caller, 0 to 100.
+        caller: u8,
+        /// Peak of the clinic's side, 0 to 100.
+        clinic: u8,
+    },
+}
+
+/// A call that is on now, as boards and pages show it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct LiveCall {
+    /// The call.
+    pub call: CallId,
+    /// The caller's number.
+    pub from_number: String,
+    /// The caller's name, once known.
+    pub name: Option<String>,
+    /// Where it stands.
+    pub status: CallStatus,
+    /// Language spoken.
+    pub language: Lang,
+    /// Arrival.
+    #[schema(value_type = String, format = DateTime)]
+    pub created_at: Timestamp,
+    /// Answer.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub answered_at: Option<Timestamp>,
+    /// An emergency phrase was heard.
+    pub emergency: bool,
+    /// Who spoke last.
+    pub last_speaker: Option<Speaker>,
+    /// The last words, whole turn or partial.
+    pub last_words: String,
+}
