@@ -74,6 +74,14 @@ pub enum Input<'a> {
     },
     /// The time asked for by `next_wake` has come (the 20 ms media tick included).
     Wake,
+    /// The answer to [`Output::OpenPort`]. A port that could not be opened is not tried again for a minute; the leg gets
+    /// another.
+    Port {
+        /// The RTP port.
+        port: u16,
+        /// Whether both sockets are there.
+        opened: bool,
+    },
     /// Somebody wants something done.
     Command(Command),
 }
@@ -194,9 +202,9 @@ pub enum Output {
         /// Its bytes.
         bytes: Vec<u8>,
     },
-    /// Open the RTP socket of this local port and the RTCP socket above it.
+    /// Open the RTP socket of this local port and the RTCP socket above it, then say [`Input::Port`].
     OpenPort(u16),
-    /// Close both after a quarantine, so that a new call never inherits stale media.
+    /// Close both. It comes some seconds after the leg's end, so that a new call never inherits stale media.
     ClosePort(u16),
     /// Must arrive.
     Event(EngineEvent),
@@ -215,7 +223,7 @@ pub enum Output {
         leg: LegId,
         /// Samples a second.
         rate: Rate,
-        /// Milliseconds after the leg was answered; frames follow each other without holes.
+        /// Milliseconds after the leg was answered. Frames are 20 ms apart; a hole is time the engine could not serve.
         at_ms: u64,
         /// What the far end said.
         caller: Box<[i16]>,
@@ -367,6 +375,8 @@ pub enum LegEnd {
     Timeout,
     /// The peer broke the protocol.
     Protocol,
+    /// We could not serve it: no port, or the application did not keep up with its events.
+    Overloaded,
 }
 
 /// When the engine wants to be woken, and for what: a debugging gift.

@@ -4,4 +4,5 @@
 //! arguments. Every machine has the same four verbs: `handle(input, now)`, `poll() -> Option<Output>` until `None`,
 //! `next_wake() -> Option<Instant>`, and nothing else changes its state.
 
+pub mod engine;
 pub mod io;

@@ -86,7 +86,9 @@ pub struct CallQuality {
 impl Call {
     /// How long it lasted, or has lasted at `now`, from answer to end; zero when unanswered.
     pub fn talk_ms(&self, now: Timestamp) -> u64 {
-        let Some(answered) = self.answered_at else { return 0 };
+        let Some(answered) = self.answered_at else {
+            return 0;
+        };
         let end = self.ended_at.unwrap_or(now);
         u64::try_from(end.as_millisecond() - answered.as_millisecond()).unwrap_or(0)
     }

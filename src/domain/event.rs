@@ -2,9 +2,14 @@
 
 use crate::Timestamp;
 use crate::account::Actor;
-use crate::code::{AppointmentStatus, EndCause, Lang, Outcome, RecordingState, Role, TaskKind, TaskState};
+use crate::code::{
+    AppointmentStatus, EndCause, Lang, Outcome, RecordingState, Role, TaskKind, TaskState,
+};
 use crate::conversation::Turn;
-use crate::id::{AccountId, AppointmentId, CallId, CauseId, ContactId, ConversationId, DocumentId, ServiceId, TaskId, TenantId};
+use crate::id::{
+    AccountId, AppointmentId, CallId, CauseId, ContactId, ConversationId, DocumentId, ServiceId,
+    TaskId, TenantId,
+};
 use serde::{Deserialize, Serialize};
 
 /// An event with its place in the tenant's feed. Numbers are contiguous from 1.

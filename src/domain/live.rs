@@ -1,7 +1,7 @@
 //! What only matters now: never stored, latest wins.
 
-use crate::code::{CallStatus, Lang, Speaker};
 use crate::Timestamp;
+use crate::code::{CallStatus, Lang, Speaker};
 use crate::id::CallId;
 use serde::{Deserialize, Serialize};
 

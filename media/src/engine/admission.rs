@@ -1,0 +1,268 @@
+//! Who may talk SIP to us at all, decided before a byte is parsed.
+//!
+//! A source outside the trusted networks gets no answer: not even the refusal would be worth amplifying. A trusted
+//! source has a token bucket, so that one broken telephone in a retransmission loop cannot starve the others.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv6Addr};
+use std::str::FromStr;
+use std::time::{Duration, Instant};
+
+/// Sources that are remembered. When all are busy at once, a new one has to wait: it is dropped and counted.
+const SOURCES_MAX: usize = 4096;
+/// Messages a second that one source may send for ever. A trunk is one source for all of its calls: at 5 messages a
+/// call this is 400 new calls a second.
+const PER_SECOND: u32 = 2_000;
+/// Messages one source may send at once after a quiet second.
+const BURST: u32 = 4_000;
+
+/// A network in CIDR notation, such as `192.168.0.0/16` or `::1/128`; an address alone is a network of one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Network {
+    address: IpAddr,
+    prefix: u8,
+}
+
+/// A network that could not be understood.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{value:?} is not a network: expected an IPv4 or IPv6 address, then /0 to /32 or /0 to /128"
+)]
+pub struct NetworkError {
+    /// What was given.
+    pub value: String,
+}
+
+impl Network {
+    /// Whether the address lies in it. An IPv4 address mapped into IPv6 counts as IPv4.
+    pub fn contains(&self, address: IpAddr) -> bool {
+        match (self.address, address.to_canonical()) {
+            (IpAddr::V4(own), IpAddr::V4(other)) => {
+                let shift = 32 - u32::from(self.prefix);
+                (own.to_bits() ^ other.to_bits())
+                    .checked_shr(shift)
+                    .unwrap_or(0)
+                    == 0
+            }
+            (IpAddr::V6(own), IpAddr::V6(other)) => {
+                let shift = 128 - u32::from(self.prefix);
+                (own.to_bits() ^ other.to_bits())
+                    .checked_shr(shift)
+                    .unwrap_or(0)
+                    == 0
+            }
+            _ => false,
+        }
+    }
+}
+
+impl FromStr for Network {
+    type Err = NetworkError;
+
+    fn from_str(text: &str) -> Result<Self, NetworkError> {
+        let wrong = || NetworkError {
+            value: text.chars().take(80).collect(),
+        };
+        let (address, prefix) = match text.trim().split_once('/') {
+            Some((address, prefix)) => (address, Some(prefix)),
+            None => (text.trim(), None),
+        };
+        let address: IpAddr = address.parse().map_err(|_| wrong())?;
+        let longest = if address.is_ipv4() { 32 } else { 128 };
+        let prefix = match prefix {
+            Some(digits) => digits
+                .parse()
+                .ok()
+                .filter(|prefix| *prefix <= longest)
+                .ok_or_else(wrong)?,
+            None => longest,
+        };
+        Ok(Self { address, prefix })
+    }
+}
+
+impl std::fmt::Display for Network {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", self.address, self.prefix)
+    }
+}
+
+/// What became of a datagram at the door.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// It may be parsed.
+    Admitted,
+    /// Its source is in no trusted network.
+    Stranger,
+    /// Its source sends too much, or too many sources send at once.
+    TooMany,
+}
+
+struct Bucket {
+    tokens: f64,
+    filled_at: Instant,
+}
+
+/// The door.
+pub(crate) struct Admission {
+    trusted: Vec<Network>,
+    buckets: HashMap<IpAddr, Bucket>,
+}
+
+impl Admission {
+    pub(crate) fn new(trusted: Vec<Network>) -> Self {
+        Self {
+            trusted,
+            buckets: HashMap::new(),
+        }
+    }
+
+    /// Judges a datagram; `known` says that we called this source ourselves, which makes it trusted.
+    pub(crate) fn judge(&mut self, source: IpAddr, known: bool, now: Instant) -> Verdict {
+        if !known && !self.trusted.iter().any(|network| network.contains(source)) {
+            return Verdict::Stranger;
+        }
+        let key = bucket_key(source);
+        if self.buckets.len() >= SOURCES_MAX && !self.buckets.contains_key(&key) {
+            // A bucket that has filled up again remembers nothing that a new one would not know.
+            let full = Duration::from_secs(u64::from(BURST.div_ceil(PER_SECOND)));
+            self.buckets
+                .retain(|_, bucket| now.saturating_duration_since(bucket.filled_at) < full);
+            if self.buckets.len() >= SOURCES_MAX {
+                return Verdict::TooMany;
+            }
+        }
+        let bucket = self.buckets.entry(key).or_insert(Bucket {
+            tokens: f64::from(BURST),
+            filled_at: now,
+        });
+        let elapsed = now
+            .saturating_duration_since(bucket.filled_at)
+            .as_secs_f64();
+        bucket.tokens = (bucket.tokens + elapsed * f64::from(PER_SECOND)).min(f64::from(BURST));
+        bucket.filled_at = now;
+        if bucket.tokens < 1.0 {
+            return Verdict::TooMany;
+        }
+        bucket.tokens -= 1.0;
+        Verdict::Admitted
+    }
+}
+
+/// One IPv6 customer owns a whole /64: it must not get a bucket for each of its addresses.
+fn bucket_key(source: IpAddr) -> IpAddr {
+    match source.to_canonical() {
+        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX))),
+        v4 => v4,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn ip(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn networks_hold_their_addresses_and_no_others() {
+        let rows = [
+            ("10.0.0.0/8", "10.255.0.1", true),
+            ("10.0.0.0/8", "11.0.0.1", false),
+            ("192.168.4.0/22", "192.168.7.255", true),
+            ("192.168.4.0/22", "192.168.8.0", false),
+            ("127.0.0.1", "127.0.0.1", true),
+            ("127.0.0.1", "127.0.0.2", false),
+            ("127.0.0.0/8", "::ffff:127.0.0.1", true),
+            ("0.0.0.0/0", "203.0.113.9", true),
+            ("0.0.0.0/0", "2001:db8::1", false),
+            ("::1/128", "::1", true),
+            ("2001:db8::/32", "2001:db8:1::5", true),
+            ("2001:db8::/32", "2001:db9::", false),
+            ("::/0", "2001:db9::", true),
+        ];
+        for (network, address, inside) in rows {
+            let parsed: Network = network.parse().unwrap();
+            assert_eq!(
+                parsed.contains(ip(address)),
+                inside,
+                "{address} in {network}"
+            );
+        }
+    }
+
+    #[test]
+    fn nonsense_is_no_network() {
+        for text in [
+            "",
+            "10.0.0.0/33",
+            "::1/129",
+            "10.0.0/8",
+            "10.0.0.0/",
+            "10.0.0.0/-1",
+            "localhost",
+            "10.0.0.0/8/8",
+        ] {
+            assert!(text.parse::<Network>().is_err(), "{text:?} was taken");
+        }
+    }
+
+    #[test]
+    fn a_stranger_is_not_heard_unless_we_called_it() {
+        let mut door = Admission::new(vec!["127.0.0.0/8".parse().unwrap()]);
+        let now = Instant::now();
+        assert_eq!(door.judge(ip("203.0.113.5"), false, now), Verdict::Stranger);
+        assert_eq!(door.judge(ip("203.0.113.5"), true, now), Verdict::Admitted);
+        assert_eq!(door.judge(ip("127.0.0.1"), false, now), Verdict::Admitted);
+    }
+
+    #[test]
+    fn a_flood_from_one_source_leaves_the_others_alone() {
+        let mut door = Admission::new(vec!["0.0.0.0/0".parse().unwrap()]);
+        let now = Instant::now();
+        let admitted = (0..10_000)
+            .filter(|_| door.judge(ip("10.0.0.1"), false, now) == Verdict::Admitted)
+            .count();
+        assert_eq!(admitted, BURST as usize);
+        assert_eq!(door.judge(ip("10.0.0.2"), false, now), Verdict::Admitted);
+        let later = now + Duration::from_millis(500);
+        let again = (0..10_000)
+            .filter(|_| door.judge(ip("10.0.0.1"), false, later) == Verdict::Admitted)
+            .count();
+        assert_eq!(again, PER_SECOND as usize / 2);
+    }
+
+    #[test]
+    fn memory_of_sources_is_bounded_and_forgets_the_quiet_ones() {
+        let mut door = Admission::new(vec!["0.0.0.0/0".parse().unwrap()]);
+        let now = Instant::now();
+        let source = |i: u32| IpAddr::V4(std::net::Ipv4Addr::from_bits(0x0a00_0000 + i));
+        for i in 0..SOURCES_MAX as u32 {
+            assert_eq!(door.judge(source(i), false, now), Verdict::Admitted);
+        }
+        assert_eq!(door.judge(source(9_999), false, now), Verdict::TooMany);
+        assert_eq!(
+            door.judge(source(9_999), false, now + Duration::from_secs(3)),
+            Verdict::Admitted
+        );
+        assert_eq!(door.buckets.len(), 1);
+    }
+
+    #[test]
+    fn one_ipv6_customer_has_one_bucket() {
+        let mut door = Admission::new(vec!["::/0".parse().unwrap()]);
+        let now = Instant::now();
+        for i in 0..BURST {
+            let source = IpAddr::V6(Ipv6Addr::from_bits(
+                (0x2001_0db8_u128 << 96) + u128::from(i),
+            ));
+            assert_eq!(door.judge(source, false, now), Verdict::Admitted);
+        }
+        assert_eq!(
+            door.judge(ip("2001:db8::ffff:1"), false, now),
+            Verdict::TooMany
+        );
+    }
+}

@@ -1,0 +1,227 @@
+//! Telephony inside the process: the Engine's shell, recordings, and our own test caller.
+//!
+//! [`VoiceShell::start`](shell::VoiceShell::start) opens the sockets and starts the media thread. What comes back is a
+//! [`VoiceHandle`], through which anybody may command legs, and the one stream of [`EngineEvent`]s, which belongs to
+//! whoever decides about calls.
+
+pub mod recording;
+pub mod shell;
+
+use crate::voice::recording::{Meta, RecordingSink};
+use auricle_media::engine::Network;
+use auricle_media::io::{Codec, Command, EngineEvent, LegId, Pcm};
+use std::net::{IpAddr, SocketAddr};
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::{SyncSender, TrySendError};
+use std::time::Duration;
+use tokio::sync::{mpsc, watch};
+
+pub use shell::VoiceShell;
+
+/// Frames a tap holds: two seconds. A reader that is further behind misses frames, and the misses are counted.
+pub const TAP_FRAMES_MAX: usize = 100;
+/// Commands waiting for the media thread. It reads them every few milliseconds; a full queue means it is in trouble.
+pub const COMMANDS_MAX: usize = 4096;
+/// Engine events waiting for their reader; when it is full, calls are refused or ended (see [`shell`]).
+pub const EVENTS_MAX: usize = 4096;
+
+/// What the voice part needs to know before it can open its sockets.
+#[derive(Clone, Debug)]
+pub struct VoiceConfig {
+    /// Where SIP is listened for (UDP). Port 0 takes a free one; see [`VoiceHandle::sip_addr`].
+    pub sip_listen: SocketAddr,
+    /// Address told to peers in Contact and SDP, where it is not the one listened on (1:1 NAT). It must be given when
+    /// `sip_listen` is a wildcard address and peers are not on this machine.
+    pub advertise: Option<IpAddr>,
+    /// Local UDP ports for media. RTP takes the even ones, RTCP the odd one above.
+    pub rtp_ports: RangeInclusive<u16>,
+    /// Calls at once, both directions; one more is refused with 503.
+    pub calls_max: usize,
+    /// Networks whose SIP is read at all. A datagram from elsewhere is dropped before it is parsed, and counted.
+    pub trusted: Vec<Network>,
+    /// Codecs we accept. The offer's order decides among them.
+    pub codecs: Vec<Codec>,
+}
+
+/// Why the voice part could not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum VoiceError {
+    /// A socket could not be opened.
+    #[error("cannot listen for SIP on {address}: {source}")]
+    Listen {
+        /// The address asked for.
+        address: SocketAddr,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A setting makes no sense.
+    #[error("{setting} is {value}: {expected}")]
+    Setting {
+        /// Name in the configuration.
+        setting: &'static str,
+        /// What was given.
+        value: String,
+        /// What is allowed.
+        expected: &'static str,
+    },
+    /// The media thread could not be started or set up.
+    #[error("the media thread could not start: {0}")]
+    Thread(std::io::Error),
+    /// The command queue is full: the media thread does not keep up.
+    #[error("the media thread does not keep up: {COMMANDS_MAX} commands are waiting")]
+    Busy,
+    /// The media thread has stopped.
+    #[error("the voice part has stopped")]
+    Stopped,
+}
+
+/// What only the shell understands, beside the engine's own commands.
+pub(crate) enum Request {
+    /// For the engine.
+    Command(Command),
+    /// Hand what the far end says to this reader.
+    Tap {
+        leg: LegId,
+        to: mpsc::Sender<(Pcm, u64)>,
+    },
+    /// Record both sides into this sink.
+    Record {
+        leg: LegId,
+        sink: Box<dyn RecordingSink>,
+        meta: watch::Sender<Meta>,
+    },
+    /// Refuse new calls; after `grace` hang up what is still on; then end the thread.
+    Stop { grace: Duration },
+}
+
+impl std::fmt::Debug for Request {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Command(command) => command.fmt(f),
+            Self::Tap { leg, .. } => write!(f, "Tap({leg:?})"),
+            Self::Record { leg, .. } => write!(f, "Record({leg:?})"),
+            Self::Stop { grace } => write!(f, "Stop({grace:?})"),
+        }
+    }
+}
+
+/// What the media thread lets others see of it.
+#[derive(Debug, Default)]
+pub(crate) struct Gauges {
+    pub(crate) legs: AtomicUsize,
+    pub(crate) running: AtomicBool,
+}
+
+/// A way to command the media thread from anywhere. Cheap to clone; never blocks.
+#[derive(Clone)]
+pub struct VoiceHandle {
+    requests: SyncSender<Request>,
+    waker: Arc<mio::Waker>,
+    gauges: Arc<Gauges>,
+    stopped: watch::Receiver<bool>,
+    sip_addr: SocketAddr,
+}
+
+impl std::fmt::Debug for VoiceHandle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("VoiceHandle")
+            .field("sip_addr", &self.sip_addr)
+            .finish_non_exhaustive()
+    }
+}
+
+impl VoiceHandle {
+    pub(crate) fn new(
+        requests: SyncSender<Request>,
+        waker: Arc<mio::Waker>,
+        gauges: Arc<Gauges>,
+        stopped: watch::Receiver<bool>,
+        sip_addr: SocketAddr,
+    ) -> Self {
+        Self {
+            requests,
+            waker,
+            gauges,
+            stopped,
+            sip_addr,
+        }
+    }
+
+    /// Hands a command to the engine.
+    ///
+    /// # Errors
+    /// [`VoiceError::Busy`] when the queue is full, [`VoiceError::Stopped`] after the end. A command for a leg that is
+    /// gone is no error: it changes nothing.
+    pub fn send(&self, command: Command) -> Result<(), VoiceError> {
+        self.request(Request::Command(command))
+    }
+
+    /// Hears what the far end of a leg says: 16 kHz frames of 20 ms, with their place in the call in milliseconds after
+    /// answer. The newest tap of a leg replaces the one before. Dropping the receiver ends it. A frame that finds
+    /// [`TAP_FRAMES_MAX`] frames unread is dropped and counted.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send).
+    pub fn tap(&self, leg: LegId) -> Result<mpsc::Receiver<(Pcm, u64)>, VoiceError> {
+        let (to, frames) = mpsc::channel(TAP_FRAMES_MAX);
+        self.request(Request::Tap { leg, to })?;
+        Ok(frames)
+    }
+
+    /// Records a leg from now until it ends: the sink gets stereo 16-bit little-endian samples, caller left, clinic
+    /// right. What comes back says how far the recording is and, at its end, its hash; it never waits for the disk.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send); the sink is dropped then.
+    pub fn record(
+        &self,
+        leg: LegId,
+        sink: Box<dyn RecordingSink>,
+    ) -> Result<watch::Receiver<Meta>, VoiceError> {
+        let (meta, progress) = watch::channel(Meta::default());
+        self.request(Request::Record { leg, sink, meta })?;
+        Ok(progress)
+    }
+
+    /// Where SIP is listened for, with the port that was really taken.
+    pub fn sip_addr(&self) -> SocketAddr {
+        self.sip_addr
+    }
+
+    /// Legs that exist now.
+    pub fn legs(&self) -> usize {
+        self.gauges.legs.load(Ordering::Relaxed)
+    }
+
+    /// Whether the media thread is there; for readiness checks.
+    pub fn is_running(&self) -> bool {
+        self.gauges.running.load(Ordering::Relaxed)
+    }
+
+    /// Stops: new calls are refused at once, calls that are on may end by themselves for `grace`, then they are hung
+    /// up. Returns when the media thread is gone and every recording is written.
+    pub async fn stop(&self, grace: Duration) {
+        if self.request(Request::Stop { grace }).is_ok() {
+            let mut stopped = self.stopped.clone();
+            // An error means that the thread is gone already, which is what we wait for.
+            let _gone = stopped.wait_for(|stopped| *stopped).await;
+        }
+    }
+
+    fn request(&self, request: Request) -> Result<(), VoiceError> {
+        self.requests
+            .try_send(request)
+            .map_err(|error| match error {
+                TrySendError::Full(_) => VoiceError::Busy,
+                TrySendError::Disconnected(_) => VoiceError::Stopped,
+            })?;
+        // A failed wake-up only means that the thread reads the queue at its next tick instead.
+        let _woken = self.waker.wake();
+        Ok(())
+    }
+}
+
+/// The stream of facts about legs. There is one reader.
+pub type EngineEvents = mpsc::Receiver<EngineEvent>;
