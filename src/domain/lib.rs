@@ -9,6 +9,7 @@ pub mod call;
 pub mod code;
 pub mod contact;
 pub mod conversation;
+pub mod dialog;
 pub mod event;
 pub mod id;
 pub mod knowledge;

@@ -4,8 +4,11 @@
 //! [`VoiceHandle`], through which anybody may command legs, and the one stream of [`EngineEvent`]s, which belongs to
 //! whoever decides about calls.
 
+pub mod receptionist;
 pub mod recording;
 pub mod shell;
+pub mod tools;
+pub mod vocabulary;
 
 use crate::voice::recording::{Meta, RecordingSink};
 use auricle_media::engine::Network;

@@ -1,0 +1,3 @@
+//! The local receptionist: a conversation as a deterministic machine.
+
+pub mod tool;
