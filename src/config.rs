@@ -1,0 +1,165 @@
+//! What must be known before the store opens: addresses, folders, programs. Read once at start, checked value by value.
+//!
+//! Three layers, the later wins: the compiled-in `config/default.toml`, one file, and `AURICLE_<SECTION>_<KEY>` of the environment.
+//! The defaults file is also the list of keys that exist, so a key cannot be read without being documented there.
+
+mod network;
+mod settings;
+mod values;
+
+pub use network::Network;
+pub use settings::{ConfigError, DEFAULT_TOML, Problem, SYSTEM_FILE, Settings};
+
+use std::net::{IpAddr, SocketAddr};
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+
+/// Everything that is configured, validated.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    /// Web pages, API, sockets.
+    pub server: ServerConfig,
+    /// Where things are kept.
+    pub storage: StorageConfig,
+    /// Telephony.
+    pub sip: SipConfig,
+    /// Hearing and speaking.
+    pub speech: SpeechConfig,
+    /// The remote brain.
+    pub llm: LlmConfig,
+    /// Logs.
+    pub log: LogConfig,
+}
+
+/// `[server]`
+#[derive(Clone, Debug, PartialEq)]
+pub struct ServerConfig {
+    /// Address and port; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// Which kind of installation this is.
+    pub environment: Environment,
+    /// Networks whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<Network>,
+}
+
+/// Which kind of installation this is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Environment {
+    /// A clinic works with it.
+    Production,
+    /// A rehearsal of production.
+    Staging,
+    /// Somebody's desk, the demo, tests.
+    Development,
+}
+
+impl Environment {
+    /// As configured and as shown by `/health`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Production => "production",
+            Self::Staging => "staging",
+            Self::Development => "development",
+        }
+    }
+}
+
+/// `[storage]`
+#[derive(Clone, Debug, PartialEq)]
+pub struct StorageConfig {
+    /// Folder of the store, the index and the recordings.
+    pub directory: PathBuf,
+}
+
+/// `[sip]`
+#[derive(Clone, Debug, PartialEq)]
+pub struct SipConfig {
+    /// Address and UDP port; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// Address told to the far end for its audio; none takes the one it reached us at.
+    pub advertise: Option<IpAddr>,
+    /// UDP ports for audio.
+    pub rtp_ports: RangeInclusive<u16>,
+    /// Calls at the same time.
+    pub calls_max: usize,
+    /// Networks that may ring us.
+    pub allow: Vec<Network>,
+}
+
+/// `[speech]`
+#[derive(Clone, Debug, PartialEq)]
+pub struct SpeechConfig {
+    /// Who listens.
+    pub stt: SttKind,
+    /// Callers listened to at the same time.
+    pub stt_streams_max: usize,
+    /// Library of PocketSphinx, by name or path.
+    pub pocketsphinx_library: String,
+    /// Folder of its acoustic model.
+    pub pocketsphinx_model: PathBuf,
+    /// Program that speaks English.
+    pub flite: String,
+    /// Its voice.
+    pub flite_voice: String,
+    /// Program that speaks Spanish and Czech.
+    pub espeak: String,
+}
+
+/// Who listens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SttKind {
+    /// PocketSphinx on this machine.
+    Pocketsphinx,
+    /// Nobody: callers are greeted and recorded.
+    None,
+}
+
+/// `[llm]`
+#[derive(Clone, Debug, PartialEq)]
+pub struct LlmConfig {
+    /// Who phrases answers.
+    pub provider: LlmKind,
+    /// Address of the server; empty with [`LlmKind::None`].
+    pub base_url: String,
+    /// The model's name there; empty with [`LlmKind::None`].
+    pub model: String,
+    /// File that holds the key.
+    pub api_key_file: Option<PathBuf>,
+    /// Longest wait for the first word, in milliseconds.
+    pub first_token_ms_max: u64,
+    /// Longest standstill within an answer, in milliseconds.
+    pub stall_ms_max: u64,
+}
+
+/// Who phrases answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LlmKind {
+    /// The local receptionist alone.
+    None,
+    /// A server that speaks the OpenAI chat protocol.
+    Openai,
+}
+
+/// `[log]`
+#[derive(Clone, Debug, PartialEq)]
+pub struct LogConfig {
+    /// Least level written.
+    pub level: tracing::Level,
+    /// Folder of daily files; none writes to standard error.
+    pub directory: Option<PathBuf>,
+}
+
+impl Config {
+    /// The compiled-in defaults.
+    pub fn defaults() -> Self {
+        values::config(&Settings::defaults()).expect("config/default.toml is valid; tests/config.rs reads it")
+    }
+
+    /// Reads the layers and checks every value.
+    ///
+    /// # Errors
+    /// All problems at once, each with its place, its value and what is allowed.
+    pub fn from_settings(settings: &Settings) -> Result<Self, ConfigError> {
+        values::config(settings)
+    }
+}

@@ -1,0 +1,244 @@
+//! From settings to typed values: every value is checked, and what is wrong is told with the allowed range.
+
+use super::settings::{ConfigError, Origin, Problem, Settings};
+use super::{
+    Config, Environment, LlmConfig, LlmKind, LogConfig, Network, ServerConfig, SipConfig, SpeechConfig, StorageConfig, SttKind,
+};
+use std::net::{IpAddr, SocketAddr};
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+use toml::Value;
+
+/// Most entries of `server.trusted_proxies`.
+const PROXIES_MAX: usize = 32;
+/// Most entries of `sip.allow`.
+const ALLOW_MAX: usize = 64;
+/// Longest string of any key.
+const TEXT_CHARS_MAX: usize = 4_096;
+
+pub(super) fn config(settings: &Settings) -> Result<Config, ConfigError> {
+    let mut read = Reader { settings, defaults: Settings::defaults(), problems: Vec::new() };
+    let config = Config {
+        server: ServerConfig {
+            listen: read.text("server.listen", address),
+            environment: read.text("server.environment", environment),
+            trusted_proxies: read.list("server.trusted_proxies", PROXIES_MAX, str::parse::<Network>),
+        },
+        storage: StorageConfig { directory: read.text("storage.directory", path) },
+        sip: SipConfig {
+            listen: read.text("sip.listen", address),
+            advertise: read.text("sip.advertise", advertised),
+            rtp_ports: read.text("sip.rtp_ports", ports),
+            calls_max: read.number("sip.calls_max", 1..=2_000),
+            allow: read.list("sip.allow", ALLOW_MAX, str::parse::<Network>),
+        },
+        speech: SpeechConfig {
+            stt: read.text("speech.stt", stt),
+            stt_streams_max: read.number("speech.stt_streams_max", 1..=64),
+            pocketsphinx_library: read.text("speech.pocketsphinx_library", filled),
+            pocketsphinx_model: read.text("speech.pocketsphinx_model", path),
+            flite: read.text("speech.flite", filled),
+            flite_voice: read.text("speech.flite_voice", filled),
+            espeak: read.text("speech.espeak", filled),
+        },
+        llm: LlmConfig {
+            provider: read.text("llm.provider", llm),
+            base_url: read.text("llm.base_url", url),
+            model: read.text("llm.model", any),
+            api_key_file: read.text("llm.api_key_file", maybe_path),
+            first_token_ms_max: read.number("llm.first_token_ms_max", 200..=30_000),
+            stall_ms_max: read.number("llm.stall_ms_max", 200..=30_000),
+        },
+        log: LogConfig { level: read.text("log.level", level), directory: read.text("log.directory", maybe_path) },
+    };
+    read.together(&config);
+    if read.problems.is_empty() { Ok(config) } else { Err(ConfigError { problems: read.problems }) }
+}
+
+/// Reads keys one by one. A value that is wrong is noted and its default stands in, so that all problems are found in one go.
+struct Reader<'a> {
+    settings: &'a Settings,
+    defaults: Settings,
+    problems: Vec<Problem>,
+}
+
+impl Reader<'_> {
+    fn read<T>(&mut self, key: &str, parse: impl Fn(&Value) -> Result<T, String>) -> T {
+        let (value, origin) = &self.settings.values[key];
+        match parse(value) {
+            Ok(parsed) => parsed,
+            Err(wrong) => {
+                let text = format!("{key} is {value}, {wrong}");
+                self.problems.push(Problem { place: origin.to_string(), text });
+                parse(&self.defaults.values[key].0).expect("the compiled-in default is valid; tests/config.rs reads it")
+            }
+        }
+    }
+
+    fn text<T>(&mut self, key: &str, parse: impl Fn(&str) -> Result<T, String>) -> T {
+        self.read(key, |value| {
+            let text = value.as_str().ok_or("it must be a string")?;
+            if text.chars().count() > TEXT_CHARS_MAX {
+                return Err(format!("it may have {TEXT_CHARS_MAX} characters"));
+            }
+            parse(text.trim())
+        })
+    }
+
+    fn number<T: TryFrom<i64> + std::fmt::Display>(&mut self, key: &str, allowed: RangeInclusive<i64>) -> T {
+        self.read(key, |value| {
+            let range = || format!("allowed are {} to {}", allowed.start(), allowed.end());
+            let number = value.as_integer().filter(|number| allowed.contains(number)).ok_or_else(range)?;
+            T::try_from(number).map_err(|_| range())
+        })
+    }
+
+    fn list<T>(&mut self, key: &str, items_max: usize, parse: impl Fn(&str) -> Result<T, String>) -> Vec<T> {
+        self.read(key, |value| {
+            let items = value.as_array().ok_or("it must be a list")?;
+            if items.len() > items_max {
+                return Err(format!("it may have {items_max} entries"));
+            }
+            let item = |item: &Value| {
+                let text = item.as_str().ok_or_else(|| format!("{item} must be a string"))?;
+                parse(text.trim()).map_err(|wrong| format!("{item} {wrong}"))
+            };
+            items.iter().map(item).collect()
+        })
+    }
+
+    /// Rules between keys.
+    fn together(&mut self, config: &Config) {
+        if config.llm.provider != LlmKind::None {
+            for (key, empty) in [("llm.base_url", config.llm.base_url.is_empty()), ("llm.model", config.llm.model.is_empty())] {
+                if empty {
+                    self.note("llm.provider", format!("{key} is empty, llm.provider = \"openai\" needs it"));
+                }
+            }
+        }
+        let calls = (config.sip.rtp_ports.clone().count()) / 2;
+        if calls < config.sip.calls_max && self.settings.values["sip.rtp_ports"].1 != Origin::Default {
+            let text = format!(
+                "sip.rtp_ports has room for {calls} calls, sip.calls_max is {}: widen the one or lower the other",
+                config.sip.calls_max
+            );
+            self.note("sip.rtp_ports", text);
+        }
+    }
+
+    fn note(&mut self, key: &str, text: String) {
+        let place = self.settings.values[key].1.to_string();
+        self.problems.push(Problem { place, text });
+    }
+}
+
+fn any(text: &str) -> Result<String, String> {
+    Ok(text.to_owned())
+}
+
+fn filled(text: &str) -> Result<String, String> {
+    if text.is_empty() { Err("it must not be empty".to_owned()) } else { Ok(text.to_owned()) }
+}
+
+fn path(text: &str) -> Result<PathBuf, String> {
+    filled(text).map(PathBuf::from)
+}
+
+fn maybe_path(text: &str) -> Result<Option<PathBuf>, String> {
+    Ok((!text.is_empty()).then(|| PathBuf::from(text)))
+}
+
+fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| "it must be an address with a port from 0 to 65535, such as 127.0.0.1:8080 or [::1]:8080".to_owned())
+}
+
+fn advertised(text: &str) -> Result<Option<IpAddr>, String> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let address: Option<IpAddr> = text.parse().ok();
+    match address {
+        Some(address) if !address.is_unspecified() => Ok(Some(address)),
+        _ => Err("it must be empty or an address that the far end can reach, such as 203.0.113.7".to_owned()),
+    }
+}
+
+fn ports(text: &str) -> Result<RangeInclusive<u16>, String> {
+    let wrong = || "it must be a first and a last port of 1024 to 65535, at least four, such as \"20000-23999\"".to_owned();
+    let (first, last) = text.split_once('-').ok_or_else(wrong)?;
+    let (first, last): (u16, u16) = (first.trim().parse().map_err(|_| wrong())?, last.trim().parse().map_err(|_| wrong())?);
+    if first < 1_024 || last < first.saturating_add(3) { Err(wrong()) } else { Ok(first..=last) }
+}
+
+fn url(text: &str) -> Result<String, String> {
+    let known = text.is_empty() || text.starts_with("http://") || text.starts_with("https://");
+    if known { Ok(text.to_owned()) } else { Err("it must be empty or begin with http:// or https://".to_owned()) }
+}
+
+fn environment(text: &str) -> Result<Environment, String> {
+    one_of(text, &[Environment::Production, Environment::Staging, Environment::Development].map(|each| (each.as_str(), each)))
+}
+
+fn stt(text: &str) -> Result<SttKind, String> {
+    one_of(text, &[("pocketsphinx", SttKind::Pocketsphinx), ("none", SttKind::None)])
+}
+
+fn llm(text: &str) -> Result<LlmKind, String> {
+    one_of(text, &[("none", LlmKind::None), ("openai", LlmKind::Openai)])
+}
+
+fn level(text: &str) -> Result<tracing::Level, String> {
+    use tracing::Level;
+    let levels = [Level::ERROR, Level::WARN, Level::INFO, Level::DEBUG, Level::TRACE];
+    one_of(text, &["error", "warn", "info", "debug", "trace"].into_iter().zip(levels).collect::<Vec<_>>())
+}
+
+fn one_of<T: Copy>(text: &str, known: &[(&str, T)]) -> Result<T, String> {
+    let names = || known.iter().map(|(name, _)| format!("\"{name}\"")).collect::<Vec<_>>().join(", ");
+    let found = known.iter().find(|(name, _)| *name == text).map(|(_, value)| *value);
+    found.ok_or_else(|| format!("it is one of {}", names()))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn with(variable: &str, text: &str) -> Result<Config, ConfigError> {
+        let environment = [(variable.to_owned(), text.to_owned())];
+        config(&Settings::load(Some(std::path::Path::new("/dev/null")), environment)?)
+    }
+
+    #[test]
+    fn a_value_outside_of_its_range_is_told_with_the_range() {
+        for (variable, text, told) in [
+            ("AURICLE_SIP_CALLS_MAX", "2001", "sip.calls_max is 2001, allowed are 1 to 2000"),
+            ("AURICLE_SIP_CALLS_MAX", "0", "allowed are 1 to 2000"),
+            ("AURICLE_SIP_CALLS_MAX", "many", "it must be a whole number"),
+            ("AURICLE_SIP_LISTEN", "localhost", "it must be an address with a port"),
+            ("AURICLE_SIP_RTP_PORTS", "80-90", "1024 to 65535"),
+            ("AURICLE_SIP_RTP_PORTS", "20000-20002", "at least four"),
+            ("AURICLE_SIP_RTP_PORTS", "20000-20099", "room for 50 calls, sip.calls_max is 200"),
+            ("AURICLE_SIP_ALLOW", "10.0.0.0/8,10.0.0.0/40", "\"10.0.0.0/40\" has a length of 40, allowed are 0 to 32"),
+            ("AURICLE_SIP_ADVERTISE", "0.0.0.0", "an address that the far end can reach"),
+            ("AURICLE_SPEECH_STT", "whisper", "it is one of \"pocketsphinx\", \"none\""),
+            ("AURICLE_SPEECH_FLITE", " ", "must not be empty"),
+            ("AURICLE_SERVER_ENVIRONMENT", "prod", "\"production\", \"staging\", \"development\""),
+            ("AURICLE_LLM_PROVIDER", "openai", "llm.base_url is empty"),
+            ("AURICLE_LLM_BASE_URL", "llm.example", "http:// or https://"),
+            ("AURICLE_LLM_STALL_MS_MAX", "199", "allowed are 200 to 30000"),
+            ("AURICLE_LOG_LEVEL", "loud", "\"trace\""),
+        ] {
+            let error = with(variable, text).expect_err(variable).to_string();
+            assert!(error.contains(told) && error.contains(variable), "{variable}={text}: {error}");
+        }
+    }
+
+    #[test]
+    fn good_values_are_taken() {
+        assert_eq!(with("AURICLE_SIP_RTP_PORTS", "30000 - 31999").unwrap().sip.rtp_ports, 30_000..=31_999);
+        assert_eq!(with("AURICLE_SIP_ADVERTISE", "203.0.113.7").unwrap().sip.advertise, Some([203, 0, 113, 7].into()));
+        assert_eq!(with("AURICLE_SERVER_TRUSTED_PROXIES", "127.0.0.1").unwrap().server.trusted_proxies.len(), 1);
+        assert_eq!(with("AURICLE_LOG_LEVEL", "debug").unwrap().log.level, tracing::Level::DEBUG);
+    }
+}
