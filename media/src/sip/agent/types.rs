@@ -1,0 +1,222 @@
+//! What goes into the user agent and what comes out of it.
+
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use crate::sip::sdp::Sdp;
+
+/// How a user agent presents itself and how much it takes on.
+#[derive(Clone, Debug)]
+pub struct AgentConfig {
+    /// Address that goes into Via and Contact: where peers reach our SIP socket (the advertised one behind NAT).
+    pub local: SocketAddr,
+    /// `User-Agent` and `Server` header.
+    pub user_agent: String,
+    /// Most calls at once, ringing and closing ones included; an INVITE over it gets 503 with Retry-After.
+    pub dialogs_max: usize,
+    /// Most transactions at once; over it INVITEs get 503 and other requests are answered without one.
+    pub transactions_max: usize,
+    /// Secret from which tags, branches and Call-IDs are made; new for every process.
+    pub seed: [u8; 32],
+}
+
+/// One call of the agent. Never used twice in the life of an agent.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct DialogId(pub u64);
+
+/// Into the agent.
+#[derive(Debug)]
+pub enum AgentInput<'a> {
+    /// A datagram came in on the SIP socket.
+    Datagram {
+        /// From there.
+        remote: SocketAddr,
+        /// Its bytes.
+        bytes: &'a [u8],
+    },
+    /// Something is wanted.
+    Command(AgentCommand),
+    /// The time that `next_wake` named has come.
+    Wake,
+}
+
+/// A call to place with [`UserAgent::invite`](super::UserAgent::invite).
+#[derive(Clone, Debug)]
+pub struct Invite {
+    /// Request-URI, such as `sip:clinic@192.0.2.1:5060`; also the To address.
+    pub uri: String,
+    /// Where the INVITE goes.
+    pub remote: SocketAddr,
+    /// User part of our From and Contact address; empty calls anonymously (RFC 3323 section 4.1.1.3).
+    pub from_user: String,
+    /// The offer.
+    pub sdp: Sdp,
+}
+
+/// What the agent can be told. A command for a call that is over, or that does not fit the call's state, changes nothing.
+#[derive(Clone, Debug)]
+pub enum AgentCommand {
+    /// Send 180 Ringing.
+    Ring {
+        /// Which call.
+        dialog: DialogId,
+    },
+    /// Send 200 with our answer, or with our offer when the INVITE had none.
+    Accept {
+        /// Which call.
+        dialog: DialogId,
+        /// Our description.
+        sdp: Sdp,
+    },
+    /// Refuse an incoming call; `Ended` with `Rejected` follows.
+    Reject {
+        /// Which call.
+        dialog: DialogId,
+        /// Final status, 300 to 699; anything else becomes 500.
+        status: u16,
+        /// Reason phrase; empty takes the status' usual one.
+        reason: String,
+    },
+    /// End the call as its state demands: BYE, CANCEL or 603; `Ended` follows at once.
+    Hangup {
+        /// Which call.
+        dialog: DialogId,
+    },
+    /// Answer what [`AgentEvent::Offer`] brought.
+    AnswerOffer {
+        /// Which call.
+        dialog: DialogId,
+        /// Our answer (our offer, when the re-INVITE had none); `None` refuses with 488 and leaves the call as it was.
+        sdp: Option<Sdp>,
+    },
+}
+
+/// Out of the agent.
+#[derive(Clone, Debug, PartialEq)]
+pub enum AgentOutput {
+    /// Send this datagram from the SIP socket now.
+    Transmit {
+        /// To there.
+        remote: SocketAddr,
+        /// Its bytes.
+        bytes: Vec<u8>,
+    },
+    /// Something happened to a call.
+    Event(AgentEvent),
+}
+
+/// A fact about a call.
+#[derive(Clone, Debug, PartialEq)]
+pub enum AgentEvent {
+    /// Somebody calls; 100 Trying has gone out. `Ring`, `Accept`, `Reject` or `Hangup` is expected.
+    Incoming {
+        /// The new call.
+        dialog: DialogId,
+        /// Who calls, and whom.
+        caller: Caller,
+        /// Where the request came from.
+        remote: SocketAddr,
+        /// The offer; `None`: the INVITE has none, `Accept` takes our offer and `Confirmed` brings the answer.
+        offer: Option<Sdp>,
+        /// When the INVITE came in.
+        received: Instant,
+    },
+    /// The far end rings (180 or another 18x without a description).
+    Ringing {
+        /// Which call.
+        dialog: DialogId,
+    },
+    /// The far end sends audio before it answers (RFC 3960). May come again with another description.
+    Early {
+        /// Which call.
+        dialog: DialogId,
+        /// Its answer, or (unreliable 1xx) a preview of it.
+        sdp: Sdp,
+    },
+    /// The far end answered a call of ours; ACK has gone out.
+    Accepted {
+        /// Which call.
+        dialog: DialogId,
+        /// Its answer to our offer.
+        answer: Sdp,
+    },
+    /// The ACK to our 200 came in: the call is up on both sides.
+    Confirmed {
+        /// Which call.
+        dialog: DialogId,
+        /// The answer to the offer in our 200, where the INVITE (or re-INVITE) had none.
+        answer: Option<Sdp>,
+    },
+    /// The far end wants to change the session (re-INVITE or UPDATE). `AnswerOffer` is expected at once.
+    Offer {
+        /// Which call.
+        dialog: DialogId,
+        /// Its offer; `None`: it asks for ours, and `Confirmed` brings its answer.
+        sdp: Option<Sdp>,
+    },
+    /// A digit came by INFO (`application/dtmf-relay` or `application/dtmf`).
+    Digit {
+        /// Which call.
+        dialog: DialogId,
+        /// `0`-`9`, `*`, `#`, `A`-`D`.
+        digit: char,
+    },
+    /// The call is over. Nothing about it follows, and nothing need be told to forget it.
+    Ended {
+        /// Which call.
+        dialog: DialogId,
+        /// Why.
+        cause: AgentEnd,
+    },
+}
+
+/// Who calls, and whom. All of it is personal data.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Caller {
+    /// User part of From, percent-decoded; empty when withheld.
+    pub from_user: String,
+    /// Display name of From; empty when there is none.
+    pub display_name: String,
+    /// User part of P-Asserted-Identity (RFC 3325). Only to be believed from a trusted trunk.
+    pub asserted: Option<String>,
+    /// User part of the Request-URI.
+    pub to_user: String,
+}
+
+/// Why a call ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum AgentEnd {
+    /// The far end sent BYE.
+    RemoteBye,
+    /// We ended it: BYE, or CANCEL of a call of ours.
+    LocalBye,
+    /// The far end cancelled before we answered.
+    Cancelled,
+    /// We refused it, with this status.
+    Rejected(u16),
+    /// The far end refused our INVITE, with this status.
+    Refused(u16),
+    /// No ACK to our 200, no reply to our INVITE, or nobody answered for [`super::RING_MAX`].
+    Timeout,
+    /// The far end broke the protocol: a 200 or an ACK without the description that was due, an unreadable one.
+    Protocol,
+}
+
+/// Why a call cannot be placed.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum InviteError {
+    /// Who dials is at fault.
+    #[error("cannot call {uri:?}: not a SIP address such as sip:clinic@192.0.2.1:5060")]
+    BadUri {
+        /// What was dialled.
+        uri: String,
+    },
+    /// The agent has all the calls or transactions that it takes.
+    #[error("cannot place a call: {calls} of {max} calls are in use")]
+    Full {
+        /// Calls now.
+        calls: usize,
+        /// Most calls at once.
+        max: usize,
+    },
+}
