@@ -32,7 +32,7 @@ pub struct Envelope {
 }
 
 macro_rules! events {
-    ($($(#[$doc:meta])* $variant:ident($text:literal) { $($(#[$fdoc:meta])* $field:ident: $ty:ty),* $(,)? }),+ $(,)?) => {
+    ($($(#[$doc:meta])* $variant:ident($text:tt) { $($(#[$fdoc:meta])* $field:ident: $ty:ty),* $(,)? }),+ $(,)?) => {
         /// What happened. In JSON: `{"type": "call.answered", ...}`.
         #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
         #[serde(tag = "type")]
