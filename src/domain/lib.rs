@@ -11,6 +11,7 @@ pub mod contact;
 pub mod conversation;
 pub mod dialog;
 pub mod event;
+pub mod floor;
 pub mod id;
 pub mod knowledge;
 pub mod live;

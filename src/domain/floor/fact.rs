@@ -1,0 +1,187 @@
+//! What happened in a call, as it is written down: one fact changes the call's records and says its events, in one place.
+//!
+//! Facts are applied inside the store's transaction, to the records as they are there. So two writers of one call (the floor, a
+//! tool that learned who calls) never overwrite each other, and a fact that is applied again after a conflict gives the same.
+
+use crate::Timestamp;
+use crate::call::{Call, CallQuality, Recording};
+use crate::code::{CallStatus, EndCause, Lang, Outcome, TaskKind, TaskState};
+use crate::conversation::{Conversation, Turn};
+use crate::event::Event;
+use crate::id::{ContactId, TaskId};
+use crate::task::Task;
+
+/// A missed call should be returned within this many seconds.
+const MISSED_CALL_DUE_S: i64 = 3_600;
+/// An emergency call should be looked after within this many seconds.
+const EMERGENCY_DUE_S: i64 = 300;
+
+/// Something that happened in a call and has to be remembered.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Fact {
+    /// It was answered.
+    Answered {
+        /// INVITE to 200, in milliseconds.
+        answer_ms: u32,
+    },
+    /// Its recording began, went on or was completed.
+    Recording(Recording),
+    /// Something was said. The turn is numbered when it is applied.
+    Turn(Box<Turn>),
+    /// Its language was decided.
+    Language(Lang),
+    /// An emergency phrase was heard.
+    Emergency {
+        /// The lexicon's entry.
+        sign: String,
+        /// Language it was said in.
+        language: Lang,
+        /// The number the caller was told.
+        number: String,
+        /// The task to make for it; none when one was made for an earlier phrase of the call.
+        task: Option<TaskId>,
+    },
+    /// It has come to something; a weightier outcome stays (CALL-08).
+    Outcome(Outcome),
+    /// Nobody understands the caller any more: what is said now is a voicemail.
+    Voicemail,
+    /// Who calls is known.
+    Contact(ContactId),
+    /// It is over.
+    Ended {
+        /// Why.
+        cause: EndCause,
+        /// How it was.
+        quality: CallQuality,
+        /// The task to make when somebody has to ring back.
+        missed: Option<TaskId>,
+    },
+}
+
+/// What applying a fact came to, beside the changed records.
+#[derive(Debug, Default, PartialEq)]
+pub struct Applied {
+    /// Events to append, in order.
+    pub events: Vec<Event>,
+    /// A turn to store.
+    pub turn: Option<Turn>,
+    /// A task to store.
+    pub task: Option<Task>,
+}
+
+impl Fact {
+    /// Changes the records of a call and says what else has to be written.
+    ///
+    /// A fact that changes nothing any more (an outcome of less weight, an end after the end) gives no event.
+    pub fn apply(&self, call: &mut Call, conversation: &mut Conversation, at: Timestamp) -> Applied {
+        let mut applied = Applied::default();
+        match self {
+            Self::Answered { answer_ms } => {
+                call.status = CallStatus::WithReceptionist;
+                call.answered_at = Some(at);
+                call.quality.answer_ms = Some(*answer_ms);
+                applied.events.push(Event::CallAnswered { call: call.id, answer_ms: *answer_ms });
+            }
+            Self::Recording(recording) => {
+                call.recording = recording.clone();
+                let (state, length_ms) = (recording.state, recording.length_ms);
+                applied.events.push(Event::CallRecording { call: call.id, state, length_ms });
+            }
+            Self::Turn(turn) => turn_said(turn, conversation, &mut applied),
+            Self::Language(language) => {
+                call.language = *language;
+                conversation.language = *language;
+                conversation.version += 1;
+                applied.events.push(Event::CallLanguageSet { call: call.id, language: *language });
+            }
+            Self::Emergency { sign, language, number, task } => {
+                call.emergency = true;
+                let (sign, number) = (sign.clone(), number.clone());
+                applied.events.push(Event::CallEmergency { call: call.id, sign, language: *language, number });
+                outcome_reached(call, Outcome::Emergency, &mut applied);
+                if let Some(task) = task {
+                    applied.owe(owed(call, *task, TaskKind::Emergency, EMERGENCY_DUE_S, at));
+                }
+            }
+            Self::Outcome(outcome) => outcome_reached(call, *outcome, &mut applied),
+            Self::Voicemail => call.status = CallStatus::Voicemail,
+            Self::Contact(contact) => {
+                call.contact = Some(*contact);
+                conversation.contact = Some(*contact);
+                conversation.version += 1;
+            }
+            Self::Ended { cause, quality, missed } => ended(call, *cause, *quality, *missed, at, &mut applied),
+        }
+        call.version += 1;
+        applied
+    }
+}
+
+impl Applied {
+    fn owe(&mut self, task: Task) {
+        self.events.push(Event::TaskChanged { task: task.id, kind: task.kind, state: task.state });
+        self.task = Some(task);
+    }
+}
+
+fn turn_said(turn: &Turn, conversation: &mut Conversation, applied: &mut Applied) {
+    let turn = Turn { index: conversation.turns, ..turn.clone() };
+    conversation.turns += 1;
+    conversation.version += 1;
+    applied.events.push(Event::TurnCommitted { turn: Box::new(turn.clone()) });
+    applied.turn = Some(turn);
+}
+
+fn outcome_reached(call: &mut Call, outcome: Outcome, applied: &mut Applied) {
+    if call.outcome.is_some_and(|standing| weight(standing) >= weight(outcome)) {
+        return;
+    }
+    call.outcome = Some(outcome);
+    applied.events.push(Event::CallOutcome { call: call.id, outcome });
+}
+
+fn ended(call: &mut Call, cause: EndCause, quality: CallQuality, missed: Option<TaskId>, at: Timestamp, applied: &mut Applied) {
+    if call.status == CallStatus::Ended {
+        return;
+    }
+    call.status = CallStatus::Ended;
+    call.ended_at = Some(at);
+    call.cause = Some(cause);
+    call.quality = CallQuality { answer_ms: call.quality.answer_ms, ..quality };
+    let nothing_came_of_it = if cause == EndCause::Rejected { Outcome::Failed } else { Outcome::Abandoned };
+    outcome_reached(call, nothing_came_of_it, applied);
+    applied.events.push(Event::CallEnded { call: call.id, cause });
+    if let Some(task) = missed {
+        applied.owe(owed(call, task, TaskKind::MissedCall, MISSED_CALL_DUE_S, at));
+    }
+}
+
+fn owed(call: &Call, id: TaskId, kind: TaskKind, due_s: i64, at: Timestamp) -> Task {
+    Task {
+        id,
+        kind,
+        state: TaskState::Open,
+        text: String::new(),
+        name: String::new(),
+        number: call.from_number.clone(),
+        call: Some(call.id),
+        contact: call.contact,
+        owner: None,
+        created_at: at,
+        due_at: at.saturating_add(jiff::SignedDuration::from_secs(due_s)).unwrap_or(at),
+        version: 1,
+    }
+}
+
+/// Of two things that a call came to, the weightier one is its outcome (CALL-08).
+fn weight(outcome: Outcome) -> u8 {
+    match outcome {
+        Outcome::Emergency => 7,
+        Outcome::Booked => 6,
+        Outcome::MessageTaken => 5,
+        Outcome::Voicemail => 4,
+        Outcome::AnsweredQuestion => 3,
+        Outcome::Failed => 2,
+        Outcome::Abandoned => 1,
+    }
+}

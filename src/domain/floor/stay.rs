@@ -1,0 +1,365 @@
+//! One call on the floor, from its arrival until its recording is complete.
+
+use super::fact::Fact;
+use super::{
+    APOLOGY_MAX, ARRIVING_MAX, Assignment, ENDING_MAX, Ids, Input, Leg, Output, RECORDING_MAX, RESTARTS_MAX, Told,
+};
+use crate::Timestamp;
+use crate::account::Actor;
+use crate::call::{Call, CallQuality, Recording};
+use crate::code::{CallStatus, EndCause, Lang, Outcome, RecordingState, Speaker};
+use crate::conversation::{Conversation, Turn};
+use crate::id::{CallId, TaskId};
+use crate::live::{Live, LiveCall};
+use crate::tenant::Tenant;
+use jiff::SignedDuration;
+use std::collections::VecDeque;
+
+/// Last words on a board, in characters; longer ones lose their beginning.
+const WORDS_CHARS_MAX: usize = 240;
+/// Reply times kept for the median of a call.
+const REPLIES_MAX: usize = 1_024;
+
+/// Where a call stands on the floor. Every phase but the last two ends by itself: `until` wakes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// Answer is on its way.
+    Arriving { until: Timestamp },
+    /// The receptionist has it.
+    Attended,
+    /// An apology is being played; then a new receptionist comes, or the end.
+    Apologising { until: Timestamp, last: bool },
+    /// The leg was told to end.
+    Ending { until: Timestamp },
+    /// The leg has ended; its recording is being completed.
+    Closing { until: Timestamp },
+    /// Nothing more is expected.
+    Gone,
+}
+
+#[derive(Debug)]
+pub(super) struct Stay {
+    pub(super) leg: Leg,
+    pub(super) phase: Phase,
+    call: Call,
+    ids: Ids,
+    tenant: Tenant,
+    name: Option<String>,
+    last_speaker: Option<Speaker>,
+    last_words: String,
+    replies_ms: Vec<u32>,
+    failures: u8,
+    recording_complete: bool,
+}
+
+impl Stay {
+    pub(super) fn new(leg: Leg, ids: Ids, from: String, to: String, tenant: Tenant, now: Timestamp) -> Self {
+        let call = Call {
+            id: ids.call,
+            from_number: from,
+            to_number: to,
+            status: CallStatus::Ringing,
+            created_at: now,
+            answered_at: None,
+            ended_at: None,
+            cause: None,
+            outcome: None,
+            language: tenant.languages.first().copied().unwrap_or(Lang::En),
+            agent: None,
+            contact: None,
+            conversation: ids.conversation,
+            recording: empty_recording(RecordingState::Off),
+            emergency: false,
+            quality: CallQuality::default(),
+            version: 1,
+        };
+        Self {
+            leg,
+            phase: Phase::Arriving { until: later(now, ARRIVING_MAX) },
+            call,
+            ids,
+            tenant,
+            name: None,
+            last_speaker: None,
+            last_words: String::new(),
+            replies_ms: Vec::new(),
+            failures: 0,
+            recording_complete: true,
+        }
+    }
+
+    pub(super) fn id(&self) -> CallId {
+        self.ids.call
+    }
+
+    pub(super) fn number(&self) -> &str {
+        &self.call.from_number
+    }
+
+    /// Whether the caller is still there.
+    pub(super) fn is_on(&self) -> bool {
+        !matches!(self.phase, Phase::Closing { .. } | Phase::Gone)
+    }
+
+    pub(super) fn wake_at(&self) -> Option<Timestamp> {
+        match self.phase {
+            Phase::Arriving { until }
+            | Phase::Apologising { until, .. }
+            | Phase::Ending { until }
+            | Phase::Closing { until } => Some(until),
+            Phase::Attended | Phase::Gone => None,
+        }
+    }
+
+    /// As boards show it.
+    pub(super) fn card(&self) -> LiveCall {
+        LiveCall {
+            call: self.id(),
+            from_number: self.call.from_number.clone(),
+            name: self.name.clone(),
+            status: self.call.status,
+            language: self.call.language,
+            created_at: self.call.created_at,
+            answered_at: self.call.answered_at,
+            emergency: self.call.emergency,
+            last_speaker: self.last_speaker,
+            last_words: self.last_words.clone(),
+        }
+    }
+
+    /// The arrival, to be written down.
+    pub(super) fn open(&self) -> Output {
+        let conversation = Conversation {
+            id: self.ids.conversation,
+            call: self.ids.call,
+            contact: None,
+            language: self.call.language,
+            created_at: self.call.created_at,
+            turns: 0,
+            version: 1,
+        };
+        Output::Open { call: Box::new(self.call.clone()), conversation: Box::new(conversation), cause: self.ids.cause }
+    }
+
+    pub(super) fn attend(&self) -> Output {
+        Output::Attend(Box::new(Assignment {
+            leg: self.leg,
+            call: self.ids.call,
+            conversation: self.ids.conversation,
+            cause: self.ids.cause,
+            from: self.call.from_number.clone(),
+            to: self.call.to_number.clone(),
+            tenant: self.tenant.clone(),
+            language: self.call.language,
+            answered_at: self.call.answered_at.unwrap_or(self.call.created_at),
+        }))
+    }
+
+    pub(super) fn handle(&mut self, input: Input, now: Timestamp, out: &mut VecDeque<Output>) {
+        match input {
+            Input::Answered { answer_ms, rate_hz, .. } => self.answered(answer_ms, rate_hz, now, out),
+            Input::Level { caller, clinic, .. } => {
+                out.push_back(Output::Show(Live::Level { call: self.id(), caller, clinic }));
+            }
+            Input::Quality { received, lost, jitter_ms, .. } => {
+                let quality = &mut self.call.quality;
+                (quality.packets_received, quality.packets_lost, quality.jitter_ms) = (received, lost, jitter_ms);
+            }
+            Input::LegEnded { cause, .. } => self.end(cause, now, out),
+            Input::Told { what, .. } => self.told(what, now, out),
+            Input::ReceptionistGone { .. } => self.receptionist_gone(now, out),
+            Input::Apologised { .. } => self.apologised(now, out),
+            Input::Recorded { recording, complete, .. } => self.recorded(recording, complete, now, out),
+            Input::Known { contact, name, .. } => {
+                self.call.contact = Some(contact);
+                self.name = (!name.is_empty()).then_some(name);
+                self.write(Actor::System, Fact::Contact(contact), now, out);
+                out.push_back(Output::Board);
+            }
+            Input::HangUp { .. } if self.is_on() => {
+                out.push_back(Output::Dismiss(self.id()));
+                self.hang_up(now, out);
+            }
+            Input::HangUp { .. } | Input::Arrived { .. } | Input::Drain | Input::Wake => {}
+        }
+    }
+
+    /// The time of the present phase is up.
+    pub(super) fn wake(&mut self, now: Timestamp, out: &mut VecDeque<Output>) {
+        match self.phase {
+            Phase::Arriving { .. } => self.hang_up(now, out),
+            Phase::Apologising { .. } => self.apologised(now, out),
+            Phase::Ending { .. } => self.end(EndCause::Failed, now, out),
+            Phase::Closing { .. } => self.phase = Phase::Gone,
+            Phase::Attended | Phase::Gone => {}
+        }
+    }
+
+    /// The caller is gone: writes the end, and waits for the recording where there is one.
+    pub(super) fn end(&mut self, cause: EndCause, now: Timestamp, out: &mut VecDeque<Output>) {
+        if !self.is_on() {
+            return;
+        }
+        let mut quality = self.call.quality;
+        quality.reply_ms = median(&mut self.replies_ms);
+        let missed = self.missed(cause);
+        self.write(Actor::System, Fact::Ended { cause, quality, missed }, now, out);
+        out.push_back(Output::Board);
+        self.phase =
+            if self.recording_complete { Phase::Gone } else { Phase::Closing { until: later(now, RECORDING_MAX) } };
+    }
+
+    fn answered(&mut self, answer_ms: u32, rate_hz: u32, now: Timestamp, out: &mut VecDeque<Output>) {
+        if !matches!(self.phase, Phase::Arriving { .. }) {
+            return;
+        }
+        self.phase = Phase::Attended;
+        self.call.status = CallStatus::WithReceptionist;
+        self.call.answered_at = Some(now);
+        self.call.quality.answer_ms = Some(answer_ms);
+        self.write(Actor::System, Fact::Answered { answer_ms }, now, out);
+        if self.tenant.record_calls {
+            self.recording_complete = false;
+            self.call.recording = Recording { rate_hz, ..empty_recording(RecordingState::Recording) };
+            out.push_back(Output::Record { call: self.id(), leg: self.leg });
+            self.write(Actor::System, Fact::Recording(self.call.recording.clone()), now, out);
+        }
+        out.push_back(Output::Board);
+    }
+
+    fn told(&mut self, what: Told, now: Timestamp, out: &mut VecDeque<Output>) {
+        let receptionist = Actor::Receptionist { call: self.id() };
+        match what {
+            Told::Turn(turn) => return self.turn(turn, now, out),
+            Told::Partial { speaker, text, start_ms } => {
+                self.spoken(speaker, &text);
+                out.push_back(Output::Show(Live::Partial { call: self.id(), speaker, text, start_ms }));
+            }
+            Told::Language(language) => {
+                self.call.language = language;
+                self.write(receptionist, Fact::Language(language), now, out);
+            }
+            Told::Emergency { sign, language, number } => {
+                let task = (!self.call.emergency).then_some(self.ids.emergency);
+                self.call.emergency = true;
+                self.call.outcome = Some(Outcome::Emergency);
+                self.write(receptionist, Fact::Emergency { sign, language, number, task }, now, out);
+            }
+            Told::Outcome(outcome) => {
+                self.call.outcome = Some(outcome);
+                self.write(receptionist, Fact::Outcome(outcome), now, out);
+            }
+            Told::RecordingRefused => return self.recording_refused(now, out),
+            Told::Voicemail => {
+                self.call.status = CallStatus::Voicemail;
+                self.write(receptionist, Fact::Voicemail, now, out);
+            }
+            Told::HungUp if self.is_on() => self.phase = Phase::Ending { until: later(now, ENDING_MAX) },
+            Told::HungUp => return,
+        }
+        out.push_back(Output::Board);
+    }
+
+    fn turn(&mut self, turn: Box<Turn>, now: Timestamp, out: &mut VecDeque<Output>) {
+        self.spoken(turn.speaker, &turn.text);
+        if let Some(reply_ms) = turn.reply_ms
+            && self.replies_ms.len() < REPLIES_MAX
+        {
+            self.replies_ms.push(reply_ms);
+        }
+        let call = self.id();
+        let actor = if turn.speaker == Speaker::Caller { Actor::Caller { call } } else { Actor::Receptionist { call } };
+        self.write(actor, Fact::Turn(turn), now, out);
+        out.push_back(Output::Board);
+    }
+
+    fn recording_refused(&mut self, now: Timestamp, out: &mut VecDeque<Output>) {
+        if self.call.recording.state == RecordingState::Refused {
+            return;
+        }
+        self.call.recording = empty_recording(RecordingState::Refused);
+        let fact = Fact::Recording(self.call.recording.clone());
+        self.write(Actor::Caller { call: self.id() }, fact, now, out);
+        out.push_back(if self.recording_complete {
+            Output::EraseRecording(self.id())
+        } else {
+            Output::StopRecording(self.leg)
+        });
+    }
+
+    fn recorded(&mut self, recording: Recording, complete: bool, now: Timestamp, out: &mut VecDeque<Output>) {
+        self.recording_complete = complete;
+        if self.call.recording.state == RecordingState::Refused {
+            if complete {
+                out.push_back(Output::EraseRecording(self.id()));
+            }
+        } else {
+            self.call.recording = recording.clone();
+            self.write(Actor::System, Fact::Recording(recording), now, out);
+        }
+        if complete && matches!(self.phase, Phase::Closing { .. }) {
+            self.phase = Phase::Gone;
+        }
+    }
+
+    /// Nobody talks with the caller any more though the caller is there: never leave silence.
+    fn receptionist_gone(&mut self, now: Timestamp, out: &mut VecDeque<Output>) {
+        if !matches!(self.phase, Phase::Arriving { .. } | Phase::Attended) {
+            return;
+        }
+        let last = self.failures >= RESTARTS_MAX;
+        self.failures += 1;
+        self.phase = Phase::Apologising { until: later(now, APOLOGY_MAX), last };
+        out.push_back(Output::Apologise { call: self.id(), leg: self.leg, language: self.call.language, last });
+    }
+
+    fn apologised(&mut self, now: Timestamp, out: &mut VecDeque<Output>) {
+        match self.phase {
+            Phase::Apologising { last: false, .. } => {
+                self.phase = Phase::Attended;
+                out.push_back(self.attend());
+            }
+            Phase::Apologising { last: true, .. } => self.hang_up(now, out),
+            _ => {}
+        }
+    }
+
+    fn hang_up(&mut self, now: Timestamp, out: &mut VecDeque<Output>) {
+        self.phase = Phase::Ending { until: later(now, ENDING_MAX) };
+        out.push_back(Output::HangUp(self.leg));
+    }
+
+    fn spoken(&mut self, speaker: Speaker, text: &str) {
+        let beyond = text.chars().count().saturating_sub(WORDS_CHARS_MAX);
+        self.last_speaker = Some(speaker);
+        self.last_words = text.chars().skip(beyond).collect();
+    }
+
+    /// Whether somebody has to ring back: the caller was cut off, and had not got what they called for.
+    fn missed(&self, cause: EndCause) -> Option<TaskId> {
+        let cut_off = match cause {
+            EndCause::Rejected | EndCause::NoMedia | EndCause::Failed | EndCause::Lost => true,
+            EndCause::ClinicHungUp => self.failures > RESTARTS_MAX,
+            EndCause::CallerHungUp | EndCause::Cancelled => false,
+        };
+        let helped = matches!(self.call.outcome, Some(Outcome::Booked | Outcome::MessageTaken | Outcome::Voicemail));
+        (cut_off && !helped).then_some(self.ids.missed)
+    }
+
+    fn write(&self, actor: Actor, fact: Fact, at: Timestamp, out: &mut VecDeque<Output>) {
+        out.push_back(Output::Write { call: self.id(), cause: self.ids.cause, actor, at, fact });
+    }
+}
+
+fn empty_recording(state: RecordingState) -> Recording {
+    Recording { state, rate_hz: 0, length_ms: 0, offset_ms: 0, gap_ms: 0, sha256: None }
+}
+
+fn later(now: Timestamp, by: SignedDuration) -> Timestamp {
+    now.saturating_add(by).unwrap_or(now)
+}
+
+fn median(values: &mut [u32]) -> Option<u32> {
+    values.sort_unstable();
+    values.get(values.len() / 2).copied()
+}
