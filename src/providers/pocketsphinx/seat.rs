@@ -1,0 +1,183 @@
+//! One seat of the pool: a word decoder, a phrase spotter beside it, and the vocabulary they were last set to.
+
+use super::library::{Decoder, NAME, SearchKind, Segment, Sphinx};
+use super::{Models, ngram, pronounce};
+use crate::providers::{ProviderError, Vocabulary};
+use auricle_domain::conversation::Word;
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+/// Weight of the clinic's own model against general English. Measured on the demo sentences: below 0.5 "book an
+/// appointment" is lost, above 0.8 sentences outside the clinic's subjects are bent into them.
+const CLINIC_WEIGHT: f32 = 0.7;
+/// Unknown words that are taught per vocabulary; each costs a run of the pronouncer.
+const NEW_WORDS_MAX: usize = 400;
+/// Detection threshold of a spotted phrase, per phone: longer phrases can afford to be stricter.
+const SPOT_EXPONENT_PER_WORD: i32 = 10;
+/// Length of a decoder frame.
+const FRAME_MS: u64 = 10;
+
+/// Decoders and what they are set to.
+pub(super) struct Seat {
+    words: Decoder,
+    spotter: Option<Decoder>,
+    generation: Option<u64>,
+    emergency: Vec<String>,
+}
+
+/// A finished utterance.
+pub(super) struct Utterance {
+    pub text: String,
+    pub words: Vec<Word>,
+}
+
+impl Seat {
+    /// Loads the models: about a second of work and 60 to 110 MB.
+    pub fn new(sphinx: &Arc<Sphinx>, models: &Models) -> Result<Self, ProviderError> {
+        let words = Decoder::new(sphinx, &models.model, &SearchKind::Words(models.model.join("en-us.lm.bin")))?;
+        Ok(Self { words, spotter: None, generation: None, emergency: Vec::new() })
+    }
+
+    /// Sets the seat to a vocabulary, unless it is already.
+    pub fn learn(&mut self, sphinx: &Arc<Sphinx>, models: &Models, vocabulary: &Vocabulary) -> Result<(), ProviderError> {
+        if self.generation == Some(vocabulary.generation) {
+            return Ok(());
+        }
+        self.teach(vocabulary);
+        if let Some(text) = ngram::arpa(&vocabulary.sentences) {
+            let file = models.scratch.path().join(format!("clinic-{}.lm", vocabulary.generation));
+            write_once(&file, &text)?;
+            let generic = models.model.join("en-us.lm.bin");
+            self.words.set_models(&[(&generic, 1.0 - CLINIC_WEIGHT), (&file, CLINIC_WEIGHT)])?;
+        }
+        if self.emergency != vocabulary.emergency {
+            self.spotter = self.spot(sphinx, models, vocabulary)?;
+            self.emergency.clone_from(&vocabulary.emergency);
+        }
+        self.generation = Some(vocabulary.generation);
+        Ok(())
+    }
+
+    /// Adds the clinic's words that the dictionary lacks (product and people's names).
+    fn teach(&mut self, vocabulary: &Vocabulary) {
+        let all: BTreeSet<&str> = vocabulary.sentences.iter().flat_map(|line| line.split_whitespace()).collect();
+        let unknown: Vec<&str> = all.into_iter().filter(|word| !self.words.knows(word)).take(NEW_WORDS_MAX).collect();
+        for (word, phones) in pronounce::phones(&unknown) {
+            self.words.add_word(&word, &phones);
+        }
+    }
+
+    /// A spotter for the phrases whose words the dictionary knows; the lexicon on transcripts covers the others.
+    fn spot(
+        &mut self,
+        sphinx: &Arc<Sphinx>,
+        models: &Models,
+        vocabulary: &Vocabulary,
+    ) -> Result<Option<Decoder>, ProviderError> {
+        let mut lines = String::new();
+        for phrase in &vocabulary.emergency {
+            let words = phrase.split_whitespace().count();
+            if words >= 2 && phrase.split_whitespace().all(|word| self.words.knows(word)) {
+                let exponent = SPOT_EXPONENT_PER_WORD * i32::try_from(words).unwrap_or(1);
+                lines.push_str(&format!("{phrase} /1e-{exponent}/\n"));
+            }
+        }
+        if lines.is_empty() {
+            return Ok(None);
+        }
+        let file = models.scratch.path().join(format!("spot-{}.txt", vocabulary.generation));
+        write_once(&file, &lines)?;
+        Decoder::new(sphinx, &models.model, &SearchKind::Phrases(file)).map(Some)
+    }
+
+    /// Begins an utterance.
+    pub fn start(&mut self) -> Result<(), ProviderError> {
+        self.words.start()?;
+        self.spotter.as_mut().map_or(Ok(()), Decoder::start)
+    }
+
+    /// Hears 16 kHz audio; answers with a phrase that was spotted in it.
+    pub fn hear(&mut self, samples: &[i16]) -> Result<Option<String>, ProviderError> {
+        self.words.process(samples)?;
+        let Some(spotter) = &mut self.spotter else { return Ok(None) };
+        spotter.process(samples)?;
+        let found = spotter.hypothesis();
+        if found.is_empty() {
+            return Ok(None);
+        }
+        // The hypothesis stays until the utterance ends: begin a new one, so that one detection is told once.
+        spotter.end()?;
+        spotter.start()?;
+        let phrase = self.emergency.iter().find(|phrase| found.contains(phrase.as_str()));
+        Ok(phrase.cloned())
+    }
+
+    /// The words so far, cleaned.
+    pub fn partial(&mut self) -> String {
+        clean(&self.words.hypothesis())
+    }
+
+    /// Ends the utterance that began at `start_ms` after answer.
+    pub fn end(&mut self, start_ms: u64) -> Result<Utterance, ProviderError> {
+        self.words.end()?;
+        if let Some(spotter) = &mut self.spotter {
+            spotter.end()?;
+        }
+        let text = clean(&self.words.hypothesis());
+        let words = self.words.segments().iter().filter_map(|segment| word_of(segment, start_ms)).collect();
+        Ok(Utterance { text, words })
+    }
+}
+
+/// A segment as a word with times; fillers and sentence marks are none.
+fn word_of(segment: &Segment, start_ms: u64) -> Option<Word> {
+    let text = clean_word(&segment.word)?;
+    Some(Word {
+        text: text.to_owned(),
+        start_ms: start_ms + u64::from(segment.start_frame) * FRAME_MS,
+        end_ms: start_ms + (u64::from(segment.end_frame) + 1) * FRAME_MS,
+    })
+}
+
+/// A dictionary word without its alternative-pronunciation number: `the(2)` is `the`.
+fn clean_word(word: &str) -> Option<&str> {
+    if word.is_empty() || word.starts_with(['<', '[', '+']) {
+        return None;
+    }
+    Some(word.split('(').next().unwrap_or(word))
+}
+
+fn clean(hypothesis: &str) -> String {
+    hypothesis.split_whitespace().filter_map(clean_word).collect::<Vec<_>>().join(" ")
+}
+
+fn write_once(file: &Path, text: &str) -> Result<(), ProviderError> {
+    if file.exists() {
+        return Ok(());
+    }
+    // Two seats may learn the same generation at once: each writes its own file, the rename makes one of them the file.
+    let own = file.with_extension(format!("{:?}", std::thread::current().id()).replace(['(', ')'], "-"));
+    fs::write(&own, text).and_then(|()| fs::rename(&own, file)).map_err(|error| ProviderError::Unavailable {
+        provider: NAME,
+        reason: format!("its language model could not be written: {error}"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fillers_and_variants_are_cleaned() {
+        assert_eq!(clean("<s> what are the(2) [NOISE] hours </s>"), "what are the hours");
+    }
+
+    #[test]
+    fn words_carry_times_of_the_call() {
+        let segment = Segment { word: "hours(2)".to_owned(), start_frame: 10, end_frame: 29 };
+        let word = Word { text: "hours".to_owned(), start_ms: 1_100, end_ms: 1_300 };
+        assert_eq!(word_of(&segment, 1_000), Some(word));
+    }
+}
