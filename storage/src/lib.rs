@@ -1,1 +1,30 @@
-//! Crate.
+//! Records, change feed, full-text search and blobs of one clinic, on one disk.
+pub mod blobs;
+mod codec;
+mod commit;
+mod error;
+mod fatal;
+mod files;
+mod key;
+mod kv;
+mod log;
+mod lookup;
+mod record;
+mod scan;
+pub mod schema;
+mod store;
+mod tx;
+
+pub use blobs::{BlobId, BlobReader, BlobWriter, Blobs};
+pub use codec::{Table, VALUE_BYTES_MAX};
+pub use commit::{Commit, OpId};
+pub use error::StoreError;
+pub use fatal::OnFatal;
+pub use key::{KEY_BYTES_MAX, KeyPart};
+pub use kv::{PAGE_ROWS_MAX, TRANSACTION_BYTES_MAX};
+pub use log::EventDraft;
+pub use lookup::{Lookup, LookupKey};
+pub use record::{Entries, Index, Record};
+pub use scan::{Cursor, Page, Scan};
+pub use store::{Backend, Faults, Hooks, Store, StoreOptions};
+pub use tx::{ReadTx, WriteTx};

@@ -1,0 +1,80 @@
+//! Files and directories as the store needs them: durable by name, and for the owner alone.
+
+use crate::error::StoreError;
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{ErrorKind, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Makes the names in a directory durable: a file that was created or renamed exists after a power cut only then.
+pub(crate) fn sync_directory(directory: &Path) -> Result<(), StoreError> {
+    File::open(directory)
+        .and_then(|file| file.sync_all())
+        .map_err(|error| StoreError::io("making a directory durable", directory, &error))
+}
+
+/// Creates a directory and its parents, for the owner alone; one that exists stays as it is.
+pub(crate) fn create_directory(directory: &Path) -> Result<(), StoreError> {
+    if directory.is_dir() {
+        return Ok(());
+    }
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(directory)
+        .map_err(|error| StoreError::io("creating a directory", directory, &error))?;
+    directory.parent().filter(|parent| !parent.as_os_str().is_empty()).map_or(Ok(()), sync_directory)
+}
+
+/// The whole of a file.
+pub(crate) fn read(path: &Path) -> Result<Vec<u8>, StoreError> {
+    fs::read(path).map_err(|error| StoreError::io("reading a file", path, &error))
+}
+
+/// A new file for the owner alone; an error when there is one already.
+pub(crate) fn create(path: &Path) -> Result<File, StoreError> {
+    OpenOptions::new()
+        .append(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)
+        .map_err(|error| StoreError::io("creating a file", path, &error))
+}
+
+/// Ending of files that are being written; one that is found at start was left by a crash.
+pub(crate) const DRAFT: &str = "draft";
+
+/// Writes a whole file so that it is there completely or not at all, whenever the power goes.
+pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
+    // Two writers of the same file must not share a draft.
+    static DRAFTS: AtomicU64 = AtomicU64::new(0);
+    let draft = path.with_extension(format!("{}.{DRAFT}", DRAFTS.fetch_add(1, Ordering::Relaxed)));
+    let mut file = create(&draft)?;
+    file.write_all(bytes)
+        .and_then(|()| file.sync_all())
+        .map_err(|error| StoreError::io("writing a file", &draft, &error))?;
+    fs::rename(&draft, path).map_err(|error| StoreError::io("renaming a file", path, &error))?;
+    path.parent().map_or(Ok(()), sync_directory)
+}
+
+/// Removes what writers that were killed left in a directory.
+pub(crate) fn remove_drafts(directory: &Path) -> Result<(), StoreError> {
+    let failed = |error: &std::io::Error| StoreError::io("listing a directory", directory, error);
+    for entry in fs::read_dir(directory).map_err(|error| failed(&error))? {
+        let path = entry.map_err(|error| failed(&error))?.path();
+        if path.extension().is_some_and(|extension| extension == DRAFT) {
+            remove(&path)?;
+        }
+    }
+    Ok(())
+}
+
+/// Removes a file durably. False when there was none.
+pub(crate) fn remove(path: &Path) -> Result<bool, StoreError> {
+    match fs::remove_file(path) {
+        Ok(()) => path.parent().map_or(Ok(()), sync_directory).map(|()| true),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(StoreError::io("removing a file", path, &error)),
+    }
+}

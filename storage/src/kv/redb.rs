@@ -1,0 +1,293 @@
+//! The backend on disk: one redb file, one writer thread, group commit.
+//!
+//! Closures that wait while the disk is busy with a commit are run one after the other into the next one. A lone
+//! writer is committed at once; when the last commit had company, the writer thread waits a moment for it to
+//! come back. Every commit is two-phase with quick repair, so that a crash neither loses an acknowledged write
+//! nor makes the next start slow. After an I/O error nothing can be known about what is on the disk, so it ends
+//! the process.
+
+use super::{Job, KeyRange, Kv, Overlay, Prepared, Row, Snapshot, prepare};
+use crate::codec;
+use crate::error::StoreError;
+use crate::fatal::Fatal;
+use crate::files;
+use crate::key;
+use crate::schema;
+use crate::store::Publisher;
+use crate::tx::Shared;
+use auricle_domain::id::TenantId;
+#[cfg(test)]
+use redb::StorageBackend;
+use redb::{Database, DatabaseError, ReadOnlyTable, ReadableDatabase, TableDefinition};
+use std::cell::RefCell;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// One physical table holds all of ours: their number is part of every key.
+const ROWS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("rows");
+/// File name within the store's directory.
+const FILE: &str = "store.redb";
+/// Page cache: enough for a clinic's hot pages within the memory we mean to stay in.
+const CACHE_BYTES: usize = 32 << 20;
+/// Jobs that may wait for the writer; more are refused.
+const QUEUE_MAX: usize = 4_096;
+/// Jobs of one group.
+const GROUP_JOBS_MAX: usize = 512;
+/// Bytes of one group, after which it takes no further job.
+const GROUP_BYTES_MAX: usize = 4_000_000;
+/// How long a group waits, in total, for as much company as the last one had.
+const GROUP_WAIT: Duration = Duration::from_millis(2);
+/// How long it waits for the next one to come.
+const GROUP_GAP: Duration = Duration::from_micros(300);
+
+/// The redb backend.
+pub(crate) struct RedbKv {
+    file: Arc<StoreFile>,
+    sender: Option<SyncSender<Box<dyn Job>>>,
+    writer: Option<JoinHandle<()>>,
+}
+
+/// The open file, and what happens when it fails.
+struct StoreFile {
+    database: Database,
+    path: PathBuf,
+    fatal: Arc<Fatal>,
+}
+
+impl StoreFile {
+    /// Turns a failure of redb into ours, and ends the process: whatever it was, the file cannot be trusted.
+    fn failed(&self, attempt: &'static str, error: &dyn std::fmt::Display) -> StoreError {
+        let error =
+            StoreError::Io { attempt, path: self.path.clone(), reason: error.to_string(), missing: false };
+        self.fatal.strike(&error);
+        error
+    }
+}
+
+fn opened(path: &Path, error: &DatabaseError) -> StoreError {
+    match error {
+        DatabaseError::DatabaseAlreadyOpen => StoreError::InUse { path: path.to_owned() },
+        other => StoreError::Io {
+            attempt: "opening the store",
+            path: path.to_owned(),
+            reason: other.to_string(),
+            missing: false,
+        },
+    }
+}
+
+/// What a backend is opened with.
+pub(crate) struct Opening<'a> {
+    /// The clinic of a new store.
+    pub(crate) tenant: TenantId,
+    /// Makes what transactions share, once it is known whose store it is.
+    pub(crate) share: &'a dyn Fn(TenantId) -> Arc<Shared>,
+    /// Told of every commit.
+    pub(crate) publisher: Publisher,
+    /// Told of the disk's failure.
+    pub(crate) fatal: Arc<Fatal>,
+}
+
+impl RedbKv {
+    /// Opens the store's file in `directory`, or makes it.
+    pub(crate) fn open(directory: &Path, opening: Opening<'_>) -> Result<(Self, Arc<Shared>), StoreError> {
+        let path = directory.join(FILE);
+        let mut builder = Database::builder();
+        builder.set_cache_size(CACHE_BYTES);
+        let database = builder.create(&path).map_err(|error| opened(&path, &error))?;
+        let opened = Self::start(database, path, opening)?;
+        files::sync_directory(directory)?;
+        Ok(opened)
+    }
+
+    /// Opens a store on a backend of the test's own.
+    #[cfg(test)]
+    pub(crate) fn on(backend: impl StorageBackend, opening: Opening<'_>) -> Result<(Self, Arc<Shared>), StoreError> {
+        let path = PathBuf::from("test");
+        let database = Database::builder().create_with_backend(backend).map_err(|error| opened(&path, &error))?;
+        Self::start(database, path, opening)
+    }
+
+    fn start(database: Database, path: PathBuf, opening: Opening<'_>) -> Result<(Self, Arc<Shared>), StoreError> {
+        let Opening { tenant, share, publisher, fatal } = opening;
+        let file = Arc::new(StoreFile { database, path, fatal });
+        let shared = share(owner(&file, tenant)?);
+        let (sender, jobs) = sync_channel(QUEUE_MAX);
+        let writer =
+            Writer { file: Arc::clone(&file), jobs, shared: Arc::clone(&shared), publisher, company: 1 };
+        let thread = std::thread::Builder::new()
+            .name("store-writer".to_owned())
+            .spawn(move || writer.run())
+            .map_err(|error| StoreError::io("starting the writer thread", &file.path, &error))?;
+        Ok((Self { file, sender: Some(sender), writer: Some(thread) }, shared))
+    }
+}
+
+/// Whose store it is: that of the clinic it was made for.
+fn owner(file: &Arc<StoreFile>, fresh: TenantId) -> Result<TenantId, StoreError> {
+    let key = key::encode(&([0u8; 16], schema::META.id));
+    // The table must exist before the first snapshot.
+    write(file, Overlay::default())?;
+    if let Some(bytes) = RedbSnapshot::take(file)?.get(&key)? {
+        return codec::decode(schema::META, &bytes);
+    }
+    let mut writes = Overlay::default();
+    writes.set(key, Some(codec::encode(schema::META, &fresh)?));
+    write(file, writes)?;
+    Ok(fresh)
+}
+
+impl Kv for RedbKv {
+    fn snapshot(&self) -> Result<Rc<dyn Snapshot>, StoreError> {
+        RedbSnapshot::take(&self.file).map(|snapshot| Rc::new(snapshot) as Rc<dyn Snapshot>)
+    }
+
+    fn submit(&self, job: Box<dyn Job>) {
+        let Some(sender) = &self.sender else { return };
+        match sender.try_send(job) {
+            Ok(()) => {}
+            Err(TrySendError::Full(mut job)) => {
+                let error = StoreError::Busy { waiting: QUEUE_MAX };
+                job.spoil(error.clone());
+                job.settle(Err(error));
+            }
+            // Dropping the job tells its caller that the store is closed.
+            Err(TrySendError::Disconnected(_)) => {}
+        }
+    }
+}
+
+impl Drop for RedbKv {
+    /// Commits what waits, then closes the file.
+    fn drop(&mut self) {
+        self.sender = None;
+        if let Some(writer) = self.writer.take()
+            && writer.thread().id() != std::thread::current().id()
+            && writer.join().is_err()
+        {
+            tracing::error!("the store's writer thread had panicked");
+        }
+    }
+}
+
+struct RedbSnapshot {
+    table: ReadOnlyTable<&'static [u8], &'static [u8]>,
+    file: Arc<StoreFile>,
+}
+
+impl RedbSnapshot {
+    fn take(file: &Arc<StoreFile>) -> Result<Self, StoreError> {
+        let read = file.database.begin_read().map_err(|error| file.failed("beginning to read", &error))?;
+        let table = read.open_table(ROWS).map_err(|error| file.failed("opening the table", &error))?;
+        Ok(Self { table, file: Arc::clone(file) })
+    }
+}
+
+impl Snapshot for RedbSnapshot {
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        let value = self.table.get(key).map_err(|error| self.file.failed("reading", &error))?;
+        Ok(value.map(|guard| guard.value().to_vec()))
+    }
+
+    fn range(&self, range: &KeyRange, reverse: bool, limit: usize) -> Result<Vec<Row>, StoreError> {
+        let mut rows = self.table.range::<&[u8]>(range.bounds()).map_err(|error| self.file.failed("scanning", &error))?;
+        let mut page = Vec::new();
+        while page.len() < limit {
+            let Some(row) = (if reverse { rows.next_back() } else { rows.next() }) else { break };
+            let (key, value) = row.map_err(|error| self.file.failed("scanning", &error))?;
+            page.push((key.value().to_vec(), value.value().to_vec()));
+        }
+        Ok(page)
+    }
+}
+
+/// Commits the writes of a group durably.
+fn write(file: &StoreFile, writes: Overlay) -> Result<(), StoreError> {
+    let mut tx = file.database.begin_write().map_err(|error| file.failed("beginning to write", &error))?;
+    tx.set_quick_repair(true);
+    {
+        let mut table = tx.open_table(ROWS).map_err(|error| file.failed("opening the table", &error))?;
+        for (key, value) in writes.into_rows() {
+            match value {
+                Some(value) => table.insert(key.as_slice(), value.as_slice()),
+                None => table.remove(key.as_slice()),
+            }
+            .map_err(|error| file.failed("writing", &error))?;
+        }
+    }
+    tx.commit().map_err(|error| file.failed("committing", &error))
+}
+
+struct Writer {
+    file: Arc<StoreFile>,
+    jobs: Receiver<Box<dyn Job>>,
+    shared: Arc<Shared>,
+    publisher: Publisher,
+    /// Jobs in the last group.
+    company: usize,
+}
+
+impl Writer {
+    /// Until every sender is gone, and everything that waited has been settled.
+    fn run(mut self) {
+        while let Ok(first) = self.jobs.recv() {
+            self.group(first);
+        }
+    }
+
+    /// Runs one job after the other over the same snapshot, commits their writes together and settles them.
+    fn group(&mut self, first: Box<dyn Job>) {
+        let base: Rc<dyn Snapshot> = match RedbSnapshot::take(&self.file) {
+            Ok(snapshot) => Rc::new(snapshot),
+            Err(error) => {
+                let mut job = first;
+                job.spoil(error.clone());
+                return job.settle(Err(error));
+            }
+        };
+        let writes = Rc::new(RefCell::new(Overlay::default()));
+        let mut head = None;
+        let mut group = Vec::new();
+        let began = Instant::now();
+        let mut next = Some(first);
+        while let Some(mut job) = next {
+            let prepared = prepare(&mut *job, &base, Some(&writes), &self.shared);
+            if let Prepared { writes: Some(own), head: own_head, .. } = prepared {
+                writes.borrow_mut().absorb(own);
+                head = own_head.or(head);
+            }
+            group.push(job);
+            let full = group.len() >= GROUP_JOBS_MAX || writes.borrow().bytes() >= GROUP_BYTES_MAX;
+            next = if full { None } else { self.next(group.len(), began) };
+        }
+        drop(base);
+        self.company = group.len();
+        let writes = writes.take();
+        let committed = if writes.is_empty() { Ok(()) } else { write(&self.file, writes) };
+        if let (Ok(()), Some(head)) = (&committed, head) {
+            self.publisher.publish(head);
+        }
+        for job in group {
+            job.settle(committed.clone());
+        }
+    }
+
+    /// The next job of a group: one that waits already, or one that comes while there is reason to expect it.
+    fn next(&self, jobs: usize, began: Instant) -> Option<Box<dyn Job>> {
+        if let Ok(job) = self.jobs.try_recv() {
+            return Some(job);
+        }
+        let left = GROUP_WAIT.saturating_sub(began.elapsed());
+        if jobs >= self.company || left.is_zero() {
+            return None;
+        }
+        match self.jobs.recv_timeout(left.min(GROUP_GAP)) {
+            Ok(job) => Some(job),
+            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => None,
+        }
+    }
+}

@@ -1,0 +1,240 @@
+//! The table of contents: every table, its key, its indexes and the version of its values.
+//!
+//! A whole key is `tenant (16 bytes) | table or index (2 bytes) | parts`. Numbers are never used again once
+//! given up. Index rows hold the key of the record they point at.
+//!
+//! | no. | table | key | value |
+//! |---|---|---|---|
+//! | 1 | meta | (under the nil tenant) | the tenant of this store |
+//! | 2 | feed | seq | [`Envelope`](auricle_domain::event::Envelope) |
+//! | 3 | feed_head | - | number of the last event |
+//! | 4 | cursor | follower's name | number of the last event it has taken in |
+//! | 5 | op | week, op id | the reply of a transaction, kept for one to two weeks |
+//! | 10.. | one per record | see each | the record |
+//! | 100.. | indexes | see each | key of the record |
+
+use crate::codec::Table;
+use crate::record::{Entries, Index, Record};
+use auricle_domain::account::{Account, Session};
+use auricle_domain::appointment::{Appointment, Service};
+use auricle_domain::call::Call;
+use auricle_domain::code::CallStatus;
+use auricle_domain::contact::Contact;
+use auricle_domain::conversation::{Conversation, Turn};
+use auricle_domain::id::{
+    AccountId, AppointmentId, CallId, ContactId, ConversationId, DocumentId, PassageId, ServiceId, TaskId, TenantId,
+};
+use auricle_domain::knowledge::{Document, Passage};
+use auricle_domain::task::Task;
+use auricle_domain::tenant::Tenant;
+use serde::{Deserialize, Serialize};
+
+pub(crate) const META: Table = Table { id: 1, name: "meta", version: 1 };
+pub(crate) const FEED: Table = Table { id: 2, name: "feed", version: 1 };
+pub(crate) const FEED_HEAD: Table = Table { id: 3, name: "feed_head", version: 1 };
+pub(crate) const CURSOR: Table = Table { id: 4, name: "cursor", version: 1 };
+pub(crate) const OP: Table = Table { id: 5, name: "op", version: 1 };
+
+/// Accounts by e-mail address: `lookup().email(address)`.
+pub const ACCOUNT_BY_EMAIL: Index<Account> = Index::unique(100, "account_by_email");
+/// Sessions of an account: `account`.
+pub const SESSIONS_BY_ACCOUNT: Index<StoredSession> = Index::new(101, "sessions_by_account");
+/// Sessions by their end, for sweeping: `expires_at`.
+pub const SESSIONS_BY_END: Index<StoredSession> = Index::new(102, "sessions_by_end");
+/// Calls by arrival: `created_at`.
+pub const CALLS_BY_TIME: Index<Call> = Index::new(103, "calls_by_time");
+/// Calls that have not ended, by arrival: `created_at`.
+pub const CALLS_OPEN: Index<Call> = Index::new(104, "calls_open");
+/// Calls of a contact: `contact, created_at`.
+pub const CALLS_BY_CONTACT: Index<Call> = Index::new(105, "calls_by_contact");
+/// Conversations by call: `call`.
+pub const CONVERSATION_BY_CALL: Index<Conversation> = Index::new(106, "conversation_by_call");
+/// Conversations by their begin: `created_at`.
+pub const CONVERSATIONS_BY_TIME: Index<Conversation> = Index::new(107, "conversations_by_time");
+/// Turns of a call, in order: `call, index`.
+pub const TURNS_BY_CALL: Index<Turn> = Index::new(108, "turns_by_call");
+/// Contacts by telephone number: `lookup().number(number)`.
+pub const CONTACTS_BY_NUMBER: Index<Contact> = Index::new(109, "contacts_by_number");
+/// Contacts by e-mail address: `lookup().email(address)`.
+pub const CONTACTS_BY_EMAIL: Index<Contact> = Index::new(110, "contacts_by_email");
+/// Passages of a document, in order: `document, index`.
+pub const PASSAGES_BY_DOCUMENT: Index<Passage> = Index::new(111, "passages_by_document");
+/// Appointments by begin: `start`.
+pub const APPOINTMENTS_BY_START: Index<Appointment> = Index::new(112, "appointments_by_start");
+/// Appointments of a resource (which may be a clinician's name): `lookup().resource(resource), start`.
+pub const APPOINTMENTS_BY_RESOURCE: Index<Appointment> = Index::new(113, "appointments_by_resource");
+/// Appointments made in a conversation: `conversation, start`.
+pub const APPOINTMENTS_BY_CONVERSATION: Index<Appointment> = Index::new(114, "appointments_by_conversation");
+/// Appointments made in a call: `call, start`.
+pub const APPOINTMENTS_BY_CALL: Index<Appointment> = Index::new(115, "appointments_by_call");
+/// Tasks by state: `state.as_str(), created_at`.
+pub const TASKS_BY_STATE: Index<Task> = Index::new(116, "tasks_by_state");
+/// Tasks of a call: `call, created_at`.
+pub const TASKS_BY_CALL: Index<Task> = Index::new(117, "tasks_by_call");
+
+/// A session under the hash of its token; the token itself is never stored.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StoredSession {
+    /// SHA-256 of the token.
+    pub token_sha256: [u8; 32],
+    /// The session.
+    pub session: Session,
+}
+
+/// Key: tenant.
+impl Record for Tenant {
+    const TABLE: Table = Table { id: 10, name: "tenant", version: 1 };
+    type Key = TenantId;
+    fn key(&self) -> TenantId {
+        self.id
+    }
+}
+
+/// Key: account.
+impl Record for Account {
+    const TABLE: Table = Table { id: 11, name: "account", version: 1 };
+    type Key = AccountId;
+    fn key(&self) -> AccountId {
+        self.id
+    }
+    fn index(&self, entries: &mut Entries<'_>) {
+        entries.add(ACCOUNT_BY_EMAIL, entries.lookup().email(&self.email));
+    }
+}
+
+/// Key: SHA-256 of the token.
+impl Record for StoredSession {
+    const TABLE: Table = Table { id: 12, name: "session", version: 1 };
+    type Key = [u8; 32];
+    fn key(&self) -> [u8; 32] {
+        self.token_sha256
+    }
+    fn index(&self, entries: &mut Entries<'_>) {
+        entries.add(SESSIONS_BY_ACCOUNT, self.session.account);
+        entries.add(SESSIONS_BY_END, self.session.expires_at);
+    }
+}
+
+/// Key: call.
+impl Record for Call {
+    const TABLE: Table = Table { id: 13, name: "call", version: 1 };
+    type Key = CallId;
+    fn key(&self) -> CallId {
+        self.id
+    }
+    fn index(&self, entries: &mut Entries<'_>) {
+        entries.add(CALLS_BY_TIME, self.created_at);
+        if self.status != CallStatus::Ended {
+            entries.add(CALLS_OPEN, self.created_at);
+        }
+        if let Some(contact) = self.contact {
+            entries.add(CALLS_BY_CONTACT, (contact, self.created_at));
+        }
+    }
+}
+
+/// Key: conversation.
+impl Record for Conversation {
+    const TABLE: Table = Table { id: 14, name: "conversation", version: 1 };
+    type Key = ConversationId;
+    fn key(&self) -> ConversationId {
+        self.id
+    }
+    fn index(&self, entries: &mut Entries<'_>) {
+        entries.add(CONVERSATION_BY_CALL, self.call);
+        entries.add(CONVERSATIONS_BY_TIME, self.created_at);
+    }
+}
+
+/// Key: conversation, index.
+impl Record for Turn {
+    const TABLE: Table = Table { id: 15, name: "turn", version: 1 };
+    type Key = (ConversationId, u32);
+    fn key(&self) -> (ConversationId, u32) {
+        (self.conversation, self.index)
+    }
+    fn index(&self, entries: &mut Entries<'_>) {
+        entries.add(TURNS_BY_CALL, (self.call, self.index));
+    }
+}
+
+/// Key: contact.
+impl Record for Contact {
+    const TABLE: Table = Table { id: 16, name: "contact", version: 1 };
+    type Key = ContactId;
+    fn key(&self) -> ContactId {
+        self.id
+    }
+    fn index(&self, entries: &mut Entries<'_>) {
+        for number in &self.numbers {
+            entries.add(CONTACTS_BY_NUMBER, entries.lookup().number(number));
+        }
+        for email in &self.emails {
+            entries.add(CONTACTS_BY_EMAIL, entries.lookup().email(email));
+        }
+    }
+}
+
+/// Key: document.
+impl Record for Document {
+    const TABLE: Table = Table { id: 17, name: "document", version: 1 };
+    type Key = DocumentId;
+    fn key(&self) -> DocumentId {
+        self.id
+    }
+}
+
+/// Key: passage.
+impl Record for Passage {
+    const TABLE: Table = Table { id: 18, name: "passage", version: 1 };
+    type Key = PassageId;
+    fn key(&self) -> PassageId {
+        self.id
+    }
+    fn index(&self, entries: &mut Entries<'_>) {
+        entries.add(PASSAGES_BY_DOCUMENT, (self.document, self.index));
+    }
+}
+
+/// Key: service.
+impl Record for Service {
+    const TABLE: Table = Table { id: 19, name: "service", version: 1 };
+    type Key = ServiceId;
+    fn key(&self) -> ServiceId {
+        self.id
+    }
+}
+
+/// Key: appointment.
+impl Record for Appointment {
+    const TABLE: Table = Table { id: 20, name: "appointment", version: 1 };
+    type Key = AppointmentId;
+    fn key(&self) -> AppointmentId {
+        self.id
+    }
+    fn index(&self, entries: &mut Entries<'_>) {
+        entries.add(APPOINTMENTS_BY_START, self.start);
+        entries.add(APPOINTMENTS_BY_RESOURCE, (entries.lookup().resource(&self.resource), self.start));
+        if let Some(conversation) = self.conversation {
+            entries.add(APPOINTMENTS_BY_CONVERSATION, (conversation, self.start));
+        }
+        if let Some(call) = self.call {
+            entries.add(APPOINTMENTS_BY_CALL, (call, self.start));
+        }
+    }
+}
+
+/// Key: task.
+impl Record for Task {
+    const TABLE: Table = Table { id: 21, name: "task", version: 1 };
+    type Key = TaskId;
+    fn key(&self) -> TaskId {
+        self.id
+    }
+    fn index(&self, entries: &mut Entries<'_>) {
+        entries.add(TASKS_BY_STATE, (self.state.as_str(), self.created_at));
+        if let Some(call) = self.call {
+            entries.add(TASKS_BY_CALL, (call, self.created_at));
+        }
+    }
+}

@@ -1,0 +1,236 @@
+//! The store as the application has it.
+
+use crate::blobs::Blobs;
+use crate::commit::{self, Commit, OpId};
+use crate::error::StoreError;
+use crate::fatal::{Fatal, OnFatal};
+use crate::files;
+use crate::kv::memory::MemoryKv;
+use crate::kv::Kv;
+use crate::kv::redb::{Opening, RedbKv};
+use crate::lookup::LookupKey;
+use crate::tx::{ReadTx, Shared, WriteTx};
+use auricle_domain::Timestamp;
+use auricle_domain::event::Envelope;
+use auricle_domain::id::TenantId;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::path::PathBuf;
+use std::sync::Arc;
+use tokio::sync::watch;
+
+/// Where the records live.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Backend {
+    /// In a file.
+    Redb,
+    /// In memory, for tests: nothing survives, and every closure is run twice, made to conflict now and then,
+    /// and asked again after a lost reply.
+    Memory,
+}
+
+/// What to open.
+#[derive(Clone, Debug)]
+pub struct StoreOptions {
+    /// The store's own directory; made if need be, for the owner alone. Blobs lie in it with either backend.
+    pub directory: PathBuf,
+    /// Where the records live.
+    pub backend: Backend,
+    /// The clinic of a new store. A store that exists keeps its own: see [`Store::tenant`].
+    pub tenant: TenantId,
+}
+
+/// Faults that tests inject. Zero means never.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Faults {
+    /// Runs every closure twice and refuses it when the second run writes something else.
+    pub run_twice: bool,
+    /// Makes the first attempt of every n-th transaction conflict (memory backend).
+    pub conflict_every: u64,
+    /// Loses the reply of every n-th transaction after its commit and asks again (memory backend).
+    pub lost_reply_every: u64,
+}
+
+/// How the store behaves at its limits; the default is right outside tests.
+#[derive(Default)]
+pub struct Hooks {
+    /// Called when the disk fails under the records; by default logs and ends the process with code 74.
+    pub on_fatal: Option<OnFatal>,
+    /// Faults to inject; by default none on disk, and all of them in memory.
+    pub faults: Option<Faults>,
+}
+
+/// What the memory backend injects unless told.
+const IN_MEMORY: Faults = Faults { run_twice: true, conflict_every: 10, lost_reply_every: 7 };
+
+/// Limits of a transaction that tests make smaller.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    /// How long it may be open.
+    pub(crate) transaction_ms_max: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { transaction_ms_max: 4_000 }
+    }
+}
+
+/// Tells watchers how far the feed has come.
+#[derive(Clone)]
+pub(crate) struct Publisher(Arc<watch::Sender<u64>>);
+
+impl Publisher {
+    pub(crate) fn new() -> Self {
+        Self(Arc::new(watch::Sender::new(0)))
+    }
+
+    pub(crate) fn subscribe(&self) -> watch::Receiver<u64> {
+        self.0.subscribe()
+    }
+
+    /// Numbers only grow, in whichever order committers come here.
+    pub(crate) fn publish(&self, head: u64) {
+        self.0.send_if_modified(|known| {
+            let grown = head > *known;
+            *known = head.max(*known);
+            grown
+        });
+    }
+}
+
+struct Inner {
+    kv: Box<dyn Kv>,
+    shared: Arc<Shared>,
+    publisher: Publisher,
+    blobs: Blobs,
+}
+
+/// The records, change feed and blobs of one clinic. Cheap to clone; closes when the last clone is dropped.
+#[derive(Clone)]
+pub struct Store(Arc<Inner>);
+
+impl Store {
+    /// Opens a store, or makes it.
+    ///
+    /// # Errors
+    /// [`StoreError::InUse`] when another process has it open; otherwise when the disk fails.
+    pub fn open(options: StoreOptions) -> Result<Self, StoreError> {
+        Self::open_with(options, Hooks::default())
+    }
+
+    /// Opens a store with hooks, for tests of failure.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    pub fn open_with(options: StoreOptions, hooks: Hooks) -> Result<Self, StoreError> {
+        let StoreOptions { directory, backend, tenant } = options;
+        files::create_directory(&directory)?;
+        let blobs = Blobs::at(&directory.join("blobs"))?;
+        let publisher = Publisher::new();
+        let (lookup, default) = match backend {
+            Backend::Memory => (LookupKey::fresh()?, IN_MEMORY),
+            Backend::Redb => (LookupKey::open(&directory)?, Faults::default()),
+        };
+        let faults = hooks.faults.unwrap_or(default);
+        let share = |tenant| Arc::new(Shared { tenant, lookup: lookup.clone(), limits: Limits::default(), faults });
+        let (kv, shared): (Box<dyn Kv>, _) = match backend {
+            Backend::Memory => {
+                let shared = share(tenant);
+                (Box::new(MemoryKv::new(Arc::clone(&shared), publisher.clone())), shared)
+            }
+            Backend::Redb => {
+                let fatal = Arc::new(Fatal::new(hooks.on_fatal));
+                let opening = Opening { tenant, share: &share, publisher: publisher.clone(), fatal };
+                let (kv, shared) = RedbKv::open(&directory, opening)?;
+                (Box::new(kv), shared)
+            }
+        };
+        let store = Self(Arc::new(Inner { kv, shared, publisher, blobs }));
+        store.0.publisher.publish(store.read(ReadTx::head)?);
+        Ok(store)
+    }
+
+    /// The clinic whose store this is: the one it was first opened for.
+    pub fn tenant(&self) -> TenantId {
+        self.0.shared.tenant
+    }
+
+    /// Reads a consistent view of the store. The closure must not wait for anything: a view older than 4 s
+    /// gives errors.
+    ///
+    /// # Errors
+    /// The closure's own, or the store's when the disk fails.
+    pub fn read<T, E: From<StoreError>>(&self, closure: impl FnOnce(&ReadTx) -> Result<T, E>) -> Result<T, E> {
+        let base = self.0.kv.snapshot()?;
+        closure(&ReadTx::new(base, None, Arc::clone(&self.0.shared)))
+    }
+
+    /// Runs a closure as a transaction: all that it writes and appends is committed together and durably, or, if
+    /// it fails, not at all. Its reply is kept under `op`: running the same op again within a week returns that
+    /// reply, and nothing is written twice.
+    ///
+    /// The closure must be pure: it may run several times, so it decides on nothing but what it reads through
+    /// the transaction and what it was given. Clocks, randomness and new identifiers are taken before and moved
+    /// in. `now` is the caller's clock.
+    ///
+    /// # Errors
+    /// Through the commit: the closure's own error, which writes nothing; [`StoreError::Busy`] when too many
+    /// wait; [`StoreError::Conflict`], [`StoreError::Impure`] and the limits of a transaction.
+    pub fn run<T, E, F>(&self, op: OpId, now: Timestamp, closure: F) -> Commit<T, E>
+    where
+        T: Serialize + DeserializeOwned + Send + 'static,
+        E: From<StoreError> + Send + 'static,
+        F: FnMut(&mut WriteTx) -> Result<T, E> + Send + 'static,
+    {
+        self.submit(Some(commit::Record { op, now }), closure)
+    }
+
+    fn submit<T, E, F>(&self, record: Option<commit::Record>, closure: F) -> Commit<T, E>
+    where
+        T: Serialize + DeserializeOwned + Send + 'static,
+        E: From<StoreError> + Send + 'static,
+        F: FnMut(&mut WriteTx) -> Result<T, E> + Send + 'static,
+    {
+        let (job, commit) = commit::job(record, closure);
+        self.0.kv.submit(job);
+        commit
+    }
+
+    /// Up to `limit` (at most 1,000) events after number `after`, in order.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub fn feed(&self, after: u64, limit: usize) -> Result<Vec<Envelope>, StoreError> {
+        self.read(|tx| tx.feed(after, limit))
+    }
+
+    /// Number of the last event that was committed; 0 when there is none.
+    pub fn head(&self) -> u64 {
+        *self.0.publisher.subscribe().borrow()
+    }
+
+    /// Follows [`Store::head`]. A number that is seen here can be read.
+    pub fn watch(&self) -> watch::Receiver<u64> {
+        self.0.publisher.subscribe()
+    }
+
+    /// How far the follower `name` has come; 0 when it has not begun.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub fn cursor(&self, name: &str) -> Result<u64, StoreError> {
+        self.read(|tx| tx.cursor(name))
+    }
+
+    /// Remembers how far the follower `name` has come. It may be set back, to follow again.
+    pub fn set_cursor(&self, name: &str, seq: u64) -> Commit<(), StoreError> {
+        let name = name.to_owned();
+        self.submit(None, move |tx| tx.set_cursor(&name, seq))
+    }
+
+    /// Recordings and the contents of documents.
+    pub fn blobs(&self) -> &Blobs {
+        &self.0.blobs
+    }
+}
