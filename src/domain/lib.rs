@@ -10,12 +10,16 @@ pub mod code;
 pub mod contact;
 pub mod conversation;
 pub mod dialog;
+pub mod emergency;
 pub mod event;
 pub mod floor;
 pub mod id;
 pub mod knowledge;
 pub mod live;
+pub mod numbers;
 pub mod task;
 pub mod tenant;
+pub mod when;
+pub mod words;
 
 pub use jiff::Timestamp;
