@@ -4,7 +4,11 @@
 //! arguments. Every machine has the same four verbs: `handle(input, now)`, `poll() -> Option<Output>` until `None`,
 //! `next_wake() -> Option<Instant>`, and nothing else changes its state.
 
+pub mod audio;
+pub mod codec;
 pub mod engine;
 pub mod io;
+pub mod rtp;
 pub mod sip;
 pub mod turn;
+pub mod stream;

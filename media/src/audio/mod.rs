@@ -1,0 +1,8 @@
+//! Samples: resampling, voice activity, tones, concealment, playing.
+
+pub mod conceal;
+pub mod goertzel;
+pub mod level;
+pub mod playout;
+pub mod resample;
+pub mod vad;

@@ -1,0 +1,309 @@
+//! The jitter buffer: packets in order, and how long to wait for the late ones.
+//!
+//! The wait follows the measured lateness of packets against the fastest of the last seconds: long enough for 97 of 100,
+//! never under 20 ms and never over 120 ms. Lateness against the fastest also shows clock drift: see [`Delay::behind`].
+
+use std::collections::VecDeque;
+
+use crate::codec::PAYLOAD_MAX;
+
+use super::UNITS_PER_MS;
+
+/// Packets held at most. When full, the oldest goes: it is more than a second late by then.
+pub const PACKETS_MAX: usize = 64;
+
+/// What a packet carries.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Carried {
+    /// A payload of the leg's codec.
+    Audio,
+    /// Background noise from here on, at this level in -dBov (RFC 3389).
+    Noise(u8),
+    /// No audio, but its number is not missing: a keypad event.
+    Nothing,
+}
+
+/// A packet in the buffer.
+#[derive(Debug)]
+pub struct Buffered {
+    /// Extended sequence number.
+    pub sequence: i64,
+    /// Extended timestamp of the first sample.
+    pub timestamp: i64,
+    /// What it carries.
+    pub carried: Carried,
+    /// The codec's payload, empty unless it carries audio.
+    pub payload: Vec<u8>,
+}
+
+/// What became of a packet.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Put {
+    /// It waits for its turn.
+    Kept,
+    /// Its number is there already or was played.
+    Duplicate,
+    /// Longer than any packet we offered (`maxptime` 80 ms).
+    TooLong,
+}
+
+/// Packets by sequence number. Payload buffers are used again, so that a running stream allocates nothing.
+#[derive(Default, Debug)]
+pub struct Buffer {
+    packets: VecDeque<Buffered>,
+    spare: Vec<Vec<u8>>,
+    last_taken: Option<i64>,
+}
+
+impl Buffer {
+    /// Puts a packet at its place.
+    pub fn put(&mut self, sequence: i64, timestamp: i64, carried: Carried, payload: &[u8]) -> Put {
+        if payload.len() > PAYLOAD_MAX {
+            return Put::TooLong;
+        }
+        if self.last_taken.is_some_and(|taken| sequence <= taken) {
+            return Put::Duplicate;
+        }
+        let after = self.packets.iter().rposition(|packet| packet.sequence <= sequence);
+        if after.is_some_and(|index| self.packets[index].sequence == sequence) {
+            return Put::Duplicate;
+        }
+        if self.packets.len() == PACKETS_MAX {
+            if after.is_none() {
+                return Put::Duplicate;
+            }
+            self.skip();
+            return self.put(sequence, timestamp, carried, payload);
+        }
+        let mut kept = self.spare.pop().unwrap_or_default();
+        kept.clear();
+        kept.extend_from_slice(payload);
+        self.packets.insert(after.map_or(0, |index| index + 1), Buffered { sequence, timestamp, carried, payload: kept });
+        Put::Kept
+    }
+
+    /// The packet with the lowest number.
+    pub fn front(&self) -> Option<&Buffered> {
+        self.packets.front()
+    }
+
+    /// Whether no number is missing between the packet taken last and the front.
+    pub fn continues(&self) -> bool {
+        match (self.last_taken, self.packets.front()) {
+            (Some(taken), Some(front)) => front.sequence == taken + 1,
+            _ => true,
+        }
+    }
+
+    /// Takes the front; hand its payload back with [`Self::recycle`].
+    pub fn take(&mut self) -> Option<Buffered> {
+        let packet = self.packets.pop_front()?;
+        self.last_taken = Some(packet.sequence);
+        Some(packet)
+    }
+
+    /// Takes the front and throws it away.
+    pub fn skip(&mut self) {
+        if let Some(packet) = self.take() {
+            self.recycle(packet.payload);
+        }
+    }
+
+    /// Keeps a payload's memory for the next packet.
+    pub fn recycle(&mut self, payload: Vec<u8>) {
+        if self.spare.len() < PACKETS_MAX {
+            self.spare.push(payload);
+        }
+    }
+
+    /// Timestamp of the newest packet.
+    pub fn newest(&self) -> Option<i64> {
+        self.packets.back().map(|packet| packet.timestamp)
+    }
+
+    /// Throws everything away and forgets what was played: another source begins.
+    pub fn clear(&mut self) {
+        while let Some(packet) = self.packets.pop_front() {
+            self.recycle(packet.payload);
+        }
+        self.last_taken = None;
+    }
+}
+
+/// Wait before anything is known, and for the first second.
+const START: i64 = 40 * UNITS_PER_MS as i64;
+const SHORTEST: i64 = 20 * UNITS_PER_MS as i64;
+const LONGEST: i64 = 120 * UNITS_PER_MS as i64;
+/// Lateness is counted in steps of 5 ms up to 200 ms.
+const STEP: i64 = 5 * UNITS_PER_MS as i64;
+const STEPS: usize = 40;
+/// What a packet's count is worth after each further packet: half after 7 s.
+const FORGET: f32 = 0.998;
+/// Share of packets that should be in time.
+const IN_TIME: f32 = 0.97;
+/// Packets before the measured wait replaces the starting one.
+const LEARNING: u32 = 50;
+/// How long the fastest packet stands, in units; two such windows overlap.
+const WINDOW: i64 = 2_000 * UNITS_PER_MS as i64;
+
+/// Measures lateness and decides on the wait. All times in RTP units.
+#[derive(Debug)]
+pub struct Delay {
+    counts: [f32; STEPS],
+    seen: u32,
+    window_start: i64,
+    fastest: Option<i64>,
+    fastest_before: i64,
+    target: i64,
+}
+
+impl Default for Delay {
+    fn default() -> Self {
+        Self { counts: [0.0; STEPS], seen: 0, window_start: 0, fastest: None, fastest_before: i64::MAX, target: START }
+    }
+}
+
+impl Delay {
+    /// A packet with this timestamp arrived.
+    pub fn observe(&mut self, timestamp: i64, arrived: i64) {
+        let transit = arrived - timestamp;
+        match self.fastest {
+            Some(fastest) if arrived - self.window_start < WINDOW => self.fastest = Some(fastest.min(transit)),
+            Some(fastest) => {
+                self.fastest_before = fastest;
+                self.fastest = Some(transit);
+                self.window_start = arrived;
+            }
+            None => {
+                self.fastest = Some(transit);
+                self.window_start = arrived;
+            }
+        }
+        let late = usize::try_from((transit - self.base()) / STEP).unwrap_or(0);
+        for count in &mut self.counts {
+            *count *= FORGET;
+        }
+        self.counts[late.min(STEPS - 1)] += 1.0;
+        self.seen = self.seen.saturating_add(1);
+        if self.seen >= LEARNING {
+            self.target = self.measured().clamp(SHORTEST, LONGEST);
+        }
+    }
+
+    /// How long a sample should wait after the fastest packet could have brought it.
+    pub fn target(&self) -> i64 {
+        self.target
+    }
+
+    /// How long a sample waits that is played now.
+    pub fn behind(&self, timestamp: i64, now: i64) -> i64 {
+        now - timestamp - self.base()
+    }
+
+    /// The timestamp to play now so that it waited for the target.
+    pub fn due(&self, now: i64) -> i64 {
+        now - self.base() - self.target
+    }
+
+    fn base(&self) -> i64 {
+        self.fastest.unwrap_or(0).min(self.fastest_before)
+    }
+
+    fn measured(&self) -> i64 {
+        let total: f32 = self.counts.iter().sum();
+        let mut below = 0.0;
+        let step = self.counts.iter().position(|count| {
+            below += count;
+            below >= total * IN_TIME
+        });
+        // The upper end of the step, and one more for ticks that come late themselves.
+        (step.unwrap_or(STEPS) as i64 + 2) * STEP
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn buffer(sequences: &[i64]) -> Buffer {
+        let mut buffer = Buffer::default();
+        for sequence in sequences {
+            buffer.put(*sequence, sequence * 160, Carried::Audio, &[*sequence as u8]);
+        }
+        buffer
+    }
+
+    fn drain(mut buffer: Buffer) -> Vec<i64> {
+        std::iter::from_fn(|| buffer.take().map(|packet| packet.sequence)).collect()
+    }
+
+    #[test]
+    fn order_is_restored() {
+        assert_eq!(drain(buffer(&[5, 3, 4, 9, 8, 1])), [1, 3, 4, 5, 8, 9]);
+    }
+
+    #[test]
+    fn duplicates_and_played_numbers_are_refused() {
+        let mut buffer = buffer(&[5, 6]);
+        assert_eq!(buffer.put(6, 960, Carried::Audio, &[0]), Put::Duplicate);
+        buffer.skip();
+        assert_eq!(buffer.put(5, 800, Carried::Audio, &[0]), Put::Duplicate);
+        assert_eq!(buffer.put(4, 640, Carried::Audio, &[0]), Put::Duplicate);
+        assert_eq!(drain(buffer), [6]);
+    }
+
+    #[test]
+    fn a_full_buffer_lets_the_oldest_go() {
+        let all: Vec<i64> = (0..70).collect();
+        assert_eq!(drain(buffer(&all)), (6..70).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_packet_over_80_ms_is_refused() {
+        assert_eq!(Buffer::default().put(1, 1, Carried::Audio, &[0; PAYLOAD_MAX + 1]), Put::TooLong);
+    }
+
+    #[test]
+    fn a_missing_number_shows() {
+        let mut buffer = buffer(&[1, 2, 4]);
+        let mut continues = Vec::new();
+        while buffer.front().is_some() {
+            continues.push(buffer.continues());
+            buffer.skip();
+        }
+        assert_eq!(continues, [true, true, false]);
+    }
+
+    /// Feeds 20 ms packets that are late by `late_ms(index)` and gives the target in milliseconds.
+    fn target_ms(packets: i64, late_ms: impl Fn(i64) -> i64) -> i64 {
+        let mut delay = Delay::default();
+        for index in 0..packets {
+            delay.observe(index * 160, index * 160 + late_ms(index) * 8);
+        }
+        delay.target() / 8
+    }
+
+    #[test]
+    fn the_wait_follows_the_lateness_of_97_in_100() {
+        assert_eq!(target_ms(0, |_| 0), 40, "before anything is known");
+        assert_eq!(target_ms(49, |_| 0), 40, "for the first second");
+        assert_eq!(target_ms(500, |_| 0), 20, "on a clean path");
+        assert_eq!(target_ms(500, |index| index % 4 * 10), 40, "a quarter of packets 30 ms late");
+        assert_eq!(target_ms(500, |index| if index % 50 == 0 { 100 } else { 0 }), 20, "two in a hundred are given up");
+        assert_eq!(target_ms(500, |index| if index % 10 == 0 { 90 } else { 0 }), 100);
+        assert_eq!(target_ms(500, |index| index % 3 * 300), 120, "never over 120 ms");
+    }
+
+    #[test]
+    fn drift_shows_as_waiting_too_long_or_too_short() {
+        // The far end's clock is 200 ppm fast: after 60 s its samples come 12 ms early.
+        let mut delay = Delay::default();
+        for index in 0..3_000 {
+            delay.observe(index * 160, index * 160 - index * 160 / 5_000);
+        }
+        let played_by_our_clock = 3_000 * 160 - START;
+        let waited = delay.behind(played_by_our_clock, 3_000 * 160);
+        assert!((START + 94..=START + 97).contains(&waited), "{waited}");
+    }
+}

@@ -1,0 +1,279 @@
+//! From packets to a steady stream of frames: order, decoding, concealment, and keeping pace with the far end's clock.
+
+use std::time::Instant;
+
+use crate::audio::conceal::Concealer;
+use crate::audio::level::{Background, mix_over};
+use crate::codec::{DECODED_MAX, Decoder};
+use crate::io::Codec;
+
+use super::jitter::{Buffer, Carried, Delay, Put};
+use super::session::units;
+use super::{UNITS_PER_FRAME, UNITS_PER_MS};
+
+const FRAME: i64 = UNITS_PER_FRAME as i64;
+/// Waiting longer than the target by this much: a silent frame is left out.
+const SLACK_LONG: i64 = 15 * UNITS_PER_MS as i64;
+/// Waiting shorter than the target by this much: a silent frame is played twice.
+const SLACK_SHORT: i64 = 10 * UNITS_PER_MS as i64;
+/// Waiting longer by this much: a frame is left out even in speech.
+const EXCESS: i64 = 60 * UNITS_PER_MS as i64;
+/// Timestamps this far from the played one are another timeline.
+const JUMP: i64 = 2_000 * UNITS_PER_MS as i64;
+/// Late packets in a row, with nothing in time for [`STARVED`], after which the path is taken to have become longer.
+const LATE_RUN: u32 = 4;
+const STARVED: i64 = 200 * UNITS_PER_MS as i64;
+
+/// What a frame was made of.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Made {
+    /// What the far end said.
+    Heard,
+    /// Some of it was missing and was concealed.
+    Concealed,
+    /// Nothing came, and nothing was expected: before the first packet, in suppressed silence, after a long loss.
+    Silence,
+}
+
+/// One direction of a leg's media, from packets to frames of the codec's rate.
+pub struct Receiver {
+    codec: Codec,
+    origin: Instant,
+    buffer: Buffer,
+    delay: Delay,
+    decoder: Decoder,
+    concealer: Concealer,
+    background: Background,
+    decoded: Box<[i16; DECODED_MAX]>,
+    pending: std::ops::Range<usize>,
+    /// Timestamp of the next sample; `None` while waiting to begin.
+    playing: Option<i64>,
+    last_in_time: i64,
+    late_run: u32,
+    noise: Option<u8>,
+    repeat: bool,
+    dropped: Vec<i16>,
+    concealed: u64,
+}
+
+impl Receiver {
+    /// Waits for the first packet. `origin` is any instant before it.
+    pub fn new(codec: Codec, origin: Instant) -> Self {
+        Self {
+            codec,
+            origin,
+            buffer: Buffer::default(),
+            delay: Delay::default(),
+            decoder: Decoder::new(codec),
+            concealer: Concealer::new(codec.rate()),
+            background: Background::default(),
+            decoded: Box::new([0; DECODED_MAX]),
+            pending: 0..0,
+            playing: None,
+            last_in_time: 0,
+            late_run: 0,
+            noise: None,
+            repeat: false,
+            dropped: vec![0; codec.rate().frame()],
+            concealed: 0,
+        }
+    }
+
+    /// Another source begins: nothing of the one before is played or compared.
+    pub fn reset(&mut self) {
+        self.restart();
+        self.decoder = Decoder::new(self.codec);
+    }
+
+    /// Frames concealed so far.
+    pub fn concealed(&self) -> u64 {
+        self.concealed
+    }
+
+    /// Takes a packet with its extended numbers. `false`: it is refused as too long.
+    pub fn put(&mut self, sequence: i64, timestamp: i64, carried: Carried, payload: &[u8], now: Instant) -> bool {
+        let arrived = units(now.saturating_duration_since(self.origin));
+        // The timestamp of a keypad event stays at its press, however long the key is held.
+        let follows_clock = carried != Carried::Nothing;
+        if follows_clock && self.playing.is_some_and(|playing| (timestamp - playing).abs() > JUMP) {
+            self.restart();
+        }
+        if carried == Carried::Audio {
+            self.delay.observe(timestamp, arrived);
+        }
+        let end = timestamp + payload.len() as i64;
+        if carried == Carried::Audio && self.playing.is_some_and(|playing| end <= playing) {
+            self.late_run += 1;
+            if self.late_run < LATE_RUN || arrived - self.last_in_time < STARVED {
+                return true;
+            }
+            // Everything comes late: the path has become longer, so the timeline starts again from here.
+            self.restart();
+            self.delay.observe(timestamp, arrived);
+        }
+        match self.buffer.put(sequence, timestamp, carried, payload) {
+            Put::Kept => {
+                self.late_run = 0;
+                self.last_in_time = arrived;
+                true
+            }
+            Put::Duplicate => true,
+            Put::TooLong => false,
+        }
+    }
+
+    /// Fills the next 20 ms.
+    pub fn frame(&mut self, out: &mut [i16], now: Instant) -> Made {
+        let now = units(now.saturating_duration_since(self.origin));
+        let Some(playing) = self.begin(now) else {
+            self.concealer.conceal(out);
+            return Made::Silence;
+        };
+        let waited = self.delay.behind(playing, now);
+        let short = waited < self.delay.target() - SLACK_SHORT;
+        if short && (std::mem::take(&mut self.repeat) || self.is_starved()) {
+            // The timeline stands still for a frame, so that what comes next waits longer.
+            return self.missing(out);
+        }
+        let mut made = self.render(out);
+        let quiet = self.background.is_quiet(out);
+        let excess = waited - self.delay.target();
+        if excess > EXCESS || (excess > SLACK_LONG && quiet) {
+            made = self.leave_out(out, made);
+        }
+        self.repeat = short && quiet;
+        if made == Made::Concealed {
+            self.concealed += 1;
+        }
+        made
+    }
+
+    /// The timestamp that is due, beginning to play when the oldest packet has waited long enough.
+    fn begin(&mut self, now: i64) -> Option<i64> {
+        if self.playing.is_none() {
+            let first = self.buffer.front()?.timestamp;
+            let due = self.delay.due(now);
+            if due < first {
+                return None;
+            }
+            // After a burst the oldest packets have waited too long already.
+            let newest = self.buffer.newest().unwrap_or(first);
+            self.playing = Some(due.clamp(first, newest.max(first)));
+            while self.buffer.front().is_some_and(|packet| packet.timestamp + packet.payload.len() as i64 <= due && packet.timestamp < newest) {
+                self.buffer.skip();
+            }
+        }
+        self.playing
+    }
+
+    fn is_starved(&self) -> bool {
+        self.pending.is_empty() && self.buffer.front().is_none()
+    }
+
+    fn restart(&mut self) {
+        self.buffer.clear();
+        self.delay = Delay::default();
+        self.pending = 0..0;
+        self.playing = None;
+        self.late_run = 0;
+        self.noise = None;
+        self.repeat = false;
+    }
+
+    /// Leaves a frame out: the next one takes its place, faded over from the one that goes.
+    fn leave_out(&mut self, out: &mut [i16], made: Made) -> Made {
+        let next_is_there = self.buffer.newest().is_some_and(|newest| self.playing.is_some_and(|playing| newest >= playing));
+        if !next_is_there {
+            return made;
+        }
+        let mut dropped = std::mem::take(&mut self.dropped);
+        dropped.copy_from_slice(out);
+        let made = self.render(out);
+        mix_over(&dropped[..out.len() / 4], out);
+        self.dropped = dropped;
+        made
+    }
+
+    /// Plays 20 ms from where the timeline stands.
+    fn render(&mut self, out: &mut [i16]) -> Made {
+        let per_unit = self.codec.samples_per_octet();
+        let mut made = Made::Silence;
+        let mut filled = 0;
+        while filled < out.len() {
+            let rest = &mut out[filled..];
+            let (count, part) = if self.pending.is_empty() { self.next(rest) } else { (self.copy_pending(rest), Made::Heard) };
+            filled += count;
+            if let Some(playing) = &mut self.playing {
+                *playing += (count / per_unit) as i64;
+            }
+            made = match (made, part) {
+                (Made::Concealed, _) | (_, Made::Concealed) => Made::Concealed,
+                (Made::Heard, _) | (_, Made::Heard) => Made::Heard,
+                _ => Made::Silence,
+            };
+        }
+        made
+    }
+
+    fn copy_pending(&mut self, out: &mut [i16]) -> usize {
+        let count = self.pending.len().min(out.len());
+        let from = self.pending.start;
+        out[..count].copy_from_slice(&self.decoded[from..from + count]);
+        self.pending.start += count;
+        self.concealer.heard(&mut out[..count]);
+        count
+    }
+
+    /// Looks at the next packet: decodes it (and gives nothing yet), or fills the gap before it.
+    fn next(&mut self, out: &mut [i16]) -> (usize, Made) {
+        let per_unit = self.codec.samples_per_octet();
+        let playing = self.playing.unwrap_or(0);
+        let Some(front) = self.buffer.front() else {
+            return (out.len(), self.missing(out));
+        };
+        let gap = usize::try_from(front.timestamp - playing).unwrap_or(0) * per_unit;
+        // Numbers of keypad events are not missing, but their timestamp stays at the press.
+        if gap == 0 || front.carried == Carried::Nothing {
+            self.take();
+            return (0, Made::Silence);
+        }
+        let count = gap.min(out.len());
+        let out = &mut out[..count];
+        let made = if self.buffer.continues() { self.pause(out) } else { self.missing(out) };
+        (count, made)
+    }
+
+    fn take(&mut self) {
+        let Some(packet) = self.buffer.take() else { return };
+        match packet.carried {
+            Carried::Audio => {
+                self.noise = None;
+                let decoded = self.decoder.decode(&packet.payload, &mut self.decoded[..]);
+                let over = usize::try_from(self.playing.unwrap_or(0) - packet.timestamp).unwrap_or(0);
+                self.pending = (over * self.codec.samples_per_octet()).min(decoded)..decoded;
+            }
+            Carried::Noise(level) => self.noise = Some(level),
+            Carried::Nothing => {}
+        }
+        self.buffer.recycle(packet.payload);
+    }
+
+    /// Audio that was lost or is late.
+    fn missing(&mut self, out: &mut [i16]) -> Made {
+        if let Some(level) = self.noise {
+            self.concealer.noise(level, out);
+            return Made::Heard;
+        }
+        if self.concealer.conceal(out) { Made::Concealed } else { Made::Silence }
+    }
+
+    /// The far end chose to send nothing here.
+    fn pause(&mut self, out: &mut [i16]) -> Made {
+        if let Some(level) = self.noise {
+            self.concealer.noise(level, out);
+            return Made::Heard;
+        }
+        self.concealer.conceal(out);
+        Made::Silence
+    }
+}

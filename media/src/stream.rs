@@ -1,0 +1,462 @@
+//! One leg's media: RTP in, a frame of far-end audio and one RTP packet out every 20 ms.
+//!
+//! Packets may come at any time ([`MediaStream::receive`]); everything else happens in [`MediaStream::tick`]. All times in
+//! events are milliseconds of the stream's own audio: frame `n` of the stream covers `20 n` to `20 (n + 1)`.
+
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use crate::audio::goertzel::KeyTones;
+use crate::audio::level::peak_percent;
+use crate::audio::resample::{HighBand, Upsampler};
+use crate::audio::vad::{Vad, VadEvent, VadTimes};
+use crate::codec::Encoder;
+use crate::io::{Codec, LegQuality, Rate};
+use crate::rtp::COMFORT_NOISE;
+use crate::rtp::dtmf::{DigitsRefused, Event, EventFrame, EventReceiver, EventSender};
+use crate::rtp::jitter::Carried;
+use crate::rtp::latch::{Latch, Verdict};
+use crate::rtp::packet::{Packet, PacketError};
+use crate::rtp::receive::Receiver;
+use crate::rtp::rtcp::{self, Rtcp, RtcpError, Sent};
+use crate::rtp::session::{Arrival, Reception, Seeds, Sender};
+
+pub use crate::rtp::receive::Made;
+
+/// Length of a frame.
+const FRAME_MS: u64 = 20;
+/// Samples of a frame at 16 kHz.
+const WIDE_FRAME: usize = 320;
+/// Frames over which [`StreamEvent::Level`] takes its peaks: 200 ms.
+const LEVEL_FRAMES: u64 = 10;
+/// Keys noticed between two ticks; more are not the work of fingers and are dropped.
+const NOTICED_MAX: usize = 8;
+
+/// What a stream needs to know at its start.
+#[derive(Clone, Debug)]
+pub struct StreamParams {
+    /// The codec chosen, for both directions.
+    pub codec: Codec,
+    /// Its payload type.
+    pub payload_type: u8,
+    /// Payload type of telephone-event, where it was negotiated. Where it was not, digits are listened for in the audio.
+    pub dtmf_payload_type: Option<u8>,
+    /// Where SDP says the far end receives RTP. `None` (no address, or 0.0.0.0): nothing is sent until it is heard.
+    pub remote: Option<SocketAddr>,
+    /// Where SDP says it receives RTCP, otherwise one port above.
+    pub remote_rtcp: Option<SocketAddr>,
+    /// Our random numbers.
+    pub seeds: Seeds,
+}
+
+/// Why a datagram was not taken. Counted in [`LegQuality::refused`], except for probation.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum Refusal {
+    /// Not RTP.
+    #[error(transparent)]
+    Packet(#[from] PacketError),
+    /// Not RTCP.
+    #[error(transparent)]
+    Rtcp(#[from] RtcpError),
+    /// A payload type that was not negotiated.
+    #[error("payload type {0} was not negotiated")]
+    PayloadType(u8),
+    /// Longer than 80 ms.
+    #[error("payload of {0} octets, 640 (80 ms) is the limit")]
+    TooLong(usize),
+    /// Not from the leg's source.
+    #[error("from another source than the leg's")]
+    Stranger,
+    /// From a new source that must prove itself with further packets.
+    #[error("from a new source, on probation")]
+    Probation,
+}
+
+/// Something that a tick noticed. Times are milliseconds of the stream's audio.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub enum StreamEvent {
+    /// The far end began to speak.
+    SpeechStarted {
+        /// First voiced sample.
+        at_ms: u64,
+    },
+    /// The far end stopped speaking.
+    SpeechEnded {
+        /// Last voiced sample.
+        at_ms: u64,
+    },
+    /// A key was pressed.
+    Dtmf {
+        /// `0`-`9`, `*`, `#`, `A`-`D`.
+        digit: char,
+        /// When it was noticed.
+        at_ms: u64,
+    },
+    /// How loud both sides were in the last 200 ms: peaks, 0 (-60 dBFS) to 100 (full scale).
+    Level {
+        /// Far end.
+        far: u8,
+        /// Our side.
+        near: u8,
+    },
+}
+
+/// What a tick gives. Borrowed from the stream: use it before the next call.
+#[derive(Debug)]
+pub struct Tick<'a> {
+    /// The RTP packet to send and where to; nothing only while no address is known.
+    pub packet: Option<(SocketAddr, &'a [u8])>,
+    /// Far-end audio at the codec's rate, concealed where packets are missing.
+    pub far: &'a [i16],
+    /// What `far` was made of.
+    pub made: Made,
+    /// Far-end audio as 320 samples at 16 kHz, for speech recognition: the high band of narrowband legs is filled.
+    /// Silence while on hold, as hold music is nobody speaking.
+    pub wide: &'a [i16],
+    /// Our audio at the codec's rate as it left: silence in frames that carry a digit and while on hold.
+    pub near: &'a [i16],
+    /// What was noticed.
+    pub events: &'a [StreamEvent],
+    /// Where the frame begins, in milliseconds of the stream's audio.
+    pub at_ms: u64,
+}
+
+/// One leg's media.
+pub struct MediaStream {
+    codec: Codec,
+    payload_type: u8,
+    dtmf_payload_type: Option<u8>,
+    latch: Latch,
+    signalled_rtcp: Option<SocketAddr>,
+    heard_rtcp: Option<SocketAddr>,
+    sender: Sender,
+    reception: Reception,
+    receiver: Receiver,
+    rtcp: Rtcp,
+    encoder: Encoder,
+    events_in: EventReceiver,
+    events_out: EventSender,
+    key_tones: Option<KeyTones>,
+    vad: Vad,
+    upsampler: Option<Upsampler>,
+    held: bool,
+    refused: u64,
+    heard_at: Option<Instant>,
+    frames: u64,
+    levels: (u8, u8),
+    far: Vec<i16>,
+    near: Vec<i16>,
+    wide: Vec<i16>,
+    payload: Vec<u8>,
+    packet: Vec<u8>,
+    compound: Vec<u8>,
+    events: Vec<StreamEvent>,
+    /// Noticed between ticks.
+    noticed: Vec<StreamEvent>,
+}
+
+impl MediaStream {
+    /// Starts a leg's media. The first tick is frame 0.
+    pub fn new(params: StreamParams, now: Instant) -> Self {
+        let StreamParams { codec, payload_type, dtmf_payload_type, remote, remote_rtcp, seeds } = params;
+        let rate = codec.rate();
+        Self {
+            codec,
+            payload_type,
+            dtmf_payload_type,
+            latch: Latch::new(remote),
+            signalled_rtcp: remote_rtcp,
+            heard_rtcp: None,
+            sender: Sender::new(seeds),
+            reception: Reception::new(now),
+            receiver: Receiver::new(codec, now),
+            rtcp: Rtcp::new(now, seeds.rtcp),
+            encoder: Encoder::new(codec),
+            events_in: EventReceiver::default(),
+            events_out: EventSender::default(),
+            key_tones: dtmf_payload_type.is_none().then(|| KeyTones::new(rate)),
+            vad: Vad::new(VadTimes::default()),
+            upsampler: (rate == Rate::Hz8000).then(|| Upsampler::new(HighBand::Folded)),
+            held: false,
+            refused: 0,
+            heard_at: None,
+            frames: 0,
+            levels: (0, 0),
+            far: vec![0; rate.frame()],
+            near: vec![0; rate.frame()],
+            wide: vec![0; WIDE_FRAME],
+            payload: Vec::with_capacity(160),
+            packet: Vec::with_capacity(172),
+            compound: Vec::with_capacity(128),
+            events: Vec::with_capacity(NOTICED_MAX),
+            noticed: Vec::with_capacity(NOTICED_MAX),
+        }
+    }
+
+    /// Rate of the codec's audio: of `far`, of `near` and of what is played.
+    pub fn rate(&self) -> Rate {
+        self.codec.rate()
+    }
+
+    /// The codec of the leg.
+    pub fn codec(&self) -> Codec {
+        self.codec
+    }
+
+    /// Takes a datagram of the leg's RTP port. RTCP that shares the port is taken too.
+    pub fn receive(&mut self, bytes: &[u8], remote: SocketAddr, now: Instant) -> Result<(), Refusal> {
+        if rtcp::is_rtcp(bytes) {
+            return self.receive_rtcp(bytes, remote, now);
+        }
+        let result = self.take(bytes, remote, now);
+        self.count(result)
+    }
+
+    /// Takes a datagram of the leg's RTCP port.
+    pub fn receive_rtcp(&mut self, bytes: &[u8], remote: SocketAddr, now: Instant) -> Result<(), Refusal> {
+        let known = self.latch.remote().map(|known| known.ip()) == Some(remote.ip())
+            || self.signalled_rtcp.map(|signalled| signalled.ip()) == Some(remote.ip());
+        let result = if known {
+            self.rtcp.receive(bytes, self.sender.ssrc(), now).map(drop).map_err(Refusal::from)
+        } else {
+            Err(Refusal::Stranger)
+        };
+        if result.is_ok() {
+            self.heard_rtcp = Some(remote);
+        }
+        self.count(result)
+    }
+
+    /// One frame of time passes. `play` fills our frame, at the codec's rate; it is not asked in frames that carry a digit
+    /// or while on hold, so that nothing that should be heard is lost in them.
+    pub fn tick(&mut self, now: Instant, mut play: impl FnMut(&mut [i16])) -> Tick<'_> {
+        let at_ms = self.position_ms();
+        self.events.clear();
+        self.events.append(&mut self.noticed);
+        let made = self.receiver.frame(&mut self.far, now);
+        self.listen(at_ms);
+        self.send(&mut play);
+        self.measure_levels();
+        self.frames += 1;
+        self.sender.advance();
+        Tick {
+            packet: self.latch.remote().map(|remote| (remote, &self.packet[..])),
+            far: &self.far,
+            made,
+            wide: &self.wide,
+            near: &self.near,
+            events: &self.events,
+            at_ms,
+        }
+    }
+
+    /// Milliseconds of audio ticked so far.
+    pub fn position_ms(&self) -> u64 {
+        self.frames * FRAME_MS
+    }
+
+    /// When [`Self::rtcp`] has a report to send.
+    pub fn rtcp_due(&self) -> Instant {
+        self.rtcp.due()
+    }
+
+    /// The RTCP report, when it is due and an address is known.
+    pub fn rtcp(&mut self, now: Instant) -> Option<(SocketAddr, &[u8])> {
+        if now < self.rtcp.due() {
+            return None;
+        }
+        let about = self.reception.report();
+        self.compound.clear();
+        self.rtcp.report(self.sent(), about, now, &mut self.compound);
+        Some((self.rtcp_remote()?, &self.compound))
+    }
+
+    /// The RTCP goodbye that ends the leg.
+    pub fn goodbye(&mut self, now: Instant) -> Option<(SocketAddr, &[u8])> {
+        let about = self.reception.report();
+        self.compound.clear();
+        self.rtcp.goodbye(self.sent(), about, now, &mut self.compound);
+        Some((self.rtcp_remote()?, &self.compound))
+    }
+
+    /// Queues digits to be sent as events: all of them or none.
+    pub fn send_dtmf(&mut self, digits: &str) -> Result<(), DigitsRefused> {
+        if self.dtmf_payload_type.is_none() {
+            return Err(DigitsRefused::NotNegotiated);
+        }
+        self.events_out.push(digits)
+    }
+
+    /// The far end's address after a re-INVITE. The same one changes nothing; another must be heard anew, and strangers to
+    /// it are on probation again.
+    pub fn set_remote(&mut self, remote: Option<SocketAddr>, remote_rtcp: Option<SocketAddr>) {
+        let before = self.latch.remote();
+        self.latch.signal(remote);
+        self.signalled_rtcp = remote_rtcp;
+        if self.latch.remote() != before {
+            self.heard_rtcp = None;
+            self.reception.forget();
+            self.receiver.reset();
+            self.sender.begin_spurt();
+        }
+    }
+
+    /// The far end put us on hold or took us off it. On hold we go on sending silence, as trunks and address translators
+    /// give up streams that stop; nothing is played, and what comes in is neither speech nor for recognition.
+    pub fn hold(&mut self, on: bool) {
+        if self.held && !on {
+            self.sender.begin_spurt();
+        }
+        self.held = on;
+    }
+
+    /// Whether the far end has us on hold.
+    pub fn held(&self) -> bool {
+        self.held
+    }
+
+    /// When the last valid packet came: for the watchdog, which should rest while on hold.
+    pub fn heard_at(&self) -> Option<Instant> {
+        self.heard_at
+    }
+
+    /// Whether the far end is speaking.
+    pub fn speaking(&self) -> bool {
+        self.vad.speaking()
+    }
+
+    /// How the leg fares.
+    pub fn quality(&self) -> LegQuality {
+        let (received, lost) = self.reception.totals();
+        LegQuality {
+            received,
+            lost,
+            concealed: self.receiver.concealed(),
+            refused: self.refused,
+            jitter_ms: self.reception.jitter_ms(),
+            remote_loss: self.rtcp.remote_loss(),
+            round_trip_ms: self.rtcp.round_trip().map(|span| u32::try_from(span.as_millis()).unwrap_or(u32::MAX)),
+        }
+    }
+
+    fn count(&mut self, result: Result<(), Refusal>) -> Result<(), Refusal> {
+        if result.is_err_and(|refusal| refusal != Refusal::Probation) {
+            self.refused += 1;
+        }
+        result
+    }
+
+    fn take(&mut self, bytes: &[u8], remote: SocketAddr, now: Instant) -> Result<(), Refusal> {
+        let packet = Packet::parse(bytes)?;
+        let carried = self.carried(&packet)?;
+        match self.latch.judge(remote, packet.ssrc, packet.sequence) {
+            Verdict::Accepted => {}
+            Verdict::Moved => {
+                self.reception.forget();
+                self.receiver.reset();
+            }
+            Verdict::Probation => return Err(Refusal::Probation),
+            Verdict::Stranger => return Err(Refusal::Stranger),
+        }
+        let is_event = carried == Carried::Nothing;
+        let Arrival::Accepted { sequence, timestamp, reset } = self.reception.receive(&packet, !is_event, now) else {
+            return Err(Refusal::Probation);
+        };
+        self.heard_at = Some(now);
+        if reset {
+            self.receiver.reset();
+            self.events_in = EventReceiver::default();
+        }
+        if let Some(digit) = Event::parse(packet.payload)
+            .filter(|_| is_event)
+            .and_then(|event| self.events_in.receive(timestamp, event))
+        {
+            self.key_tones = None;
+            if self.noticed.len() < NOTICED_MAX {
+                self.noticed.push(StreamEvent::Dtmf { digit, at_ms: self.position_ms() });
+            }
+        }
+        let audio = if carried == Carried::Audio { packet.payload } else { &[] };
+        if self.receiver.put(sequence, timestamp, carried, audio, now) {
+            Ok(())
+        } else {
+            Err(Refusal::TooLong(audio.len()))
+        }
+    }
+
+    fn carried(&self, packet: &Packet<'_>) -> Result<Carried, Refusal> {
+        let kind = packet.payload_type;
+        if kind == self.payload_type {
+            Ok(Carried::Audio)
+        } else if Some(kind) == self.dtmf_payload_type || (kind >= 96 && Event::looks_like(packet.payload)) {
+            Ok(Carried::Nothing)
+        } else if kind == COMFORT_NOISE {
+            Ok(Carried::Noise(packet.payload.first().map_or(127, |level| level & 0x7f)))
+        } else {
+            Err(Refusal::PayloadType(kind))
+        }
+    }
+
+    /// Everything that is done with far-end audio.
+    fn listen(&mut self, at_ms: u64) {
+        if self.held {
+            self.wide.fill(0);
+        } else if let Some(upsampler) = &mut self.upsampler {
+            upsampler.run(&self.far, &mut self.wide);
+        } else {
+            self.wide.copy_from_slice(&self.far);
+        }
+        let events = &mut self.events;
+        self.vad.run(&self.wide, |event| {
+            events.push(match event {
+                VadEvent::Started { at_ms } => StreamEvent::SpeechStarted { at_ms },
+                VadEvent::Ended { at_ms } => StreamEvent::SpeechEnded { at_ms },
+            });
+        });
+        if let Some(key_tones) = self.key_tones.as_mut().filter(|_| !self.held) {
+            key_tones.run(&self.far, |digit| events.push(StreamEvent::Dtmf { digit, at_ms }));
+        }
+    }
+
+    /// Builds the frame's packet.
+    fn send(&mut self, play: &mut impl FnMut(&mut [i16])) {
+        self.packet.clear();
+        let digit = self.dtmf_payload_type.zip(self.events_out.frame(self.sender.timestamp()));
+        if digit.is_some() || self.held {
+            self.near.fill(0);
+        } else {
+            play(&mut self.near);
+        }
+        if let Some((kind, EventFrame::Packet { marker, timestamp, event })) = digit {
+            self.sender.event(marker, kind, timestamp, &event.to_bytes(), &mut self.packet);
+            return;
+        }
+        self.payload.clear();
+        self.encoder.encode(&self.near, &mut self.payload);
+        self.sender.audio(self.payload_type, &self.payload, &mut self.packet);
+    }
+
+    fn measure_levels(&mut self) {
+        self.levels.0 = self.levels.0.max(peak_percent(&self.far));
+        self.levels.1 = self.levels.1.max(peak_percent(&self.near));
+        if (self.frames + 1).is_multiple_of(LEVEL_FRAMES) {
+            let (far, near) = std::mem::take(&mut self.levels);
+            self.events.push(StreamEvent::Level { far, near });
+        }
+    }
+
+    fn sent(&self) -> Sent {
+        let (packets, octets) = self.sender.sent();
+        Sent { ssrc: self.sender.ssrc(), timestamp: self.sender.timestamp(), packets, octets }
+    }
+
+    /// Where RTCP was heard from; else where SDP says, unless media comes from elsewhere than SDP says: then above that.
+    fn rtcp_remote(&self) -> Option<SocketAddr> {
+        if self.heard_rtcp.is_some() {
+            return self.heard_rtcp;
+        }
+        let remote = self.latch.remote()?;
+        let signalled = self.signalled_rtcp.filter(|signalled| signalled.ip() == remote.ip());
+        signalled.or_else(|| remote.port().checked_add(1).map(|port| SocketAddr::new(remote.ip(), port)))
+    }
+}
