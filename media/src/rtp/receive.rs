@@ -11,7 +11,6 @@ use super::jitter::{Buffer, Carried, Delay, Put};
 use super::session::units;
 use super::{UNITS_PER_FRAME, UNITS_PER_MS};
 
-const FRAME: i64 = UNITS_PER_FRAME as i64;
 /// Waiting longer than the target by this much: a silent frame is left out.
 const SLACK_LONG: i64 = 15 * UNITS_PER_MS as i64;
 /// Waiting shorter than the target by this much: a silent frame is played twice.
