@@ -1,0 +1,123 @@
+//! `/api/calls` and `/api/conversations`: calls past and live, what was said in them, their recordings.
+
+use super::extract::{Path, Query};
+use super::recording;
+use crate::app::App;
+use crate::auth::{May, permissions::{EndCalls, ReadCalls}};
+use crate::appointments::{self, CallAppointments};
+use crate::calls::{self, CallQuery, CallStats, CallView, LiveCalls, Turns};
+use crate::conversations::{self, ConversationWithTurns};
+use crate::tasks_owed::{self, CallTasks};
+use crate::error::Error;
+use crate::page::{Page, PageQuery};
+use auricle_domain::conversation::Conversation;
+use auricle_domain::id::{CallId, ConversationId};
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+use serde::Deserialize;
+use std::sync::Arc;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+/// The routes of this file.
+pub fn routes() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new()
+        .routes(routes!(list))
+        .routes(routes!(live))
+        .routes(routes!(stats))
+        .routes(routes!(get))
+        .routes(routes!(turns))
+        .routes(routes!(recording))
+        .routes(routes!(waveform))
+        .routes(routes!(hang_up))
+        .routes(routes!(tasks))
+        .routes(routes!(appointments))
+        .routes(routes!(list_conversations))
+        .routes(routes!(conversation))
+}
+
+/// Calls, newest first.
+#[utoipa::path(get, path = "/api/calls", tag = "calls", params(CallQuery), responses((status = 200, body = Page<CallView>)))]
+async fn list(State(app): State<Arc<App>>, may: May<ReadCalls>, Query(query): Query<CallQuery>) -> Result<axum::Json<Page<CallView>>, Error> {
+    Ok(axum::Json(calls::list(&app, &may, &query)?))
+}
+
+/// Calls that are on now.
+#[utoipa::path(get, path = "/api/calls/live", tag = "calls", responses((status = 200, body = LiveCalls)))]
+async fn live(State(app): State<Arc<App>>, may: May<ReadCalls>) -> axum::Json<LiveCalls> {
+    axum::Json(calls::live(&app, &may))
+}
+
+/// Figures of today, in the clinic's zone.
+#[utoipa::path(get, path = "/api/calls/stats", tag = "calls", responses((status = 200, body = CallStats)))]
+async fn stats(State(app): State<Arc<App>>, may: May<ReadCalls>) -> Result<axum::Json<CallStats>, Error> {
+    Ok(axum::Json(calls::stats(&app, &may)?))
+}
+
+/// One call.
+#[utoipa::path(get, path = "/api/calls/{id}", tag = "calls", params(("id" = CallId, Path)), responses((status = 200, body = CallView)))]
+async fn get(State(app): State<Arc<App>>, may: May<ReadCalls>, Path(id): Path<CallId>) -> Result<axum::Json<CallView>, Error> {
+    Ok(axum::Json(calls::get(&app, &may, id).await?))
+}
+
+/// What was said in a call, so far; that it was read is logged.
+#[utoipa::path(get, path = "/api/calls/{id}/turns", tag = "calls", params(("id" = CallId, Path)), responses((status = 200, body = Turns)))]
+async fn turns(State(app): State<Arc<App>>, may: May<ReadCalls>, Path(id): Path<CallId>) -> Result<axum::Json<Turns>, Error> {
+    Ok(axum::Json(calls::turns(&app, &may, id).await?))
+}
+
+/// The recording as a WAV file: 16 bit, left the caller, right the clinic. While the call is on: as far as it has been written.
+#[utoipa::path(get, path = "/api/calls/{id}/recording", tag = "calls",
+    params(("id" = CallId, Path), ("Range" = Option<String>, Header, description = "`bytes=<first>-<last>`, one range")),
+    responses((status = 200, content_type = "audio/wav", description = "All of it"), (status = 206, content_type = "audio/wav", description = "The range asked for")))]
+async fn recording(State(app): State<Arc<App>>, may: May<ReadCalls>, Path(id): Path<CallId>, headers: HeaderMap) -> Result<Response, Error> {
+    recording::serve(&app, &may, id, &headers).await
+}
+
+/// How finely to draw a recording.
+#[derive(Clone, Copy, Debug, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+struct WaveformQuery {
+    /// Points of each channel, 10 to 4,000; 600 unless told.
+    #[serde(default)]
+    #[param(minimum = 10, maximum = 4000)]
+    points: Option<u32>,
+}
+
+/// The loudness of a recording over time, for drawing.
+#[utoipa::path(get, path = "/api/calls/{id}/waveform", tag = "calls", params(("id" = CallId, Path), WaveformQuery), responses((status = 200, body = recording::Waveform)))]
+async fn waveform(State(app): State<Arc<App>>, may: May<ReadCalls>, Path(id): Path<CallId>, Query(query): Query<WaveformQuery>) -> Result<axum::Json<recording::Waveform>, Error> {
+    Ok(axum::Json(recording::waveform(&app, &may, id, query.points).await?))
+}
+
+/// Ends a call.
+#[utoipa::path(post, path = "/api/calls/{id}/hangup", tag = "calls", params(("id" = CallId, Path)), responses((status = 204, description = "It is being ended")))]
+async fn hang_up(State(app): State<Arc<App>>, may: May<EndCalls>, Path(id): Path<CallId>) -> Result<StatusCode, Error> {
+    calls::hang_up(&app, &may, id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Tasks that came of a call.
+#[utoipa::path(get, path = "/api/calls/{id}/tasks", tag = "calls", params(("id" = CallId, Path)), responses((status = 200, body = CallTasks)))]
+async fn tasks(State(app): State<Arc<App>>, may: May<ReadCalls>, Path(id): Path<CallId>) -> Result<axum::Json<CallTasks>, Error> {
+    Ok(axum::Json(tasks_owed::of_call(&app, &may, id)?))
+}
+
+/// Appointments made in a call.
+#[utoipa::path(get, path = "/api/calls/{id}/appointments", tag = "calls", params(("id" = CallId, Path)), responses((status = 200, body = CallAppointments)))]
+async fn appointments(State(app): State<Arc<App>>, may: May<ReadCalls>, Path(id): Path<CallId>) -> Result<axum::Json<CallAppointments>, Error> {
+    Ok(axum::Json(appointments::of_call(&app, &may, id)?))
+}
+
+/// Conversations, newest first.
+#[utoipa::path(get, path = "/api/conversations", tag = "conversations", params(PageQuery), responses((status = 200, body = Page<Conversation>)))]
+async fn list_conversations(State(app): State<Arc<App>>, may: May<ReadCalls>, Query(page): Query<PageQuery>) -> Result<axum::Json<Page<Conversation>>, Error> {
+    Ok(axum::Json(conversations::list(&app, &may, &page)?))
+}
+
+/// One conversation with everything said in it; that it was read is logged.
+#[utoipa::path(get, path = "/api/conversations/{id}", tag = "conversations", params(("id" = ConversationId, Path)), responses((status = 200, body = ConversationWithTurns)))]
+async fn conversation(State(app): State<Arc<App>>, may: May<ReadCalls>, Path(id): Path<ConversationId>) -> Result<axum::Json<ConversationWithTurns>, Error> {
+    Ok(axum::Json(conversations::get(&app, &may, id).await?))
+}
