@@ -1,5 +1,301 @@
-//! The Engine: packets and audio of all legs, sans-IO.
+//! The Engine: signalling, packets and audio of all legs, sans-IO.
+//!
+//! One input, then [`poll`](Engine::poll) until `None`. Audio moves only on the tick: every 20 ms, one schedule for all
+//! legs, whose times are multiples of 20 ms from its beginning, so that it never drifts. A late wake-up is caught up
+//! with at most [`CATCH_UP_MAX`] ticks; what is missed beyond that is skipped, counted, and left as a hole in time.
 
 mod admission;
+mod commands;
+mod ports;
+mod signalling;
+mod ticks;
+
+use crate::io::{Codec, EngineEvent, Input, LegEnd, LegId, NextWake, Output, Socket, WakeReason};
+use crate::leg::{Leg, Stage};
+use crate::rtp::session::Seeds;
+use crate::sip::agent::{AgentConfig, AgentInput, DialogId, UserAgent};
+use admission::{Admission, Verdict};
+use ports::Ports;
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::net::{IpAddr, SocketAddr};
+use std::ops::RangeInclusive;
+use std::time::{Duration, Instant};
+use ticks::Ticks;
 
 pub use admission::{Network, NetworkError};
+pub use ticks::CATCH_UP_MAX;
+
+/// SIP transactions at once. One stays for 32 s after its answer (RFC 3261 timers J and L), so this is what 500 short
+/// calls a second leave behind.
+const TRANSACTIONS_MAX: usize = 65_536;
+/// Ports tried for one leg before it is given up.
+const PORT_TRIES_MAX: u8 = 8;
+/// Addresses that we called and still listen to. One more is not remembered: its last retransmissions go unheard.
+const PEERS_MAX: usize = 1024;
+/// How long a peer that we called is heard after its leg has ended: its last transactions (RFC 3261 64*T1).
+const PEER_LINGERS: Duration = Duration::from_secs(32);
+
+/// What an Engine has to know.
+#[derive(Clone, Debug)]
+pub struct EngineConfig {
+    /// Where peers reach our SIP socket; its address also goes into SDP.
+    pub sip_address: SocketAddr,
+    /// Local ports for media.
+    pub rtp_ports: RangeInclusive<u16>,
+    /// Legs at once; one more is refused with 503.
+    pub calls_max: usize,
+    /// Networks whose SIP is read.
+    pub trusted: Vec<Network>,
+    /// Codecs accepted. The offer's order decides among them.
+    pub codecs: Vec<Codec>,
+    /// Secret randomness for tags, branches, Call-IDs and RTP numbers; new for every process.
+    pub seed: [u8; 32],
+}
+
+/// What the Engine counted since it began.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// SIP datagrams from outside the trusted networks, dropped unread.
+    pub strangers: u64,
+    /// SIP datagrams over a source's rate, dropped unread.
+    pub too_many: u64,
+    /// Media for ports that no leg has (any more).
+    pub stray_media: u64,
+    /// Calls refused with 503: all legs or ports in use, or draining.
+    pub calls_refused: u64,
+    /// Ticks that came too late to be caught up with.
+    pub ticks_skipped: u64,
+}
+
+/// All legs of one media thread.
+pub struct Engine {
+    config: EngineConfig,
+    admission: Admission,
+    agent: UserAgent,
+    ports: Ports,
+    /// Ordered, so that the same inputs always give the same outputs.
+    legs: BTreeMap<LegId, Leg>,
+    by_dialog: HashMap<DialogId, LegId>,
+    by_port: HashMap<u16, LegId>,
+    peers: HashMap<IpAddr, Instant>,
+    ticks: Ticks,
+    outputs: VecDeque<Output>,
+    next_leg: u64,
+    draining: bool,
+    random: Random,
+    counters: Counters,
+}
+
+impl Engine {
+    /// An engine with no legs.
+    pub fn new(config: EngineConfig) -> Self {
+        let agent = UserAgent::new(AgentConfig {
+            local: config.sip_address,
+            user_agent: concat!("Auricle/", env!("CARGO_PKG_VERSION")).to_owned(),
+            // Legs are counted here; a dialog that is closing needs its place a little longer than its leg.
+            dialogs_max: config.calls_max.saturating_mul(2).saturating_add(64),
+            transactions_max: TRANSACTIONS_MAX,
+            seed: config.seed,
+        });
+        Self {
+            admission: Admission::new(config.trusted.clone()),
+            agent,
+            ports: Ports::new(config.rtp_ports.clone()),
+            legs: BTreeMap::new(),
+            by_dialog: HashMap::new(),
+            by_port: HashMap::new(),
+            peers: HashMap::new(),
+            ticks: Ticks::default(),
+            outputs: VecDeque::new(),
+            next_leg: 1,
+            draining: false,
+            random: Random::new(&config.seed),
+            counters: Counters::default(),
+            config,
+        }
+    }
+
+    /// Takes one input. Drain [`poll`](Self::poll) after it.
+    pub fn handle(&mut self, input: Input<'_>, now: Instant) {
+        match input {
+            Input::Datagram { socket: Socket::Sip, remote, bytes } => self.sip_datagram(remote, bytes, now),
+            Input::Datagram { socket, remote, bytes } => self.media_datagram(socket, remote, bytes, now),
+            Input::Wake => self.wake(now),
+            Input::Port { port, opened } => self.port_answered(port, opened, now),
+            Input::Command(command) => self.command(command, now),
+        }
+        self.drain_agent(now);
+    }
+
+    /// The next output, until `None`.
+    pub fn poll(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// When [`Input::Wake`] is wanted, and for what.
+    pub fn next_wake(&self) -> NextWake {
+        let tick = self.ticks.next().map(|at| (at, WakeReason::Tick));
+        let sip = self.agent.next_wake().map(|at| (at, WakeReason::Sip));
+        let ports = self.ports.next_wake().map(|at| (at, WakeReason::Leg));
+        // On equal times the first wins: the tick must not wait.
+        [tick, sip, ports].into_iter().flatten().min_by_key(|(at, _)| *at)
+    }
+
+    /// How many legs there are.
+    pub fn legs(&self) -> usize {
+        self.legs.len()
+    }
+
+    /// Whether this leg exists.
+    pub fn has(&self, leg: LegId) -> bool {
+        self.legs.contains_key(&leg)
+    }
+
+    /// All legs, oldest first.
+    pub fn leg_ids(&self) -> Vec<LegId> {
+        self.legs.keys().copied().collect()
+    }
+
+    /// What was counted so far.
+    pub fn counters(&self) -> Counters {
+        self.counters
+    }
+
+    fn sip_datagram(&mut self, remote: SocketAddr, bytes: &[u8], now: Instant) {
+        let peer = remote.ip();
+        let (peers, legs) = (&self.peers, &self.legs);
+        let known = || {
+            peers.get(&peer).is_some_and(|until| now <= *until) || legs.values().any(|leg| leg.dialled == Some(peer))
+        };
+        match self.admission.judge(peer, known, now) {
+            Verdict::Admitted => self.agent.handle(AgentInput::Datagram { remote, bytes }, now),
+            Verdict::Stranger => self.counters.strangers += 1,
+            Verdict::TooMany => self.counters.too_many += 1,
+        }
+    }
+
+    fn media_datagram(&mut self, socket: Socket, remote: SocketAddr, bytes: &[u8], now: Instant) {
+        let (Socket::Rtp(port) | Socket::Rtcp(port)) = socket else { return };
+        let audio = self.by_port.get(&port).and_then(|leg| self.legs.get_mut(leg)).and_then(Leg::audio_mut);
+        match audio {
+            Some(audio) if matches!(socket, Socket::Rtp(_)) => audio.rtp(remote, bytes, now),
+            Some(audio) => audio.rtcp(remote, bytes, now),
+            None => self.counters.stray_media += 1,
+        }
+    }
+
+    fn wake(&mut self, now: Instant) {
+        self.run_ticks(now);
+        if self.agent.next_wake().is_some_and(|at| at <= now) {
+            self.agent.handle(AgentInput::Wake, now);
+        }
+        while let Some(port) = self.ports.rested(now) {
+            self.outputs.push_back(Output::ClosePort(port));
+        }
+    }
+
+    /// A leg with its port on the way; none when there are too many legs or no port is left.
+    fn new_leg(&mut self, stage: Stage, now: Instant) -> Option<LegId> {
+        if self.draining || self.legs.len() >= self.config.calls_max {
+            return None;
+        }
+        let port = self.ports.take()?;
+        let id = LegId(self.next_leg);
+        self.next_leg += 1;
+        self.legs.insert(id, Leg::new(id, port, stage, self.random.next(), now));
+        self.by_port.insert(port, id);
+        self.outputs.push_back(Output::OpenPort(port));
+        Some(id)
+    }
+
+    fn port_answered(&mut self, port: u16, opened: bool, now: Instant) {
+        let owner = self.by_port.get(&port).copied();
+        match (owner.filter(|id| self.legs.get(id).is_some_and(Leg::is_opening)), opened) {
+            (Some(id), true) => self.leg_opened(id, now),
+            (Some(id), false) => {
+                self.by_port.remove(&port);
+                self.ports.refused(port, now);
+                self.next_port(id, now);
+            }
+            // Its leg has gone in the meantime.
+            (None, true) => {
+                self.by_port.remove(&port);
+                self.ports.release(port, now);
+            }
+            (None, false) => {
+                self.by_port.remove(&port);
+                self.ports.refused(port, now);
+            }
+        }
+    }
+
+    fn next_port(&mut self, id: LegId, now: Instant) {
+        let Some(leg) = self.legs.get_mut(&id) else { return };
+        leg.port_tries += 1;
+        let another = if leg.port_tries < PORT_TRIES_MAX { self.ports.take() } else { None };
+        match another {
+            Some(port) => {
+                leg.port = port;
+                self.by_port.insert(port, id);
+                self.outputs.push_back(Output::OpenPort(port));
+            }
+            None => self.give_up(id, now),
+        }
+    }
+
+    fn event(&mut self, event: EngineEvent) {
+        self.outputs.push_back(Output::Event(event));
+    }
+
+    /// Hears an address that we called for a while after the call, even if it is in no trusted network.
+    fn remember(&mut self, peer: IpAddr, now: Instant) {
+        if self.peers.len() >= PEERS_MAX {
+            self.peers.retain(|_, until| now <= *until);
+        }
+        if self.peers.len() < PEERS_MAX || self.peers.contains_key(&peer) {
+            self.peers.insert(peer, now + PEER_LINGERS);
+        }
+    }
+
+    /// Forgets a leg and tells what is owed at its end.
+    fn forget(&mut self, id: LegId, cause: LegEnd, now: Instant) {
+        let Some(leg) = self.legs.remove(&id) else { return };
+        if let Some(dialog) = leg.dialog {
+            self.by_dialog.remove(&dialog);
+        }
+        if let Some(peer) = leg.dialled {
+            self.remember(peer, now);
+        }
+        // A port that is still being opened is released by the answer to that.
+        if !leg.is_opening() {
+            self.by_port.remove(&leg.port);
+            self.ports.release(leg.port, now);
+        }
+        leg.close(cause, now, &mut self.outputs);
+        if self.legs.values().all(|leg| leg.audio().is_none()) {
+            self.ticks.stop();
+        }
+    }
+}
+
+/// Numbers for RTP and SDP (splitmix64): they need to differ and not to be guessed at first sight, no more.
+#[derive(Debug)]
+struct Random(u64);
+
+impl Random {
+    fn new(seed: &[u8; 32]) -> Self {
+        Self(seed.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)))
+    }
+
+    fn seeds(&mut self) -> Seeds {
+        let (numbers, timestamp, rtcp) = (self.next(), self.next(), self.next());
+        Seeds { ssrc: (numbers >> 32) as u32, sequence: numbers as u16, timestamp: (timestamp >> 32) as u32, rtcp }
+    }
+
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+}

@@ -177,6 +177,8 @@ pub enum Command {
         /// `0`-`9`, `*`, `#`, `A`-`D`.
         digits: String,
     },
+    /// Refuse new calls with 503 from now on; legs that exist go on.
+    Drain,
 }
 
 /// A codec we speak.
@@ -335,6 +337,26 @@ pub enum EngineEvent {
         /// Why.
         cause: LegEnd,
     },
+}
+
+impl EngineEvent {
+    /// The leg it is about.
+    pub fn leg(&self) -> LegId {
+        match self {
+            Self::Incoming { leg, .. }
+            | Self::Dialing { leg, .. }
+            | Self::Ringing { leg }
+            | Self::Answered { leg, .. }
+            | Self::SpeechStarted { leg, .. }
+            | Self::SpeechEnded { leg, .. }
+            | Self::Dtmf { leg, .. }
+            | Self::PlayedTo { leg, .. }
+            | Self::Held { leg, .. }
+            | Self::Level { leg, .. }
+            | Self::Quality { leg, .. }
+            | Self::Ended { leg, .. } => *leg,
+        }
+    }
 }
 
 /// Figures of one leg.

@@ -8,6 +8,7 @@ pub mod audio;
 pub mod codec;
 pub mod engine;
 pub mod io;
+mod leg;
 pub mod rtp;
 pub mod sip;
 pub mod turn;

@@ -250,6 +250,14 @@ impl MediaStream {
         }
     }
 
+    /// Frames that could not be served in time are left out: nothing leaves and nothing is heard for them, but the clocks
+    /// of both sides go on.
+    pub fn skip(&mut self, frames: u32) {
+        self.frames += u64::from(frames);
+        (0..frames).for_each(|_| self.sender.advance());
+        self.sender.begin_spurt();
+    }
+
     /// Milliseconds of audio ticked so far.
     pub fn position_ms(&self) -> u64 {
         self.frames * FRAME_MS

@@ -193,6 +193,11 @@ impl Playout {
         &self.progress
     }
 
+    /// Whether this playing waits or plays.
+    pub fn has(&self, id: PlayId) -> bool {
+        self.playings.iter().any(|playing| playing.id == id)
+    }
+
     /// Whether anything waits or plays.
     pub fn is_idle(&self) -> bool {
         self.playings.is_empty()

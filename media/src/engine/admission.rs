@@ -118,8 +118,8 @@ impl Admission {
     }
 
     /// Judges a datagram; `known` says that we called this source ourselves, which makes it trusted.
-    pub(crate) fn judge(&mut self, source: IpAddr, known: bool, now: Instant) -> Verdict {
-        if !known && !self.trusted.iter().any(|network| network.contains(source)) {
+    pub(crate) fn judge(&mut self, source: IpAddr, known: impl FnOnce() -> bool, now: Instant) -> Verdict {
+        if !self.trusted.iter().any(|network| network.contains(source)) && !known() {
             return Verdict::Stranger;
         }
         let key = bucket_key(source);
@@ -213,9 +213,9 @@ mod tests {
     fn a_stranger_is_not_heard_unless_we_called_it() {
         let mut door = Admission::new(vec!["127.0.0.0/8".parse().unwrap()]);
         let now = Instant::now();
-        assert_eq!(door.judge(ip("203.0.113.5"), false, now), Verdict::Stranger);
-        assert_eq!(door.judge(ip("203.0.113.5"), true, now), Verdict::Admitted);
-        assert_eq!(door.judge(ip("127.0.0.1"), false, now), Verdict::Admitted);
+        assert_eq!(door.judge(ip("203.0.113.5"), || false, now), Verdict::Stranger);
+        assert_eq!(door.judge(ip("203.0.113.5"), || true, now), Verdict::Admitted);
+        assert_eq!(door.judge(ip("127.0.0.1"), || false, now), Verdict::Admitted);
     }
 
     #[test]
@@ -223,13 +223,13 @@ mod tests {
         let mut door = Admission::new(vec!["0.0.0.0/0".parse().unwrap()]);
         let now = Instant::now();
         let admitted = (0..10_000)
-            .filter(|_| door.judge(ip("10.0.0.1"), false, now) == Verdict::Admitted)
+            .filter(|_| door.judge(ip("10.0.0.1"), || false, now) == Verdict::Admitted)
             .count();
         assert_eq!(admitted, BURST as usize);
-        assert_eq!(door.judge(ip("10.0.0.2"), false, now), Verdict::Admitted);
+        assert_eq!(door.judge(ip("10.0.0.2"), || false, now), Verdict::Admitted);
         let later = now + Duration::from_millis(500);
         let again = (0..10_000)
-            .filter(|_| door.judge(ip("10.0.0.1"), false, later) == Verdict::Admitted)
+            .filter(|_| door.judge(ip("10.0.0.1"), || false, later) == Verdict::Admitted)
             .count();
         assert_eq!(again, PER_SECOND as usize / 2);
     }
@@ -240,11 +240,11 @@ mod tests {
         let now = Instant::now();
         let source = |i: u32| IpAddr::V4(std::net::Ipv4Addr::from_bits(0x0a00_0000 + i));
         for i in 0..SOURCES_MAX as u32 {
-            assert_eq!(door.judge(source(i), false, now), Verdict::Admitted);
+            assert_eq!(door.judge(source(i), || false, now), Verdict::Admitted);
         }
-        assert_eq!(door.judge(source(9_999), false, now), Verdict::TooMany);
+        assert_eq!(door.judge(source(9_999), || false, now), Verdict::TooMany);
         assert_eq!(
-            door.judge(source(9_999), false, now + Duration::from_secs(3)),
+            door.judge(source(9_999), || false, now + Duration::from_secs(3)),
             Verdict::Admitted
         );
         assert_eq!(door.buckets.len(), 1);
@@ -258,10 +258,10 @@ mod tests {
             let source = IpAddr::V6(Ipv6Addr::from_bits(
                 (0x2001_0db8_u128 << 96) + u128::from(i),
             ));
-            assert_eq!(door.judge(source, false, now), Verdict::Admitted);
+            assert_eq!(door.judge(source, || false, now), Verdict::Admitted);
         }
         assert_eq!(
-            door.judge(ip("2001:db8::ffff:1"), false, now),
+            door.judge(ip("2001:db8::ffff:1"), || false, now),
             Verdict::TooMany
         );
     }

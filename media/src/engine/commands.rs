@@ -1,0 +1,99 @@
+//! What the engine is told to do.
+
+use super::Engine;
+use crate::io::{Codec, Command, EngineEvent, LegEnd, LegId};
+use crate::leg::Stage;
+use crate::sip::agent::{AgentCommand, DialogId};
+use std::net::SocketAddr;
+use std::time::Instant;
+
+impl Engine {
+    pub(super) fn command(&mut self, command: Command, now: Instant) {
+        match command {
+            Command::Dial { tag, uri, remote, from, codecs } => self.dial(tag, uri, remote, from, codecs, now),
+            Command::Ring { leg } => self.tell_leg(leg, |dialog| AgentCommand::Ring { dialog }, now),
+            Command::Answer { leg } => self.answer(leg, now),
+            Command::Reject { leg, status } => {
+                let reject = |dialog| AgentCommand::Reject { dialog, status, reason: String::new() };
+                self.tell_leg(leg, reject, now);
+            }
+            Command::Hangup { leg } => self.hangup(leg, now),
+            Command::Drain => self.draining = true,
+            Command::Record { leg, on } => {
+                if let Some(leg) = self.legs.get_mut(&leg) {
+                    leg.recorded = on;
+                }
+            }
+            Command::Tap { leg, on } => {
+                if let Some(leg) = self.legs.get_mut(&leg) {
+                    leg.tapped = on;
+                }
+            }
+            Command::Play { leg, .. }
+            | Command::Pause { leg, .. }
+            | Command::Resume { leg, .. }
+            | Command::Flush { leg, .. }
+            | Command::Dtmf { leg, .. } => {
+                if let Some(leg) = self.legs.get_mut(&leg) {
+                    leg.play(command, &mut self.outputs);
+                }
+            }
+        }
+    }
+
+    fn dial(&mut self, tag: u64, uri: String, remote: SocketAddr, from: String, codecs: Vec<Codec>, now: Instant) {
+        match self.new_leg(Stage::Dialling { uri, remote, from, codecs }, now) {
+            Some(leg) => {
+                if let Some(leg) = self.legs.get_mut(&leg) {
+                    leg.dialled = Some(remote.ip());
+                    leg.told = true;
+                }
+                self.event(EngineEvent::Dialing { tag, leg });
+            }
+            None => {
+                // Who dials waits for its tag: the leg is told and over at once.
+                let leg = LegId(self.next_leg);
+                self.next_leg += 1;
+                self.counters.calls_refused += 1;
+                self.event(EngineEvent::Dialing { tag, leg });
+                self.event(EngineEvent::Ended { leg, cause: LegEnd::Overloaded });
+            }
+        }
+    }
+
+    fn tell_leg(&mut self, leg: LegId, command: impl FnOnce(DialogId) -> AgentCommand, now: Instant) {
+        if let Some(dialog) = self.legs.get(&leg).and_then(|leg| leg.dialog) {
+            self.tell_agent(command(dialog), now);
+        }
+    }
+
+    /// 200 with our answer; without an offer, 200 with ours, and media starts when the ACK brings the answer.
+    fn answer(&mut self, id: LegId, now: Instant) {
+        let Some(leg) = self.legs.get_mut(&id) else { return };
+        let (Some(dialog), Stage::Waiting { answer }) = (leg.dialog, &mut leg.stage) else { return };
+        match answer.take() {
+            Some((sdp, agreed)) => {
+                self.tell_agent(AgentCommand::Accept { dialog, sdp }, now);
+                let seeds = self.random.seeds();
+                if let Some(leg) = self.legs.get_mut(&id) {
+                    leg.settle(agreed, seeds, now, &mut self.outputs);
+                    self.ticks.start(now);
+                }
+            }
+            None => {
+                leg.stage = Stage::Offered;
+                if let Some(sdp) = leg.offer(&self.config.codecs) {
+                    self.tell_agent(AgentCommand::Accept { dialog, sdp }, now);
+                }
+            }
+        }
+    }
+
+    fn hangup(&mut self, id: LegId, now: Instant) {
+        let Some(leg) = self.legs.get(&id) else { return };
+        match leg.dialog {
+            Some(dialog) => self.tell_agent(AgentCommand::Hangup { dialog }, now),
+            None => self.forget(id, LegEnd::LocalHangup, now),
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! Local media ports: even ones carry RTP, the odd one above each carries RTCP (RFC 3550 section 11).
+
+use std::collections::VecDeque;
+use std::ops::RangeInclusive;
+use std::time::{Duration, Instant};
+
+/// How long a port stays open and unused after its leg has ended. The far end may still send: what comes now must not
+/// be heard in the next call.
+const QUARANTINE: Duration = Duration::from_secs(5);
+/// How long a port that could not be opened is left alone: some other process has it.
+const TAKEN_FOR: Duration = Duration::from_secs(60);
+
+/// A port that waits to be free again.
+struct Resting {
+    port: u16,
+    until: Instant,
+    open: bool,
+}
+
+/// The ports that no leg has. The one that has been unused for longest is given out first.
+pub(crate) struct Ports {
+    free: VecDeque<u16>,
+    resting: Vec<Resting>,
+}
+
+impl Ports {
+    /// All even ports of a range whose odd neighbour lies in it too.
+    pub(crate) fn new(range: RangeInclusive<u16>) -> Self {
+        let last = *range.end();
+        let free = range.filter(|port| port % 2 == 0 && *port != 0 && *port < last).collect();
+        Self { free, resting: Vec::new() }
+    }
+
+    /// A port to open.
+    pub(crate) fn take(&mut self) -> Option<u16> {
+        self.free.pop_front()
+    }
+
+    /// The leg of this open port has ended.
+    pub(crate) fn release(&mut self, port: u16, now: Instant) {
+        self.resting.push(Resting { port, until: now + QUARANTINE, open: true });
+    }
+
+    /// This port could not be opened.
+    pub(crate) fn refused(&mut self, port: u16, now: Instant) {
+        self.resting.push(Resting { port, until: now + TAKEN_FOR, open: false });
+    }
+
+    /// A port that has rested: the inner one is to be closed now, if it is open.
+    pub(crate) fn rested(&mut self, now: Instant) -> Option<u16> {
+        while let Some(index) = self.resting.iter().position(|resting| resting.until <= now) {
+            let Resting { port, open, .. } = self.resting.swap_remove(index);
+            self.free.push_back(port);
+            if open {
+                return Some(port);
+            }
+        }
+        None
+    }
+
+    /// When the next one has rested.
+    pub(crate) fn next_wake(&self) -> Option<Instant> {
+        self.resting.iter().map(|resting| resting.until).min()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn only_even_ports_with_their_neighbour_are_given_out() {
+        let rows: [(RangeInclusive<u16>, &[u16]); 4] =
+            [(20000..=20003, &[20000, 20002]), (20001..=20004, &[20002]), (7..=7, &[]), (0..=1, &[])];
+        for (range, expected) in rows {
+            let mut ports = Ports::new(range.clone());
+            let given: Vec<u16> = std::iter::from_fn(|| ports.take()).collect();
+            assert_eq!(given, expected, "{range:?}");
+        }
+    }
+
+    #[test]
+    fn a_used_port_rests_before_it_is_closed_and_given_out_again() {
+        let start = Instant::now();
+        let mut ports = Ports::new(20000..=20003);
+        assert_eq!(ports.take(), Some(20000));
+        ports.release(20000, start);
+        assert_eq!(ports.take(), Some(20002));
+        assert_eq!(ports.take(), None);
+        let almost = start + QUARANTINE - Duration::from_millis(1);
+        assert_eq!(ports.rested(almost), None);
+        assert_eq!(ports.next_wake(), Some(start + QUARANTINE));
+        assert_eq!(ports.rested(start + QUARANTINE), Some(20000));
+        assert_eq!(ports.rested(start + QUARANTINE), None);
+        assert_eq!(ports.next_wake(), None);
+        assert_eq!(ports.take(), Some(20000));
+    }
+
+    #[test]
+    fn a_port_that_would_not_open_is_left_alone_and_never_closed() {
+        let start = Instant::now();
+        let mut ports = Ports::new(20000..=20001);
+        ports.take().unwrap();
+        ports.refused(20000, start);
+        assert_eq!(ports.free.len(), 0);
+        assert_eq!(ports.rested(start + TAKEN_FOR), None);
+        assert_eq!(ports.free.len(), 1);
+    }
+}

@@ -1,0 +1,178 @@
+//! What SIP says, and what it means for legs.
+
+use super::Engine;
+use crate::io::{EngineEvent, LegEnd, LegId, Output, Socket};
+use crate::leg::{Stage, Visitor};
+use crate::sip::agent::{
+    AgentCommand, AgentEnd, AgentEvent, AgentInput, AgentOutput, DialogId, Invite, InviteError,
+};
+use crate::sip::sdp::Sdp;
+use std::time::Instant;
+
+impl Engine {
+    /// Carries out what the user agent wants, until it wants nothing more.
+    pub(super) fn drain_agent(&mut self, now: Instant) {
+        while let Some(output) = self.agent.poll() {
+            match output {
+                AgentOutput::Transmit { remote, bytes } => {
+                    self.outputs.push_back(Output::Transmit { socket: Socket::Sip, remote, bytes });
+                }
+                AgentOutput::Event(event) => self.agent_event(event, now),
+            }
+        }
+    }
+
+    pub(super) fn tell_agent(&mut self, command: AgentCommand, now: Instant) {
+        self.agent.handle(AgentInput::Command(command), now);
+    }
+
+    fn agent_event(&mut self, event: AgentEvent, now: Instant) {
+        match event {
+            AgentEvent::Incoming { dialog, caller, remote, offer, received } => {
+                // A number that the caller withheld stays withheld, whatever the network asserts.
+                let from = match caller.asserted {
+                    Some(asserted) if !caller.from_user.is_empty() => asserted,
+                    _ => caller.from_user,
+                };
+                let visitor = Visitor { from, name: caller.display_name, to: caller.to_user, remote };
+                self.incoming(dialog, visitor, offer, received, now);
+            }
+            AgentEvent::Ringing { dialog } | AgentEvent::Early { dialog, .. } => {
+                if let Some(leg) = self.by_dialog.get(&dialog).copied() {
+                    self.event(EngineEvent::Ringing { leg });
+                }
+            }
+            AgentEvent::Accepted { dialog, answer } => self.accepted(dialog, &answer, now),
+            AgentEvent::Confirmed { dialog, answer: Some(answer) } => self.accepted(dialog, &answer, now),
+            AgentEvent::Confirmed { answer: None, .. } => {}
+            AgentEvent::Offer { dialog, sdp } => self.offered(dialog, sdp.as_ref(), now),
+            AgentEvent::Digit { dialog, digit } => {
+                let leg = self.by_dialog.get(&dialog).and_then(|id| self.legs.get(id));
+                if let Some((leg, audio)) = leg.and_then(|leg| leg.audio().map(|audio| (leg.id, audio))) {
+                    let at_ms = audio.at_ms();
+                    self.event(EngineEvent::Dtmf { leg, digit, at_ms });
+                }
+            }
+            AgentEvent::Ended { dialog, cause } => {
+                if let Some(id) = self.by_dialog.get(&dialog).copied() {
+                    self.forget(id, leg_end(cause), now);
+                }
+            }
+        }
+    }
+
+    /// A call comes in. It is told once its port is open and its offer is found acceptable.
+    fn incoming(&mut self, dialog: DialogId, visitor: Visitor, offer: Option<Sdp>, received: Instant, now: Instant) {
+        match self.new_leg(Stage::Arriving { visitor, offer }, received) {
+            Some(id) => {
+                self.by_dialog.insert(dialog, id);
+                if let Some(leg) = self.legs.get_mut(&id) {
+                    leg.dialog = Some(dialog);
+                }
+            }
+            None => {
+                self.counters.calls_refused += 1;
+                self.reject(dialog, 503, now);
+            }
+        }
+    }
+
+    fn reject(&mut self, dialog: DialogId, status: u16, now: Instant) {
+        self.tell_agent(AgentCommand::Reject { dialog, status, reason: String::new() }, now);
+    }
+
+    /// The sockets of a leg are there: it goes on with what it was made for.
+    pub(super) fn leg_opened(&mut self, id: LegId, now: Instant) {
+        let host = self.config.sip_address.ip();
+        let Some(leg) = self.legs.get_mut(&id) else { return };
+        match leg.begin_session(host) {
+            Stage::Arriving { visitor, offer } => {
+                let Some(dialog) = leg.dialog else { return };
+                if leg.consider(offer.as_ref(), &self.config.codecs).is_err() {
+                    self.reject(dialog, 488, now);
+                    return;
+                }
+                leg.told = true;
+                let Visitor { from, name, to, remote } = visitor;
+                self.event(EngineEvent::Incoming { leg: id, from, name, to, remote });
+            }
+            Stage::Dialling { uri, remote, from, codecs } => {
+                let Some(sdp) = leg.offer(&codecs) else { return };
+                match self.agent.invite(Invite { uri, remote, from_user: from, sdp }, now) {
+                    Ok(dialog) => {
+                        leg.dialog = Some(dialog);
+                        self.by_dialog.insert(dialog, id);
+                    }
+                    Err(InviteError::BadUri { .. }) => self.forget(id, LegEnd::Protocol, now),
+                    Err(InviteError::Full { .. }) => self.forget(id, LegEnd::Overloaded, now),
+                }
+            }
+            // Only a leg that is opening has its port answered.
+            other => leg.stage = other,
+        }
+    }
+
+    /// No port could be opened for a leg.
+    pub(super) fn give_up(&mut self, id: LegId, now: Instant) {
+        self.counters.calls_refused += 1;
+        match self.legs.get(&id).and_then(|leg| leg.dialog) {
+            Some(dialog) => self.reject(dialog, 503, now),
+            None => self.forget(id, LegEnd::Overloaded, now),
+        }
+    }
+
+    /// The answer to an offer of ours: in the 200 to our INVITE, or in the ACK to our 200.
+    fn accepted(&mut self, dialog: DialogId, answer: &Sdp, now: Instant) {
+        let seeds = self.random.seeds();
+        let Some(leg) = self.by_dialog.get(&dialog).and_then(|id| self.legs.get_mut(id)) else { return };
+        match leg.accept(answer) {
+            Ok(agreed) => {
+                leg.settle(agreed, seeds, now, &mut self.outputs);
+                self.ticks.start(now);
+            }
+            Err(_refusal) => {
+                leg.overridden = Some(LegEnd::Protocol);
+                self.tell_agent(AgentCommand::Hangup { dialog }, now);
+            }
+        }
+    }
+
+    /// The far end wants to change the session: hold, resume, another address or codec.
+    fn offered(&mut self, dialog: DialogId, offer: Option<&Sdp>, now: Instant) {
+        let codecs = self.config.codecs.clone();
+        let seeds = self.random.seeds();
+        let Some(leg) = self.by_dialog.get(&dialog).and_then(|id| self.legs.get_mut(id)) else { return };
+        let sdp = match offer {
+            None => leg.offer(&codecs),
+            Some(offer) => match leg.answer_change(offer, &codecs) {
+                Ok((answer, agreed)) => {
+                    leg.settle(agreed, seeds, now, &mut self.outputs);
+                    Some(answer)
+                }
+                Err(_refusal) => None,
+            },
+        };
+        self.tell_agent(AgentCommand::AnswerOffer { dialog, sdp }, now);
+    }
+
+    /// Nothing was heard from the far end for too long.
+    pub(super) fn end_silent(&mut self, id: LegId, now: Instant) {
+        let Some(leg) = self.legs.get_mut(&id) else { return };
+        leg.overridden = Some(LegEnd::NoMedia);
+        if let Some(dialog) = leg.dialog {
+            self.tell_agent(AgentCommand::Hangup { dialog }, now);
+        }
+    }
+}
+
+fn leg_end(cause: AgentEnd) -> LegEnd {
+    match cause {
+        AgentEnd::RemoteBye => LegEnd::RemoteHangup,
+        AgentEnd::LocalBye => LegEnd::LocalHangup,
+        AgentEnd::Cancelled => LegEnd::Cancelled,
+        AgentEnd::Rejected(status) => LegEnd::Rejected(status),
+        AgentEnd::Refused(status) => LegEnd::Refused(status),
+        AgentEnd::Timeout => LegEnd::Timeout,
+        AgentEnd::Protocol => LegEnd::Protocol,
+    }
+}

@@ -1,0 +1,200 @@
+//! One signalling+media connection of a call: what both sides agreed on, and the audio that follows from it.
+
+mod audio;
+
+use crate::io::{Codec, Command, EngineEvent, LegEnd, LegId, Output};
+use crate::rtp::session::Seeds;
+use crate::sip::agent::DialogId;
+use crate::sip::sdp::{Agreed, Sdp, SdpRefusal, Session};
+use std::collections::VecDeque;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Instant;
+
+pub(crate) use audio::Audio;
+
+/// Who calls, as the INVITE says. Personal data: it goes into one event and nowhere else.
+pub(crate) struct Visitor {
+    pub(crate) from: String,
+    pub(crate) name: String,
+    pub(crate) to: String,
+    pub(crate) remote: SocketAddr,
+}
+
+impl std::fmt::Debug for Visitor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Visitor").field("remote", &self.remote).finish_non_exhaustive()
+    }
+}
+
+/// How far a leg has come.
+#[derive(Debug)]
+pub(crate) enum Stage {
+    /// An INVITE came in; its port is being opened.
+    Arriving { visitor: Visitor, offer: Option<Sdp> },
+    /// An INVITE is to go out; its port is being opened.
+    Dialling { uri: String, remote: SocketAddr, from: String, codecs: Vec<Codec> },
+    /// `Answer` is awaited. No answer is prepared when the INVITE had no offer.
+    Waiting { answer: Option<(Sdp, Agreed)> },
+    /// Our offer is out; the far end's answer is awaited.
+    Offered,
+    /// Audio runs.
+    Up,
+}
+
+/// A leg.
+pub(crate) struct Leg {
+    pub(crate) id: LegId,
+    pub(crate) port: u16,
+    pub(crate) port_tries: u8,
+    pub(crate) stage: Stage,
+    pub(crate) dialog: Option<DialogId>,
+    /// Whom we called, where we did.
+    pub(crate) dialled: Option<IpAddr>,
+    /// The application knows of this leg: it is owed its end.
+    pub(crate) told: bool,
+    pub(crate) recorded: bool,
+    pub(crate) tapped: bool,
+    /// Why it ends, where that is not what signalling will say.
+    pub(crate) overridden: Option<LegEnd>,
+    session_id: u64,
+    session: Option<Session>,
+    invited_at: Instant,
+    agreed: Option<Agreed>,
+    audio: Option<Audio>,
+}
+
+impl Leg {
+    pub(crate) fn new(id: LegId, port: u16, stage: Stage, session_id: u64, invited_at: Instant) -> Self {
+        Self {
+            id,
+            port,
+            port_tries: 0,
+            stage,
+            dialog: None,
+            dialled: None,
+            told: false,
+            recorded: false,
+            tapped: false,
+            overridden: None,
+            // Some parsers keep it in a signed 64-bit number.
+            session_id: session_id >> 1,
+            session: None,
+            invited_at,
+            agreed: None,
+            audio: None,
+        }
+    }
+
+    /// Its port is not there yet.
+    pub(crate) fn is_opening(&self) -> bool {
+        matches!(self.stage, Stage::Arriving { .. } | Stage::Dialling { .. })
+    }
+
+    pub(crate) fn audio(&self) -> Option<&Audio> {
+        self.audio.as_ref()
+    }
+
+    pub(crate) fn audio_mut(&mut self) -> Option<&mut Audio> {
+        self.audio.as_mut()
+    }
+
+    /// The port is there: descriptions can be made.
+    pub(crate) fn begin_session(&mut self, host: IpAddr) -> Stage {
+        self.session = Some(Session::new(host, self.port, self.session_id));
+        std::mem::replace(&mut self.stage, Stage::Offered)
+    }
+
+    /// Prepares the answer to an INVITE, or refuses it.
+    pub(crate) fn consider(&mut self, offer: Option<&Sdp>, codecs: &[Codec]) -> Result<(), SdpRefusal> {
+        let answer = match (offer, &mut self.session) {
+            (Some(offer), Some(session)) => Some(session.answer(offer, codecs)?),
+            _ => None,
+        };
+        self.stage = Stage::Waiting { answer };
+        Ok(())
+    }
+
+    /// Our offer; in a call that is up, its codec comes first.
+    pub(crate) fn offer(&mut self, codecs: &[Codec]) -> Option<Sdp> {
+        let current = self.agreed.map(|agreed| agreed.codec);
+        let others = codecs.iter().copied().filter(|codec| Some(*codec) != current);
+        let codecs: Vec<Codec> = current.into_iter().chain(others).collect();
+        self.session.as_mut().map(|session| session.offer(&codecs))
+    }
+
+    /// The far end's answer to our offer.
+    pub(crate) fn accept(&mut self, answer: &Sdp) -> Result<Agreed, SdpRefusal> {
+        self.session.as_mut().ok_or(SdpRefusal::Mismatch)?.accept(answer)
+    }
+
+    /// Answers a change of the session. The codec stays if it may: another rate would be heard.
+    pub(crate) fn answer_change(&mut self, offer: &Sdp, codecs: &[Codec]) -> Result<(Sdp, Agreed), SdpRefusal> {
+        let session = self.session.as_mut().ok_or(SdpRefusal::Mismatch)?;
+        match self.agreed {
+            Some(agreed) => session.answer(offer, &[agreed.codec]).or_else(|_| session.answer(offer, codecs)),
+            None => session.answer(offer, codecs),
+        }
+    }
+
+    /// Both sides agree, for the first time or anew: audio follows.
+    pub(crate) fn settle(&mut self, agreed: Agreed, seeds: Seeds, now: Instant, outputs: &mut VecDeque<Output>) {
+        let before = self.agreed.replace(agreed);
+        self.stage = Stage::Up;
+        match &mut self.audio {
+            Some(audio) => audio.change(&agreed, seeds, now, outputs),
+            None => {
+                self.audio = Some(Audio::new(self.id, self.port, &agreed, seeds, now));
+                let setup = now.saturating_duration_since(self.invited_at).as_millis();
+                let setup_ms = u32::try_from(setup).unwrap_or(u32::MAX);
+                let answered = EngineEvent::Answered { leg: self.id, codec: agreed.codec, setup_ms };
+                outputs.push_back(Output::Event(answered));
+            }
+        }
+        let held = before.is_some_and(|before| before.held());
+        if held != agreed.held() {
+            outputs.push_back(Output::Event(EngineEvent::Held { leg: self.id, on: agreed.held() }));
+        }
+    }
+
+    /// 20 ms of both directions.
+    pub(crate) fn tick(&mut self, at: Instant, outputs: &mut VecDeque<Output>) {
+        if let Some(audio) = &mut self.audio {
+            audio.tick(at, self.recorded, self.tapped, outputs);
+        }
+    }
+
+    /// Ticks that could not be served.
+    pub(crate) fn skip(&mut self, ticks: u32) {
+        if let Some(audio) = &mut self.audio {
+            audio.skip(ticks);
+        }
+    }
+
+    /// Whether nothing has come from the far end for too long although it should send.
+    pub(crate) fn is_silent(&self, at: Instant) -> bool {
+        self.overridden.is_none() && self.audio.as_ref().is_some_and(|audio| audio.is_silent(at))
+    }
+
+    /// Something about playing. Before there is audio nothing can be played: it is over at once.
+    pub(crate) fn play(&mut self, command: Command, outputs: &mut VecDeque<Output>) {
+        match (&mut self.audio, command) {
+            (Some(audio), command) => audio.play(command, outputs),
+            (None, Command::Play { leg, id, .. } | Command::Flush { leg, id }) => {
+                let over = EngineEvent::PlayedTo { leg, id, samples: 0, started_ms: 0, done: true };
+                outputs.push_back(Output::Event(over));
+            }
+            (None, _) => {}
+        }
+    }
+
+    /// Tells what is owed at the end.
+    pub(crate) fn close(mut self, cause: LegEnd, now: Instant, outputs: &mut VecDeque<Output>) {
+        if let Some(audio) = &mut self.audio {
+            audio.close(now, outputs);
+        }
+        if self.told {
+            let cause = self.overridden.unwrap_or(cause);
+            outputs.push_back(Output::Event(EngineEvent::Ended { leg: self.id, cause }));
+        }
+    }
+}

@@ -1,0 +1,249 @@
+//! A leg's audio: its stream and what is played into it, turned into the engine's outputs.
+
+use crate::audio::playout::{Playout, Progress};
+use crate::io::{Command, EngineEvent, LegId, Output, Pcm, PlayId, Rate, Socket};
+use crate::rtp::session::Seeds;
+use crate::sip::sdp::Agreed;
+use crate::stream::{MediaStream, StreamEvent, StreamParams};
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How long the far end may send nothing at all, neither RTP nor RTCP, before the leg is ended.
+const SILENT_MAX: Duration = Duration::from_secs(30);
+/// How often a playing says how far it has come.
+const PLAYED_EVERY_MS: u64 = 100;
+/// How often a leg says how it fares.
+const QUALITY_EVERY_MS: u64 = 5_000;
+
+/// The audio of a leg, from the agreement on.
+pub(crate) struct Audio {
+    leg: LegId,
+    port: u16,
+    stream: MediaStream,
+    playout: Playout,
+    agreed: Agreed,
+    /// Milliseconds after answer at which the present stream began; a change of codec begins a new one.
+    base_ms: u64,
+    /// Playings that are owed a last `PlayedTo`.
+    playings: Vec<PlayId>,
+    /// What was last said of the playing that moves, and what has moved since.
+    told_ms: Option<(PlayId, u64)>,
+    untold: Option<Progress>,
+    quality_ms: u64,
+    /// Since when the watchdog waits, at the least.
+    watched_since: Instant,
+    rtcp_heard: Option<Instant>,
+    moved: Vec<Progress>,
+}
+
+impl Audio {
+    pub(crate) fn new(leg: LegId, port: u16, agreed: &Agreed, seeds: Seeds, now: Instant) -> Self {
+        let mut stream = MediaStream::new(params(agreed, seeds), now);
+        stream.hold(agreed.held());
+        let playout = Playout::new(stream.rate());
+        Self {
+            leg,
+            port,
+            stream,
+            playout,
+            agreed: *agreed,
+            base_ms: 0,
+            playings: Vec::new(),
+            told_ms: None,
+            untold: None,
+            quality_ms: QUALITY_EVERY_MS,
+            watched_since: now,
+            rtcp_heard: None,
+            moved: Vec::new(),
+        }
+    }
+
+    /// Milliseconds of the leg's audio so far.
+    pub(crate) fn at_ms(&self) -> u64 {
+        self.base_ms + self.stream.position_ms()
+    }
+
+    /// A datagram of the RTP port. What is refused is in the leg's figures.
+    pub(crate) fn rtp(&mut self, remote: SocketAddr, bytes: &[u8], now: Instant) {
+        let _counted = self.stream.receive(bytes, remote, now);
+    }
+
+    /// A datagram of the RTCP port.
+    pub(crate) fn rtcp(&mut self, remote: SocketAddr, bytes: &[u8], now: Instant) {
+        if self.stream.receive_rtcp(bytes, remote, now).is_ok() {
+            self.rtcp_heard = Some(now);
+        }
+    }
+
+    /// Both sides agreed anew.
+    pub(crate) fn change(&mut self, agreed: &Agreed, seeds: Seeds, now: Instant, outputs: &mut VecDeque<Output>) {
+        let before = std::mem::replace(&mut self.agreed, *agreed);
+        let payloads = |agreed: &Agreed| (agreed.codec, agreed.payload_send, agreed.events_send);
+        if payloads(&before) == payloads(agreed) {
+            self.stream.set_remote(agreed.remote, agreed.remote_rtcp);
+        } else {
+            self.base_ms = self.at_ms();
+            self.stream = MediaStream::new(params(agreed, seeds), now);
+            if before.codec != agreed.codec {
+                // What waits is converted for the old rate. A changed codec in mid-sentence is rare; a cut is honest.
+                self.end_playings(outputs);
+                self.playout = Playout::new(self.stream.rate());
+            }
+        }
+        self.stream.hold(agreed.held());
+        self.watched_since = now;
+    }
+
+    /// 20 ms of both directions.
+    pub(crate) fn tick(&mut self, at: Instant, recorded: bool, tapped: bool, outputs: &mut VecDeque<Output>) {
+        let (leg, base_ms, rate) = (self.leg, self.base_ms, self.stream.rate());
+        let at_ms = self.at_ms();
+        let (playout, moved) = (&mut self.playout, &mut self.moved);
+        moved.clear();
+        let tick = self.stream.tick(at, |frame| moved.extend_from_slice(playout.pull(frame, at_ms)));
+        if let Some((remote, packet)) = tick.packet {
+            let bytes = packet.to_vec();
+            outputs.push_back(Output::Transmit { socket: Socket::Rtp(self.port), remote, bytes });
+        }
+        if recorded {
+            let (caller, clinic) = (tick.far.into(), tick.near.into());
+            outputs.push_back(Output::Recorded { leg, rate, at_ms, caller, clinic });
+        }
+        if tapped {
+            let pcm = Pcm { rate: Rate::Hz16000, samples: Arc::from(tick.wide) };
+            outputs.push_back(Output::Pcm { leg, pcm, at_ms });
+        }
+        outputs.extend(tick.events.iter().map(|event| Output::Event(leg_event(leg, base_ms, *event))));
+        self.report(at, at_ms, outputs);
+        for index in 0..self.moved.len() {
+            self.moved(self.moved[index], at_ms, outputs);
+        }
+    }
+
+    /// Time that was not served: nothing left, nothing is heard of it, and the clocks go on.
+    pub(crate) fn skip(&mut self, ticks: u32) {
+        self.stream.skip(ticks);
+    }
+
+    /// Whether the far end has sent nothing for too long although it should.
+    pub(crate) fn is_silent(&self, at: Instant) -> bool {
+        if !self.agreed.direction.receives() || self.agreed.held() {
+            return false;
+        }
+        let heard = self.stream.heard_at().max(self.rtcp_heard).map_or(self.watched_since, |at| at.max(self.watched_since));
+        at.saturating_duration_since(heard) >= SILENT_MAX
+    }
+
+    /// Something about playing.
+    pub(crate) fn play(&mut self, command: Command, outputs: &mut VecDeque<Output>) {
+        match command {
+            Command::Play { id, pcm, last, .. } => self.append(id, &pcm, last),
+            Command::Pause { id, .. } => {
+                self.playout.pause(id);
+                // Where it stopped matters to who paused it; the next regular report may never come.
+                if let Some(progress) = self.untold.take_if(|progress| progress.id == id) {
+                    self.tell(progress, self.at_ms(), outputs);
+                }
+            }
+            Command::Resume { id, .. } => self.playout.resume(id),
+            Command::Flush { id, .. } => {
+                if let Some(progress) = self.playout.flush(id) {
+                    self.tell(progress, self.at_ms(), outputs);
+                }
+            }
+            // Digits that cannot be sent (the far end takes none, nonsense, too many) are left out.
+            Command::Dtmf { digits, .. } => drop(self.stream.send_dtmf(&digits)),
+            _ => {}
+        }
+    }
+
+    /// The end: what is owed to whoever played, the last figures, a goodbye.
+    pub(crate) fn close(&mut self, now: Instant, outputs: &mut VecDeque<Output>) {
+        self.end_playings(outputs);
+        let quality = self.stream.quality();
+        outputs.push_back(Output::Event(EngineEvent::Quality { leg: self.leg, quality }));
+        if let Some((remote, bytes)) = self.stream.goodbye(now) {
+            let bytes = bytes.to_vec();
+            outputs.push_back(Output::Transmit { socket: Socket::Rtcp(self.port), remote, bytes });
+        }
+    }
+
+    fn append(&mut self, id: PlayId, pcm: &Pcm, last: bool) {
+        if self.playout.append(id, pcm, last).is_err() && last {
+            // The chunk is lost, its mark must not be: whoever plays waits for the end.
+            let nothing = Pcm { rate: pcm.rate, samples: Arc::from([]) };
+            if self.playout.append(id, &nothing, true).is_err() {
+                return;
+            }
+        }
+        if !self.playings.contains(&id) && self.playout.has(id) {
+            self.playings.push(id);
+        }
+    }
+
+    fn moved(&mut self, progress: Progress, at_ms: u64, outputs: &mut VecDeque<Output>) {
+        let due = match self.told_ms {
+            Some((id, told_ms)) if id == progress.id => at_ms >= told_ms + PLAYED_EVERY_MS,
+            _ => true,
+        };
+        if due || progress.done {
+            self.tell(progress, at_ms, outputs);
+        } else {
+            self.untold = Some(progress);
+        }
+    }
+
+    fn tell(&mut self, progress: Progress, at_ms: u64, outputs: &mut VecDeque<Output>) {
+        let Progress { id, samples, started_ms, done } = progress;
+        self.told_ms = Some((id, at_ms));
+        self.untold = None;
+        if done {
+            self.playings.retain(|other| *other != id);
+        }
+        let started_ms = started_ms.unwrap_or(at_ms);
+        let event = EngineEvent::PlayedTo { leg: self.leg, id, samples, started_ms, done };
+        outputs.push_back(Output::Event(event));
+    }
+
+    fn end_playings(&mut self, outputs: &mut VecDeque<Output>) {
+        for id in std::mem::take(&mut self.playings) {
+            if let Some(progress) = self.playout.flush(id) {
+                self.tell(progress, self.at_ms(), outputs);
+            }
+        }
+    }
+
+    fn report(&mut self, at: Instant, at_ms: u64, outputs: &mut VecDeque<Output>) {
+        if at_ms >= self.quality_ms {
+            self.quality_ms = at_ms + QUALITY_EVERY_MS;
+            let quality = self.stream.quality();
+            outputs.push_back(Output::Event(EngineEvent::Quality { leg: self.leg, quality }));
+        }
+        if let Some((remote, bytes)) = self.stream.rtcp(at) {
+            let bytes = bytes.to_vec();
+            outputs.push_back(Output::Transmit { socket: Socket::Rtcp(self.port), remote, bytes });
+        }
+    }
+}
+
+fn params(agreed: &Agreed, seeds: Seeds) -> StreamParams {
+    StreamParams {
+        codec: agreed.codec,
+        payload_type: agreed.payload_send,
+        dtmf_payload_type: agreed.events_send,
+        remote: agreed.remote,
+        remote_rtcp: agreed.remote_rtcp,
+        seeds,
+    }
+}
+
+fn leg_event(leg: LegId, base_ms: u64, event: StreamEvent) -> EngineEvent {
+    match event {
+        StreamEvent::SpeechStarted { at_ms } => EngineEvent::SpeechStarted { leg, at_ms: base_ms + at_ms },
+        StreamEvent::SpeechEnded { at_ms } => EngineEvent::SpeechEnded { leg, at_ms: base_ms + at_ms },
+        StreamEvent::Dtmf { digit, at_ms } => EngineEvent::Dtmf { leg, digit, at_ms: base_ms + at_ms },
+        StreamEvent::Level { far, near } => EngineEvent::Level { leg, caller: far, clinic: near },
+    }
+}
