@@ -5,8 +5,10 @@
 //! whoever decides about calls.
 
 pub mod receptionist;
+mod meters;
 pub mod recording;
 pub mod shell;
+mod sockets;
 pub mod tools;
 pub mod vocabulary;
 

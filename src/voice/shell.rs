@@ -1,6 +1,46 @@
 //! The Engine's shell: sockets, one timer, and the thread that owns them.
+//!
+//! # One thread
+//! One thread owns the SIP socket, every RTP socket and the Engine. Sharding calls over several threads needs SIP
+//! datagrams to be routed by Call-ID to the Engine that has the dialog; a [`LegId`] belongs to one Engine and nothing
+//! in this file is global, so a second [`Shard`] behind such a router is an addition, not a change. It is not built
+//! because one thread carries many times the 200 calls this product is sized for (`benches/voice.rs` measures it), and
+//! because a second one would take the core on which speech is recognised.
+//!
+//! # Waiting
+//! SIP and commands wake the thread at once. RTP does not: its sockets are looked at every 5 ms, all in one go, because
+//! a packet is only needed at the next 20 ms tick and a wake-up costs more than reading a packet. The tick comes from
+//! the Engine's own schedule; lateness is measured and exported.
+//!
+//! # When the application does not keep up
+//! [`EngineEvent`]s must arrive. When their queue is full, a new call is refused with 503 and a call that is up is hung
+//! up; the one event that is still owed for it, `Ended`, waits here until there is room. Only levels may be dropped.
 
-use crate::voice::{EngineEvents, VoiceConfig, VoiceError, VoiceHandle};
+use crate::voice::meters::Meters;
+use crate::voice::recording::Recordings;
+use crate::voice::sockets::{Ports, READ_EVERY, READS_MAX, SIP, Sip, WAKER};
+use crate::voice::{COMMANDS_MAX, EVENTS_MAX, EngineEvents, Gauges, Request, VoiceConfig, VoiceError, VoiceHandle};
+use auricle_media::engine::{Engine, EngineConfig};
+use auricle_media::io::{Command, EngineEvent, Input, LegEnd, LegId, Output, Pcm, Socket, WakeReason};
+use mio::{Events, Interest, Poll, Waker};
+use std::collections::{HashMap, VecDeque};
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::time::{Duration, Instant};
+use tokio::sync::mpsc::{self, error::TrySendError};
+use tokio::sync::watch;
+
+/// Requests taken from the queue before media is looked at again.
+const REQUESTS_AT_ONCE: usize = 256;
+/// How long hung-up legs may take to say goodbye when the process stops.
+const GOODBYE: Duration = Duration::from_secs(2);
+/// The longest sleep of a thread that nobody needs.
+const IDLE: Duration = Duration::from_secs(1);
+/// Largest datagram there is.
+const DATAGRAM_BYTES_MAX: usize = 65_536;
 
 /// Starts the media thread.
 #[derive(Debug)]
@@ -12,9 +52,443 @@ impl VoiceShell {
     /// # Errors
     /// A socket that cannot be opened, a setting that makes no sense, a thread that cannot be started.
     pub fn start(config: VoiceConfig) -> Result<(VoiceHandle, EngineEvents), VoiceError> {
-        Err(VoiceError::Listen {
-            address: config.sip_listen,
-            source: std::io::Error::from(std::io::ErrorKind::Unsupported),
-        })
+        check(&config)?;
+        let control = Poll::new().map_err(VoiceError::Thread)?;
+        let waker = Arc::new(Waker::new(control.registry(), WAKER).map_err(VoiceError::Thread)?);
+        let listen_error = |source| VoiceError::Listen { address: config.sip_listen, source };
+        let mut sip = Sip::open(config.sip_listen).map_err(listen_error)?;
+        let sip_addr = sip.local_addr().map_err(listen_error)?;
+        control.registry().register(sip.source(), SIP, Interest::READABLE).map_err(VoiceError::Thread)?;
+        let advertised = config.advertise.unwrap_or_else(|| reachable(sip_addr.ip()));
+        let engine = Engine::new(EngineConfig {
+            sip_address: SocketAddr::new(advertised, sip_addr.port()),
+            rtp_ports: config.rtp_ports.clone(),
+            calls_max: config.calls_max,
+            trusted: config.trusted.clone(),
+            codecs: config.codecs.clone(),
+            seed: rand::random(),
+        });
+        let (requests, queue) = sync_channel(COMMANDS_MAX);
+        let (events, received) = mpsc::channel(EVENTS_MAX);
+        let (stopping, stopped) = watch::channel(false);
+        let gauges = Arc::new(Gauges::default());
+        let shard = Shard {
+            engine,
+            control,
+            sip,
+            ports: Ports::new(sip_addr.ip()).map_err(VoiceError::Thread)?,
+            requests: queue,
+            outbox: Outbox::new(events),
+            taps: HashMap::new(),
+            recordings: Recordings::start().map_err(VoiceError::Thread)?,
+            meters: Meters::default(),
+            gauges: Arc::clone(&gauges),
+            stop_at: None,
+            read_at: Instant::now(),
+        };
+        gauges.running.store(true, Ordering::Relaxed);
+        std::thread::Builder::new()
+            .name("media".to_owned())
+            .spawn(move || {
+                // Told at the very end, and also when the thread dies of a broken invariant.
+                let _last = Last { gauges: Arc::clone(&shard.gauges), stopping };
+                shard.run();
+            })
+            .map_err(VoiceError::Thread)?;
+        Ok((VoiceHandle::new(requests, waker, gauges, stopped, sip_addr), received))
+    }
+}
+
+/// Refuses what cannot work before anything is opened.
+fn check(config: &VoiceConfig) -> Result<(), VoiceError> {
+    let (first, last) = (*config.rtp_ports.start(), *config.rtp_ports.end());
+    let ports = (usize::from(last) + 1).saturating_sub(usize::from(first)) / 2;
+    if ports < config.calls_max {
+        return Err(VoiceError::Setting {
+            setting: "sip.rtp_ports",
+            value: format!("{first}-{last}"),
+            expected: "two ports for each of sip.calls_max calls",
+        });
+    }
+    if config.calls_max == 0 {
+        return Err(VoiceError::Setting {
+            setting: "sip.calls_max",
+            value: "0".to_owned(),
+            expected: "1 or more",
+        });
+    }
+    Ok(())
+}
+
+/// The address of this machine that others can reach, when SIP is listened for on all of them. Connecting a UDP socket
+/// sends nothing: it only asks the routing table.
+fn reachable(listen: IpAddr) -> IpAddr {
+    if !listen.is_unspecified() {
+        return listen;
+    }
+    std::net::UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))
+        .and_then(|socket| socket.connect((Ipv4Addr::new(192, 0, 2, 1), 9)).and_then(|()| socket.local_addr()))
+        .map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |address| address.ip())
+}
+
+/// Says that the thread is gone, however it went.
+struct Last {
+    gauges: Arc<Gauges>,
+    stopping: watch::Sender<bool>,
+}
+
+impl Drop for Last {
+    fn drop(&mut self) {
+        self.gauges.running.store(false, Ordering::Relaxed);
+        self.stopping.send_replace(true);
+    }
+}
+
+/// One Engine with its sockets: everything the media thread owns.
+struct Shard {
+    engine: Engine,
+    control: Poll,
+    sip: Sip,
+    ports: Ports,
+    requests: Receiver<Request>,
+    outbox: Outbox,
+    taps: HashMap<LegId, mpsc::Sender<(Pcm, u64)>>,
+    recordings: Recordings,
+    meters: Meters,
+    gauges: Arc<Gauges>,
+    /// When whatever is still up is hung up; set once the process stops.
+    stop_at: Option<Instant>,
+    read_at: Instant,
+}
+
+impl Shard {
+    fn run(mut self) {
+        let mut ready = Events::with_capacity(8);
+        let mut buffer = vec![0_u8; DATAGRAM_BYTES_MAX];
+        loop {
+            self.wait(&mut ready);
+            self.read_sip(&mut buffer);
+            self.take_requests();
+            let now = Instant::now();
+            if self.ports.any() && now >= self.read_at {
+                self.read_media(&mut buffer, now);
+            }
+            self.wake(now);
+            self.recordings.retry();
+            self.outbox.retry();
+            self.meters.flush(now, &self.engine);
+            self.gauges.legs.store(self.engine.legs(), Ordering::Relaxed);
+            if self.stop_at.is_some_and(|stop_at| self.finished(stop_at, now)) {
+                break;
+            }
+        }
+        self.recordings.stop();
+    }
+
+    /// Sleeps until something comes or is due. `epoll` counts in whole milliseconds, so the last part of one is slept.
+    fn wait(&mut self, ready: &mut Events) {
+        let now = Instant::now();
+        let mut until = now + IDLE;
+        if let Some((at, _)) = self.engine.next_wake() {
+            until = until.min(at);
+        }
+        if self.ports.any() {
+            until = until.min(self.read_at);
+        }
+        if let Some(at) = self.stop_at {
+            until = until.min(if at > now { at } else { now + READ_EVERY });
+        }
+        if self.outbox.owes() {
+            until = until.min(now + READ_EVERY);
+        }
+        let left = if self.sip.more() { Duration::ZERO } else { until.saturating_duration_since(now) };
+        let whole = Duration::from_millis(u64::try_from(left.as_millis()).unwrap_or(0));
+        if whole.is_zero() && !left.is_zero() {
+            std::thread::sleep(left);
+        }
+        if let Err(error) = self.control.poll(ready, Some(whole))
+            && error.kind() != io::ErrorKind::Interrupted
+        {
+            tracing::error!(%error, "waiting for datagrams failed");
+        }
+        if ready.iter().any(|event| event.token() == SIP) {
+            self.sip.set_more();
+        }
+    }
+
+    fn read_sip(&mut self, buffer: &mut [u8]) {
+        for _ in 0..READS_MAX {
+            let Some((length, remote)) = self.sip.receive(buffer) else { return };
+            self.meters.sip_in += 1;
+            let input = Input::Datagram { socket: Socket::Sip, remote, bytes: &buffer[..length] };
+            self.engine.handle(input, Instant::now());
+            self.drain();
+        }
+    }
+
+    fn read_media(&mut self, buffer: &mut [u8], now: Instant) {
+        self.read_at += READ_EVERY;
+        if self.read_at < now {
+            self.read_at = now + READ_EVERY;
+        }
+        self.ports.look();
+        while let Some((socket, length, remote)) = self.ports.receive(buffer) {
+            self.meters.media_in += 1;
+            self.engine.handle(Input::Datagram { socket, remote, bytes: &buffer[..length] }, now);
+            self.drain();
+        }
+    }
+
+    fn wake(&mut self, now: Instant) {
+        let Some((at, reason)) = self.engine.next_wake() else { return };
+        if at > now {
+            return;
+        }
+        if reason == WakeReason::Tick {
+            self.meters.tick_late(now.saturating_duration_since(at));
+        }
+        self.engine.handle(Input::Wake, now);
+        self.drain();
+    }
+
+    fn take_requests(&mut self) {
+        for _ in 0..REQUESTS_AT_ONCE {
+            match self.requests.try_recv() {
+                Ok(request) => self.request(request),
+                Err(std::sync::mpsc::TryRecvError::Empty) => return,
+                // The last handle is gone: nobody can command the calls any more.
+                Err(std::sync::mpsc::TryRecvError::Disconnected) => {
+                    self.begin_stop(Duration::ZERO);
+                    return;
+                }
+            }
+        }
+    }
+
+    fn request(&mut self, request: Request) {
+        match request {
+            Request::Command(command) => self.command(command),
+            Request::Tap { leg, to } => {
+                if self.engine.has(leg) {
+                    self.taps.insert(leg, to);
+                    self.command(Command::Tap { leg, on: true });
+                }
+            }
+            Request::Record { leg, sink, meta } => {
+                if !self.recordings.begin(leg, sink, meta) {
+                    self.meters.recordings_refused += 1;
+                } else if self.engine.has(leg) {
+                    self.command(Command::Record { leg, on: true });
+                } else {
+                    self.recordings.end(leg);
+                }
+            }
+            Request::Stop { grace } => self.begin_stop(grace),
+        }
+    }
+
+    fn command(&mut self, command: Command) {
+        self.engine.handle(Input::Command(command), Instant::now());
+        self.drain();
+    }
+
+    fn begin_stop(&mut self, grace: Duration) {
+        let stop_at = Instant::now() + grace;
+        if self.stop_at.is_none_or(|before| stop_at < before) {
+            self.stop_at = Some(stop_at);
+            self.command(Command::Drain);
+        }
+    }
+
+    /// Whether the thread may end; hangs up what is left when its time has come.
+    fn finished(&mut self, stop_at: Instant, now: Instant) -> bool {
+        if self.engine.legs() == 0 || now >= stop_at + GOODBYE {
+            return true;
+        }
+        if now >= stop_at {
+            for leg in self.engine.leg_ids() {
+                self.command(Command::Hangup { leg });
+            }
+        }
+        false
+    }
+
+    /// Carries out everything the engine wants.
+    fn drain(&mut self) {
+        while let Some(output) = self.engine.poll() {
+            match output {
+                Output::Transmit { socket, remote, bytes } => self.transmit(socket, remote, &bytes),
+                Output::OpenPort(port) => {
+                    let opened = self.ports.open(port);
+                    self.engine.handle(Input::Port { port, opened }, Instant::now());
+                }
+                Output::ClosePort(port) => self.ports.close(port),
+                Output::Event(event) => self.tell(event),
+                Output::Pcm { leg, pcm, at_ms } => self.hand_tap(leg, pcm, at_ms),
+                Output::Recorded { leg, rate, at_ms, caller, clinic } => {
+                    if !self.recordings.frame(leg, rate, at_ms, caller, clinic) {
+                        self.meters.recorded_dropped += 1;
+                    }
+                }
+            }
+        }
+    }
+
+    fn transmit(&mut self, socket: Socket, remote: SocketAddr, bytes: &[u8]) {
+        let sent = match socket {
+            Socket::Sip => self.sip.send(bytes, remote),
+            media => self.ports.send(media, bytes, remote),
+        };
+        if !sent {
+            self.meters.unsent += 1;
+        }
+    }
+
+    fn hand_tap(&mut self, leg: LegId, pcm: Pcm, at_ms: u64) {
+        let Some(tap) = self.taps.get(&leg) else { return };
+        match tap.try_send((pcm, at_ms)) {
+            Ok(()) => {}
+            Err(TrySendError::Full(_)) => self.meters.tap_dropped += 1,
+            Err(TrySendError::Closed(_)) => {
+                self.taps.remove(&leg);
+                self.engine.handle(Input::Command(Command::Tap { leg, on: false }), Instant::now());
+            }
+        }
+    }
+
+    fn tell(&mut self, event: EngineEvent) {
+        if let EngineEvent::Ended { leg, .. } = event {
+            self.taps.remove(&leg);
+            self.recordings.end(leg);
+        }
+        let Some(condemned) = self.outbox.tell(event) else { return };
+        self.meters.condemned += 1;
+        let command = match condemned {
+            Condemned::Unheard(leg) => Command::Reject { leg, status: 503 },
+            Condemned::Known(leg) => Command::Hangup { leg },
+        };
+        self.engine.handle(Input::Command(command), Instant::now());
+    }
+}
+
+/// A call that cannot go on because the application does not take its events.
+#[derive(Debug, PartialEq, Eq)]
+enum Condemned {
+    /// The application has never heard of it.
+    Unheard(LegId),
+    /// The application waits for its end.
+    Known(LegId),
+}
+
+/// The way events leave. Its debts are bounded by the number of legs: one `Ended` each.
+struct Outbox {
+    events: mpsc::Sender<EngineEvent>,
+    condemned: HashMap<LegId, Condemned>,
+    owed: VecDeque<EngineEvent>,
+}
+
+impl Outbox {
+    fn new(events: mpsc::Sender<EngineEvent>) -> Self {
+        Self { events, condemned: HashMap::new(), owed: VecDeque::new() }
+    }
+
+    /// Passes an event on. When there is no room, says which call has to be given up.
+    fn tell(&mut self, event: EngineEvent) -> Option<Condemned> {
+        let leg = event.leg();
+        if let Some(condemned) = self.condemned.get(&leg) {
+            if matches!(event, EngineEvent::Ended { .. }) {
+                if *condemned == Condemned::Known(leg) {
+                    self.owed.push_back(EngineEvent::Ended { leg, cause: LegEnd::Overloaded });
+                }
+                self.condemned.remove(&leg);
+            }
+            return None;
+        }
+        let event = match self.events.try_send(event) {
+            Ok(()) => return None,
+            Err(TrySendError::Full(event) | TrySendError::Closed(event)) => event,
+        };
+        match event {
+            EngineEvent::Level { .. } => None,
+            EngineEvent::Ended { .. } => {
+                self.owed.push_back(event);
+                None
+            }
+            EngineEvent::Incoming { .. } => {
+                self.condemned.insert(leg, Condemned::Unheard(leg));
+                Some(Condemned::Unheard(leg))
+            }
+            _ => {
+                self.condemned.insert(leg, Condemned::Known(leg));
+                Some(Condemned::Known(leg))
+            }
+        }
+    }
+
+    fn owes(&self) -> bool {
+        !self.owed.is_empty()
+    }
+
+    /// Pays what is owed as far as there is room; a reader that is gone for good is owed nothing.
+    fn retry(&mut self) {
+        while let Some(event) = self.owed.pop_front() {
+            if let Err(TrySendError::Full(event)) = self.events.try_send(event) {
+                self.owed.push_front(event);
+                return;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn incoming(leg: u64) -> EngineEvent {
+        let remote = SocketAddr::from(([127, 0, 0, 1], 5060));
+        EngineEvent::Incoming { leg: LegId(leg), from: String::new(), name: String::new(), to: String::new(), remote }
+    }
+
+    fn ended(leg: u64, cause: LegEnd) -> EngineEvent {
+        EngineEvent::Ended { leg: LegId(leg), cause }
+    }
+
+    #[test]
+    fn a_call_nobody_could_be_told_of_is_refused_and_leaves_no_trace() {
+        let (events, mut received) = mpsc::channel(1);
+        let mut outbox = Outbox::new(events);
+        assert_eq!(outbox.tell(incoming(1)), None);
+        assert_eq!(outbox.tell(incoming(2)), Some(Condemned::Unheard(LegId(2))));
+        assert_eq!(outbox.tell(ended(2, LegEnd::Rejected(503))), None);
+        outbox.retry();
+        assert_eq!(received.try_recv().unwrap(), incoming(1));
+        assert!(received.try_recv().is_err());
+        assert!(outbox.condemned.is_empty() && !outbox.owes());
+    }
+
+    #[test]
+    fn a_call_whose_events_do_not_fit_is_ended_and_its_end_arrives_later() {
+        let (events, mut received) = mpsc::channel(1);
+        let mut outbox = Outbox::new(events);
+        assert_eq!(outbox.tell(incoming(1)), None);
+        let digit = EngineEvent::Dtmf { leg: LegId(1), digit: '1', at_ms: 0 };
+        assert_eq!(outbox.tell(digit.clone()), Some(Condemned::Known(LegId(1))));
+        assert_eq!(outbox.tell(digit), None, "told once");
+        assert_eq!(outbox.tell(ended(1, LegEnd::LocalHangup)), None);
+        outbox.retry();
+        assert!(outbox.owes(), "there is still no room");
+        received.try_recv().unwrap();
+        outbox.retry();
+        assert_eq!(received.try_recv().unwrap(), ended(1, LegEnd::Overloaded));
+    }
+
+    #[test]
+    fn a_level_that_does_not_fit_harms_nobody() {
+        let (events, _received) = mpsc::channel(1);
+        let mut outbox = Outbox::new(events);
+        assert_eq!(outbox.tell(incoming(1)), None);
+        assert_eq!(outbox.tell(EngineEvent::Level { leg: LegId(1), caller: 1, clinic: 2 }), None);
+        assert!(outbox.condemned.is_empty());
     }
 }
