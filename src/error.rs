@@ -3,6 +3,7 @@
 //! Edges translate it: `http` maps the code to a status and a problem body (RFC 9457), the command line prints the words.
 //! What went wrong inside (a path, a database message) is logged where it happened and never travels in here.
 
+use auricle_storage::StoreError;
 use std::fmt;
 
 macro_rules! error_codes {
@@ -152,6 +153,20 @@ impl fmt::Display for Error {
 }
 
 impl std::error::Error for Error {}
+
+impl From<StoreError> for Error {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::BadCursor => Self::field("after", "format", "after is not the `next` of a list"),
+            StoreError::Duplicate { .. } => Self::new(ErrorCode::Taken, "Another record uses this value already"),
+            StoreError::Busy { .. } | StoreError::Conflict { .. } => {
+                Self::new(ErrorCode::Unavailable, "Too much is being written at the moment").retry_after(1)
+            }
+            StoreError::Closed => Self::new(ErrorCode::Unavailable, "The service is stopping").retry_after(5),
+            other => Self::internal("reach the store", &other),
+        }
+    }
+}
 
 #[cfg(test)]
 mod tests {

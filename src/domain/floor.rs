@@ -332,6 +332,11 @@ impl Floor {
         self.stays.values().filter(|stay| stay.is_on()).map(Stay::card).collect()
     }
 
+    /// Whether anything is still expected of a call.
+    pub fn knows(&self, call: CallId) -> bool {
+        self.stays.contains_key(&call)
+    }
+
     /// How many calls are on now.
     pub fn calls(&self) -> usize {
         self.stays.values().filter(|stay| stay.is_on()).count()

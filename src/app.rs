@@ -1,0 +1,33 @@
+//! The program as a whole: what its parts share.
+
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::events::Events;
+use crate::floor::FloorHandle;
+use crate::tasks::Tasks;
+use crate::voice::VoiceHandle;
+use crate::voice::receptionist::Desk;
+use auricle_domain::Timestamp;
+use auricle_storage::Store;
+
+/// Everything that use-cases and handlers work with. Shared as `Arc<App>`.
+pub struct App {
+    /// As it was read at start.
+    pub config: Config,
+    /// Records, feed and blobs.
+    pub store: Store,
+    /// The one path for facts.
+    pub events: Events,
+    /// The engine.
+    pub voice: VoiceHandle,
+    /// Who talks to whom.
+    pub floor: FloorHandle,
+    /// What receptionists work with: speech, language model, tools.
+    pub desk: Desk,
+    /// Tasks beside the requests.
+    pub tasks: Tasks,
+    /// The time of day.
+    pub clock: Clock,
+    /// When the program started.
+    pub started_at: Timestamp,
+}

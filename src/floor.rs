@@ -1,0 +1,110 @@
+//! The floor's shell: waits for engine, receptionists and people, and does what the machine decides.
+//!
+//! One task owns the machine. Voice commands go out at once; what has to be written goes to a writer of the call's own, so that the
+//! facts of a call are in order and no call waits for another's disk.
+
+mod apology;
+mod recovery;
+mod shell;
+mod writer;
+
+pub use recovery::close_lost_calls;
+
+use crate::clock::Clock;
+use crate::error::{Error, ErrorCode};
+use crate::events::Events;
+use crate::tasks::Tasks;
+use crate::voice::receptionist::Desk;
+use crate::voice::{EngineEvents, VoiceHandle};
+use auricle_domain::code::Lang;
+use auricle_domain::floor::{Floor, Input};
+use auricle_domain::id::CallId;
+use auricle_domain::live::LiveCall;
+use auricle_storage::Store;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use tokio::sync::{mpsc, watch};
+
+use apology::Apologies;
+use shell::Shell;
+
+/// Inputs from receptionists' ends, recordings and people that wait for the floor; when it is full, senders wait.
+const MAILBOX_MAX: usize = 1_024;
+
+/// What the floor needs from outside.
+pub struct FloorParts {
+    /// The store.
+    pub store: Store,
+    /// The one path for facts.
+    pub events: Events,
+    /// The engine.
+    pub voice: VoiceHandle,
+    /// What every receptionist works with; its `reports` belong to `reports` below.
+    pub desk: Desk,
+    /// Where receptionists report.
+    pub reports: mpsc::Receiver<(CallId, crate::voice::receptionist::Report)>,
+    /// For the tasks of calls.
+    pub tasks: Tasks,
+    /// The time of day.
+    pub clock: Clock,
+    /// Calls at the same time.
+    pub calls_max: usize,
+    /// What a caller hears when the receptionist fails, by language and by whether the call ends after it.
+    pub apology: fn(Lang, bool) -> String,
+}
+
+/// A way to the floor from anywhere. Cheap to clone.
+#[derive(Clone)]
+pub struct FloorHandle {
+    mailbox: mpsc::Sender<Input>,
+    board: watch::Receiver<Arc<Vec<LiveCall>>>,
+    changes: Arc<AtomicU64>,
+}
+
+impl FloorHandle {
+    /// The calls that are on now, oldest first.
+    pub fn snapshot(&self) -> Arc<Vec<LiveCall>> {
+        Arc::clone(&self.board.borrow())
+    }
+
+    /// Hears of every change of the live picture; the latest wins.
+    pub fn watch(&self) -> watch::Receiver<Arc<Vec<LiveCall>>> {
+        self.board.clone()
+    }
+
+    /// Grows whenever a call's record has changed: whoever keeps figures of calls counts again then.
+    pub fn changes(&self) -> u64 {
+        self.changes.load(Ordering::Acquire)
+    }
+
+    /// Ends a call.
+    ///
+    /// # Errors
+    /// `conflict` when it is not on any more, `unavailable` when the service is stopping.
+    pub async fn hang_up(&self, call: CallId) -> Result<(), Error> {
+        if !self.snapshot().iter().any(|on| on.call == call) {
+            return Err(Error::new(ErrorCode::Conflict, "The call has ended already"));
+        }
+        let stopping = |_| Error::new(ErrorCode::Unavailable, "The service is stopping");
+        self.mailbox.send(Input::HangUp { call }).await.map_err(stopping)
+    }
+
+    /// Takes no new calls from now on; those that are on stay.
+    pub async fn drain(&self) {
+        // A floor that is gone takes no calls either.
+        let _gone = self.mailbox.send(Input::Drain).await;
+    }
+}
+
+/// Opens the floor. It closes when the engine's events end and every call has been written down.
+pub fn open(parts: FloorParts, engine: EngineEvents) -> FloorHandle {
+    let (mailbox, inputs) = mpsc::channel(MAILBOX_MAX);
+    let (board, watched) = watch::channel(Arc::default());
+    let changes = Arc::new(AtomicU64::new(0));
+    let apologies = Apologies::prepare(&parts.tasks, Arc::clone(&parts.desk.tts), parts.apology);
+    let handle = FloorHandle { mailbox: mailbox.clone(), board: watched, changes: Arc::clone(&changes) };
+    let tasks = parts.tasks.clone();
+    let shell = Shell::new(Floor::new(parts.calls_max), parts, mailbox, board, changes, apologies);
+    tasks.spawn("floor", shell.run(engine, inputs));
+    handle
+}

@@ -1,0 +1,438 @@
+//! The loop around the machine.
+
+use super::apology::Apologies;
+use super::FloorParts;
+use super::writer::{self, Entry, FACTS_MAX};
+use crate::clock;
+use crate::recordings::BlobSink;
+use crate::voice::receptionist::{Brief, Report, attend};
+use crate::voice::recording::{Meta, State};
+use crate::voice::{EngineEvents, VoiceHandle};
+use auricle_domain::Timestamp;
+use auricle_domain::account::Actor;
+use auricle_domain::call::Recording;
+use auricle_domain::code::{EndCause, RecordingState};
+use auricle_domain::contact::Contact;
+use auricle_domain::floor::{Assignment, Fact, Floor, Ids, Input, Leg, Output, Told};
+use auricle_domain::id::{CallId, CauseId, ConversationId, TaskId};
+use auricle_domain::live::LiveCall;
+use auricle_domain::tenant::Tenant;
+use auricle_media::io::{Codec, Command, EngineEvent, LegEnd, LegId, Pcm, PlayId};
+use auricle_storage::schema::CONTACTS_BY_NUMBER;
+use auricle_storage::{BlobId, Store};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+use tokio::sync::{mpsc, watch};
+use tokio::task::AbortHandle;
+use tracing::Instrument;
+
+/// Engine events that wait for one receptionist: about ten seconds of them. One that is further behind has failed.
+const LEG_EVENTS_MAX: usize = 256;
+/// First of the floor's own playings: one apology and one goodbye. Receptionists count theirs from zero.
+const APOLOGIES: PlayId = PlayId(u64::MAX - 1);
+
+/// One call, as far as the shell has to do with it.
+struct Line {
+    leg: LegId,
+    facts: mpsc::Sender<Entry>,
+    receptionist: Option<Receptionist>,
+    /// What is being played, to be stopped before an apology.
+    playing: Option<PlayId>,
+}
+
+struct Receptionist {
+    events: mpsc::Sender<EngineEvent>,
+    abort: AbortHandle,
+}
+
+pub(super) struct Shell {
+    floor: Floor,
+    parts: FloorParts,
+    mailbox: mpsc::Sender<Input>,
+    board: watch::Sender<Arc<Vec<LiveCall>>>,
+    changes: Arc<AtomicU64>,
+    apologies: Apologies,
+    lines: HashMap<CallId, Line>,
+    legs: HashMap<LegId, CallId>,
+    /// The clinic as last read: stands in when the store cannot be read at a call's arrival.
+    tenant: Option<Tenant>,
+}
+
+impl Shell {
+    pub(super) fn new(
+        floor: Floor,
+        parts: FloorParts,
+        mailbox: mpsc::Sender<Input>,
+        board: watch::Sender<Arc<Vec<LiveCall>>>,
+        changes: Arc<AtomicU64>,
+        apologies: Apologies,
+    ) -> Self {
+        let (lines, legs) = (HashMap::new(), HashMap::new());
+        Self { floor, parts, mailbox, board, changes, apologies, lines, legs, tenant: None }
+    }
+
+    /// Runs until the engine's events have ended and nothing more is expected of any call.
+    pub(super) async fn run(mut self, mut engine: EngineEvents, mut inputs: mpsc::Receiver<Input>) {
+        let mut engine_is_up = true;
+        while engine_is_up || !self.lines.is_empty() {
+            let wake = self.until_wake();
+            tokio::select! {
+                biased;
+                event = engine.recv(), if engine_is_up => match event {
+                    Some(event) => self.engine(event).await,
+                    None => {
+                        engine_is_up = false;
+                        self.engine_gone().await;
+                    }
+                },
+                Some((call, report)) = self.parts.reports.recv() => self.report(call, report).await,
+                Some(input) = inputs.recv() => self.put(input).await,
+                () = tokio::time::sleep(wake.unwrap_or_default()), if wake.is_some() => self.put(Input::Wake).await,
+            }
+        }
+    }
+
+    fn until_wake(&self) -> Option<Duration> {
+        let at = self.floor.next_wake()?;
+        Some(Duration::try_from(at.duration_since(self.now())).unwrap_or(Duration::ZERO))
+    }
+
+    fn now(&self) -> Timestamp {
+        (self.parts.clock)()
+    }
+
+    /// The media thread has ended: every leg with it.
+    async fn engine_gone(&mut self) {
+        let legs: Vec<LegId> = self.legs.keys().copied().collect();
+        for leg in legs {
+            self.engine(EngineEvent::Ended { leg, cause: LegEnd::LocalHangup }).await;
+        }
+    }
+
+    async fn engine(&mut self, event: EngineEvent) {
+        let input = match &event {
+            EngineEvent::Incoming { leg, from, to, .. } => self.arrival(*leg, from, to),
+            EngineEvent::Answered { leg, codec, setup_ms } => {
+                let rate_hz = if *codec == Codec::G722 { 16_000 } else { 8_000 };
+                Some(Input::Answered { leg: Leg(leg.0), answer_ms: *setup_ms, rate_hz })
+            }
+            EngineEvent::Level { leg, caller, clinic } => {
+                Some(Input::Level { leg: Leg(leg.0), caller: *caller, clinic: *clinic })
+            }
+            EngineEvent::Quality { leg, quality } => Some(Input::Quality {
+                leg: Leg(leg.0),
+                received: quality.received,
+                lost: quality.lost,
+                jitter_ms: quality.jitter_ms,
+            }),
+            EngineEvent::Ended { leg, cause } => Some(Input::LegEnded { leg: Leg(leg.0), cause: end_cause(*cause) }),
+            EngineEvent::PlayedTo { leg, id, done, .. } => self.played(*leg, *id, *done),
+            _ => None,
+        };
+        self.forward(event);
+        if let Some(input) = input {
+            self.put(input).await;
+        }
+    }
+
+    fn arrival(&mut self, leg: LegId, from: &str, to: &str) -> Option<Input> {
+        let now = self.now();
+        match self.parts.store.read(|tx| tx.get::<Tenant>(&tx.tenant())) {
+            Ok(tenant) => self.tenant = tenant.or(self.tenant.take()),
+            Err(error) => tracing::error!(%error, "the clinic's settings cannot be read; the last known ones are used"),
+        }
+        let Some(tenant) = self.tenant.clone() else {
+            self.voice(Command::Reject { leg, status: 480 });
+            return None;
+        };
+        let ids = Ids {
+            call: clock::fresh(CallId::new, now),
+            conversation: clock::fresh(ConversationId::new, now),
+            cause: clock::fresh(CauseId::new, now),
+            missed: clock::fresh(TaskId::new, now),
+            emergency: clock::fresh(TaskId::new, now),
+        };
+        let (facts, entries) = mpsc::channel(FACTS_MAX);
+        let writer = writer::write(self.parts.events.clone(), ids.call, ids.cause, entries, Arc::clone(&self.changes));
+        self.parts.tasks.spawn("call_writer", writer);
+        self.lines.insert(ids.call, Line { leg, facts, receptionist: None, playing: None });
+        self.legs.insert(leg, ids.call);
+        tracing::info!(cause = %ids.cause, call = %ids.call, "a call arrives");
+        Some(Input::Arrived { leg: Leg(leg.0), ids, from: from.to_owned(), to: to.to_owned(), tenant: Box::new(tenant) })
+    }
+
+    /// Keeps what is being played, so that it can be stopped, and hears the end of an apology.
+    fn played(&mut self, leg: LegId, id: PlayId, done: bool) -> Option<Input> {
+        let call = *self.legs.get(&leg)?;
+        let line = self.lines.get_mut(&call)?;
+        if id >= APOLOGIES {
+            return done.then_some(Input::Apologised { call });
+        }
+        line.playing = if done { line.playing.filter(|playing| *playing != id) } else { Some(id) };
+        None
+    }
+
+    /// Hands an event of a leg to the receptionist that has it. One that does not read its events is ended: the machine then hears
+    /// that it is gone.
+    fn forward(&mut self, event: EngineEvent) {
+        let Some(leg) = leg_of(&event) else { return };
+        let Some(line) = self.legs.get(&leg).and_then(|call| self.lines.get_mut(call)) else { return };
+        let ended = matches!(event, EngineEvent::Ended { .. });
+        let droppable = matches!(event, EngineEvent::Level { .. } | EngineEvent::Incoming { .. });
+        if let Some(receptionist) = &line.receptionist
+            && !droppable
+            && let Err(mpsc::error::TrySendError::Full(_)) = receptionist.events.try_send(event)
+        {
+            tracing::error!(?leg, "a receptionist does not read the events of its call; it is ended");
+            receptionist.abort.abort();
+        }
+        if ended {
+            // With the sender the receptionist's stream of events ends, whatever it is doing.
+            line.receptionist = None;
+        }
+    }
+
+    async fn report(&mut self, call: CallId, report: Report) {
+        let what = match report {
+            Report::Turn(turn) => Told::Turn(turn),
+            Report::Partial { speaker, text, start_ms } => Told::Partial { speaker, text, start_ms },
+            Report::Language(language) => Told::Language(language),
+            Report::Emergency { sign, language, number } => {
+                Told::Emergency { sign: sign.to_owned(), language, number: number.to_owned() }
+            }
+            Report::Outcome(outcome) => Told::Outcome(outcome),
+            Report::RecordingRefused => Told::RecordingRefused,
+            Report::Voicemail => Told::Voicemail,
+            Report::Hangup => Told::HungUp,
+        };
+        self.put(Input::Told { call, what }).await;
+    }
+
+    async fn put(&mut self, input: Input) {
+        self.floor.handle(input, self.now());
+        let mut board = false;
+        while let Some(output) = self.floor.poll() {
+            board |= output == Output::Board;
+            self.perform(output).await;
+        }
+        if board {
+            self.board.send_replace(Arc::new(self.floor.board()));
+        }
+        let floor = &self.floor;
+        let gone = |call: &CallId| !floor.knows(*call);
+        if self.lines.keys().any(gone) {
+            self.lines.retain(|call, _| !gone(call));
+            self.legs.retain(|_, call| !gone(call));
+        }
+    }
+
+    async fn perform(&mut self, output: Output) {
+        match output {
+            Output::Answer(leg) => self.voice(Command::Answer { leg: LegId(leg.0) }),
+            Output::Refuse(leg, status) => self.voice(Command::Reject { leg: LegId(leg.0), status }),
+            Output::HangUp(leg) => self.voice(Command::Hangup { leg: LegId(leg.0) }),
+            Output::StopRecording(leg) => self.voice(Command::Record { leg: LegId(leg.0), on: false }),
+            Output::Attend(assignment) => self.attend(*assignment),
+            Output::Dismiss(call) => {
+                if let Some(receptionist) = self.lines.get_mut(&call).and_then(|line| line.receptionist.take()) {
+                    receptionist.abort.abort();
+                }
+            }
+            Output::Apologise { call, leg, language, last } => {
+                let pcm = self.apologies.get(language, last);
+                self.apologise(call, LegId(leg.0), PlayId(APOLOGIES.0 + u64::from(last)), pcm).await;
+            }
+            Output::Record { call, leg } => self.record(call, LegId(leg.0)),
+            Output::EraseRecording(call) => self.erase(call),
+            Output::Open { call, conversation, .. } => {
+                let id = call.id;
+                self.note(id, Entry::Open(call, conversation)).await;
+            }
+            Output::Write { call, actor, at, fact, .. } => self.write(call, actor, at, fact).await,
+            Output::Identify { call, number } => self.identify(call, number),
+            Output::Show(live) => self.parts.events.show(live),
+            Output::Board => {}
+        }
+    }
+
+    async fn write(&mut self, call: CallId, actor: Actor, at: Timestamp, fact: Fact) {
+        if let Fact::Ended { cause, .. } = &fact {
+            tracing::info!(%call, end = cause.as_str(), "a call has ended");
+        }
+        self.note(call, Entry::Fact(actor, at, Box::new(fact))).await;
+    }
+
+    async fn note(&mut self, call: CallId, entry: Entry) {
+        if let Some(line) = self.lines.get(&call)
+            && line.facts.send(entry).await.is_err()
+        {
+            tracing::error!(%call, "the writer of a call is gone; a fact is lost");
+        }
+    }
+
+    fn voice(&self, command: Command) {
+        if let Err(error) = self.parts.voice.send(command) {
+            tracing::error!(%error, "a voice command could not be given");
+        }
+    }
+
+    /// Starts a receptionist and watches over it: however it ends, the machine hears of it.
+    fn attend(&mut self, assignment: Assignment) {
+        let Some(line) = self.lines.get_mut(&assignment.call) else { return };
+        let (call, cause) = (assignment.call, assignment.cause);
+        let (events, stream) = mpsc::channel(LEG_EVENTS_MAX);
+        let brief = Brief {
+            call,
+            conversation: assignment.conversation,
+            leg: LegId(assignment.leg.0),
+            from: assignment.from,
+            to: assignment.to,
+            tenant: assignment.tenant,
+            language: assignment.language,
+            answered_at: assignment.answered_at,
+            cause,
+        };
+        let span = tracing::info_span!("call", %cause, %call);
+        let attending = tokio::spawn(attend(brief, self.parts.desk.clone(), stream).instrument(span));
+        line.receptionist = Some(Receptionist { events, abort: attending.abort_handle() });
+        let mailbox = self.mailbox.clone();
+        self.parts.tasks.spawn("receptionist", async move {
+            if let Err(error) = attending.await
+                && error.is_panic()
+            {
+                tracing::error!(%cause, %call, "a receptionist panicked; its call goes on");
+            }
+            // A floor that is gone has no calls.
+            let _gone = mailbox.send(Input::ReceptionistGone { call }).await;
+        });
+    }
+
+    async fn apologise(&mut self, call: CallId, leg: LegId, id: PlayId, pcm: Option<Pcm>) {
+        tracing::error!(%call, "a call is without receptionist; the caller hears an apology");
+        if let Some(line) = self.lines.get_mut(&call) {
+            line.receptionist = None;
+            if let Some(id) = line.playing.take() {
+                self.voice(Command::Flush { leg, id });
+            }
+        }
+        match pcm {
+            Some(pcm) => self.voice(Command::Play { leg, id, pcm, last: true }),
+            None => Box::pin(self.put(Input::Apologised { call })).await,
+        }
+    }
+
+    fn record(&self, call: CallId, leg: LegId) {
+        let (store, voice, mailbox) = (self.parts.store.clone(), self.parts.voice.clone(), self.mailbox.clone());
+        self.parts.tasks.spawn("recording", record(store, voice, mailbox, call, leg));
+    }
+
+    fn erase(&self, call: CallId) {
+        let blobs = self.parts.store.blobs().clone();
+        self.parts.tasks.spawn("erase_recording", async move {
+            let erased = tokio::task::spawn_blocking(move || blobs.delete(BlobId::Recording(call))).await;
+            if let Ok(Err(error)) = erased {
+                tracing::error!(%call, %error, "a refused recording could not be removed");
+            }
+        });
+    }
+
+    fn identify(&self, call: CallId, number: String) {
+        let (store, mailbox) = (self.parts.store.clone(), self.mailbox.clone());
+        self.parts.tasks.spawn("identify", async move {
+            let found = store.read(|tx| tx.find::<Contact>(CONTACTS_BY_NUMBER, tx.lookup().number(&number)));
+            match found {
+                Ok(Some(contact)) => {
+                    let _gone = mailbox.send(Input::Known { call, contact: contact.id, name: contact.name }).await;
+                }
+                Ok(None) => {}
+                Err(error) => tracing::warn!(%call, %error, "the caller could not be looked up"),
+            }
+        });
+    }
+}
+
+/// Makes the file of a recording, has the engine write into it, and tells the floor of its begin and its end.
+async fn record(store: Store, voice: VoiceHandle, mailbox: mpsc::Sender<Input>, call: CallId, leg: LegId) {
+    let blobs = store.blobs().clone();
+    let opened = tokio::task::spawn_blocking(move || blobs.create(BlobId::Recording(call))).await;
+    let progress = match opened {
+        Ok(Ok(writer)) => voice.record(leg, Box::new(BlobSink(writer))).map_err(|error| error.to_string()),
+        Ok(Err(error)) => Err(error.to_string()),
+        Err(error) => Err(error.to_string()),
+    };
+    let last = match progress {
+        Ok(progress) => follow(progress, &mailbox, call).await,
+        Err(reason) => {
+            tracing::error!(%call, reason, "a call is not recorded");
+            Meta::default()
+        }
+    };
+    let recording = told(&last, if last.rate_hz == 0 { RecordingState::Off } else { RecordingState::Stopped });
+    let _gone = mailbox.send(Input::Recorded { call, recording, complete: true }).await;
+}
+
+/// Waits for the first second, tells of it, then waits for the end.
+async fn follow(mut progress: watch::Receiver<Meta>, mailbox: &mpsc::Sender<Input>, call: CallId) -> Meta {
+    let mut begun = false;
+    loop {
+        let meta = progress.borrow_and_update().clone();
+        match meta.state {
+            State::Finished => return meta,
+            State::Failed => {
+                tracing::error!(%call, "a recording broke off; what was written is kept");
+                return meta;
+            }
+            State::Writing if !begun => {
+                begun = true;
+                let recording = told(&meta, RecordingState::Recording);
+                let _gone = mailbox.send(Input::Recorded { call, recording, complete: false }).await;
+            }
+            State::Waiting | State::Writing => {}
+        }
+        if progress.changed().await.is_err() {
+            return progress.borrow().clone();
+        }
+    }
+}
+
+fn told(meta: &Meta, state: RecordingState) -> Recording {
+    Recording {
+        state,
+        rate_hz: meta.rate_hz,
+        length_ms: meta.length_ms,
+        offset_ms: meta.offset_ms,
+        gap_ms: meta.gap_ms,
+        sha256: meta.sha256.clone(),
+    }
+}
+
+fn end_cause(end: LegEnd) -> EndCause {
+    match end {
+        LegEnd::RemoteHangup => EndCause::CallerHungUp,
+        LegEnd::LocalHangup => EndCause::ClinicHungUp,
+        LegEnd::Cancelled => EndCause::Cancelled,
+        LegEnd::Rejected(_) => EndCause::Rejected,
+        LegEnd::NoMedia => EndCause::NoMedia,
+        LegEnd::Refused(_) | LegEnd::Timeout | LegEnd::Protocol | LegEnd::Overloaded => EndCause::Failed,
+    }
+}
+
+/// The leg that an event is about; none for legs that we dial, which are no calls of the floor.
+fn leg_of(event: &EngineEvent) -> Option<LegId> {
+    match event {
+        EngineEvent::Dialing { .. } => None,
+        EngineEvent::Incoming { leg, .. }
+        | EngineEvent::Ringing { leg }
+        | EngineEvent::Answered { leg, .. }
+        | EngineEvent::SpeechStarted { leg, .. }
+        | EngineEvent::SpeechEnded { leg, .. }
+        | EngineEvent::Dtmf { leg, .. }
+        | EngineEvent::PlayedTo { leg, .. }
+        | EngineEvent::Held { leg, .. }
+        | EngineEvent::Level { leg, .. }
+        | EngineEvent::Quality { leg, .. }
+        | EngineEvent::Ended { leg, .. } => Some(*leg),
+    }
+}

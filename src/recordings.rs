@@ -1,0 +1,251 @@
+//! Recordings as they are listened to: a WAV file over the raw samples of a call, also while they are being written.
+//!
+//! A blob holds interleaved 16-bit little-endian stereo, caller left, clinic right, without a header: what was written before a
+//! crash is a recording as it is. The header is made when somebody listens.
+
+use crate::error::{Error, ErrorCode};
+use crate::voice::recording::RecordingSink;
+use auricle_domain::call::{Call, Recording};
+use auricle_domain::code::RecordingState;
+use auricle_domain::id::CallId;
+use auricle_storage::{BlobId, BlobReader, BlobWriter, Blobs, StoreError};
+use serde::{Deserialize, Serialize};
+use std::io::{self, Read, Seek, SeekFrom};
+use std::ops::RangeInclusive;
+
+/// Bytes of one moment of both sides.
+pub const FRAME_BYTES: u64 = 4;
+/// Bytes of the WAV header (RIFF, one `fmt ` and one `data` chunk).
+pub const HEADER_BYTES: u64 = 44;
+/// Points of a drawn recording.
+pub const POINTS: RangeInclusive<u32> = 10..=4_000;
+/// Points unless told.
+pub const POINTS_DEFAULT: u32 = 600;
+/// Of a point's stretch, so many moments are looked at: a long call is drawn from samples of it, not from all of it.
+const LOOKED_AT_MAX: u64 = 8_192;
+
+/// The loudness of a recording over time. Both channels have as many points, evenly spaced over `length_ms`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct Waveform {
+    /// Samples a second of the recording.
+    pub rate_hz: u32,
+    /// Length, in milliseconds.
+    pub length_ms: u64,
+    /// Peaks of the caller, 0 to 100.
+    pub caller: Vec<u8>,
+    /// Peaks of the clinic's side, 0 to 100.
+    pub clinic: Vec<u8>,
+}
+
+/// A recording, opened: a WAV file as long as the recording was at that moment.
+#[derive(Debug)]
+pub struct Audio {
+    reader: BlobReader,
+    header: [u8; HEADER_BYTES as usize],
+    rate_hz: u32,
+    frames: u64,
+    /// Nothing more will be written: the same bytes come for every later request.
+    pub complete: bool,
+}
+
+impl Audio {
+    fn open(blobs: &Blobs, call: &Call) -> Result<Self, Error> {
+        let there_is_none = || Error::new(ErrorCode::NotFound, "There is no recording of this call");
+        if matches!(call.recording.state, RecordingState::Off | RecordingState::Refused) || call.recording.rate_hz == 0 {
+            return Err(there_is_none());
+        }
+        let reader = blobs.open(BlobId::Recording(call.id)).map_err(|error| match error.is_missing() {
+            true => there_is_none(),
+            false => error.into(),
+        })?;
+        let frames = reader.len()? / FRAME_BYTES;
+        let rate_hz = call.recording.rate_hz;
+        let complete = call.recording.state == RecordingState::Stopped;
+        Ok(Self { header: header(rate_hz, frames * FRAME_BYTES), reader, rate_hz, frames, complete })
+    }
+
+    /// Length of the WAV file in bytes.
+    pub fn bytes(&self) -> u64 {
+        HEADER_BYTES + self.frames * FRAME_BYTES
+    }
+
+    /// Length of what is heard, in milliseconds.
+    pub fn length_ms(&self) -> u64 {
+        self.frames * 1_000 / u64::from(self.rate_hz)
+    }
+
+    /// Up to `max` bytes of the WAV file from `at` on; empty at its end. Blocks on the disk.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub fn read(&mut self, at: u64, max: usize) -> io::Result<Vec<u8>> {
+        let end = self.bytes().min(at.saturating_add(max as u64));
+        if at >= end {
+            return Ok(Vec::new());
+        }
+        let mut bytes = Vec::with_capacity(usize::try_from(end - at).unwrap_or(max));
+        if at < HEADER_BYTES {
+            let (from, to) = (at as usize, end.min(HEADER_BYTES) as usize);
+            bytes.extend_from_slice(&self.header[from..to]);
+        }
+        if end > HEADER_BYTES {
+            let from = at.max(HEADER_BYTES) - HEADER_BYTES;
+            self.reader.seek(SeekFrom::Start(from))?;
+            (&mut self.reader).take(end - HEADER_BYTES - from).read_to_end(&mut bytes)?;
+        }
+        Ok(bytes)
+    }
+
+    /// Peaks of both channels at `points` places. Blocks on the disk.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    fn waveform(&mut self, points: u64) -> io::Result<Waveform> {
+        let mut waveform = Waveform { rate_hz: self.rate_hz, length_ms: self.length_ms(), caller: vec![], clinic: vec![] };
+        for point in 0..points {
+            let (from, to) = (self.frames * point / points, self.frames * (point + 1) / points);
+            let looked_at = (to - from).min(LOOKED_AT_MAX);
+            let bytes = self.read(HEADER_BYTES + from * FRAME_BYTES, (looked_at * FRAME_BYTES) as usize)?;
+            waveform.caller.push(peak(&bytes, 0));
+            waveform.clinic.push(peak(&bytes, 2));
+        }
+        Ok(waveform)
+    }
+}
+
+/// The loudest sample of one channel, 0 to 100; `offset` is the channel's place within a frame.
+fn peak(bytes: &[u8], offset: usize) -> u8 {
+    let sample = |frame: &[u8]| i16::from_le_bytes([frame[offset], frame[offset + 1]]).unsigned_abs();
+    let loudest = bytes.chunks_exact(FRAME_BYTES as usize).map(sample).max().unwrap_or(0);
+    u8::try_from(u32::from(loudest) * 100 / 32_768).unwrap_or(100)
+}
+
+/// A header for so many bytes of 16-bit stereo. Beyond 4 GiB, which is 18 hours, the length stays at the format's largest.
+fn header(rate_hz: u32, data_bytes: u64) -> [u8; HEADER_BYTES as usize] {
+    let data = u32::try_from(data_bytes).unwrap_or(u32::MAX - 36);
+    let mut header = [0; HEADER_BYTES as usize];
+    let mut at = 0;
+    let mut put = |bytes: &[u8]| {
+        header[at..at + bytes.len()].copy_from_slice(bytes);
+        at += bytes.len();
+    };
+    put(b"RIFF");
+    put(&(data.saturating_add(36)).to_le_bytes());
+    put(b"WAVEfmt ");
+    put(&16_u32.to_le_bytes());
+    put(&1_u16.to_le_bytes());
+    put(&2_u16.to_le_bytes());
+    put(&rate_hz.to_le_bytes());
+    put(&(rate_hz * FRAME_BYTES as u32).to_le_bytes());
+    put(&(FRAME_BYTES as u16).to_le_bytes());
+    put(&16_u16.to_le_bytes());
+    put(b"data");
+    put(&data.to_le_bytes());
+    header
+}
+
+/// The bytes that a `Range` header (RFC 9110 section 14.2) asks for, out of `length`; none when all are wanted: without a header,
+/// with several ranges, or with a unit other than bytes, which a server may ignore.
+///
+/// # Errors
+/// `range_not_satisfiable` when nothing of it exists.
+pub fn range(header: Option<&str>, length: u64) -> Result<Option<RangeInclusive<u64>>, Error> {
+    let Some((first, last)) = header.and_then(|text| text.strip_prefix("bytes=")).and_then(|spec| spec.split_once('-')) else {
+        return Ok(None);
+    };
+    let (first, last) = (first.trim(), last.trim());
+    if last.contains(',') {
+        return Ok(None);
+    }
+    let range = match (first.parse::<u64>(), last.parse::<u64>()) {
+        (Ok(first), Ok(last)) if first <= last => first..=last.min(length.saturating_sub(1)),
+        (Ok(first), Err(_)) if last.is_empty() => first..=length.saturating_sub(1),
+        (Err(_), Ok(suffix)) if first.is_empty() && suffix > 0 => length.saturating_sub(suffix)..=length.saturating_sub(1),
+        (Err(_), Ok(0)) if first.is_empty() => length..=length,
+        _ => return Ok(None),
+    };
+    if *range.start() >= length {
+        let detail = format!("The recording has {length} bytes; asked for were those from {}", range.start());
+        return Err(Error::new(ErrorCode::RangeNotSatisfiable, detail));
+    }
+    Ok(Some(range))
+}
+
+/// What there is of a recording whose writer was killed: as long as its file is.
+///
+/// # Errors
+/// When the disk fails; a missing file is an empty recording.
+pub fn recovered(blobs: &Blobs, call: &Call) -> Result<Recording, StoreError> {
+    let frames = match blobs.open(BlobId::Recording(call.id)) {
+        Ok(reader) => reader.len()? / FRAME_BYTES,
+        Err(error) if error.is_missing() => 0,
+        Err(error) => return Err(error),
+    };
+    let recording = call.recording.clone();
+    let length_ms = (frames * 1_000).checked_div(u64::from(recording.rate_hz)).unwrap_or(0);
+    Ok(Recording { state: RecordingState::Stopped, length_ms, ..recording })
+}
+
+/// A growing blob as the place of a recording.
+pub struct BlobSink(pub BlobWriter);
+
+impl RecordingSink for BlobSink {
+    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.0.append(bytes).map_err(io::Error::other)
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        self.0.sync().map_err(io::Error::other)
+    }
+
+    fn finish(mut self: Box<Self>) -> io::Result<()> {
+        self.sync()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    /// REC-04: byte ranges, as players ask for them.
+    #[test]
+    fn ranges_are_cut_to_what_there_is() {
+        for (header, expected) in [
+            (None, Some(None)),
+            (Some("bytes=0-99"), Some(Some(0..=99))),
+            (Some("bytes=900-"), Some(Some(900..=999))),
+            (Some("bytes=-100"), Some(Some(900..=999))),
+            (Some("bytes=-5000"), Some(Some(0..=999))),
+            (Some("bytes=0-99999"), Some(Some(0..=999))),
+            (Some("bytes=1000-"), None),
+            (Some("bytes=-0"), None),
+            (Some("bytes=5-2"), Some(None)),
+            (Some("bytes=0-1,5-6"), Some(None)),
+            (Some("bytes=x-y"), Some(None)),
+            (Some("seconds=1-2"), Some(None)),
+            (Some("bytes=99999999999999999999-"), Some(None)),
+        ] {
+            assert_eq!(range(header, 1_000).ok(), expected, "{header:?}");
+        }
+        assert_eq!(range(Some("bytes=0-"), 0).unwrap_err().code, ErrorCode::RangeNotSatisfiable);
+    }
+
+    #[test]
+    fn the_header_says_what_follows() {
+        let header = header(16_000, 64_000);
+        assert_eq!(&header[..4], b"RIFF");
+        assert_eq!(u32::from_le_bytes(header[4..8].try_into().unwrap()), 64_036);
+        assert_eq!(u32::from_le_bytes(header[24..28].try_into().unwrap()), 16_000);
+        assert_eq!(u32::from_le_bytes(header[28..32].try_into().unwrap()), 64_000, "bytes a second");
+        assert_eq!(u32::from_le_bytes(header[40..44].try_into().unwrap()), 64_000);
+    }
+
+    #[test]
+    fn a_peak_is_of_its_own_channel() {
+        let frame = |caller: i16, clinic: i16| [caller.to_le_bytes(), clinic.to_le_bytes()].concat();
+        let bytes = [frame(100, -32_768), frame(-16_384, 5), frame(0, 0)].concat();
+        assert_eq!((peak(&bytes, 0), peak(&bytes, 2)), (50, 100));
+        assert_eq!(peak(&[], 0), 0);
+    }
+}
