@@ -12,6 +12,7 @@ mod lookup;
 mod record;
 mod scan;
 pub mod schema;
+pub mod search;
 mod store;
 mod tx;
 
@@ -26,5 +27,6 @@ pub use log::EventDraft;
 pub use lookup::{Lookup, LookupKey};
 pub use record::{Entries, Index, Record};
 pub use scan::{Cursor, Page, Scan};
+pub use search::Search;
 pub use store::{Backend, Faults, Hooks, Store, StoreOptions};
 pub use tx::{ReadTx, WriteTx};

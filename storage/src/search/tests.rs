@@ -1,0 +1,245 @@
+#![allow(clippy::unwrap_used)]
+
+use super::*;
+use auricle_domain::Timestamp;
+use auricle_domain::code::Outcome;
+use auricle_domain::id::{CallId, PassageId};
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(1_800_000_000 + second).unwrap()
+}
+
+fn document(kind: SearchKind, n: u8, language: Lang, title: &str, text: &str) -> SearchDocument {
+    SearchDocument {
+        kind,
+        id: PassageId::new(at(0), [n; 10]).to_string(),
+        parent: Some("house".to_owned()),
+        call: None,
+        at: at(i64::from(n)),
+        start_ms: None,
+        title: title.to_owned(),
+        text: text.to_owned(),
+        language: Some(language),
+        outcome: None,
+    }
+}
+
+fn put(document: SearchDocument) -> SearchChange {
+    SearchChange::Put(Box::new(document))
+}
+
+fn passage(n: u8, language: Lang, title: &str, text: &str) -> SearchChange {
+    put(document(SearchKind::Passage, n, language, title, text))
+}
+
+fn turn(n: u8, language: Lang, text: &str) -> SearchChange {
+    put(document(SearchKind::Turn, n, language, "", text))
+}
+
+struct Opened {
+    search: Search,
+    directory: tempfile::TempDir,
+}
+
+fn open(changes: Vec<SearchChange>) -> Opened {
+    let directory = tempfile::tempdir().unwrap();
+    let search = Search::open(&directory.path().join("search")).unwrap();
+    search.apply(changes, 7).unwrap();
+    Opened { search, directory }
+}
+
+fn ask(text: &str) -> SearchQuery {
+    SearchQuery { text: text.to_owned(), limit: 10, ..SearchQuery::default() }
+}
+
+fn numbers(search: &Search, query: &SearchQuery) -> Vec<i64> {
+    let hits = search.query(query).unwrap().hits;
+    hits.iter().map(|hit| hit.at.as_second() - 1_800_000_000).collect()
+}
+
+#[test]
+fn words_are_found_in_any_form_case_and_without_diacritics() {
+    let Opened { search, .. } = open(vec![
+        turn(1, Lang::En, "I would like to book two appointments for my daughters."),
+        turn(2, Lang::Es, "¿Cuándo abre la clínica para las vacunaciones?"),
+        turn(3, Lang::Cs, "Kdy máte ordinační hodiny a kde je parkoviště?"),
+    ]);
+    for (text, found) in [
+        ("appointment daughter", 1),
+        ("CLINICA vacunación", 2),
+        ("hodinách parkovani", 3),
+        ("ordinacni hodina", 3),
+        ("apointment", 1),
+        ("vacunacoines", 2),
+    ] {
+        assert_eq!(numbers(&search, &ask(text)), [found], "{text}");
+    }
+    assert_eq!(numbers(&search, &ask("appointment parkoviště")), [0; 0], "every word must be there");
+    assert_eq!(numbers(&search, &ask("?!")), [0; 0]);
+}
+
+#[test]
+fn a_word_as_written_stands_before_one_that_resembles_it() {
+    let Opened { search, .. } = open(vec![
+        turn(1, Lang::En, "The parling was full today."),
+        turn(2, Lang::En, "The parking was full today."),
+    ]);
+    assert_eq!(numbers(&search, &ask("parking")), [2, 1]);
+    assert_eq!(numbers(&search, &ask("park")), [2]);
+}
+
+#[test]
+fn a_phrase_is_found_only_as_it_stands() {
+    let Opened { search, .. } = open(vec![
+        turn(1, Lang::En, "There is free parking behind the house."),
+        turn(2, Lang::En, "Parking is not free."),
+    ]);
+    assert_eq!(numbers(&search, &ask("\"free parking\"")), [1]);
+    assert_eq!(numbers(&search, &ask("free parking")).len(), 2);
+}
+
+#[test]
+fn filters_narrow_and_do_not_change_the_order() {
+    let mut booked = document(SearchKind::Call, 3, Lang::En, "+420 777 123 456", "opening hours");
+    booked.outcome = Some(Outcome::Booked);
+    booked.call = Some(CallId::new(at(0), [3; 10]));
+    let Opened { search, .. } = open(vec![
+        turn(1, Lang::En, "opening hours"),
+        turn(2, Lang::Cs, "opening hours"),
+        put(booked),
+        passage(4, Lang::En, "Opening hours", "opening hours"),
+    ]);
+    let all = ask("opening");
+    let with = |change: fn(&mut SearchQuery)| {
+        let mut query = all.clone();
+        change(&mut query);
+        let mut found = numbers(&search, &query);
+        found.sort_unstable();
+        found
+    };
+    assert_eq!(with(|query| query.kinds = vec![SearchKind::Turn, SearchKind::Call]), [1, 2, 3]);
+    assert_eq!(with(|query| query.language = Some(Lang::Cs)), [2]);
+    assert_eq!(with(|query| query.outcome = Some(Outcome::Booked)), [3]);
+    assert_eq!(with(|query| query.from = Some(at(2))), [2, 3, 4]);
+    assert_eq!(with(|query| query.to = Some(at(3))), [1, 2]);
+    assert_eq!(with(|query| query.text = "777123".to_owned()), [0; 0]);
+    assert_eq!(with(|query| query.text = "777 123".to_owned()), [3]);
+    let score = |query: &SearchQuery| search.query(query).unwrap().hits[0].score;
+    let filtered = SearchQuery { kinds: vec![SearchKind::Passage], language: Some(Lang::En), ..all.clone() };
+    assert!((score(&filtered) - score(&all)).abs() < 1e-6, "the passage is best both times");
+}
+
+#[test]
+fn without_words_everything_comes_newest_first_page_by_page() {
+    let Opened { search, .. } = open((1..=5).map(|n| turn(n, Lang::En, "hello")).collect());
+    let mut query = SearchQuery { limit: 2, ..ask("") };
+    let mut found = Vec::new();
+    loop {
+        let page = search.query(&query).unwrap();
+        assert_eq!(page.seq, 7);
+        found.extend(page.hits.iter().map(|hit| hit.at.as_second() - 1_800_000_000));
+        query.after = page.next;
+        if query.after.is_none() {
+            break;
+        }
+    }
+    assert_eq!(found, [5, 4, 3, 2, 1]);
+    query.after = Some("x".to_owned());
+    assert_eq!(search.query(&query), Err(StoreError::BadCursor));
+    query.after = Some("99999999999".to_owned());
+    assert!(search.query(&query).unwrap().hits.is_empty());
+}
+
+#[test]
+fn a_snippet_shows_where_the_words_stand() {
+    let filler = "Nothing of interest is said here at all. ".repeat(20);
+    let text = format!("{filler}Příští týden máme očkování proti chřipce, zavolejte. {filler}");
+    let Opened { search, .. } = open(vec![turn(1, Lang::Cs, &text)]);
+    let hit = search.query(&ask("ockovani chripka")).unwrap().hits.remove(0);
+    let characters: Vec<char> = hit.snippet.chars().collect();
+    let marked: Vec<String> = hit.highlights.iter().map(|(from, to)| characters[*from..*to].iter().collect()).collect();
+    assert_eq!(marked, ["očkování", "chřipce"]);
+    assert!(hit.snippet.len() < 300, "{}", hit.snippet.len());
+}
+
+/// KB-05
+#[test]
+fn passages_answer_a_question_and_say_how_much_of_it_they_cover() {
+    let Opened { search, .. } = open(vec![
+        passage(1, Lang::En, "Parking", "There are twenty free places behind the building."),
+        passage(2, Lang::En, "Opening hours", "We are open from eight to four on weekdays."),
+        passage(3, Lang::Cs, "Parkování", "Parkoviště je za budovou."),
+        turn(4, Lang::En, "where can I park my car"),
+    ]);
+    let ask = |text, language| search.passages(text, language, 5).unwrap();
+    let id = |n| PassageId::new(at(0), [n; 10]);
+    let hits = ask("Where can I park, please?", Some(Lang::En));
+    assert_eq!(hits.iter().map(|hit| hit.passage).collect::<Vec<_>>(), [id(1)]);
+    assert!((hits[0].coverage - 1.0).abs() < 1e-6);
+    let hits = ask("are you open on weekdays in Brno", Some(Lang::En));
+    assert_eq!(hits[0].passage, id(2));
+    assert!((hits[0].coverage - 2.0 / 3.0).abs() < 1e-6);
+    assert_eq!(ask("kde se dá parkovat", Some(Lang::Cs))[0].passage, id(3));
+    assert!(ask("is there a swimming pool", Some(Lang::En)).is_empty());
+    assert!(ask("", None).is_empty());
+}
+
+#[test]
+fn a_document_is_replaced_and_removed() {
+    let Opened { search, .. } = open(vec![passage(1, Lang::En, "", "old words"), passage(2, Lang::En, "", "old other")]);
+    search.apply(vec![passage(1, Lang::En, "", "new words")], 8).unwrap();
+    assert_eq!(numbers(&search, &ask("old")), [2]);
+    let id = PassageId::new(at(0), [1; 10]).to_string();
+    search.apply(vec![SearchChange::Remove { kind: SearchKind::Passage, id }], 9).unwrap();
+    assert_eq!(numbers(&search, &ask("words")), [0; 0]);
+    search.apply(vec![SearchChange::RemoveChildren { kind: SearchKind::Passage, parent: "house".to_owned() }], 10).unwrap();
+    assert_eq!(numbers(&search, &ask("")), [0; 0]);
+    // Within one batch the order counts.
+    let removal = SearchChange::RemoveChildren { kind: SearchKind::Passage, parent: "house".to_owned() };
+    search.apply(vec![passage(1, Lang::En, "", "first"), removal, passage(2, Lang::En, "", "second")], 11).unwrap();
+    assert_eq!(numbers(&search, &ask("")), [2]);
+}
+
+#[test]
+fn a_long_text_is_indexed_to_its_limit() {
+    let Opened { search, .. } = open(vec![passage(1, Lang::Cs, &"ž".repeat(5_000), &format!("začátek {}konec", "ž ".repeat(10_000)))]);
+    assert_eq!(numbers(&search, &ask("začátek")), [1]);
+    assert_eq!(numbers(&search, &ask("konec")), [0; 0]);
+}
+
+#[test]
+fn the_cursor_is_committed_with_the_documents() {
+    let Opened { search, directory } = open(vec![turn(1, Lang::En, "hello")]);
+    drop(search);
+    let search = Search::open(&directory.path().join("search")).unwrap();
+    assert_eq!((search.cursor(), numbers(&search, &ask("hello"))), (7, vec![1]));
+}
+
+#[test]
+fn a_lost_or_damaged_index_begins_again_and_comes_out_the_same() {
+    let changes = || vec![turn(1, Lang::En, "parking"), turn(2, Lang::En, "opening hours")];
+    let Opened { search, directory } = open(changes());
+    let before = search.query(&ask("parking")).unwrap();
+    drop(search);
+    let path = directory.path().join("search");
+    let lose = || std::fs::remove_dir_all(&path).unwrap();
+    let damage = || std::fs::write(path.join("meta.json"), b"{").unwrap();
+    let outdate = || {
+        let meta = std::fs::read_to_string(path.join("meta.json")).unwrap();
+        std::fs::write(path.join("meta.json"), meta.replace("1:7", "0:7")).unwrap();
+    };
+    for spoil in [&lose as &dyn Fn(), &damage, &outdate] {
+        spoil();
+        let search = Search::open(&path).unwrap();
+        assert_eq!(search.cursor(), 0);
+        search.apply(changes(), 7).unwrap();
+        assert_eq!(search.query(&ask("parking")).unwrap(), before);
+    }
+}
+
+#[test]
+fn an_index_in_use_is_not_taken_for_a_damaged_one() {
+    let Opened { search, directory } = open(vec![turn(1, Lang::En, "hello")]);
+    assert!(Search::open(&directory.path().join("search")).is_err());
+    assert_eq!(numbers(&search, &ask("hello")), [1]);
+}
