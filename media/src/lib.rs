@@ -11,5 +11,5 @@ pub mod io;
 mod leg;
 pub mod rtp;
 pub mod sip;
-pub mod turn;
 pub mod stream;
+pub mod turn;

@@ -6,3 +6,6 @@ pub mod level;
 pub mod playout;
 pub mod resample;
 pub mod vad;
+
+#[cfg(test)]
+pub(crate) mod sample;

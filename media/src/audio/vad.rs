@@ -2,6 +2,8 @@
 
 use earshot::Detector;
 
+use super::level::mean;
+
 /// Samples of one decision: 16 ms at 16 kHz.
 const FRAME: usize = 256;
 const FRAME_MS: u64 = 16;
@@ -11,6 +13,11 @@ const ENTER: f32 = 0.5;
 const LEAVE: f32 = 0.35;
 /// Peak under which nothing is speech: -66 dBFS. Codecs' idle noise stays below.
 const AUDIBLE: u16 = 16;
+/// A frame this much weaker than the speech before it (36 dB) is a pause, even while the network still echoes.
+const FALL: u32 = 64;
+/// Frames (half a second) over which a sound that hardly changes its loudness is a tone or a hum: the network takes some
+/// dial tones for a vowel, and without this a far end that hung up behind a gateway would speak for ever.
+const STEADY_FRAMES: usize = 32;
 /// Inaudible frames after which the network rests, and starts afresh with the next sound.
 const REST_AFTER: u32 = 64;
 
@@ -58,6 +65,10 @@ pub struct Vad {
     voiced: u64,
     last_voiced: u64,
     inaudible: u32,
+    /// Mean magnitude of recent speech, times [`FALL`]; half of it is forgotten in 2 s.
+    loudness: u32,
+    /// Mean magnitudes of the last frames, in turn.
+    means: [u32; STEADY_FRAMES],
 }
 
 impl Vad {
@@ -74,6 +85,8 @@ impl Vad {
             voiced: 0,
             last_voiced: 0,
             inaudible: 0,
+            loudness: 0,
+            means: [0; STEADY_FRAMES],
         }
     }
 
@@ -101,20 +114,36 @@ impl Vad {
     }
 
     fn probability(&mut self) -> f32 {
+        let mean = mean(&self.frame);
+        self.means[self.frames as usize % STEADY_FRAMES] = mean;
         let peak = self.frame.iter().map(|sample| sample.unsigned_abs()).max().unwrap_or(0);
-        if peak >= AUDIBLE {
-            if self.inaudible > REST_AFTER {
-                self.detector.reset();
+        if peak < AUDIBLE {
+            self.inaudible = self.inaudible.saturating_add(1);
+            if self.inaudible <= REST_AFTER {
+                // Its memory still holds the sound before.
+                self.detector.predict_i16(&self.frame);
             }
-            self.inaudible = 0;
-            return self.detector.predict_i16(&self.frame);
+            return 0.0;
         }
-        self.inaudible = self.inaudible.saturating_add(1);
-        if self.inaudible <= REST_AFTER {
-            // Its memory still holds the sound before.
-            self.detector.predict_i16(&self.frame);
+        if self.inaudible > REST_AFTER {
+            self.detector.reset();
         }
-        0.0
+        self.inaudible = 0;
+        let probability = self.detector.predict_i16(&self.frame);
+        self.loudness -= self.loudness / 180;
+        if mean * FALL * FALL < self.loudness || self.is_steady() {
+            return 0.0;
+        }
+        if probability >= ENTER {
+            self.loudness = self.loudness.max(mean * FALL);
+        }
+        probability
+    }
+
+    /// Whether loudness stayed within 4 dB for half a second, which no voice does.
+    fn is_steady(&self) -> bool {
+        let (low, high) = self.means.iter().fold((u32::MAX, 0), |(low, high), mean| (low.min(*mean), high.max(*mean)));
+        high * 5 < low * 8
     }
 
     /// One decision. Apart from the network so that the rules can be tested with plain numbers.
@@ -159,6 +188,10 @@ impl Vad {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::audio::level::mix;
+    use crate::audio::resample::{HighBand, Upsampler};
+    use crate::audio::sample::{Random, speech_narrow, speech_wide, tone};
+    use crate::codec::g711::{decode_mu, encode_mu};
 
     /// Decides on one probability per character: `#` speech, `+` between the thresholds, `.` nothing.
     fn events(frames: &str) -> Vec<VadEvent> {
@@ -196,5 +229,76 @@ mod tests {
     fn running_speech_holds_at_a_lower_probability() {
         assert_eq!(events("+++++++++"), []);
         assert_eq!(events("#####++++++++++++++++++++++++++").len(), 1);
+    }
+
+    /// What a whole recording brings, in 20 ms frames.
+    fn heard(samples: &[i16]) -> Vec<VadEvent> {
+        let mut vad = Vad::new(VadTimes::default());
+        let mut events = Vec::new();
+        for frame in samples.chunks(320) {
+            vad.run(frame, |event| events.push(event));
+        }
+        events
+    }
+
+    fn raised(narrow: &[i16]) -> Vec<i16> {
+        let mut wide = vec![0; narrow.len() * 2];
+        Upsampler::new(HighBand::Folded).run(narrow, &mut wide);
+        wide
+    }
+
+    /// As the far end of a G.711 leg is heard.
+    fn companded(samples: &[i16], shift: u32) -> Vec<i16> {
+        samples.iter().map(|sample| decode_mu(encode_mu(sample >> shift))).collect()
+    }
+
+    /// Two people speak, from 0.70 to 5.20 s and from 5.49 to 9.42 s. A pause inside a sentence (there is one at 4.5 s) may
+    /// be told too.
+    fn is_two_speakers(events: &[VadEvent]) -> bool {
+        let change = events.windows(2).any(|pair| {
+            matches!(pair, [VadEvent::Ended { at_ms: 5_050..=5_260 }, VadEvent::Started { at_ms: 5_440..=5_560 }])
+        });
+        let bounds = matches!(
+            events,
+            [VadEvent::Started { at_ms: 670..=820 }, .., VadEvent::Ended { at_ms: 9_300..=9_480 }]
+        );
+        change && bounds && events.len() <= 6
+    }
+
+    #[test]
+    fn two_speakers_are_found_on_wideband_and_narrowband_legs() {
+        let wide = heard(&speech_wide());
+        let narrow = heard(&raised(&companded(&speech_narrow(), 0)));
+        assert!(is_two_speakers(&wide), "{wide:?}");
+        assert!(is_two_speakers(&narrow), "{narrow:?}");
+    }
+
+    #[test]
+    fn a_quiet_line_is_heard_too() {
+        let quiet = heard(&raised(&companded(&speech_narrow(), 5)));
+        assert!(is_two_speakers(&quiet), "30 dB down: {quiet:?}");
+    }
+
+    #[test]
+    fn tones_and_line_noise_are_nobody() {
+        for (low, high) in [(350.0, 440.0), (440.0, 480.0), (480.0, 620.0), (425.0, 425.0), (1_000.0, 1_000.0)] {
+            let mut samples = tone(low, 3_000.0, 16_000.0, 0, 80_000);
+            mix(&tone(high, 3_000.0, 16_000.0, 0, 80_000), &mut samples);
+            let events = heard(&samples);
+            // The network may be taken in at first, but not for long and not again.
+            let settled = matches!(events[..], [] | [VadEvent::Started { .. }, VadEvent::Ended { at_ms: 0..=600 }]);
+            assert!(settled, "{low} and {high} Hz: {events:?}");
+        }
+        assert_eq!(heard(&Random(7).noise(300, 80_000)), []);
+        assert_eq!(heard(&vec![0; 80_000]), []);
+    }
+
+    #[test]
+    fn speech_over_noise_begins_and_ends() {
+        let mut samples = speech_wide();
+        let mut random = Random(9);
+        mix(&random.noise(400, samples.len()), &mut samples);
+        let events = heard(&samples);
+        assert!(matches!(events[..], [VadEvent::Started { at_ms: 670..=820 }, .., VadEvent::Ended { at_ms: 9_300..=9_600 }]), "{events:?}");
     }
 }

@@ -115,3 +115,91 @@ fn decode_with(decode: fn(u8) -> i16, payload: &[u8], out: &mut [i16]) -> usize 
     }
     payload.len().min(out.len())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audio::sample::{Random, speech_narrow, speech_wide, tone};
+    use proptest::prelude::*;
+
+    fn through(codec: Codec, samples: &[i16]) -> Vec<i16> {
+        let (mut encoder, mut decoder) = (Encoder::new(codec), Decoder::new(codec));
+        let mut all = Vec::new();
+        let (mut payload, mut out) = (Vec::new(), [0; DECODED_MAX]);
+        for frame in samples.chunks(codec.rate().frame()) {
+            payload.clear();
+            encoder.encode(frame, &mut payload);
+            assert_eq!(payload.len(), frame.len() / codec.samples_per_octet());
+            let count = decoder.decode(&payload, &mut out);
+            all.extend_from_slice(&out[..count]);
+        }
+        all
+    }
+
+    /// Signal to noise in decibels, at the delay where the two are most alike.
+    fn snr(sent: &[i16], heard: &[i16]) -> (usize, f64) {
+        let power = |samples: &mut dyn Iterator<Item = f64>| samples.map(|sample| sample * sample).sum::<f64>().max(1.0);
+        (0..40)
+            .map(|delay| {
+                let signal = power(&mut sent.iter().map(|sample| f64::from(*sample)));
+                let noise = power(&mut sent.iter().zip(&heard[delay..]).map(|(sent, heard)| f64::from(*sent) - f64::from(*heard)));
+                (delay, 10.0 * (signal / noise).log10())
+            })
+            .fold((0, f64::MIN), |best, next| if next.1 > best.1 { next } else { best })
+    }
+
+    #[test]
+    fn speech_survives_every_codec() {
+        for (codec, samples, least) in [
+            (Codec::Pcmu, speech_narrow(), 35.0),
+            (Codec::Pcma, speech_narrow(), 35.0),
+            (Codec::G722, speech_wide(), 20.0),
+        ] {
+            let (_, snr) = snr(&samples, &through(codec, &samples));
+            assert!(snr > least, "{codec:?}: {snr:.1} dB");
+        }
+    }
+
+    #[test]
+    fn g722_carries_both_bands_22_samples_late() {
+        for (hz, least) in [(400.0, 30.0), (2_500.0, 22.0), (6_000.0, 12.0)] {
+            let samples = tone(hz, 8_000.0, 16_000.0, 0, 16_000);
+            let (_, snr) = snr(&samples[..15_000], &through(Codec::G722, &samples));
+            assert!(snr > least, "{hz} Hz: {snr:.1} dB");
+        }
+        let noise = Random(3).noise(8_000, 3_200);
+        assert_eq!(snr(&noise[..3_000], &through(Codec::G722, &noise)).0, 22);
+    }
+
+    #[test]
+    fn silence_is_the_codes_that_trunks_expect() {
+        for (codec, code) in [(Codec::Pcmu, 0xff), (Codec::Pcma, 0xd5)] {
+            let mut payload = Vec::new();
+            Encoder::new(codec).encode(&[0; 160], &mut payload);
+            assert_eq!(payload, [code; 160]);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_payload_decodes(payloads in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..PAYLOAD_MAX + 9), 0..8)) {
+            for codec in [Codec::Pcmu, Codec::Pcma, Codec::G722] {
+                let mut decoder = Decoder::new(codec);
+                let mut out = [0; DECODED_MAX];
+                for payload in &payloads {
+                    let count = decoder.decode(payload, &mut out);
+                    prop_assert_eq!(count, (payload.len() * codec.samples_per_octet()).min(DECODED_MAX));
+                }
+            }
+        }
+
+        #[test]
+        fn any_samples_encode(samples in proptest::collection::vec(any::<i16>(), 320)) {
+            for codec in [Codec::Pcmu, Codec::Pcma, Codec::G722] {
+                let mut payload = Vec::new();
+                Encoder::new(codec).encode(&samples, &mut payload);
+                prop_assert_eq!(payload.len(), 320 / codec.samples_per_octet());
+            }
+        }
+    }
+}

@@ -9,7 +9,7 @@ use crate::io::Codec;
 
 use super::jitter::{Buffer, Carried, Delay, Put};
 use super::session::units;
-use super::{UNITS_PER_FRAME, UNITS_PER_MS};
+use super::UNITS_PER_MS;
 
 /// Waiting longer than the target by this much: a silent frame is left out.
 const SLACK_LONG: i64 = 15 * UNITS_PER_MS as i64;
