@@ -1,1 +1,5 @@
-//! Stories.
+//! Product stories: one binary, one story a file.
+#![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
+
+mod openai_model;
+mod support;

@@ -3,9 +3,12 @@
 //! A vendor's types never leave its own file. A fallback is itself a provider made of providers. Everything is
 //! streaming: audio in, words out; words in, audio out. Every stream is bounded; dropping it stops the work behind it.
 
+pub mod breaker;
 pub mod espeak;
 pub mod fallback;
 pub mod flite;
+pub mod local;
+pub mod openai;
 pub mod pocketsphinx;
 mod process;
 pub mod wav;
