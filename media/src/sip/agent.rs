@@ -1,46 +1,339 @@
 //! The user agent: calls over UDP, as server and as client, on virtual time.
+//!
+//! Everything that a peer can make us keep is bounded by [`AgentConfig`]. Requests that need no memory are answered without
+//! any (RFC 3261 section 8.2.7): refusals before a call exists, OPTIONS, and CANCEL.
 
+mod call;
+mod callee;
+mod caller;
+mod refuse;
+mod session;
 mod types;
 
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 pub use types::{
     AgentCommand, AgentConfig, AgentEnd, AgentEvent, AgentInput, AgentOutput, Caller, DialogId, Invite, InviteError,
 };
 
+use self::call::{Call, MergeKey};
+use super::dialog::{Dialog, DialogKey};
+use super::header::{NameAddr, Params, Via};
+use super::message::{Head, Message, Method, Request, Response};
+use super::parse::{self, Unreadable};
+use super::sdp::Sdp;
+use super::timers::Timers;
+use super::tokens::Tokens;
+use super::transaction::{Received, Transactions, TxId, TxOutput, reply_address, stamp};
+use super::uri::{Uri, bracketed};
+
 /// How long a call may stay unanswered, in either direction, before it is given up: the Timer C of RFC 3261 section 16.6.
 pub const RING_MAX: Duration = Duration::from_secs(180);
+/// The most branches of a forked call that are followed; the 200 of a further one is acknowledged and ended.
+pub const FORKS_MAX: usize = 8;
+/// What `Retry-After` says in a 503, in seconds.
+const RETRY_AFTER_S: u32 = 5;
+/// The methods that we speak.
+const ALLOW: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, PRACK, UPDATE";
+/// The bodies that we read.
+const ACCEPT: &str = "application/sdp, application/dtmf-relay, application/dtmf";
 
 /// A SIP user agent on one UDP socket.
 #[derive(Debug)]
 pub struct UserAgent {
     config: AgentConfig,
+    tokens: Tokens,
+    transactions: Transactions,
+    calls: BTreeMap<DialogId, Call>,
+    last: u64,
+    /// Which call a request within a dialog belongs to.
+    dialogs: HashMap<DialogKey, DialogId>,
+    /// Which call an INVITE transaction belongs to, ours or the far end's.
+    invites: HashMap<TxId, DialogId>,
+    /// The INVITEs of incoming calls, to tell one that comes by a second way (RFC 3261 section 8.2.2.2).
+    incoming: HashSet<MergeKey>,
+    timers: Timers<DialogId>,
+    outputs: VecDeque<AgentOutput>,
+    dropped: u64,
 }
 
 impl UserAgent {
     /// An agent with no calls.
     pub fn new(config: AgentConfig) -> Self {
-        Self { config }
+        Self {
+            tokens: Tokens::new(config.seed),
+            transactions: Transactions::new(config.transactions_max),
+            config,
+            calls: BTreeMap::new(),
+            last: 0,
+            dialogs: HashMap::new(),
+            invites: HashMap::new(),
+            incoming: HashSet::new(),
+            timers: Timers::default(),
+            outputs: VecDeque::new(),
+            dropped: 0,
+        }
     }
 
     /// Takes one input. Drain [`Self::poll`] after it.
-    pub fn handle(&mut self, _input: AgentInput<'_>, _now: Instant) {}
-
-    /// Places a call. The INVITE is among the outputs; `Accepted`, `Ended` and others tell how it goes.
-    ///
-    /// # Errors
-    /// When the address is not a SIP URI or the agent is full.
-    pub fn invite(&mut self, invite: Invite, _now: Instant) -> Result<DialogId, InviteError> {
-        Err(InviteError::Full { calls: 0, max: self.config.dialogs_max + usize::from(invite.uri.is_empty()) })
+    pub fn handle(&mut self, input: AgentInput<'_>, now: Instant) {
+        match input {
+            AgentInput::Datagram { remote, bytes } => self.datagram(remote, bytes, now),
+            AgentInput::Command(command) => self.command(command, now),
+            AgentInput::Wake => {
+                self.transactions.wake(now);
+                self.drain_transactions(now);
+                while let Some(dialog) = self.timers.due(now) {
+                    self.call_timer(dialog, now);
+                }
+            }
+        }
+        self.drain_transactions(now);
     }
 
     /// The next output, until `None`.
     pub fn poll(&mut self) -> Option<AgentOutput> {
-        None
+        self.outputs.pop_front()
     }
 
     /// When the agent wants to be woken.
     pub fn next_wake(&self) -> Option<Instant> {
-        None
+        self.transactions.next_wake().into_iter().chain(self.timers.next()).min()
     }
+
+    /// Calls and transactions now, ones that are only waiting for stray messages included.
+    pub fn load(&self) -> (usize, usize) {
+        (self.calls.len(), self.transactions.len())
+    }
+
+    /// Datagrams that were no SIP, or no SIP that belongs to anything, since the start.
+    pub fn dropped(&self) -> u64 {
+        self.dropped
+    }
+
+    fn datagram(&mut self, remote: SocketAddr, bytes: &[u8], now: Instant) {
+        match parse::message(bytes) {
+            Ok(Message::Request(mut request)) => {
+                stamp(&mut request, remote);
+                if self.transactions.receive_request(&request, now) == Received::New {
+                    self.request(request, remote, now);
+                }
+            }
+            Ok(Message::Response(response)) => {
+                if !self.transactions.receive_response(&response, now) {
+                    self.dropped += 1;
+                }
+            }
+            Err(Unreadable::Request(bad)) => {
+                let tag = self.tokens.derived_tag(bytes);
+                self.transmit(remote, bad.response(&tag));
+            }
+            Err(Unreadable::Dropped(_)) => self.dropped += 1,
+            Err(Unreadable::KeepAlive) => {}
+        }
+    }
+
+    fn request(&mut self, request: Request, remote: SocketAddr, now: Instant) {
+        match request.method {
+            Method::Ack => self.ack(&request, now),
+            Method::Cancel => self.cancel(&request, remote, now),
+            _ => {
+                if let Some(refusal) = refuse::before_dialog(&request) {
+                    self.reply(&request, remote, refusal);
+                } else if request.head.to.tag().is_some() {
+                    self.in_dialog(request, remote, now);
+                } else {
+                    match request.method {
+                        Method::Invite => self.incoming(request, remote, now),
+                        Method::Options => self.options(&request, None, remote, now),
+                        _ => self.reply(&request, remote, Response::to(&request, 481, "")),
+                    }
+                }
+            }
+        }
+    }
+
+    fn command(&mut self, command: AgentCommand, now: Instant) {
+        match command {
+            AgentCommand::Ring { dialog } => self.ring(dialog, now),
+            AgentCommand::Accept { dialog, sdp } => self.accept(dialog, &sdp, now),
+            AgentCommand::Reject { dialog, status, reason } => self.reject(dialog, status, &reason, now),
+            AgentCommand::Hangup { dialog } => self.hangup(dialog, now),
+            AgentCommand::AnswerOffer { dialog, sdp } => self.answer_offer(dialog, sdp.as_ref(), now),
+        }
+    }
+
+    fn drain_transactions(&mut self, now: Instant) {
+        while let Some(output) = self.transactions.poll() {
+            match output {
+                TxOutput::Transmit { remote, bytes } => self.transmit(remote, bytes),
+                TxOutput::Response { tx, response } => {
+                    if let Some(dialog) = self.invites.get(&tx).copied() {
+                        self.invite_response(dialog, &response, now);
+                    }
+                }
+                TxOutput::Timeout { tx } => {
+                    if let Some(dialog) = self.invites.get(&tx).copied() {
+                        self.end(dialog, AgentEnd::Timeout);
+                    }
+                }
+                TxOutput::Gone { tx } => {
+                    if let Some(dialog) = self.invites.remove(&tx) {
+                        if let Some(call) = self.calls.get_mut(&dialog) {
+                            call.transaction_gone(tx);
+                        }
+                        self.forget_if_over(dialog);
+                    }
+                }
+            }
+        }
+    }
+
+    fn call_timer(&mut self, dialog: DialogId, now: Instant) {
+        let Some(call) = self.calls.get(&dialog) else { return };
+        if call.awaited.is_some() {
+            self.ack_is_late(dialog, now);
+        } else if call.ring_until.is_some_and(|until| until <= now) {
+            self.rang_out(dialog, now);
+        }
+        self.arm(dialog);
+    }
+
+    // What the parts below share.
+
+    fn transmit(&mut self, remote: SocketAddr, bytes: Vec<u8>) {
+        self.outputs.push_back(AgentOutput::Transmit { remote, bytes });
+    }
+
+    fn event(&mut self, event: AgentEvent) {
+        self.outputs.push_back(AgentOutput::Event(event));
+    }
+
+    fn next_dialog(&mut self) -> DialogId {
+        self.last += 1;
+        DialogId(self.last)
+    }
+
+    fn is_full(&self) -> bool {
+        self.calls.len() >= self.config.dialogs_max || self.transactions.is_full()
+    }
+
+    /// Replies without a transaction. The tag is the same for every retransmission of the request.
+    fn reply(&mut self, request: &Request, remote: SocketAddr, response: Response) {
+        let Head { via, call_id, cseq, .. } = &request.head;
+        let same = format!("{call_id} {cseq} {}", via.first().and_then(|via| via.params.get("branch")).unwrap_or_default());
+        let tag = self.tokens.derived_tag(same.as_bytes());
+        let response = response.tagged(&tag).with("Server", self.config.user_agent.clone());
+        self.transmit(reply_address(request.head.top_via(), remote), response.encode());
+    }
+
+    /// Replies within a transaction, or without one when the table was full.
+    fn respond(&mut self, request: &Request, tx: Option<TxId>, remote: SocketAddr, response: Response, now: Instant) {
+        match tx {
+            Some(tx) => {
+                let response = response.with("Server", self.config.user_agent.clone());
+                self.transactions.respond(tx, &response, now);
+            }
+            None => self.reply(request, remote, response),
+        }
+    }
+
+    fn options(&mut self, request: &Request, tx: Option<TxId>, remote: SocketAddr, now: Instant) {
+        let response = Response::to(request, 200, "")
+            .with("Contact", self.contact("").to_string())
+            .with("Allow", ALLOW)
+            .with("Accept", ACCEPT)
+            .with("Accept-Encoding", "identity")
+            .with("Supported", "");
+        self.respond(request, tx, remote, response, now);
+    }
+
+    /// Our Contact.
+    fn contact(&self, user: &str) -> NameAddr {
+        NameAddr::new(Uri::sip(user, self.config.local))
+    }
+
+    fn via(&mut self) -> Via {
+        let mut params = Params::default();
+        params.set("branch", self.tokens.branch());
+        // An empty rport asks for answers to the port that this comes from (RFC 3581 section 3).
+        params.push("rport", None).expect("two parameters are under the limit");
+        Via {
+            version: "2.0".into(),
+            transport: "UDP".into(),
+            host: bracketed(self.config.local.ip()),
+            port: Some(self.config.local.port()),
+            params,
+        }
+    }
+
+    /// Sends a request of ours within a dialog; without a transaction when the table is full.
+    fn send_within(&mut self, mut request: Request, remote: SocketAddr, now: Instant) {
+        request.head.via.push(self.via());
+        request.head.push("User-Agent", self.config.user_agent.clone());
+        if self.transactions.is_full() {
+            self.transmit(remote, request.encode());
+        } else {
+            self.transactions.send(request, remote, now);
+        }
+    }
+
+    fn send_bye(&mut self, dialog: &mut Dialog, now: Instant) {
+        let bye = dialog.request(Method::Bye);
+        self.send_within(bye, dialog.next_hop(), now);
+    }
+
+    fn arm(&mut self, dialog: DialogId) {
+        let at = self.calls.get(&dialog).and_then(Call::next_wake);
+        self.timers.set(dialog, at);
+    }
+
+    /// Tells the end, once, and lets the call go unless stray messages still have to be answered for it.
+    fn end(&mut self, dialog: DialogId, cause: AgentEnd) {
+        let Some(call) = self.calls.get_mut(&dialog) else { return };
+        call.ring_until = None;
+        if !call.ended {
+            call.ended = true;
+            self.event(AgentEvent::Ended { dialog, cause });
+        }
+        self.forget_if_over(dialog);
+    }
+
+    fn forget_if_over(&mut self, dialog: DialogId) {
+        let Some(call) = self.calls.get(&dialog) else { return };
+        if !call.is_over() {
+            self.arm(dialog);
+            return;
+        }
+        let Some(call) = self.calls.remove(&dialog) else { return };
+        self.timers.set(dialog, None);
+        for known in call.dialog.iter().chain(call.early.iter().map(|early| &early.dialog)) {
+            self.dialogs.remove(&known.key());
+        }
+        if let Some(key) = call.merge_key {
+            self.incoming.remove(&key);
+        }
+        for tx in call.invite_tx.into_iter().chain(call.offer.map(|offer| offer.tx)) {
+            self.invites.remove(&tx);
+        }
+    }
+}
+
+/// The description in a body. `Err` when there is a body that cannot be read as one.
+fn description(head: &Head, body: &[u8]) -> Result<Option<Sdp>, String> {
+    if body.is_empty() {
+        return Ok(None);
+    }
+    match head.content_type().as_deref() {
+        Some("application/sdp") => Sdp::parse(body).map(Some).map_err(|error| error.to_string()),
+        _ => Err("body is not application/sdp".into()),
+    }
+}
+
+/// Puts a description into a body.
+fn describe(response: &mut Response, sdp: &Sdp) {
+    response.head.push("Content-Type", "application/sdp");
+    response.body = sdp.to_string().into_bytes();
 }

@@ -6,7 +6,7 @@ use std::time::Instant;
 use crate::sip::sdp::Sdp;
 
 /// How a user agent presents itself and how much it takes on.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct AgentConfig {
     /// Address that goes into Via and Contact: where peers reach our SIP socket (the advertised one behind NAT).
     pub local: SocketAddr,
@@ -18,6 +18,19 @@ pub struct AgentConfig {
     pub transactions_max: usize,
     /// Secret from which tags, branches and Call-IDs are made; new for every process.
     pub seed: [u8; 32],
+}
+
+/// Shows all but the seed: who knows it can end every call.
+impl std::fmt::Debug for AgentConfig {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { local, user_agent, dialogs_max, transactions_max, seed: _ } = self;
+        f.debug_struct("AgentConfig")
+            .field("local", local)
+            .field("user_agent", user_agent)
+            .field("dialogs_max", dialogs_max)
+            .field("transactions_max", transactions_max)
+            .finish_non_exhaustive()
+    }
 }
 
 /// One call of the agent. Never used twice in the life of an agent.
@@ -121,7 +134,7 @@ pub enum AgentEvent {
         /// When the INVITE came in.
         received: Instant,
     },
-    /// The far end rings (180 or another 18x without a description).
+    /// The far end rings (180). Told once.
     Ringing {
         /// Which call.
         dialog: DialogId,

@@ -1,0 +1,154 @@
+//! What the agent remembers of one call.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use crate::sip::dialog::Dialog;
+use crate::sip::message::Request;
+use crate::sip::sdp::Sdp;
+use crate::sip::transaction::TxId;
+
+/// Where a call stands.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Phase {
+    /// The far end's INVITE is not answered.
+    Ringing,
+    /// Our INVITE is not answered.
+    Calling,
+    /// A 200 went out or came in.
+    Up,
+}
+
+/// Call-ID, From tag and number of an INVITE: the same whichever way it takes.
+pub(super) type MergeKey = (String, String, u32);
+
+/// One call, from its INVITE until nothing about it can come any more.
+#[derive(Debug)]
+pub(super) struct Call {
+    pub phase: Phase,
+    /// `Ended` has been told; what is left waits for stray messages.
+    pub ended: bool,
+    /// The dialog; none while our INVITE has no final response.
+    pub dialog: Option<Dialog>,
+    /// Our INVITE's transaction, until it is gone; the far end's, until we answer.
+    pub invite_tx: Option<TxId>,
+    /// The INVITE that began the call.
+    pub invite: Request,
+    /// Where the INVITE came from or went.
+    pub remote: SocketAddr,
+    /// How the INVITE of an incoming call is indexed.
+    pub merge_key: Option<MergeKey>,
+    /// Until when it may ring.
+    pub ring_until: Option<Instant>,
+    /// The ACK that our 200 waits for.
+    pub awaited: Option<AwaitedAck>,
+    /// A re-INVITE or UPDATE that is not answered.
+    pub offer: Option<PendingOffer>,
+    /// Early dialogs of our INVITE.
+    pub early: Vec<EarlyDialog>,
+    /// `Ringing` has been told.
+    pub rang: bool,
+    /// A provisional response to our INVITE came: it can be cancelled.
+    pub provisional: bool,
+    /// How far the cancelling of our INVITE is.
+    pub cancel: Cancel,
+    /// What acknowledged each 200 to our INVITE, to be sent again with every repeated 200.
+    pub acks: Vec<SentAck>,
+}
+
+/// Cancelling our INVITE waits for a provisional response (RFC 3261 section 9.1).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Cancel {
+    No,
+    Wanted,
+    Sent,
+}
+
+/// A 200 that is repeated until its ACK comes (RFC 3261 section 13.3.1.4).
+#[derive(Debug)]
+pub(super) struct AwaitedAck {
+    pub tx: TxId,
+    pub cseq: u32,
+    /// When to repeat, and the wait after that.
+    pub again: Instant,
+    pub wait: Duration,
+    pub until: Instant,
+    /// The 200 carried our offer, so the ACK brings the answer.
+    pub brings_answer: bool,
+    /// The first INVITE's: until it comes, we must not send BYE (section 15).
+    pub first: bool,
+    /// We have hung up meanwhile: BYE follows the ACK.
+    pub bye_after: bool,
+}
+
+/// A re-INVITE or UPDATE that the engine has to answer.
+#[derive(Debug)]
+pub(super) struct PendingOffer {
+    pub tx: TxId,
+    pub request: Request,
+    pub remote: SocketAddr,
+}
+
+/// A dialog that a provisional response made.
+#[derive(Debug)]
+pub(super) struct EarlyDialog {
+    pub dialog: Dialog,
+    /// The last reliable provisional response taken (RFC 3262).
+    pub rseq: Option<u32>,
+    /// The answer, where it came reliably: the 200 need not repeat it.
+    pub answer: Option<Sdp>,
+}
+
+/// An ACK to a 200.
+#[derive(Debug)]
+pub(super) struct SentAck {
+    pub remote_tag: String,
+    pub remote: SocketAddr,
+    pub bytes: Vec<u8>,
+}
+
+impl Call {
+    /// A call that begins with this INVITE.
+    pub fn new(phase: Phase, invite: Request, remote: SocketAddr, ring_until: Instant) -> Self {
+        Self {
+            phase,
+            ended: false,
+            dialog: None,
+            invite_tx: None,
+            invite,
+            remote,
+            merge_key: None,
+            ring_until: Some(ring_until),
+            awaited: None,
+            offer: None,
+            early: Vec::new(),
+            rang: false,
+            provisional: false,
+            cancel: Cancel::No,
+            acks: Vec::new(),
+        }
+    }
+
+    /// Whether nothing is left to wait for.
+    pub fn is_over(&self) -> bool {
+        let waits_for_strays = self.phase != Phase::Ringing && self.invite_tx.is_some();
+        self.ended && !waits_for_strays && self.awaited.is_none()
+    }
+
+    pub fn next_wake(&self) -> Option<Instant> {
+        let awaited = self.awaited.as_ref().map(|awaited| awaited.again.min(awaited.until));
+        awaited.into_iter().chain(self.ring_until).min()
+    }
+
+    pub fn transaction_gone(&mut self, tx: TxId) {
+        if self.invite_tx == Some(tx) {
+            self.invite_tx = None;
+        }
+    }
+
+    /// The dialog with this remote tag, early ones included.
+    pub fn dialog_with(&mut self, remote_tag: &str) -> Option<&mut Dialog> {
+        let early = self.early.iter_mut().map(|early| &mut early.dialog);
+        self.dialog.iter_mut().chain(early).find(|dialog| dialog.remote.tag().unwrap_or_default() == remote_tag)
+    }
+}

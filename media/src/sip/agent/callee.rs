@@ -1,0 +1,193 @@
+//! Calls that come in: INVITE, 100, 180, 200 until ACK, refusals, CANCEL.
+
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use super::call::{AwaitedAck, Call, Phase};
+use super::{
+    ALLOW, AgentEnd, AgentEvent, Caller, DialogId, RETRY_AFTER_S, RING_MAX, UserAgent, describe, description,
+};
+use crate::sip::dialog::Dialog;
+use crate::sip::message::{Head, Request, Response};
+use crate::sip::sdp::Sdp;
+use crate::sip::transaction::{T1, T2, TIMEOUT, TxId, after};
+use crate::sip::uri::Uri;
+
+impl UserAgent {
+    /// An INVITE outside of any dialog.
+    pub(super) fn incoming(&mut self, request: Request, remote: SocketAddr, now: Instant) {
+        let head = &request.head;
+        let merge_key = (head.call_id.clone(), head.from.tag().unwrap_or_default().to_owned(), head.cseq.number);
+        let refusal = if self.incoming.contains(&merge_key) {
+            // The same call came by another way (section 8.2.2.2).
+            Some(Response::to(&request, 482, ""))
+        } else if self.is_full() {
+            Some(Response::to(&request, 503, "").with("Retry-After", RETRY_AFTER_S.to_string()))
+        } else {
+            None
+        };
+        if let Some(refusal) = refusal {
+            return self.reply(&request, remote, refusal);
+        }
+        let offer = match description(head, &request.body) {
+            Ok(offer) => offer,
+            Err(why) => return self.reply(&request, remote, bad_description(&request, &why)),
+        };
+        let tag = self.tokens.tag();
+        let Some(dialog) = Dialog::callee(&request, &tag, remote) else {
+            let refusal = Response::to(&request, 400, "Contact or Record-Route cannot be read");
+            return self.reply(&request, remote, refusal);
+        };
+        let Some(tx) = self.transactions.open(&request, remote) else { return };
+        self.transactions.respond(tx, &Response::to(&request, 100, ""), now);
+        let id = self.next_dialog();
+        let event = AgentEvent::Incoming { dialog: id, caller: caller(&request), remote, offer, received: now };
+        self.dialogs.insert(dialog.key(), id);
+        self.incoming.insert(merge_key.clone());
+        self.invites.insert(tx, id);
+        let mut call = Call::new(Phase::Ringing, request, remote, now + RING_MAX);
+        call.dialog = Some(dialog);
+        call.invite_tx = Some(tx);
+        call.merge_key = Some(merge_key);
+        self.calls.insert(id, call);
+        self.arm(id);
+        self.event(event);
+    }
+
+    pub(super) fn ring(&mut self, dialog: DialogId, now: Instant) {
+        if let Some((tx, response)) = self.final_or_ringing(dialog, 180, "") {
+            self.transactions.respond(tx, &response, now);
+        }
+    }
+
+    pub(super) fn accept(&mut self, dialog: DialogId, sdp: &Sdp, now: Instant) {
+        let Some((tx, mut response)) = self.final_or_ringing(dialog, 200, "") else { return };
+        describe(&mut response, sdp);
+        self.transactions.respond(tx, &response, now);
+        let Some(call) = self.calls.get_mut(&dialog) else { return };
+        call.phase = Phase::Up;
+        call.ring_until = None;
+        call.invite_tx = None;
+        let cseq = call.invite.head.cseq.number;
+        let brings_answer = call.invite.body.is_empty();
+        call.awaited = Some(AwaitedAck::new(tx, cseq, brings_answer, true, now));
+        self.arm(dialog);
+    }
+
+    pub(super) fn reject(&mut self, dialog: DialogId, status: u16, reason: &str, now: Instant) {
+        let status = if (300..700).contains(&status) { status } else { 500 };
+        // A reason phrase ends with its line; what would begin a new one is not part of it.
+        let reason: String = reason.chars().filter(|letter| !letter.is_control()).collect();
+        if let Some((tx, response)) = self.final_or_ringing(dialog, status, &reason) {
+            self.transactions.respond(tx, &response, now);
+            self.end(dialog, AgentEnd::Rejected(status));
+        }
+    }
+
+    /// A response to an INVITE that is not answered, with what 18x and 2xx need (section 12.1.1).
+    fn final_or_ringing(&self, dialog: DialogId, status: u16, reason: &str) -> Option<(TxId, Response)> {
+        let call = self.calls.get(&dialog).filter(|call| call.phase == Phase::Ringing && !call.ended)?;
+        let tag = call.dialog.as_ref()?.local.tag()?;
+        let mut response =
+            Response::to(&call.invite, status, reason).tagged(tag).with("Server", self.config.user_agent.clone());
+        if status < 300 {
+            let contact = self.contact(&call.invite.uri.user()).to_string();
+            response = within(&call.invite, response).with("Contact", contact).with("Allow", ALLOW);
+        }
+        Some((call.invite_tx?, response))
+    }
+
+    /// CANCEL gets its 200 whatever has become of the INVITE, as long as that is known (section 9.2).
+    pub(super) fn cancel(&mut self, request: &Request, remote: SocketAddr, now: Instant) {
+        let Some(tx) = self.transactions.cancelled(request) else {
+            return self.reply(request, remote, Response::to(request, 481, ""));
+        };
+        let dialog = self.invites.get(&tx).copied();
+        let call = dialog.and_then(|dialog| self.calls.get(&dialog));
+        let tag = call.and_then(|call| call.dialog.as_ref()?.local.tag().map(str::to_owned));
+        let mut response = Response::to(request, 200, "");
+        if let Some(tag) = tag {
+            response = response.tagged(&tag);
+        }
+        self.reply(request, remote, response);
+        let Some(dialog) = dialog else { return };
+        if let Some((tx, response)) = self.final_or_ringing(dialog, 487, "") {
+            self.transactions.respond(tx, &response, now);
+            self.end(dialog, AgentEnd::Cancelled);
+        } else {
+            self.cancel_offer(dialog, tx, now);
+        }
+    }
+
+    /// The timer of a 200 whose ACK has not come.
+    pub(super) fn ack_is_late(&mut self, dialog: DialogId, now: Instant) {
+        let Some(call) = self.calls.get_mut(&dialog) else { return };
+        let Some(awaited) = &mut call.awaited else { return };
+        if awaited.until > now {
+            if awaited.again <= now {
+                awaited.again = after(awaited.again, awaited.wait, now);
+                awaited.wait = (awaited.wait * 2).min(T2);
+                self.transactions.repeat(awaited.tx);
+            }
+            return;
+        }
+        call.awaited = None;
+        self.bye(dialog, AgentEnd::Timeout, now);
+    }
+
+    /// A call that nobody answered for [`RING_MAX`].
+    pub(super) fn rang_out(&mut self, dialog: DialogId, now: Instant) {
+        match self.final_or_ringing(dialog, 480, "") {
+            Some((tx, response)) => self.transactions.respond(tx, &response, now),
+            None => self.cancel_invite(dialog, now),
+        }
+        self.end(dialog, AgentEnd::Timeout);
+    }
+}
+
+impl AwaitedAck {
+    pub(super) fn new(tx: TxId, cseq: u32, brings_answer: bool, first: bool, now: Instant) -> Self {
+        Self {
+            tx,
+            cseq,
+            again: now + T1,
+            wait: T1 * 2,
+            until: now + TIMEOUT,
+            brings_answer,
+            first,
+            bye_after: false,
+        }
+    }
+}
+
+/// Copies the route that the dialog will take.
+pub(super) fn within(request: &Request, mut response: Response) -> Response {
+    for route in request.head.all("Record-Route") {
+        response.head.push("Record-Route", route);
+    }
+    response
+}
+
+/// 400 that says what is wrong with the description.
+pub(super) fn bad_description(request: &Request, why: &str) -> Response {
+    Response::to(request, 400, "Bad Session Description").with("Warning", format!("399 auricle \"{why}\""))
+}
+
+fn caller(request: &Request) -> Caller {
+    let Head { from, .. } = &request.head;
+    let anonymous = match &from.uri {
+        Uri::Sip(uri) => uri.host.eq_ignore_ascii_case("anonymous.invalid"),
+        Uri::Other { .. } => false,
+    };
+    let from_user = Some(from.uri.user()).filter(|user| !anonymous && !user.eq_ignore_ascii_case("anonymous"));
+    // `Privacy: id` (RFC 3325 section 9.3) lets a number pass between trusted servers but not to who is called.
+    let private = request.head.all("Privacy").any(|line| line.split([';', ',']).any(|value| value.trim() == "id"));
+    let identities = request.head.addresses("P-Asserted-Identity").unwrap_or_default();
+    let asserted = identities.iter().map(|identity| identity.uri.user()).find(|user| !user.is_empty());
+    Caller {
+        display_name: if from_user.is_some() { from.name() } else { String::new() },
+        from_user: from_user.unwrap_or_default(),
+        asserted: asserted.filter(|_| !private),
+        to_user: request.uri.user(),
+    }
+}

@@ -1,0 +1,55 @@
+//! What is refused before a dialog is looked at (RFC 3261 section 8.2).
+
+use super::{ACCEPT, ALLOW};
+use crate::sip::message::{Method, Request, Response};
+use crate::sip::uri::Uri;
+
+/// The refusal of a request that is wrong whatever the state; `None` when it may go on.
+pub(super) fn before_dialog(request: &Request) -> Option<Response> {
+    let refuse = |status| Response::to(request, status, "");
+    if matches!(request.method, Method::Other(_)) {
+        return Some(refuse(405).with("Allow", ALLOW));
+    }
+    // A `sips:` address promises TLS on every hop, which a datagram cannot keep.
+    let known = match &request.uri {
+        Uri::Sip(uri) => !uri.secure,
+        Uri::Other { scheme, .. } => scheme == "tel",
+    };
+    if !known {
+        return Some(refuse(416));
+    }
+    match request.head.list("Require") {
+        Some(required) if required.is_empty() => {}
+        // We have none of the extensions that a caller may require: not even 100rel as the callee.
+        Some(required) => return Some(refuse(420).with("Unsupported", required.join(", "))),
+        None => return Some(Response::to(request, 400, "Bad Require")),
+    }
+    body(request)
+}
+
+/// Refuses bodies that we cannot read, and callers that cannot read ours.
+fn body(request: &Request) -> Option<Response> {
+    let head = &request.head;
+    if head.get("Content-Encoding").is_some_and(|coding| !coding.eq_ignore_ascii_case("identity")) {
+        return Some(Response::to(request, 415, "").with("Accept-Encoding", "identity"));
+    }
+    if !matches!(request.method, Method::Invite | Method::Update) {
+        return None;
+    }
+    if !request.body.is_empty() && head.content_type().as_deref() != Some("application/sdp") {
+        return Some(Response::to(request, 415, "").with("Accept", ACCEPT));
+    }
+    let mut accepted = head.all("Accept").peekable();
+    if accepted.peek().is_some() && !accepted.any(accepts_sdp) {
+        return Some(Response::to(request, 406, "").with("Accept", ACCEPT));
+    }
+    None
+}
+
+fn accepts_sdp(line: &str) -> bool {
+    line.split(',').any(|range| {
+        let range = range.split_once(';').map_or(range, |(range, _)| range);
+        let range: String = range.chars().filter(|letter| !letter.is_whitespace()).collect();
+        ["application/sdp", "application/*", "*/*"].iter().any(|wanted| range.eq_ignore_ascii_case(wanted))
+    })
+}

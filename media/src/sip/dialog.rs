@@ -1,0 +1,193 @@
+//! Dialogs (RFC 3261 section 12): who the two ends are, how a request gets to the other one, and which numbers it carries.
+
+use std::net::{IpAddr, SocketAddr};
+
+use super::header::{CSeq, NameAddr};
+use super::message::{Head, Method, Request, Response};
+use super::uri::{Uri, numeric};
+
+/// The longest route set that is kept; a peer that names more proxies is not served.
+pub const ROUTES_MAX: usize = 32;
+
+/// What tells one dialog from another, seen from us.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct DialogKey {
+    /// Call-ID.
+    pub call_id: String,
+    /// Our tag.
+    pub local_tag: String,
+    /// The far end's tag; empty for a peer of RFC 2543 that has none.
+    pub remote_tag: String,
+}
+
+/// One end of a dialog.
+#[derive(Clone, Debug)]
+pub struct Dialog {
+    /// Call-ID.
+    pub call_id: String,
+    /// We, with our tag.
+    pub local: NameAddr,
+    /// The far end, with its tag.
+    pub remote: NameAddr,
+    /// The number of our last request.
+    pub local_cseq: u32,
+    /// The number of the far end's last request.
+    pub remote_cseq: Option<u32>,
+    /// Proxies that want to see every request, nearest first.
+    pub routes: Vec<NameAddr>,
+    /// The far end's Contact: where requests are meant for.
+    pub target: Uri,
+    /// Where the far end's messages really come from.
+    pub peer: SocketAddr,
+    /// The far end stands behind a NAT: its Contact cannot be reached, `peer` can.
+    pub natted: bool,
+}
+
+impl Dialog {
+    /// The callee's end, from the INVITE (section 12.1.1). `None` when the Contact or a Record-Route cannot be read.
+    pub fn callee(request: &Request, tag: &str, peer: SocketAddr) -> Option<Self> {
+        let head = &request.head;
+        Some(Self {
+            call_id: head.call_id.clone(),
+            local: head.to.clone().tagged(tag),
+            remote: head.from.clone(),
+            local_cseq: 0,
+            remote_cseq: Some(head.cseq.number),
+            routes: routes(head)?,
+            target: contact(head)?,
+            peer,
+            // A peer that sees another address on itself than the world does is behind a NAT.
+            natted: numeric(&head.top_via().host).is_none_or(|host| host != peer.ip()),
+        })
+    }
+
+    /// The caller's end, from our INVITE and a response with a tag (section 12.1.2). `None` when a Record-Route of the
+    /// response cannot be read. A response without a usable Contact is taken to mean the address that was called.
+    pub fn caller(invite: &Request, response: &Response, peer: SocketAddr) -> Option<Self> {
+        let mut routes = routes(&response.head)?;
+        routes.reverse();
+        Some(Self {
+            call_id: invite.head.call_id.clone(),
+            local: invite.head.from.clone(),
+            remote: response.head.to.clone(),
+            local_cseq: invite.head.cseq.number,
+            remote_cseq: None,
+            routes,
+            target: contact(&response.head).unwrap_or_else(|| invite.uri.clone()),
+            peer,
+            natted: false,
+        })
+    }
+
+    /// What tells this dialog from others.
+    pub fn key(&self) -> DialogKey {
+        DialogKey {
+            call_id: self.call_id.clone(),
+            local_tag: self.local.tag().unwrap_or_default().into(),
+            remote_tag: self.remote.tag().unwrap_or_default().into(),
+        }
+    }
+
+    /// Takes the number of a request of the far end (section 12.2.2): `false` when it is not above the last one.
+    pub fn take_cseq(&mut self, number: u32) -> bool {
+        let rises = self.remote_cseq.is_none_or(|last| number > last);
+        if rises {
+            self.remote_cseq = Some(number);
+        }
+        rises
+    }
+
+    /// Takes a new Contact from a target refresh (INVITE, UPDATE and their 2xx); one that cannot be read is left.
+    pub fn refresh(&mut self, head: &Head) {
+        if let Some(target) = contact(head) {
+            self.target = target;
+        }
+    }
+
+    /// Our next request in this dialog, without Via.
+    pub fn request(&mut self, method: Method) -> Request {
+        self.local_cseq += 1;
+        self.with_cseq(method, self.local_cseq)
+    }
+
+    /// An ACK to a 2xx: it carries the INVITE's number (section 13.2.2.4).
+    pub fn ack(&self, invite_cseq: u32) -> Request {
+        self.with_cseq(Method::Ack, invite_cseq)
+    }
+
+    fn with_cseq(&self, method: Method, number: u32) -> Request {
+        let mut request = Request {
+            uri: self.target.clone(),
+            head: Head {
+                via: Vec::new(),
+                from: self.local.clone(),
+                to: self.remote.clone(),
+                call_id: self.call_id.clone(),
+                cseq: CSeq { number, method: method.clone() },
+                fields: Vec::new(),
+            },
+            method,
+            body: Vec::new(),
+        };
+        request.head.push("Max-Forwards", "70");
+        let mut routes = self.routes.clone();
+        // A strict first proxy wants to be the Request-URI, and the target at the end of the route (section 12.2.1.1).
+        if routes.first().is_some_and(|first| !first.uri.is_loose()) {
+            request.uri = strict_target(routes.remove(0).uri);
+            routes.push(NameAddr::new(self.target.clone()));
+        }
+        for route in routes {
+            request.head.push("Route", route.to_string());
+        }
+        request
+    }
+
+    /// Where our requests go: to the first proxy or the target where that is a reachable number, else back to where the far
+    /// end's messages come from.
+    pub fn next_hop(&self) -> SocketAddr {
+        let uri = self.routes.first().map_or(&self.target, |route| &route.uri);
+        match uri.address() {
+            // The first route's number is the proxy that we talk to; a NAT in front of the far end does not matter then.
+            Some(address) if !self.routes.is_empty() => reachable(address, self.peer),
+            Some(address) if !self.natted => reachable(address, self.peer),
+            _ => self.peer,
+        }
+    }
+}
+
+/// A private or loopback address cannot be meant by somebody who talks to us from a public one.
+fn reachable(address: SocketAddr, peer: SocketAddr) -> SocketAddr {
+    let unusable = address.ip().is_unspecified() || is_private(address.ip()) && !is_private(peer.ip());
+    if unusable || address.is_ipv4() != peer.is_ipv4() { peer } else { address }
+}
+
+fn is_private(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(ip) => ip.is_private() || ip.is_loopback() || ip.is_link_local(),
+        IpAddr::V6(ip) => ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local(),
+    }
+}
+
+/// Headers and the method parameter are not allowed in a Request-URI (section 19.1.1).
+fn strict_target(uri: Uri) -> Uri {
+    match uri {
+        Uri::Sip(mut uri) => {
+            uri.headers = None;
+            Uri::Sip(uri)
+        }
+        other => other,
+    }
+}
+
+/// The one Contact; `None` when there is none, are several, or it is no SIP URI.
+pub fn contact(head: &Head) -> Option<Uri> {
+    let mut contacts = head.addresses("Contact")?.into_iter();
+    match (contacts.next()?.uri, contacts.next()) {
+        (uri @ Uri::Sip(_), None) => Some(strict_target(uri)),
+        _ => None,
+    }
+}
+
+fn routes(head: &Head) -> Option<Vec<NameAddr>> {
+    head.addresses("Record-Route").filter(|routes| routes.len() <= ROUTES_MAX)
+}

@@ -1,0 +1,317 @@
+//! The transaction layer (RFC 3261 section 17, with the accepted states of RFC 6026) over UDP: retransmission, matching, and
+//! one bounded table of all four machines.
+
+mod client;
+mod server;
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+pub use client::Client;
+pub use server::Server;
+
+use super::header::Via;
+use super::message::{Method, Request, Response};
+use super::timers::Timers;
+use super::uri::{SIP_PORT, numeric};
+
+/// The estimate of the round trip: the first retransmission waits this long.
+pub const T1: Duration = Duration::from_millis(500);
+/// The longest wait between retransmissions of non-INVITE requests and of final responses to INVITE.
+pub const T2: Duration = Duration::from_secs(4);
+/// How long a message may stay in the network.
+pub const T4: Duration = Duration::from_secs(5);
+/// 64 T1: when a transaction has failed (timers B, F, H), or nothing can come any more (D, J, L, M).
+pub const TIMEOUT: Duration = Duration::from_secs(32);
+
+/// A transaction of the table. Never used twice.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct TxId(pub u64);
+
+/// Out of the table.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum TxOutput {
+    /// Send this now.
+    Transmit {
+        /// To there.
+        remote: SocketAddr,
+        /// Its bytes.
+        bytes: Vec<u8>,
+    },
+    /// A response to a request of ours, told once; every 2xx to an INVITE is told, retransmitted or not.
+    Response {
+        /// The request's transaction.
+        tx: TxId,
+        /// The response.
+        response: Box<Response>,
+    },
+    /// No final response came to a request of ours.
+    Timeout {
+        /// The request's transaction.
+        tx: TxId,
+    },
+    /// The transaction is no more.
+    Gone {
+        /// Which.
+        tx: TxId,
+    },
+}
+
+/// What a request is to the table.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Received {
+    /// Nothing that is known: it is for the user agent, which may [`Transactions::open`] a transaction for it.
+    New,
+    /// A retransmission or an ACK to a refusal: done with.
+    Absorbed,
+}
+
+/// What matches a request to its server transaction (section 17.2.3). ACK belongs to INVITE.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+struct ServerKey {
+    branch: String,
+    sent_by: (String, u16),
+    method: Method,
+}
+
+impl ServerKey {
+    fn of(request: &Request) -> Self {
+        let method = if request.method == Method::Ack { Method::Invite } else { request.method.clone() };
+        Self::with_method(request, method)
+    }
+
+    fn with_method(request: &Request, method: Method) -> Self {
+        let head = &request.head;
+        let via = head.top_via();
+        let branch = match via.branch() {
+            Some(branch) => branch.to_owned(),
+            // A peer of RFC 2543: its branch says nothing, so the rest of the message has to.
+            None => format!(
+                "{} {} {} {} {}",
+                request.uri,
+                head.from.tag().unwrap_or_default(),
+                head.call_id,
+                head.cseq.number,
+                via.params.get("branch").unwrap_or_default()
+            ),
+        };
+        Self { branch, sent_by: (via.host.to_ascii_lowercase(), via.port.unwrap_or(SIP_PORT)), method }
+    }
+}
+
+#[derive(Debug)]
+enum Entry {
+    Client(Box<Client>, (String, Method)),
+    Server(Box<Server>, ServerKey),
+}
+
+/// All transactions of one socket.
+#[derive(Debug)]
+pub struct Transactions {
+    max: usize,
+    last: u64,
+    entries: BTreeMap<TxId, Entry>,
+    clients: HashMap<(String, Method), TxId>,
+    servers: HashMap<ServerKey, TxId>,
+    timers: Timers<TxId>,
+    outputs: VecDeque<TxOutput>,
+}
+
+impl Transactions {
+    /// A table of at most `max` transactions.
+    pub fn new(max: usize) -> Self {
+        Self {
+            max,
+            last: 0,
+            entries: BTreeMap::new(),
+            clients: HashMap::new(),
+            servers: HashMap::new(),
+            timers: Timers::default(),
+            outputs: VecDeque::new(),
+        }
+    }
+
+    /// How many transactions there are.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Whether no further transaction is taken.
+    pub fn is_full(&self) -> bool {
+        self.entries.len() >= self.max
+    }
+
+    /// Sends a request that has its Via. `None`, and nothing sent, when the table is full.
+    pub fn send(&mut self, request: Request, remote: SocketAddr, now: Instant) -> Option<TxId> {
+        if self.is_full() {
+            return None;
+        }
+        let key = (request.head.top_via().branch()?.to_owned(), request.method.clone());
+        let tx = self.next_id();
+        let client = Client::start(request, remote, now, &mut self.outputs);
+        self.clients.insert(key.clone(), tx);
+        self.entries.insert(tx, Entry::Client(Box::new(client), key));
+        self.arm(tx);
+        Some(tx)
+    }
+
+    /// The request of a client transaction, for its CANCEL.
+    pub fn request(&self, tx: TxId) -> Option<(&Request, SocketAddr)> {
+        match self.entries.get(&tx) {
+            Some(Entry::Client(client, _)) => Some((client.request(), client.remote())),
+            _ => None,
+        }
+    }
+
+    /// Takes a response to one of our requests. `false` when it belongs to none.
+    pub fn receive_response(&mut self, response: &Response, now: Instant) -> bool {
+        let Some(branch) = response.head.top_via().branch() else { return false };
+        let Some(tx) = self.clients.get(&(branch.to_owned(), response.head.cseq.method.clone())).copied() else {
+            return false;
+        };
+        if let Some(Entry::Client(client, _)) = self.entries.get_mut(&tx) {
+            if client.receive(response, now, &mut self.outputs) {
+                self.outputs.push_back(TxOutput::Response { tx, response: Box::new(response.clone()) });
+            }
+            self.arm(tx);
+        }
+        true
+    }
+
+    /// Looks whether a request belongs to a transaction that is there already, and resends that one's response.
+    pub fn receive_request(&mut self, request: &Request, now: Instant) -> Received {
+        let Some(tx) = self.servers.get(&ServerKey::of(request)).copied() else { return Received::New };
+        let Some(Entry::Server(server, _)) = self.entries.get_mut(&tx) else { return Received::New };
+        let absorbed = if request.method == Method::Ack {
+            server.acknowledge(now)
+        } else {
+            server.repeat(&mut self.outputs);
+            true
+        };
+        self.arm(tx);
+        if absorbed { Received::Absorbed } else { Received::New }
+    }
+
+    /// Begins a transaction for a request that was [`Received::New`]. `None` when the table is full.
+    pub fn open(&mut self, request: &Request, source: SocketAddr) -> Option<TxId> {
+        if self.is_full() {
+            return None;
+        }
+        let key = ServerKey::of(request);
+        let tx = self.next_id();
+        let server = Server::new(request.method == Method::Invite, reply_address(request.head.top_via(), source));
+        self.servers.insert(key.clone(), tx);
+        self.entries.insert(tx, Entry::Server(Box::new(server), key));
+        Some(tx)
+    }
+
+    /// Responds to a request. A second final response, or one to a transaction that is no more, is not sent.
+    pub fn respond(&mut self, tx: TxId, response: &Response, now: Instant) {
+        if let Some(Entry::Server(server, _)) = self.entries.get_mut(&tx) {
+            server.respond(response.status, response.encode(), now, &mut self.outputs);
+            self.arm(tx);
+        }
+    }
+
+    /// Sends the last response again: the 2xx to an INVITE, which the user agent repeats by its own timer.
+    pub fn repeat(&mut self, tx: TxId) {
+        if let Some(Entry::Server(server, _)) = self.entries.get_mut(&tx) {
+            server.send_again(&mut self.outputs);
+        }
+    }
+
+    /// The INVITE transaction that a CANCEL means (section 9.2).
+    pub fn cancelled(&self, cancel: &Request) -> Option<TxId> {
+        self.servers.get(&ServerKey::with_method(cancel, Method::Invite)).copied()
+    }
+
+    /// Gives a client transaction up at that time, unless a final response comes before (section 9.1).
+    pub fn give_up(&mut self, tx: TxId, at: Instant) {
+        if let Some(Entry::Client(client, _)) = self.entries.get_mut(&tx) {
+            client.give_up(at);
+            self.arm(tx);
+        }
+    }
+
+    /// Runs the timers that are due.
+    pub fn wake(&mut self, now: Instant) {
+        while let Some(tx) = self.timers.due(now) {
+            let gone = match self.entries.get_mut(&tx) {
+                Some(Entry::Client(client, _)) => {
+                    let (gone, timed_out) = client.wake(now, &mut self.outputs);
+                    if timed_out {
+                        self.outputs.push_back(TxOutput::Timeout { tx });
+                    }
+                    gone
+                }
+                Some(Entry::Server(server, _)) => server.wake(now, &mut self.outputs),
+                None => continue,
+            };
+            if gone { self.remove(tx) } else { self.arm(tx) }
+        }
+    }
+
+    /// The next output, until `None`.
+    pub fn poll(&mut self) -> Option<TxOutput> {
+        self.outputs.pop_front()
+    }
+
+    /// When the next timer is due.
+    pub fn next_wake(&self) -> Option<Instant> {
+        self.timers.next()
+    }
+
+    fn next_id(&mut self) -> TxId {
+        self.last += 1;
+        TxId(self.last)
+    }
+
+    fn arm(&mut self, tx: TxId) {
+        let at = match self.entries.get(&tx) {
+            Some(Entry::Client(client, _)) => client.next_wake(),
+            Some(Entry::Server(server, _)) => server.next_wake(),
+            None => None,
+        };
+        self.timers.set(tx, at);
+    }
+
+    fn remove(&mut self, tx: TxId) {
+        match self.entries.remove(&tx) {
+            Some(Entry::Client(_, key)) => self.clients.remove(&key),
+            Some(Entry::Server(_, key)) => self.servers.remove(&key),
+            None => None,
+        };
+        self.timers.set(tx, None);
+        self.outputs.push_back(TxOutput::Gone { tx });
+    }
+}
+
+/// Notes in the top Via where a request really came from (RFC 3261 section 18.2.1, RFC 3581 section 4).
+pub fn stamp(request: &mut Request, source: SocketAddr) {
+    let Some(via) = request.head.via.first_mut() else { return };
+    let asks = via.params.has("rport");
+    if asks {
+        via.params.set("rport", source.port().to_string());
+    }
+    if asks || numeric(&via.host) != Some(source.ip()) {
+        via.params.set("received", source.ip().to_string());
+    }
+}
+
+/// Where responses to a request go (RFC 3261 section 18.2.2, RFC 3581 section 4): always to the address that it came from;
+/// to the port that it came from only when asked for, else to the one in the Via.
+pub fn reply_address(via: &Via, source: SocketAddr) -> SocketAddr {
+    if via.params.has("rport") { source } else { SocketAddr::new(source.ip(), via.port.unwrap_or(SIP_PORT)) }
+}
+
+/// The next time of a schedule. It counts from the due time, so that a late wake does not stretch the schedule; one that is
+/// later than a whole wait starts anew instead of sending in a burst.
+pub(super) fn after(due: Instant, wait: Duration, now: Instant) -> Instant {
+    if due + wait > now { due + wait } else { now + wait }
+}

@@ -1,0 +1,265 @@
+//! SIP URIs (RFC 3261 section 19.1), strict enough for RFC 4475.
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+
+use super::header::Params;
+
+/// The default port of SIP over UDP.
+pub const SIP_PORT: u16 = 5060;
+
+/// A URI as it stands in a Request-URI, From, To, Contact or Route.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Uri {
+    /// `sip:` or `sips:`.
+    Sip(SipUri),
+    /// Any other scheme; what follows the colon is not looked into.
+    Other {
+        /// The scheme, in lower case.
+        scheme: String,
+        /// All after the colon.
+        rest: String,
+    },
+}
+
+/// A `sip:` or `sips:` URI.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct SipUri {
+    /// `sips:`.
+    pub secure: bool,
+    /// User part as written, percent-escapes included.
+    pub user: Option<String>,
+    /// Password as written. Deprecated; kept so that the URI can be sent back unchanged.
+    pub password: Option<String>,
+    /// Host name, IPv4 address, or IPv6 address in brackets.
+    pub host: String,
+    /// Port, where one is named.
+    pub port: Option<u16>,
+    /// URI parameters, such as `lr` or `transport`.
+    pub params: Params,
+    /// Header part after `?`, as written.
+    pub headers: Option<String>,
+}
+
+impl Uri {
+    /// A plain `sip:user@host:port`; an empty user leaves `user@` out.
+    pub fn sip(user: &str, address: SocketAddr) -> Self {
+        Self::Sip(SipUri {
+            secure: false,
+            user: (!user.is_empty()).then(|| escape(user)),
+            password: None,
+            host: bracketed(address.ip()),
+            port: Some(address.port()),
+            params: Params::default(),
+            headers: None,
+        })
+    }
+
+    /// Reads a URI; `None` when it breaks the grammar.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (scheme, rest) = text.split_once(':')?;
+        let mut letters = scheme.bytes();
+        let starts_well = letters.next().is_some_and(|letter| letter.is_ascii_alphabetic());
+        if !starts_well || !letters.all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte)) {
+            return None;
+        }
+        let scheme = scheme.to_ascii_lowercase();
+        match scheme.as_str() {
+            "sip" | "sips" => SipUri::parse(rest, scheme == "sips").map(Self::Sip),
+            _ if rest.is_empty() || rest.bytes().any(|byte| byte <= b' ' || b"<>\"\x7f".contains(&byte)) => None,
+            _ => Some(Self::Other { scheme, rest: rest.into() }),
+        }
+    }
+
+    /// The user part, percent-decoded; the number of a `tel:` URI; empty when there is none.
+    pub fn user(&self) -> String {
+        match self {
+            Self::Sip(uri) => uri.user.as_deref().map(unescape).unwrap_or_default(),
+            Self::Other { scheme, rest } if scheme == "tel" => {
+                unescape(rest.split_once(';').map_or(rest.as_str(), |(number, _)| number))
+            }
+            Self::Other { .. } => String::new(),
+        }
+    }
+
+    /// The address to send to, where the host is a number and the scheme `sip:`.
+    pub fn address(&self) -> Option<SocketAddr> {
+        let Self::Sip(uri) = self else { return None };
+        // `maddr` overrides the host (RFC 3261 section 19.1.1).
+        let host = uri.params.get("maddr").unwrap_or(&uri.host);
+        Some(SocketAddr::new(numeric(host)?, uri.port.unwrap_or(SIP_PORT)))
+    }
+
+    /// Whether a Route with this URI is loose (RFC 3261 section 16.12).
+    pub fn is_loose(&self) -> bool {
+        matches!(self, Self::Sip(uri) if uri.params.has("lr"))
+    }
+}
+
+impl SipUri {
+    fn parse(rest: &str, secure: bool) -> Option<Self> {
+        let (userinfo, rest) = match rest.split_once('@') {
+            Some((userinfo, rest)) => (Some(userinfo), rest),
+            None => (None, rest),
+        };
+        let (user, password) = match userinfo.map(|userinfo| userinfo.split_once(':').map_or((userinfo, None), |(user, password)| (user, Some(password)))) {
+            Some((user, password)) => {
+                let fits = !user.is_empty() && is_text(user, b"&=+$,;?/#") && password.is_none_or(|password| is_text(password, b"&=+$,"));
+                if !fits {
+                    return None;
+                }
+                (Some(user.to_owned()), password.map(str::to_owned))
+            }
+            None => (None, None),
+        };
+        let (rest, headers) = match rest.split_once('?') {
+            Some((rest, headers)) if is_text(headers, b"[]/?:+$&=") => (rest, Some(headers.to_owned())),
+            Some(_) => return None,
+            None => (rest, None),
+        };
+        let (hostport, params) = match rest.split_once(';') {
+            Some((hostport, params)) => (hostport, uri_params(params)?),
+            None => (rest, Params::default()),
+        };
+        let (host, port) = host_port(hostport)?;
+        Some(Self { secure, user, password, host, port, params, headers })
+    }
+}
+
+/// `;`-separated parameters of a URI, after the first `;`.
+fn uri_params(text: &str) -> Option<Params> {
+    let mut params = Params::default();
+    for param in text.split(';') {
+        let (name, value) = param.split_once('=').map_or((param, None), |(name, value)| (name, Some(value)));
+        let fits = !name.is_empty() && is_text(name, b"[]/:&+$") && value.is_none_or(|value| is_text(value, b"[]/:&+$"));
+        if !fits {
+            return None;
+        }
+        params.push(name, value)?;
+    }
+    Some(params)
+}
+
+/// Splits `host[:port]`; `None` when either breaks the grammar.
+pub fn host_port(text: &str) -> Option<(String, Option<u16>)> {
+    let (host, port) = match text.strip_prefix('[') {
+        Some(rest) => {
+            let (address, rest) = rest.split_once(']')?;
+            address.parse::<std::net::Ipv6Addr>().ok()?;
+            let port = if rest.is_empty() { None } else { Some(rest.strip_prefix(':')?) };
+            (format!("[{address}]"), port)
+        }
+        None => {
+            let (host, port) = text.split_once(':').map_or((text, None), |(host, port)| (host, Some(port)));
+            // Underscores are not host name characters, but container and Windows hosts carry them.
+            let fits = !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte));
+            if !fits {
+                return None;
+            }
+            (host.to_owned(), port)
+        }
+    };
+    let port = match port {
+        Some(digits) if digits.bytes().all(|byte| byte.is_ascii_digit()) => Some(digits.parse().ok().filter(|port| *port != 0)?),
+        Some(_) => return None,
+        None => None,
+    };
+    Some((host, port))
+}
+
+/// The address behind a host that is written as a number.
+pub fn numeric(host: &str) -> Option<IpAddr> {
+    host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host).parse().ok()
+}
+
+/// An address as a SIP host: IPv6 in brackets.
+pub fn bracketed(ip: IpAddr) -> String {
+    match ip {
+        IpAddr::V4(ip) => ip.to_string(),
+        IpAddr::V6(ip) => format!("[{ip}]"),
+    }
+}
+
+/// Unreserved characters, escapes, and these reserved ones.
+fn is_text(text: &str, reserved: &[u8]) -> bool {
+    let bytes = text.as_bytes();
+    let mut at = 0;
+    while let Some(byte) = bytes.get(at) {
+        if *byte == b'%' {
+            let escaped = bytes.get(at + 1..at + 3).is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit));
+            if !escaped {
+                return false;
+            }
+            at += 3;
+        } else if byte.is_ascii_alphanumeric() || b"-_.!~*'()".contains(byte) || reserved.contains(byte) {
+            at += 1;
+        } else {
+            return false;
+        }
+    }
+    true
+}
+
+/// Percent-decodes; bytes that are not UTF-8 become U+FFFD.
+fn unescape(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((byte, after)) = rest.split_first() {
+        let escaped = after.get(..2).filter(|_| *byte == b'%').and_then(|digits| std::str::from_utf8(digits).ok());
+        match escaped.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
+            Some(decoded) => {
+                bytes.push(decoded);
+                rest = &after[2..];
+            }
+            None => {
+                bytes.push(*byte);
+                rest = after;
+            }
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// Percent-encodes what a user part may not carry.
+fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-_.!~*'()&=+$,;?/".contains(&byte) {
+            escaped.push(char::from(byte));
+        } else {
+            escaped.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    escaped
+}
+
+impl fmt::Display for Uri {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sip(uri) => write!(f, "{uri}"),
+            Self::Other { scheme, rest } => write!(f, "{scheme}:{rest}"),
+        }
+    }
+}
+
+impl fmt::Display for SipUri {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.secure { "sips:" } else { "sip:" })?;
+        if let Some(user) = &self.user {
+            f.write_str(user)?;
+            if let Some(password) = &self.password {
+                write!(f, ":{password}")?;
+            }
+            f.write_str("@")?;
+        }
+        f.write_str(&self.host)?;
+        if let Some(port) = self.port {
+            write!(f, ":{port}")?;
+        }
+        write!(f, "{}", self.params)?;
+        match &self.headers {
+            Some(headers) => write!(f, "?{headers}"),
+            None => Ok(()),
+        }
+    }
+}
