@@ -104,7 +104,7 @@ impl Upsampler {
     }
 }
 
-/// 16 kHz to 8 kHz, with the state of one stream. Delays by 31 samples at 16 kHz (1.9 ms).
+/// 16 kHz to 8 kHz, with the state of one stream. Delays by 15 samples at 8 kHz (1.9 ms).
 #[derive(Clone)]
 pub struct Downsampler {
     /// Samples of even and odd index apart, each with the last 31 in front.
