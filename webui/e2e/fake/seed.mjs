@@ -1,0 +1,121 @@
+// A small clinic with a busy morning. Numbers are from the ranges set aside for fiction.
+import { randomBytes } from 'node:crypto';
+
+export function uuid() {
+  const hex = Date.now().toString(16).padStart(12, '0') + '7' + randomBytes(10).toString('hex').slice(0, 3) + '8' + randomBytes(10).toString('hex').slice(0, 15);
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20, 32)}`;
+}
+
+const ago = (minutes) => new Date(Date.now() - minutes * 60_000).toISOString();
+const PASSWORD = 'correct horse battery';
+
+const STORIES = {
+  hours: { outcome: 'answered_question', turns: [
+    ['r', "Hello, Lumen Skin Clinic. I am the clinic's AI receptionist and this call is recorded. How can I help?"], ['c', 'Hi, when are you open on Friday?'],
+    ['r', 'On Friday we are open from eight in the morning to six in the evening. Is there anything else?', { cite: 'Opening hours' }], ['c', 'And do you have parking near the clinic?'],
+    ['r', 'Yes, there are twelve places behind the building, free for ninety minutes for patients.', { cite: 'Getting here and parking' }], ['c', 'Great, thank you, bye.'], ['r', 'You are welcome. Goodbye.', { tool: ['end_call', true, 'ok'] }]] },
+  booking: { outcome: 'booked', turns: [
+    ['r', "Hello, Lumen Skin Clinic. I am the clinic's AI receptionist and this call is recorded. How can I help?"], ['c', 'I would like to book a skin check please, next Thursday morning if you can.'],
+    ['r', 'I have Thursday at twenty past ten or Thursday at eleven forty. Which', { partly: true, tool: ['find_slots', true, 'slots_found'] }], ['c', 'Twenty past ten is good.'],
+    ['r', 'Thursday at twenty past ten, a skin check with Doctor Weiss. May I have your name?', { tool: ['hold_slot', true, 'held'] }], ['c', 'Ema Dvořáková.'],
+    ['r', 'Thank you, Ema. Your skin check is booked for Thursday at twenty past ten.', { tool: ['book', true, 'booked'] }], ['c', 'Perfect, thanks.']] },
+  message: { outcome: 'message_taken', turns: [
+    ['r', "Hello, Lumen Skin Clinic. I am the clinic's AI receptionist and this call is recorded. How can I help?"], ['c', 'Could somebody ring me about my last invoice? It is a hundred pounds too high.'],
+    ['r', 'I cannot see invoices, but I can take a message for the clinic. What name and number shall I put down?', { tool: ['answer_from_knowledge', false, 'nothing_found'] }], ['c', 'Tunde Okafor, this number is fine.'],
+    ['r', 'Thank you. A colleague will ring you back about your invoice.', { tool: ['take_message', true, 'message_taken'] }]] },
+  emergency: { outcome: 'emergency', turns: [
+    ['r', "Hello, Lumen Skin Clinic. I am the clinic's AI receptionist and this call is recorded. How can I help?"], ['c', 'My father has chest pain and he is sweating a lot.'],
+    ['r', 'Please hang up now and ring 999 straight away. I am telling the clinic as well.'], ['c', 'Okay, okay, I will.']] },
+  early: { outcome: 'abandoned', turns: [['r', "Hello, Lumen Skin Clinic. I am the clinic's AI", { partly: true }]] },
+  czech: { outcome: 'answered_question', language: 'cs', turns: [
+    ['r', 'Dobrý den, klinika Lumen. Jsem AI recepční a hovor se nahrává. Jak vám mohu pomoci?'], ['c', 'Dobrý den, kolik stojí vyšetření znamének?'], ['r', 'Vyšetření znamének stojí devadesát pět liber.', { cite: 'Ceník' }], ['c', 'Děkuji, na shledanou.']] },
+};
+
+const PEOPLE = [['Ema Dvořáková', '+420601555010'], ['Tunde Okafor', '+447700900118'], [null, '+447700900321'], ['María Ruiz', '+34600000123'], ['Harriet Lindqvist', '+442079460182'], [null, ''], ['J. Hughes', '+447700900456'], [null, '+447700900789']];
+
+const DOCUMENTS = [
+  ['Opening hours', 'en', 'live', 'We are open Monday to Friday from 8:00 to 18:00, and on Saturday from 9:00 to 13:00.\n\nWe are closed on Sundays and on public holidays.'],
+  ['Getting here and parking', 'en', 'live', 'There are twelve parking places behind the building, free for ninety minutes for patients.\n\nThe number 24 and 46 buses stop at the door. The nearest station is Elm Park, six minutes on foot.'],
+  ['Aftercare: lip filler', 'en', 'live', 'Mild swelling for up to seven days is expected.\n\nWhite or blue skin, growing pain or fever is urgent: ring the doctor on duty.'],
+  ['Ceník', 'cs', 'live', 'Vyšetření znamének stojí 95 liber. Kontrola po zákroku je zdarma.'],
+  ['Precios', 'es', 'draft', 'La revisión de lunares cuesta 95 libras. La revisión tras un tratamiento es gratuita.'],
+  ['Summer campaign 2025', 'en', 'retired', 'Ten per cent off laser treatments until the end of August.'],
+];
+
+export function seed() {
+  const db = { sessions: new Map(), calls: [], turns: [], tasks: [], appointments: [], seq: 5_000 };
+  const account = (email, name, role, state = 'active', language = 'en', password = PASSWORD) => ({ id: uuid(), email, name, role, language, state, created_at: ago(60 * 24 * 90), version: 1, password });
+  db.accounts = [
+    account('admin@lumen.test', 'Ana López', 'ADMIN'), account('supervisor@lumen.test', 'Petr Novák', 'SUPERVISOR', 'active', 'en'), account('agent@lumen.test', 'Jo Hughes', 'AGENT'),
+    account('invited@lumen.test', 'Mia Sørensen', 'AGENT', 'invited', 'en', 'amber-otter-quietly-seven'), account('leaver@lumen.test', 'Luca Ferrari', 'AGENT', 'disabled'),
+  ];
+  const week = [1, 2, 3, 4, 5].map((weekday) => ({ weekday, from_minute: 480, to_minute: 1080 }));
+  db.clinic = { id: uuid(), name: 'Lumen Skin Clinic', country: 'GB', zone: 'Europe/London', languages: ['en', 'es', 'cs'], hours: { open: [...week, { weekday: 6, from_minute: 540, to_minute: 780 }] }, record_calls: true, version: 1 };
+  db.documents = DOCUMENTS.map(([name, language, state, content], index) => ({ id: uuid(), name, namespace: 'general', language, state, content, content_chars: content.length, passages: content.split('\n\n').length, content_sha256: '', created_at: ago(9_000 + index), updated_at: ago(3_000 * (index + 1)), version: 1 }));
+  db.services = [['Skin check', 20, 'Dr Weiss'], ['Follow-up', 20, 'Dr Weiss'], ['Laser treatment', 40, 'Laser room'], ['Nurse visit', 15, 'Nurse Kaur']].map(([name, duration_min, resource]) => ({ id: uuid(), name, aliases: [], duration_min, resource, hours: week, lead_min: 60, active: true, version: 1 }));
+  db.blank = () => ({
+    id: uuid(), from_number: '+447700900321', to_number: '+442079460100', status: 'with_receptionist', created_at: new Date().toISOString(), answered_at: new Date().toISOString(), ended_at: null, cause: null, outcome: null, language: 'en', agent: null, contact: null,
+    conversation: uuid(), recording: { state: 'recording', rate_hz: 8000, length_ms: 0, offset_ms: 0, gap_ms: 0, sha256: null }, emergency: false, quality: { answer_ms: 31, packets_received: 4120, packets_lost: 6, jitter_ms: 2.4, reply_ms: 640 }, version: 1, contact_name: null, duration_ms: 0, last_words: '',
+  });
+
+  const stories = Object.keys(STORIES);
+  for (let n = 0; n < 130; n += 1) past(db, STORIES[stories[n % stories.length]], PEOPLE[(n * 5) % PEOPLE.length], 14 + n * 37, n);
+  live(db, STORIES.hours, PEOPLE[2], 3, 31);
+  live(db, STORIES.booking, PEOPLE[3], 5, 116);
+  diary(db);
+  return db;
+}
+
+function speak(db, call, story, count) {
+  let at = 400;
+  story.turns.slice(0, count).forEach(([who, text, more = {}], index) => {
+    const length = text.length * 62;
+    const parts = text.split(' ');
+    const words = who === 'c' ? parts.map((part, place) => ({ text: part.toLowerCase().replace(/[^\p{L}\p{N}']/gu, ''), start_ms: Math.round(at + (length * place) / parts.length), end_ms: Math.round(at + (length * (place + 0.9)) / parts.length) })) : [];
+    const cited = db.documents.find((one) => one.name === more.cite);
+    db.turns.push({
+      conversation: call.conversation, call: call.id, index, speaker: who === 'c' ? 'caller' : 'receptionist', text, language: call.language, start_ms: at, end_ms: at + length, heard: more.partly ? 'partly' : 'full', words,
+      citations: cited ? [{ document: cited.id, name: cited.name, passage: uuid() }] : [], tools: [...(cited ? [{ name: 'answer_from_knowledge', ok: true, result: 'found' }] : []), ...(more.tool ? [{ name: more.tool[0], ok: more.tool[1], result: more.tool[2] }] : [])], reply_ms: who === 'r' ? 640 : null, engine: who === 'c' ? 'pocketsphinx' : 'local',
+    });
+    at += length + (more.partly ? 100 : 700);
+  });
+  return at;
+}
+
+function past(db, story, [name, number], minutes, n) {
+  const call = { ...db.blank(), id: uuid(), contact_name: name, from_number: number, created_at: ago(minutes), answered_at: ago(minutes), status: 'ended', outcome: story.outcome, emergency: story.outcome === 'emergency', language: story.language ?? 'en', cause: n % 4 ? 'caller_hung_up' : 'clinic_hung_up' };
+  call.conversation = uuid();
+  const length = speak(db, call, story, 99);
+  Object.assign(call, { duration_ms: length, ended_at: new Date(Date.parse(call.answered_at) + length).toISOString(), last_words: story.turns.at(-1)[1] });
+  call.recording = { state: 'stopped', rate_hz: 8000, length_ms: length, offset_ms: 0, gap_ms: 0, sha256: 'a1' };
+  db.calls.push(call);
+  const due = ago(minutes - 240);
+  const task = { id: uuid(), state: n > 40 ? 'done' : 'open', name: name ?? '', number, call: call.id, contact: null, owner: null, created_at: call.created_at, due_at: due, version: 1 };
+  if (story.outcome === 'message_taken') db.tasks.push({ ...task, kind: 'message', text: 'Could somebody ring me about my last invoice? It is a hundred pounds too high.' });
+  if (story.outcome === 'emergency') db.tasks.push({ ...task, kind: 'emergency', text: '' });
+}
+
+function live(db, story, [name, number], count, seconds) {
+  const call = { ...db.blank(), contact_name: name, from_number: number, created_at: ago(seconds / 60), answered_at: ago(seconds / 60) };
+  speak(db, call, story, count);
+  db.calls.unshift(call);
+}
+
+function diary(db) {
+  const monday = new Date();
+  monday.setUTCHours(0, 0, 0, 0);
+  monday.setUTCDate(monday.getUTCDate() - ((monday.getUTCDay() + 6) % 7));
+  const booked = db.calls.filter((call) => call.outcome === 'booked');
+  for (let n = 0; n < 46; n += 1) {
+    const service = db.services[n % db.services.length];
+    const start = new Date(monday.getTime() + (n % 5) * 86_400_000 + (8 * 60 + ((n * 7) % 24) * 20 + (n % 2) * 40) * 60_000);
+    const end = new Date(start.getTime() + service.duration_min * 60_000);
+    if (db.appointments.some((one) => one.resource === service.resource && one.start < end.toISOString() && one.end > start.toISOString())) continue;
+    const voice = n % 3 === 0 ? booked[n % booked.length] : null;
+    const [name, number] = PEOPLE[(n * 3) % PEOPLE.length];
+    db.appointments.push({
+      id: uuid(), service: service.id, service_name: service.name, resource: service.resource, start: start.toISOString(), end: end.toISOString(), status: n % 11 === 4 ? 'cancelled' : n % 13 === 6 ? 'proposed' : end < new Date() ? 'fulfilled' : 'booked',
+      held_until: null, contact: null, patient_name: name ?? 'K. Adeyemi', patient_number: number, call: voice?.id ?? null, conversation: voice?.conversation ?? null, cancel_reason: null, created_at: ago(4_000), version: 1,
+    });
+  }
+}
