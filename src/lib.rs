@@ -6,6 +6,7 @@ pub mod config;
 pub mod error;
 pub mod events;
 pub mod floor;
+pub mod log;
 pub mod providers;
 pub mod recordings;
 pub mod tasks;

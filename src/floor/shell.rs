@@ -35,7 +35,6 @@ const APOLOGIES: PlayId = PlayId(u64::MAX - 1);
 
 /// One call, as far as the shell has to do with it.
 struct Line {
-    leg: LegId,
     facts: mpsc::Sender<Entry>,
     receptionist: Option<Receptionist>,
     /// What is being played, to be stopped before an apology.
@@ -157,7 +156,7 @@ impl Shell {
         let (facts, entries) = mpsc::channel(FACTS_MAX);
         let writer = writer::write(self.parts.events.clone(), ids.call, ids.cause, entries, Arc::clone(&self.changes));
         self.parts.tasks.spawn("call_writer", writer);
-        self.lines.insert(ids.call, Line { leg, facts, receptionist: None, playing: None });
+        self.lines.insert(ids.call, Line { facts, receptionist: None, playing: None });
         self.legs.insert(leg, ids.call);
         tracing::info!(cause = %ids.cause, call = %ids.call, "a call arrives");
         Some(Input::Arrived { leg: Leg(leg.0), ids, from: from.to_owned(), to: to.to_owned(), tenant: Box::new(tenant) })
