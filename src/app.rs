@@ -8,7 +8,7 @@ use crate::tasks::Tasks;
 use crate::voice::VoiceHandle;
 use crate::voice::receptionist::Desk;
 use auricle_domain::Timestamp;
-use auricle_storage::Store;
+use auricle_storage::{Search, Store};
 
 /// Everything that use-cases and handlers work with. Shared as `Arc<App>`.
 pub struct App {
@@ -16,6 +16,8 @@ pub struct App {
     pub config: Config,
     /// Records, feed and blobs.
     pub store: Store,
+    /// The full-text index; follows the feed.
+    pub search: Search,
     /// The one path for facts.
     pub events: Events,
     /// The engine.
