@@ -5,6 +5,7 @@
 //! whoever decides about calls.
 
 pub mod receptionist;
+pub mod caller;
 mod meters;
 pub mod recording;
 pub mod shell;
