@@ -36,6 +36,13 @@ pub struct Buffered {
     pub payload: Vec<u8>,
 }
 
+impl Buffered {
+    /// Timestamp after the last sample: an octet is a unit with all our codecs.
+    pub fn end(&self) -> i64 {
+        self.timestamp + self.payload.len() as i64
+    }
+}
+
 /// What became of a packet.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Put {
@@ -137,8 +144,8 @@ const LONGEST: i64 = 120 * UNITS_PER_MS as i64;
 /// Lateness is counted in steps of 5 ms up to 200 ms.
 const STEP: i64 = 5 * UNITS_PER_MS as i64;
 const STEPS: usize = 40;
-/// What a packet's count is worth after each further packet: half after 7 s.
-const FORGET: f32 = 0.998;
+/// What a packet's count is worth after each further packet: half after 2.8 s.
+const FORGET: f32 = 0.995;
 /// Share of packets that should be in time.
 const IN_TIME: f32 = 0.97;
 /// Packets before the measured wait replaces the starting one.
@@ -154,12 +161,14 @@ pub struct Delay {
     window_start: i64,
     fastest: Option<i64>,
     fastest_before: i64,
-    target: i64,
+    /// The measured wait, unbounded.
+    measured: i64,
+    reach: i64,
 }
 
 impl Default for Delay {
     fn default() -> Self {
-        Self { counts: [0.0; STEPS], seen: 0, window_start: 0, fastest: None, fastest_before: i64::MAX, target: START }
+        Self { counts: [0.0; STEPS], seen: 0, window_start: 0, fastest: None, fastest_before: i64::MAX, measured: START, reach: 0 }
     }
 }
 
@@ -186,13 +195,19 @@ impl Delay {
         self.counts[late.min(STEPS - 1)] += 1.0;
         self.seen = self.seen.saturating_add(1);
         if self.seen >= LEARNING {
-            self.target = self.measured().clamp(SHORTEST, LONGEST);
+            self.measured = self.in_time();
         }
     }
 
-    /// How long a sample should wait after the fastest packet could have brought it.
+    /// A frame was played that ended with a packet this much newer than the frame's first sample. Such a packet has that
+    /// much less time, so the wait is longer by it; it is nothing where each packet is a frame.
+    pub fn reached(&mut self, reach: i64) {
+        self.reach = reach.max(self.reach - 1);
+    }
+
+    /// How long the first sample of a frame should wait after the fastest packet could have brought it.
     pub fn target(&self) -> i64 {
-        self.target
+        (self.measured + self.reach).clamp(SHORTEST, LONGEST)
     }
 
     /// How long a sample waits that is played now.
@@ -202,14 +217,14 @@ impl Delay {
 
     /// The timestamp to play now so that it waited for the target.
     pub fn due(&self, now: i64) -> i64 {
-        now - self.base() - self.target
+        now - self.base() - self.target()
     }
 
     fn base(&self) -> i64 {
         self.fastest.unwrap_or(0).min(self.fastest_before)
     }
 
-    fn measured(&self) -> i64 {
+    fn in_time(&self) -> i64 {
         let total: f32 = self.counts.iter().sum();
         let mut below = 0.0;
         let step = self.counts.iter().position(|count| {

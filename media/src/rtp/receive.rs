@@ -51,6 +51,8 @@ pub struct Receiver {
     late_run: u32,
     noise: Option<u8>,
     repeat: bool,
+    /// How much newer than the frame's first sample its newest packet is.
+    reach: i64,
     dropped: Vec<i16>,
     concealed: u64,
 }
@@ -73,6 +75,7 @@ impl Receiver {
             late_run: 0,
             noise: None,
             repeat: false,
+            reach: 0,
             dropped: vec![0; codec.rate().frame()],
             concealed: 0,
         }
@@ -130,11 +133,12 @@ impl Receiver {
         };
         let waited = self.delay.behind(playing, now);
         let short = waited < self.delay.target() - SLACK_SHORT;
-        if short && (std::mem::take(&mut self.repeat) || self.is_starved()) {
-            // The timeline stands still for a frame, so that what comes next waits longer.
-            return self.missing(out);
+        if short && std::mem::take(&mut self.repeat) {
+            // The timeline stands still for a quiet frame, so that what comes next waits longer. Nothing is missing.
+            self.missing(out);
+            return Made::Heard;
         }
-        let mut made = self.render(out);
+        let mut made = if short && self.is_starved() { self.missing(out) } else { self.render(out) };
         let quiet = self.background.is_quiet(out);
         let excess = waited - self.delay.target();
         if excess > EXCESS || (excess > SLACK_LONG && quiet) {
@@ -157,10 +161,11 @@ impl Receiver {
             }
             // After a burst the oldest packets have waited too long already.
             let newest = self.buffer.newest().unwrap_or(first);
-            self.playing = Some(due.clamp(first, newest.max(first)));
-            while self.buffer.front().is_some_and(|packet| packet.timestamp + packet.payload.len() as i64 <= due && packet.timestamp < newest) {
+            while self.buffer.front().is_some_and(|packet| packet.end() <= due && packet.timestamp < newest) {
                 self.buffer.skip();
             }
+            // At the start of a packet, so that frames and packets go together from here on.
+            self.playing = self.buffer.front().map(|packet| packet.timestamp);
         }
         self.playing
     }
@@ -195,12 +200,14 @@ impl Receiver {
 
     /// Plays 20 ms from where the timeline stands.
     fn render(&mut self, out: &mut [i16]) -> Made {
+        self.reach = 0;
         let per_unit = self.codec.samples_per_octet();
         let mut made = Made::Silence;
         let mut filled = 0;
         while filled < out.len() {
             let rest = &mut out[filled..];
-            let (count, part) = if self.pending.is_empty() { self.next(rest) } else { (self.copy_pending(rest), Made::Heard) };
+            let begun = (filled / per_unit) as i64;
+            let (count, part) = if self.pending.is_empty() { self.next(rest, begun) } else { (self.copy_pending(rest), Made::Heard) };
             filled += count;
             if let Some(playing) = &mut self.playing {
                 *playing += (count / per_unit) as i64;
@@ -211,6 +218,7 @@ impl Receiver {
                 _ => Made::Silence,
             };
         }
+        self.delay.reached(self.reach);
         made
     }
 
@@ -223,8 +231,9 @@ impl Receiver {
         count
     }
 
-    /// Looks at the next packet: decodes it (and gives nothing yet), or fills the gap before it.
-    fn next(&mut self, out: &mut [i16]) -> (usize, Made) {
+    /// Looks at the next packet: decodes it (and gives nothing yet), or fills the gap before it. `begun` units of the frame
+    /// are filled.
+    fn next(&mut self, out: &mut [i16], begun: i64) -> (usize, Made) {
         let per_unit = self.codec.samples_per_octet();
         let playing = self.playing.unwrap_or(0);
         let Some(front) = self.buffer.front() else {
@@ -233,6 +242,9 @@ impl Receiver {
         let gap = usize::try_from(front.timestamp - playing).unwrap_or(0) * per_unit;
         // Numbers of keypad events are not missing, but their timestamp stays at the press.
         if gap == 0 || front.carried == Carried::Nothing {
+            if front.carried == Carried::Audio {
+                self.reach = self.reach.max(front.timestamp - playing + begun);
+            }
             self.take();
             return (0, Made::Silence);
         }
@@ -276,3 +288,6 @@ impl Receiver {
         Made::Silence
     }
 }
+
+#[cfg(test)]
+mod tests;
