@@ -1,0 +1,3 @@
+//! One screen a file.
+
+pub mod wall;
