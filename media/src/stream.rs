@@ -468,3 +468,6 @@ impl MediaStream {
         signalled.or_else(|| remote.port().checked_add(1).map(|port| SocketAddr::new(remote.ip(), port)))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,330 @@
+//! Two streams talk to each other on virtual time, and strangers try to join.
+
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::audio::sample::{Random, speech_narrow, speech_wide, tone};
+
+const DTMF: u8 = 101;
+
+fn at(port: u16) -> SocketAddr {
+    SocketAddr::from(([192, 0, 2, 1], port))
+}
+
+fn stranger() -> SocketAddr {
+    SocketAddr::from(([203, 0, 113, 9], 6_000))
+}
+
+fn params(codec: Codec, dtmf_payload_type: Option<u8>, remote: SocketAddr, seed: u32) -> StreamParams {
+    StreamParams {
+        codec,
+        payload_type: codec.payload_type(),
+        dtmf_payload_type,
+        remote: Some(remote),
+        remote_rtcp: None,
+        seeds: Seeds { ssrc: seed, sequence: seed as u16 ^ 0xfff0, timestamp: seed.wrapping_mul(2_654_435_761), rtcp: seed.into() },
+    }
+}
+
+/// Two streams, 20 ms apart, and what the second noticed.
+struct Talk {
+    now: Instant,
+    here: MediaStream,
+    there: MediaStream,
+    events: Vec<StreamEvent>,
+    heard: Vec<i16>,
+    wide: Vec<i16>,
+    sent: usize,
+}
+
+impl Talk {
+    fn new(codec: Codec, here_dtmf: Option<u8>, there_dtmf: Option<u8>) -> Self {
+        let now = Instant::now();
+        Self {
+            now,
+            here: MediaStream::new(params(codec, here_dtmf, at(5_000), 7), now),
+            there: MediaStream::new(params(codec, there_dtmf, at(4_000), 9), now),
+            events: Vec::new(),
+            heard: Vec::new(),
+            wide: Vec::new(),
+            sent: 0,
+        }
+    }
+
+    /// The first stream plays `samples` (silence afterwards); packets for which `lose` holds are lost.
+    fn say(&mut self, samples: &[i16], frames: usize, mut lose: impl FnMut(usize) -> bool) {
+        let mut rest = samples;
+        for _ in 0..frames {
+            self.now += Duration::from_millis(20);
+            let tick = self.here.tick(self.now, |frame| {
+                let count = rest.len().min(frame.len());
+                frame.fill(0);
+                frame[..count].copy_from_slice(&rest[..count]);
+                rest = &rest[count..];
+            });
+            let (remote, bytes) = tick.packet.expect("the address is known");
+            assert_eq!(remote, at(5_000));
+            if !lose(self.sent) {
+                self.there.receive(bytes, at(4_000), self.now).expect("from the signalled address");
+            }
+            self.sent += 1;
+            let tick = self.there.tick(self.now, |frame| frame.fill(0));
+            self.events.extend_from_slice(tick.events);
+            self.heard.extend_from_slice(tick.far);
+            self.wide.extend_from_slice(tick.wide);
+        }
+    }
+
+    fn digits(&self) -> String {
+        self.events.iter().filter_map(|event| if let StreamEvent::Dtmf { digit, .. } = event { Some(*digit) } else { None }).collect()
+    }
+
+    fn speech(&self) -> Vec<StreamEvent> {
+        let is_speech = |event: &&StreamEvent| matches!(event, StreamEvent::SpeechStarted { .. } | StreamEvent::SpeechEnded { .. });
+        self.events.iter().filter(is_speech).copied().collect()
+    }
+}
+
+fn packet(payload_type: u8, sequence: u16, ssrc: u32, payload: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let timestamp = u32::from(sequence) * 160;
+    Packet { marker: false, payload_type, sequence, timestamp, ssrc, payload }.write(&mut bytes);
+    bytes
+}
+
+#[test]
+fn one_packet_leaves_every_tick_whether_anything_is_played_or_not() {
+    for (codec, silence) in [(Codec::Pcmu, Some(0xff)), (Codec::Pcma, Some(0xd5)), (Codec::G722, None)] {
+        let now = Instant::now();
+        let mut stream = MediaStream::new(params(codec, Some(DTMF), at(5_000), 7), now);
+        let mut before: Option<(u16, u32)> = None;
+        for _ in 0..100 {
+            let tick = stream.tick(now, |frame| frame.fill(0));
+            let (_, bytes) = tick.packet.expect("the address is known");
+            let packet = Packet::parse(bytes).expect("what we send is RTP");
+            assert_eq!((packet.payload_type, packet.payload.len(), packet.ssrc), (codec.payload_type(), 160, 7));
+            assert!(silence.is_none_or(|code| packet.payload == [code; 160]));
+            assert_eq!(packet.marker, before.is_none());
+            if let Some((sequence, timestamp)) = before {
+                assert_eq!((packet.sequence, packet.timestamp), (sequence.wrapping_add(1), timestamp.wrapping_add(160)));
+            }
+            before = Some((packet.sequence, packet.timestamp));
+        }
+    }
+}
+
+#[test]
+fn speech_is_heard_and_told_with_its_times() {
+    for (codec, samples) in [(Codec::Pcmu, speech_narrow()), (Codec::Pcma, speech_narrow()), (Codec::G722, speech_wide())] {
+        let mut talk = Talk::new(codec, None, None);
+        talk.say(&samples, 520, |_| false);
+        let speech = talk.speech();
+        // The first voiced sample is at 0.70 s, the last at 9.42 s; the wait and the filters come on top.
+        let bounds = matches!(
+            speech[..],
+            [StreamEvent::SpeechStarted { at_ms: 690..=880 }, .., StreamEvent::SpeechEnded { at_ms: 9_320..=9_560 }]
+        );
+        assert!(bounds, "{codec:?}: {speech:?}");
+        assert_eq!(talk.wide.len(), 520 * 320);
+        let loud = talk.events.iter().any(|event| matches!(event, StreamEvent::Level { far: 85..=100, near: 0 }));
+        assert!(loud, "{codec:?}: levels follow the voice");
+        assert_eq!(talk.there.quality(), LegQuality { received: 520, ..LegQuality::default() });
+        assert_eq!(talk.digits(), "");
+    }
+}
+
+#[test]
+fn narrowband_has_its_high_band_filled_for_recognition() {
+    let mut talk = Talk::new(Codec::Pcmu, None, None);
+    talk.say(&tone(3_000.0, 8_000.0, 8_000.0, 0, 16_000), 90, |_| false);
+    let part = &talk.wide[320 * 60..320 * 80];
+    let turn = 5_000.0 * std::f32::consts::TAU / 16_000.0;
+    let (mut re, mut im) = (0.0f32, 0.0f32);
+    for (index, sample) in part.iter().enumerate() {
+        re += f32::from(*sample) * (index as f32 * turn).cos();
+        im += f32::from(*sample) * (index as f32 * turn).sin();
+    }
+    let mirrored = (re * re + im * im).sqrt() * 2.0 / part.len() as f32;
+    assert!((mirrored - 5_600.0).abs() < 400.0, "3 kHz mirrored to 5 kHz at 0.7: {mirrored}");
+}
+
+#[test]
+fn digits_arrive_once_through_loss_of_a_third() {
+    for seed in 1..20 {
+        let mut talk = Talk::new(Codec::Pcmu, Some(DTMF), Some(DTMF));
+        talk.say(&[], 10, |_| false);
+        talk.here.send_dtmf("0123456789*#").expect("negotiated");
+        let mut random = Random(seed * 7_919);
+        talk.say(&[], 150, |_| random.below(3) == 0);
+        assert_eq!(talk.digits(), "0123456789*#", "seed {seed}");
+    }
+}
+
+#[test]
+fn digits_that_were_not_negotiated_are_heard_as_events_or_as_tones() {
+    let mut talk = Talk::new(Codec::Pcma, Some(DTMF), None);
+    talk.here.send_dtmf("42").expect("negotiated on that side");
+    talk.say(&[], 60, |_| false);
+    assert_eq!(talk.digits(), "42");
+
+    let mut talk = Talk::new(Codec::Pcma, None, None);
+    assert_eq!(talk.here.send_dtmf("4"), Err(DigitsRefused::NotNegotiated));
+    let mut samples = tone(770.0, 6_000.0, 8_000.0, 0, 800);
+    crate::audio::level::mix(&tone(1_209.0, 6_000.0, 8_000.0, 0, 800), &mut samples);
+    talk.say(&samples, 20, |_| false);
+    assert_eq!(talk.digits(), "4");
+}
+
+#[test]
+fn what_is_played_waits_while_a_digit_is_sent() {
+    let mut talk = Talk::new(Codec::Pcmu, Some(DTMF), Some(DTMF));
+    let ramp = tone(400.0, 8_000.0, 8_000.0, 0, 1_600);
+    talk.here.send_dtmf("5").expect("negotiated");
+    talk.say(&ramp, 30, |_| false);
+    let told = talk.events.iter().position(|event| matches!(event, StreamEvent::Dtmf { digit: '5', .. }));
+    assert!(told.is_some());
+    let wanted: Vec<i16> = ramp.iter().map(|sample| crate::codec::g711::decode_mu(crate::codec::g711::encode_mu(*sample))).collect();
+    assert!(talk.heard.windows(1_000).any(|window| window == &wanted[200..1_200]), "all of it is heard after the digit");
+    assert_eq!(talk.there.quality().lost, 0);
+}
+
+#[test]
+fn a_stranger_is_refused_and_counted_and_changes_nothing() {
+    let mut talk = Talk::new(Codec::Pcmu, None, None);
+    talk.say(&[], 10, |_| false);
+    for sequence in 0..50 {
+        let refusal = talk.there.receive(&packet(0, sequence, 99, &[0; 160]), stranger(), talk.now);
+        assert_eq!(refusal, Err(Refusal::Stranger));
+    }
+    talk.heard.clear();
+    talk.say(&[], 10, |_| false);
+    assert!(talk.heard.iter().all(|sample| *sample == 0));
+    let quality = talk.there.quality();
+    assert_eq!((quality.received, quality.refused), (20, 50));
+    assert_eq!(talk.there.tick(talk.now, |_| ()).packet.map(|(remote, _)| remote), Some(at(4_000)));
+}
+
+#[test]
+fn a_far_end_behind_address_translation_is_answered_where_it_sends_from() {
+    let now = Instant::now();
+    let private = SocketAddr::from(([10, 0, 0, 5], 4_000));
+    let mut stream = MediaStream::new(params(Codec::Pcmu, None, private, 7), now);
+    for sequence in 0..2 {
+        assert_eq!(stream.receive(&packet(0, sequence, 5, &[0xff; 160]), at(9_000), now), Err(Refusal::Probation));
+        assert_eq!(stream.tick(now, |_| ()).packet.map(|(remote, _)| remote), Some(private));
+    }
+    assert_eq!(stream.receive(&packet(0, 2, 5, &[0xff; 160]), at(9_000), now), Ok(()));
+    assert_eq!(stream.tick(now, |_| ()).packet.map(|(remote, _)| remote), Some(at(9_000)));
+    assert_eq!(stream.quality().refused, 0, "probation is no refusal");
+    let later = stream.rtcp_due();
+    assert_eq!(stream.rtcp(later).map(|(remote, _)| remote), Some(at(9_001)));
+}
+
+#[test]
+fn packets_that_were_not_agreed_on_are_refused() {
+    let now = Instant::now();
+    let mut stream = MediaStream::new(params(Codec::Pcmu, Some(DTMF), at(4_000), 7), now);
+    let mut receive = |bytes: &[u8]| stream.receive(bytes, at(4_000), now);
+    assert_eq!(receive(&packet(8, 1, 5, &[0; 160])), Err(Refusal::PayloadType(8)));
+    assert_eq!(receive(&packet(100, 1, 5, &[0; 160])), Err(Refusal::PayloadType(100)));
+    assert_eq!(receive(&packet(0, 2, 5, &[0; 641])), Err(Refusal::TooLong(641)));
+    assert_eq!(receive(b"stun or worse"), Err(Refusal::Packet(PacketError::Version(1))));
+    assert_eq!(receive(&packet(13, 3, 5, &[60])), Ok(()), "comfort noise is taken unasked");
+    assert_eq!(stream.quality().refused, 4);
+}
+
+#[test]
+fn on_hold_silence_goes_out_and_hold_music_is_nobody_speaking() {
+    let mut talk = Talk::new(Codec::Pcmu, None, None);
+    talk.here.hold(true);
+    let mut asked = 0;
+    for _ in 0..5 {
+        let tick = talk.here.tick(talk.now, |_| asked += 1);
+        assert!(tick.packet.is_some_and(|(_, bytes)| bytes.ends_with(&[0xff; 160])));
+    }
+    assert_eq!(asked, 0);
+    talk.here.hold(false);
+    talk.there.hold(true);
+    talk.say(&speech_narrow(), 200, |_| false);
+    assert_eq!(talk.speech(), []);
+    assert!(talk.wide.iter().all(|sample| *sample == 0));
+    assert!(talk.heard.iter().any(|sample| sample.unsigned_abs() > 1_000), "but it is there for the recording");
+}
+
+#[test]
+fn a_new_address_is_heard_at_once_and_the_old_one_is_a_stranger() {
+    let mut talk = Talk::new(Codec::Pcmu, None, None);
+    talk.say(&[], 10, |_| false);
+    talk.there.set_remote(Some(at(4_100)), None);
+    assert_eq!(talk.there.receive(&packet(0, 1, 55, &[0; 160]), at(4_100), talk.now), Ok(()));
+    assert_eq!(talk.there.receive(&packet(0, 2, 7, &[0; 160]), at(4_000), talk.now), Err(Refusal::Stranger));
+    let tick = talk.there.tick(talk.now, |_| ());
+    assert_eq!(tick.packet.map(|(remote, _)| remote), Some(at(4_100)));
+    assert_eq!(talk.there.quality().received, 11);
+}
+
+#[test]
+fn reports_tell_both_sides_how_they_fare() {
+    let mut talk = Talk::new(Codec::Pcmu, None, None);
+    for _ in 0..3 {
+        talk.say(&[], 250, |sent| sent % 10 == 5);
+        let now = talk.now + Duration::from_secs(10);
+        let (remote, report) = talk.here.rtcp(now).expect("due");
+        assert_eq!(remote, at(5_001));
+        talk.there.receive_rtcp(report, at(4_001), now).expect("from the same host");
+        let later = now + Duration::from_millis(80);
+        let (remote, report) = talk.there.rtcp(later).expect("due");
+        assert_eq!(remote, at(4_001));
+        talk.here.receive_rtcp(report, at(5_001), later + Duration::from_millis(30)).expect("from the same host");
+        talk.now = later;
+    }
+    let quality = talk.here.quality();
+    assert!((quality.remote_loss - 0.1).abs() < 0.01, "{quality:?}");
+    assert!(quality.round_trip_ms.is_some_and(|ms| (28..=31).contains(&ms)), "{quality:?}");
+    assert_eq!(talk.there.quality().lost, 75);
+    let goodbye = talk.here.goodbye(talk.now).map(|(_, bytes)| bytes.to_vec()).expect("the address is known");
+    assert_eq!(talk.there.receive_rtcp(&goodbye, stranger(), talk.now), Err(Refusal::Stranger));
+    assert_eq!(talk.there.receive(&goodbye, at(4_000), talk.now), Ok(()), "RTCP on the RTP port is RTCP");
+}
+
+#[test]
+fn nothing_leaves_while_no_address_is_known() {
+    let now = Instant::now();
+    let unknown = StreamParams { remote: None, ..params(Codec::Pcmu, None, at(1), 7) };
+    let mut stream = MediaStream::new(unknown, now);
+    assert!(stream.tick(now, |_| ()).packet.is_none());
+    let later = stream.rtcp_due();
+    assert!(stream.rtcp(later).is_none());
+    assert!(stream.rtcp_due() > later, "and it is not asked for over and over");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn any_datagrams_are_survived(
+        datagrams in proptest::collection::vec((proptest::collection::vec(any::<u8>(), 0..300), any::<bool>(), 0u8..4, 0u64..50), 0..100),
+    ) {
+        for codec in [Codec::Pcmu, Codec::G722] {
+            let mut now = Instant::now();
+            let mut stream = MediaStream::new(params(codec, Some(DTMF), at(4_000), 7), now);
+            for (bytes, known, shape, ms) in &datagrams {
+                let mut bytes = bytes.clone();
+                // Most of them look like RTP, so that more than the first check is reached.
+                if *shape > 0 && bytes.len() > 12 {
+                    bytes[0] = 0x80;
+                    bytes[1] = [codec.payload_type(), DTMF, 13][usize::from(*shape) - 1];
+                    bytes[8..12].copy_from_slice(&[0, 0, 0, 1]);
+                }
+                let remote = if *known { at(4_000) } else { stranger() };
+                let _ = stream.receive(&bytes, remote, now);
+                let _ = stream.receive_rtcp(&bytes, remote, now);
+                now += Duration::from_millis(*ms);
+                let tick = stream.tick(now, |frame| frame.fill(1));
+                prop_assert_eq!((tick.far.len(), tick.wide.len()), (codec.rate().frame(), 320));
+            }
+        }
+    }
+}
