@@ -6,3 +6,11 @@
 mod bench;
 #[path = "sip/callee.rs"]
 mod callee;
+#[path = "sip/caller.rs"]
+mod caller;
+#[path = "sip/session.rs"]
+mod session;
+#[path = "sip/mutation.rs"]
+mod mutation;
+#[path = "sip/torture.rs"]
+mod torture;

@@ -54,7 +54,7 @@ impl Dialog {
             local_cseq: 0,
             remote_cseq: Some(head.cseq.number),
             routes: routes(head)?,
-            target: contact(head)?,
+            target: contact(head).or_else(|| old_target(head))?,
             peer,
             // A peer that sees another address on itself than the world does is behind a NAT.
             natted: numeric(&head.top_via().host).is_none_or(|host| host != peer.ip()),
@@ -186,6 +186,12 @@ pub fn contact(head: &Head) -> Option<Uri> {
         (uri @ Uri::Sip(_), None) => Some(strict_target(uri)),
         _ => None,
     }
+}
+
+/// A peer of RFC 2543 may leave the Contact out; its From address stands in (RFC 2543 section 6.13).
+fn old_target(head: &Head) -> Option<Uri> {
+    let old = head.top_via().branch().is_none() && head.get("Contact").is_none();
+    Some(head.from.uri.clone()).filter(|uri| old && matches!(uri, Uri::Sip(_)))
 }
 
 fn routes(head: &Head) -> Option<Vec<NameAddr>> {

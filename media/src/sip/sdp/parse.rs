@@ -146,14 +146,14 @@ impl Reader {
             "inactive" => Some(Direction::Inactive),
             _ => None,
         };
-        let bad_map = self.bad("rtpmap");
         let bad_parameters = self.bad("fmtp");
         let Some(media) = self.media.last_mut() else {
             self.direction = direction.or(self.direction);
             return Ok(());
         };
         match name {
-            "rtpmap" => media.maps.push(map(value).ok_or(bad_map)?),
+            // A map that cannot be read names a codec that we do not speak (RFC 4475 itself writes `rtpmap:31 LPC`).
+            "rtpmap" => media.maps.extend(map(value)),
             "fmtp" => {
                 // Formats of other transports than RTP are words, not numbers; their parameters are not ours to read.
                 if let Some((format, parameters)) = value.split_once(' ') {
@@ -191,7 +191,7 @@ fn map(value: &str) -> Option<RtpMap> {
         encoding: name.into(),
         clock_hz: parts.next()?.parse().ok()?,
         channels: match parts.next() {
-            Some(channels) => channels.parse().ok()?,
+            Some(channels) => channels.parse().ok().filter(|channels| *channels > 0)?,
             None => 1,
         },
     })
