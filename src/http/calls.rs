@@ -1,12 +1,12 @@
 //! `/api/calls` and `/api/conversations`: calls past and live, what was said in them, their recordings.
 
 use super::extract::{Path, Query};
-use super::recording;
 use crate::app::App;
 use crate::auth::{May, permissions::{EndCalls, ReadCalls}};
 use crate::appointments::{self, CallAppointments};
 use crate::calls::{self, CallQuery, CallStats, CallView, LiveCalls, Turns};
 use crate::conversations::{self, ConversationWithTurns};
+use crate::recordings;
 use crate::tasks_owed::{self, CallTasks};
 use crate::error::Error;
 use crate::page::{Page, PageQuery};
@@ -71,7 +71,7 @@ async fn turns(State(app): State<Arc<App>>, may: May<ReadCalls>, Path(id): Path<
     params(("id" = CallId, Path), ("Range" = Option<String>, Header, description = "`bytes=<first>-<last>`, one range")),
     responses((status = 200, content_type = "audio/wav", description = "All of it"), (status = 206, content_type = "audio/wav", description = "The range asked for")))]
 async fn recording(State(app): State<Arc<App>>, may: May<ReadCalls>, Path(id): Path<CallId>, headers: HeaderMap) -> Result<Response, Error> {
-    recording::serve(&app, &may, id, &headers).await
+    super::recording::serve(&app, &may, id, &headers).await
 }
 
 /// How finely to draw a recording.
@@ -86,9 +86,9 @@ struct WaveformQuery {
 }
 
 /// The loudness of a recording over time, for drawing.
-#[utoipa::path(get, path = "/api/calls/{id}/waveform", tag = "calls", params(("id" = CallId, Path), WaveformQuery), responses((status = 200, body = recording::Waveform)))]
-async fn waveform(State(app): State<Arc<App>>, may: May<ReadCalls>, Path(id): Path<CallId>, Query(query): Query<WaveformQuery>) -> Result<axum::Json<recording::Waveform>, Error> {
-    Ok(axum::Json(recording::waveform(&app, &may, id, query.points).await?))
+#[utoipa::path(get, path = "/api/calls/{id}/waveform", tag = "calls", params(("id" = CallId, Path), WaveformQuery), responses((status = 200, body = recordings::Waveform)))]
+async fn waveform(State(app): State<Arc<App>>, may: May<ReadCalls>, Path(id): Path<CallId>, Query(query): Query<WaveformQuery>) -> Result<axum::Json<recordings::Waveform>, Error> {
+    Ok(axum::Json(recordings::waveform(&app, &may, id, query.points).await?))
 }
 
 /// Ends a call.
