@@ -2,8 +2,11 @@
 
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::calls::StatsCache;
 use crate::events::Events;
 use crate::floor::FloorHandle;
+use crate::knowledge::Library;
+use crate::sessions::Strangers;
 use crate::tasks::Tasks;
 use crate::voice::VoiceHandle;
 use crate::voice::receptionist::Desk;
@@ -18,6 +21,12 @@ pub struct App {
     pub store: Store,
     /// The full-text index; follows the feed.
     pub search: Search,
+    /// What the clinic knows, ready to be asked.
+    pub library: Library,
+    /// Today's figures of calls, as last counted.
+    pub stats: StatsCache,
+    /// Wrong passwords for e-mail addresses that nobody has.
+    pub strangers: Strangers,
     /// The one path for facts.
     pub events: Events,
     /// The engine.

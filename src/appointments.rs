@@ -3,7 +3,7 @@
 mod booking;
 mod services;
 
-pub(crate) use booking::{Hold, confirm, hold, release};
+pub(crate) use booking::{confirm, hold, release};
 pub use services::{bookable, create_service, replace_service, services};
 
 use crate::app::App;
@@ -20,7 +20,9 @@ use auricle_domain::event::Event;
 use auricle_domain::id::{AppointmentId, CallId, ContactId, ServiceId};
 use auricle_domain::tenant::OpenSpan;
 use auricle_storage::{Cursor, ReadTx, Scan, schema};
+use auricle_domain::slots::{self, is_busy};
 use jiff::SignedDuration;
+use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
 /// Days looked through for free slots, unless told.
@@ -184,9 +186,9 @@ pub fn slots(app: &App, _may: &May<ReadAppointments>, query: &SlotQuery) -> Resu
 pub(crate) fn free(tx: &ReadTx, service: ServiceId, from: Timestamp, to: Timestamp, now: Timestamp, limit: usize) -> Result<Vec<Slot>, Error> {
     let service = known_service(tx, service)?;
     let clinic = clinic::known(tx)?;
-    let taken = taken(tx, &service.resource, from, to + DURATION_MAX, now)?;
-    let busy: Vec<(Timestamp, Timestamp)> = taken.iter().map(|appointment| (appointment.start, appointment.end)).collect();
-    Ok(SLOTS_TODO)
+    let zone = TimeZone::get(&clinic.zone).map_err(|error| Error::internal("find the clinic's time zone", &error))?;
+    let taken = taken(tx, &service.resource, from, to.checked_add(DURATION_MAX).unwrap_or(to), now)?;
+    Ok(slots::free(&service, &taken, &zone, (from, to), now, limit))
 }
 
 /// Appointments that keep a resource busy somewhere in `from..to`.
@@ -201,15 +203,6 @@ fn taken(tx: &ReadTx, resource: &str, from: Timestamp, to: Timestamp, now: Times
         if after.is_none() {
             return Ok(taken);
         }
-    }
-}
-
-/// Whether an appointment keeps its resource busy. A held slot does until its time runs out.
-fn is_busy(appointment: &Appointment, now: Timestamp) -> bool {
-    match appointment.status {
-        AppointmentStatus::Proposed => appointment.held_until.is_some_and(|until| until > now),
-        AppointmentStatus::Booked | AppointmentStatus::Arrived | AppointmentStatus::Fulfilled => true,
-        AppointmentStatus::Cancelled | AppointmentStatus::Noshow => false,
     }
 }
 

@@ -128,6 +128,11 @@ impl Events {
         .await
     }
 
+    /// The time of day, as the next commit will have it.
+    pub fn now(&self) -> Timestamp {
+        (self.clock)()
+    }
+
     /// Says how far the log has come, now and whenever it grows.
     pub fn watch(&self) -> watch::Receiver<u64> {
         self.store.watch()

@@ -3,7 +3,12 @@
 //! A blob holds interleaved 16-bit little-endian stereo, caller left, clinic right, without a header: what was written before a
 //! crash is a recording as it is. The header is made when somebody listens.
 
+use crate::app::App;
+use crate::auth::May;
+use crate::auth::permissions::ReadCalls;
+use crate::calls;
 use crate::error::{Error, ErrorCode};
+use crate::events::By;
 use crate::voice::recording::RecordingSink;
 use auricle_domain::call::{Call, Recording};
 use auricle_domain::code::RecordingState;
@@ -169,6 +174,34 @@ pub fn range(header: Option<&str>, length: u64) -> Result<Option<RangeInclusive<
         return Err(Error::new(ErrorCode::RangeNotSatisfiable, detail));
     }
     Ok(Some(range))
+}
+
+/// Opens the recording of a call; that it was listened to is noted.
+///
+/// # Errors
+/// `not_found` when there is no such call or no recording of it.
+pub async fn open(app: &App, may: &May<ReadCalls>, id: CallId) -> Result<Audio, Error> {
+    let call = app.store.read(|tx| calls::known(tx, id))?;
+    let audio = Audio::open(app.store.blobs(), &call)?;
+    app.events.record_read(By { actor: may.actor(), cause: may.cause() }, "recording", id).await?;
+    Ok(audio)
+}
+
+/// The loudness of a recording over time, for drawing.
+///
+/// # Errors
+/// `not_found` without a recording, `invalid` for a number of points outside of [`POINTS`].
+pub async fn waveform(app: &App, _may: &May<ReadCalls>, id: CallId, points: Option<u32>) -> Result<Waveform, Error> {
+    let points = points.unwrap_or(POINTS_DEFAULT);
+    if !POINTS.contains(&points) {
+        let detail = format!("points is {points}, allowed are {} to {}", POINTS.start(), POINTS.end());
+        return Err(Error::field("points", "out_of_range", detail));
+    }
+    let call = app.store.read(|tx| calls::known(tx, id))?;
+    let mut audio = Audio::open(app.store.blobs(), &call)?;
+    let drawn = tokio::task::spawn_blocking(move || audio.waveform(u64::from(points))).await;
+    let drawn = drawn.map_err(|error| Error::internal("draw the recording", &error))?;
+    drawn.map_err(|error| Error::internal("read the recording", &error))
 }
 
 /// What there is of a recording whose writer was killed: as long as its file is.

@@ -1,39 +1,30 @@
 //! Finding what was said and written, while the call is still on (B-04).
 
+use crate::app::App;
+use crate::auth::May;
+use crate::auth::permissions::Search;
+use crate::error::Error;
+use crate::page::{limit_of, text_of};
 use auricle_domain::Timestamp;
+use auricle_domain::call::Call;
 use auricle_domain::code::{Lang, Outcome};
+use auricle_domain::contact::Contact;
 use auricle_domain::id::CallId;
+use auricle_storage::search::{SearchHit, SearchKind, SearchQuery};
+use auricle_storage::ReadTx;
 use serde::{Deserialize, Serialize};
-
-/// What kind of record was found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum FoundKind {
-    /// Something said in a call.
-    Turn,
-    /// A call.
-    Call,
-    /// A piece of the clinic's knowledge.
-    Passage,
-    /// A person the clinic knows.
-    Contact,
-    /// A booking.
-    Appointment,
-    /// Something a person owes.
-    Task,
-}
 
 /// What to search for.
 #[derive(Clone, Debug, PartialEq, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct SearchInput {
-    /// Words, 1 to 1,000 characters. `"exact phrase"`, `word*` for beginnings, `-word` to leave out.
+    /// Words, all of which must be found, and "phrases in quotes"; 1 to 1,000 characters.
     pub q: String,
     /// This kind alone.
     #[serde(default)]
     #[param(inline)]
-    pub kind: Option<FoundKind>,
+    pub kind: Option<SearchKind>,
     /// This language alone.
     #[serde(default)]
     #[param(inline)]
@@ -63,9 +54,11 @@ pub struct SearchInput {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Found {
     /// What it is.
-    pub kind: FoundKind,
+    pub kind: SearchKind,
     /// Its identity; of a turn `<conversation>:<index>`.
     pub id: String,
+    /// What it belongs to: a passage's document, a turn's call.
+    pub parent: Option<String>,
     /// The call it belongs to.
     pub call: Option<CallId>,
     /// When it happened or was made.
@@ -77,7 +70,7 @@ pub struct Found {
     pub title: String,
     /// The words around the match.
     pub snippet: String,
-    /// Matches within `snippet`, as `[begin, end)` in UTF-16 code units.
+    /// Matches within `snippet`, as `[begin, end]` in characters, the end not included.
     pub highlights: Vec<(usize, usize)>,
     /// How well it fits; comparable within one answer.
     pub score: f32,
@@ -92,4 +85,51 @@ pub struct SearchPage {
     pub next: Option<String>,
     /// The index knows every event up to this number.
     pub seq: u64,
+}
+
+/// Longest query, in characters.
+const QUERY_CHARS_MAX: usize = 1_000;
+
+/// Finds turns, calls, contacts, appointments, tasks and passages; that was searched is noted, not what for.
+///
+/// # Errors
+/// `invalid` for a query or page that cannot be.
+pub async fn search(app: &App, may: &May<Search>, input: SearchInput) -> Result<SearchPage, Error> {
+    let text = text_of("q", &input.q, 1, QUERY_CHARS_MAX).map_err(|error| Error::fields(vec![error]))?;
+    let query = SearchQuery {
+        text,
+        kinds: input.kind.into_iter().collect(),
+        language: input.language,
+        from: input.from,
+        to: input.to,
+        outcome: input.outcome,
+        limit: limit_of(input.limit, 20, 100)?,
+        after: input.after,
+    };
+    let (search, store) = (app.search.clone(), app.store.clone());
+    let found = tokio::task::spawn_blocking(move || {
+        let page = search.query(&query)?;
+        let hits = store.read(|tx| page.hits.into_iter().map(|hit| show(tx, hit)).collect::<Result<_, Error>>())?;
+        Ok::<_, Error>(SearchPage { hits, next: page.next, seq: page.seq })
+    });
+    let found = found.await.map_err(|error| Error::internal("search", &error))??;
+    app.events.record_read(may.by(), "search", "results").await?;
+    Ok(found)
+}
+
+/// A hit as the API shows it. What was said is named by who called.
+fn show(tx: &ReadTx, hit: SearchHit) -> Result<Found, Error> {
+    let SearchHit { kind, id, parent, call, at, start_ms, title, snippet, highlights, score, .. } = hit;
+    let title = match call {
+        Some(call) if title.is_empty() => tx.get::<Call>(&call)?.map(|call| caller(tx, &call)).transpose()?.unwrap_or_default(),
+        _ => title,
+    };
+    Ok(Found { kind, id, parent, call, at, start_ms, title, snippet, highlights, score })
+}
+
+/// Who called: the contact's name where there is one, the number otherwise.
+pub(crate) fn caller(tx: &ReadTx, call: &Call) -> Result<String, Error> {
+    let contact = call.contact.map(|contact| tx.get::<Contact>(&contact)).transpose()?.flatten();
+    let name = contact.map(|contact| contact.name).filter(|name| !name.is_empty());
+    Ok(name.unwrap_or_else(|| call.from_number.clone()))
 }

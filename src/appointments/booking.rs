@@ -1,16 +1,15 @@
 //! Booking within a conversation: a slot is held, then confirmed, each in one transaction (B-10).
 
-use super::{fresh, is_busy, known, offered, overlaps_none, put};
-use crate::app::App;
+use super::{fresh, known, offered, overlaps_none, put};
 use crate::contacts;
 use crate::error::{Error, ErrorCode};
-use crate::events::By;
+use crate::events::{By, Events};
 use crate::clock;
 use crate::voice::tools::Scope;
 use auricle_domain::appointment::{Appointment, Slot};
 use auricle_domain::code::AppointmentStatus;
+use auricle_domain::slots::is_busy;
 use auricle_domain::id::{AppointmentId, ContactId, ConversationId};
-use auricle_domain::Timestamp;
 use auricle_storage::{ReadTx, Scan, schema};
 use jiff::SignedDuration;
 
@@ -19,17 +18,14 @@ pub(crate) const HOLD_FOR: SignedDuration = SignedDuration::from_secs(120);
 /// Appointments of one conversation, held or booked: enough for a family, too few to fill a calendar.
 const OF_CONVERSATION_MAX: usize = 10;
 
-/// A slot that is held, or has been booked already by the same conversation.
-pub(crate) type Hold = AppointmentId;
-
 /// Holds a slot for a conversation. The same slot held again keeps its identity, and its time begins anew.
 ///
 /// # Errors
 /// `slot_taken`; `conflict` when the conversation has too many already.
-pub(crate) async fn hold(app: &App, by: By, scope: Scope, slot: Slot) -> Result<Hold, Error> {
-    let now = (app.clock)();
+pub(crate) async fn hold(events: &Events, by: By, scope: Scope, slot: Slot) -> Result<AppointmentId, Error> {
+    let now = events.now();
     let id = clock::fresh(AppointmentId::new, now);
-    let held = app.events.commit(clock::op(), by, move |tx| {
+    let held = events.commit(clock::op(), by, move |tx| {
         let mut own = of_conversation(tx, scope.conversation)?;
         own.retain(|appointment| is_busy(appointment, now));
         if let Some(same) = own.iter().find(|other| other.service == slot.service && other.start == slot.start) {
@@ -58,10 +54,10 @@ pub(crate) async fn hold(app: &App, by: By, scope: Scope, slot: Slot) -> Result<
 ///
 /// # Errors
 /// `not_found` when the conversation holds no such slot (any more), `slot_taken`.
-pub(crate) async fn confirm(app: &App, by: By, scope: Scope, id: AppointmentId, name: String, number: String) -> Result<Appointment, Error> {
-    let now = (app.clock)();
+pub(crate) async fn confirm(events: &Events, by: By, scope: Scope, id: AppointmentId, name: String, number: String) -> Result<Appointment, Error> {
+    let now = events.now();
     let contact = clock::fresh(ContactId::new, now);
-    let booked = app.events.commit(clock::op(), by, move |tx| {
+    let booked = events.commit(clock::op(), by, move |tx| {
         let appointment = held_by(tx, scope.conversation, id)?;
         match appointment.status {
             AppointmentStatus::Proposed => {}
@@ -89,8 +85,8 @@ pub(crate) async fn confirm(app: &App, by: By, scope: Scope, id: AppointmentId, 
 ///
 /// # Errors
 /// When the store cannot be reached.
-pub(crate) async fn release(app: &App, by: By, scope: Scope, id: AppointmentId) -> Result<(), Error> {
-    let released = app.events.commit(clock::op(), by, move |tx| {
+pub(crate) async fn release(events: &Events, by: By, scope: Scope, id: AppointmentId) -> Result<(), Error> {
+    let released = events.commit(clock::op(), by, move |tx| {
         match held_by(tx, scope.conversation, id) {
             Ok(appointment) if appointment.status == AppointmentStatus::Proposed => {
                 put(tx, Appointment { status: AppointmentStatus::Cancelled, held_until: None, ..appointment })?;

@@ -17,6 +17,7 @@ pub mod id;
 pub mod knowledge;
 pub mod live;
 pub mod numbers;
+pub mod slots;
 pub mod task;
 pub mod tenant;
 pub mod when;

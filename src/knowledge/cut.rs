@@ -7,6 +7,9 @@ const HEADING_CHARS_MAX: usize = 200;
 /// Paragraphs under one heading are joined up to this length, so that an answer has its context.
 const JOINED_CHARS_MAX: usize = 500;
 
+/// Most passages of a document. One with more, and shorter, sections has several of them in one passage.
+pub const PASSAGES_MAX: usize = 2_000;
+
 /// A passage before it has an identity.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Piece {
@@ -49,7 +52,26 @@ pub fn cut(name: &str, content: &str) -> Vec<Piece> {
     }
     close_paragraph(&mut paragraph, &mut section);
     close_section(&heading, &mut section, &mut pieces);
-    pieces
+    if pieces.len() > PASSAGES_MAX { joined(pieces) } else { pieces }
+}
+
+/// Joins neighbours as far as they fit: a million characters then make fewer than [`PASSAGES_MAX`] passages.
+fn joined(pieces: Vec<Piece>) -> Vec<Piece> {
+    let mut joined: Vec<Piece> = Vec::new();
+    let mut heading = String::new();
+    for piece in pieces {
+        let text = if piece.heading == heading { piece.text } else { format!("{}\n{}", piece.heading, piece.text) };
+        match joined.last_mut() {
+            Some(last) if last.text.chars().count() + text.chars().count() < PASSAGE_CHARS_MAX => {
+                last.text.push('\n');
+                last.text.push_str(&text);
+            }
+            // A heading that would make its text too long stands above it already.
+            _ => joined.push(Piece { heading: piece.heading.clone(), text: text.chars().rev().take(PASSAGE_CHARS_MAX).collect::<Vec<_>>().into_iter().rev().collect() }),
+        }
+        heading = piece.heading;
+    }
+    joined
 }
 
 fn is_underline(line: &str) -> bool {
@@ -141,6 +163,14 @@ mod tests {
         let pieces = cut("Clinic", &content);
         assert!(pieces.len() > 2);
         assert!(pieces.iter().all(|piece| piece.text.ends_with('.')));
+    }
+
+    #[test]
+    fn a_million_characters_of_headings_make_a_bounded_number_of_passages() {
+        let content = "# a\nb\n".repeat(166_000);
+        let pieces = cut("name", &content);
+        assert!(pieces.len() <= PASSAGES_MAX, "{}", pieces.len());
+        assert!(pieces.iter().all(|piece| piece.text.chars().count() <= PASSAGE_CHARS_MAX));
     }
 
     proptest! {

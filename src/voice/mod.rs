@@ -11,6 +11,7 @@ pub mod recording;
 pub mod shell;
 mod sockets;
 pub mod tools;
+pub mod tools_store;
 pub mod vocabulary;
 
 use crate::voice::recording::{Meta, RecordingSink};
