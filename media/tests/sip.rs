@@ -14,3 +14,7 @@ mod session;
 mod mutation;
 #[path = "sip/torture.rs"]
 mod torture;
+#[path = "sip/description.rs"]
+mod description;
+#[path = "sip/pair.rs"]
+mod pair;
