@@ -98,7 +98,9 @@ impl Search {
     pub fn apply(&self, changes: Vec<SearchChange>, cursor: u64) -> Result<(), StoreError> {
         let mut writer = self.0.writer.lock().unwrap_or_else(PoisonError::into_inner);
         if let Err(error) = self.write(&mut writer, changes, cursor) {
-            writer.rollback().map_err(failed("rolling back"))?;
+            if let Err(error) = writer.rollback() {
+                tracing::error!(%error, "the search index could not be rolled back");
+            }
             return Err(error);
         }
         self.0.reader.reload().map_err(failed("reloading"))?;

@@ -59,7 +59,7 @@ fn numbers(search: &Search, query: &SearchQuery) -> Vec<i64> {
 
 #[test]
 fn words_are_found_in_any_form_case_and_without_diacritics() {
-    let Opened { search, .. } = open(vec![
+    let Opened { search, directory: _kept } = open(vec![
         turn(1, Lang::En, "I would like to book two appointments for my daughters."),
         turn(2, Lang::Es, "¿Cuándo abre la clínica para las vacunaciones?"),
         turn(3, Lang::Cs, "Kdy máte ordinační hodiny a kde je parkoviště?"),
@@ -80,7 +80,7 @@ fn words_are_found_in_any_form_case_and_without_diacritics() {
 
 #[test]
 fn a_word_as_written_stands_before_one_that_resembles_it() {
-    let Opened { search, .. } = open(vec![
+    let Opened { search, directory: _kept } = open(vec![
         turn(1, Lang::En, "The parling was full today."),
         turn(2, Lang::En, "The parking was full today."),
     ]);
@@ -90,7 +90,7 @@ fn a_word_as_written_stands_before_one_that_resembles_it() {
 
 #[test]
 fn a_phrase_is_found_only_as_it_stands() {
-    let Opened { search, .. } = open(vec![
+    let Opened { search, directory: _kept } = open(vec![
         turn(1, Lang::En, "There is free parking behind the house."),
         turn(2, Lang::En, "Parking is not free."),
     ]);
@@ -103,7 +103,7 @@ fn filters_narrow_and_do_not_change_the_order() {
     let mut booked = document(SearchKind::Call, 3, Lang::En, "+420 777 123 456", "opening hours");
     booked.outcome = Some(Outcome::Booked);
     booked.call = Some(CallId::new(at(0), [3; 10]));
-    let Opened { search, .. } = open(vec![
+    let Opened { search, directory: _kept } = open(vec![
         turn(1, Lang::En, "opening hours"),
         turn(2, Lang::Cs, "opening hours"),
         put(booked),
@@ -131,7 +131,7 @@ fn filters_narrow_and_do_not_change_the_order() {
 
 #[test]
 fn without_words_everything_comes_newest_first_page_by_page() {
-    let Opened { search, .. } = open((1..=5).map(|n| turn(n, Lang::En, "hello")).collect());
+    let Opened { search, directory: _kept } = open((1..=5).map(|n| turn(n, Lang::En, "hello")).collect());
     let mut query = SearchQuery { limit: 2, ..ask("") };
     let mut found = Vec::new();
     loop {
@@ -154,7 +154,7 @@ fn without_words_everything_comes_newest_first_page_by_page() {
 fn a_snippet_shows_where_the_words_stand() {
     let filler = "Nothing of interest is said here at all. ".repeat(20);
     let text = format!("{filler}Příští týden máme očkování proti chřipce, zavolejte. {filler}");
-    let Opened { search, .. } = open(vec![turn(1, Lang::Cs, &text)]);
+    let Opened { search, directory: _kept } = open(vec![turn(1, Lang::Cs, &text)]);
     let hit = search.query(&ask("ockovani chripka")).unwrap().hits.remove(0);
     let characters: Vec<char> = hit.snippet.chars().collect();
     let marked: Vec<String> = hit.highlights.iter().map(|(from, to)| characters[*from..*to].iter().collect()).collect();
@@ -165,7 +165,7 @@ fn a_snippet_shows_where_the_words_stand() {
 /// KB-05
 #[test]
 fn passages_answer_a_question_and_say_how_much_of_it_they_cover() {
-    let Opened { search, .. } = open(vec![
+    let Opened { search, directory: _kept } = open(vec![
         passage(1, Lang::En, "Parking", "There are twenty free places behind the building."),
         passage(2, Lang::En, "Opening hours", "We are open from eight to four on weekdays."),
         passage(3, Lang::Cs, "Parkování", "Parkoviště je za budovou."),
@@ -186,7 +186,7 @@ fn passages_answer_a_question_and_say_how_much_of_it_they_cover() {
 
 #[test]
 fn a_document_is_replaced_and_removed() {
-    let Opened { search, .. } = open(vec![passage(1, Lang::En, "", "old words"), passage(2, Lang::En, "", "old other")]);
+    let Opened { search, directory: _kept } = open(vec![passage(1, Lang::En, "", "old words"), passage(2, Lang::En, "", "old other")]);
     search.apply(vec![passage(1, Lang::En, "", "new words")], 8).unwrap();
     assert_eq!(numbers(&search, &ask("old")), [2]);
     let id = PassageId::new(at(0), [1; 10]).to_string();
@@ -202,7 +202,7 @@ fn a_document_is_replaced_and_removed() {
 
 #[test]
 fn a_long_text_is_indexed_to_its_limit() {
-    let Opened { search, .. } = open(vec![passage(1, Lang::Cs, &"ž".repeat(5_000), &format!("začátek {}konec", "ž ".repeat(10_000)))]);
+    let Opened { search, directory: _kept } = open(vec![passage(1, Lang::Cs, &"ž".repeat(5_000), &format!("začátek {}konec", "ž ".repeat(10_000)))]);
     assert_eq!(numbers(&search, &ask("začátek")), [1]);
     assert_eq!(numbers(&search, &ask("konec")), [0; 0]);
 }
