@@ -8,9 +8,9 @@
 
 use crate::error::StoreError;
 use crate::files;
+use crate::hex;
 use auricle_domain::id::CallId;
 use sha2::{Digest, Sha256};
-use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -37,24 +37,18 @@ impl BlobId {
 
     /// The name of bytes with this SHA-256, in hexadecimal of either case; none when it is not one.
     pub fn from_sha256(hex: &str) -> Option<Self> {
-        if hex.len() != 64 || !hex.is_ascii() {
+        // A longer text is not worth decoding.
+        if hex.len() != 64 {
             return None;
         }
-        let mut hash = [0; 32];
-        for (at, byte) in hash.iter_mut().enumerate() {
-            *byte = u8::from_str_radix(hex.get(2 * at..2 * at + 2)?, 16).ok()?;
-        }
-        Some(Self::Content(hash))
+        hex::decode(hex)?.try_into().ok().map(Self::Content)
     }
 
     /// The name as text: the call's id, or the hash in lower-case hexadecimal.
     pub fn name(&self) -> String {
         match self {
             Self::Recording(call) => call.to_string(),
-            Self::Content(hash) => hash.iter().fold(String::with_capacity(64), |mut hex, byte| {
-                let _ = write!(hex, "{byte:02x}");
-                hex
-            }),
+            Self::Content(hash) => hex::encode(hash),
         }
     }
 
@@ -199,5 +193,78 @@ impl Read for BlobReader {
 impl Seek for BlobReader {
     fn seek(&mut self, position: SeekFrom) -> std::io::Result<u64> {
         self.file.seek(position)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use auricle_domain::Timestamp;
+    use std::os::unix::fs::PermissionsExt;
+
+    fn open() -> (Blobs, tempfile::TempDir) {
+        let directory = tempfile::tempdir().unwrap();
+        (Blobs::at(&directory.path().join("blobs")).unwrap(), directory)
+    }
+
+    fn recording(n: u8) -> BlobId {
+        BlobId::Recording(CallId::new(Timestamp::UNIX_EPOCH, [n; 10]))
+    }
+
+    /// REC-03
+    #[test]
+    fn a_recording_is_read_while_it_grows() {
+        let (blobs, _kept) = open();
+        let mut writer = blobs.create(recording(1)).unwrap();
+        let mut reader = blobs.open(recording(1)).unwrap();
+        assert!(reader.is_empty().unwrap());
+        let mut heard = Vec::new();
+        for part in [b"one".as_slice(), b"two", b"three"] {
+            writer.append(part).unwrap();
+            reader.read_to_end(&mut heard).unwrap();
+        }
+        writer.sync().unwrap();
+        assert_eq!((heard.as_slice(), reader.len().unwrap()), (b"onetwothree".as_slice(), 11));
+        let mut tail = String::new();
+        reader.seek(SeekFrom::Start(6)).unwrap();
+        reader.read_to_string(&mut tail).unwrap();
+        assert_eq!(tail, "three");
+    }
+
+    #[test]
+    fn a_recording_is_never_begun_over_another() {
+        let (blobs, _kept) = open();
+        blobs.create(recording(1)).unwrap().append(b"first").unwrap();
+        assert!(blobs.create(recording(1)).is_err());
+        assert_eq!(blobs.get(recording(1)).unwrap(), b"first");
+    }
+
+    #[test]
+    fn a_content_is_named_by_its_hash_put_twice_and_removed_once() {
+        let (blobs, _kept) = open();
+        let id = BlobId::of(b"abc");
+        assert_eq!(id.name(), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+        assert_eq!(BlobId::from_sha256(&id.name().to_uppercase()), Some(id));
+        assert_eq!(BlobId::from_sha256("../../../etc/passwd"), None);
+        blobs.put(id, b"abc").unwrap();
+        blobs.put(id, b"abc").unwrap();
+        assert!(blobs.exists(id));
+        assert_eq!(blobs.get(id).unwrap(), b"abc");
+        let mode = std::fs::metadata(blobs.path(id)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        assert_eq!((blobs.delete(id), blobs.delete(id)), (Ok(true), Ok(false)));
+        assert!(blobs.get(id).is_err_and(|error| error.is_missing()));
+        assert!(blobs.open(id).is_err_and(|error| error.is_missing()));
+    }
+
+    #[test]
+    fn what_a_killed_writer_left_is_swept_away_at_start() {
+        let (blobs, directory) = open();
+        let draft = blobs.path(BlobId::of(b"abc")).with_extension(format!("0.{}", files::DRAFT));
+        std::fs::write(&draft, b"ab").unwrap();
+        let blobs = Blobs::at(&directory.path().join("blobs")).unwrap();
+        assert!(!draft.exists());
+        assert!(!blobs.exists(BlobId::of(b"abc")));
     }
 }

@@ -65,3 +65,86 @@ fn kind_of(error: &rmp_serde::decode::Error) -> String {
         Error::Uncategorized(_) | Error::Syntax(_) => "its fields do not fit the record".to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use auricle_domain::Timestamp;
+    use auricle_domain::account::Actor;
+    use auricle_domain::code::{Heard, Lang, Role, Speaker};
+    use auricle_domain::conversation::{Citation, ToolUse, Turn, Word};
+    use auricle_domain::event::{Envelope, Event};
+    use auricle_domain::id::{AccountId, CallId, CauseId, ConversationId, DocumentId, PassageId, TenantId};
+    use serde::Deserialize;
+
+    const TABLE: Table = Table { id: 900, name: "test", version: 2 };
+
+    fn turn() -> Turn {
+        let at = Timestamp::UNIX_EPOCH;
+        Turn {
+            conversation: ConversationId::new(at, [1; 10]),
+            call: CallId::new(at, [2; 10]),
+            index: 3,
+            speaker: Speaker::Receptionist,
+            text: "Dobrý den".to_owned(),
+            language: Lang::Cs,
+            start_ms: 1,
+            end_ms: u64::MAX,
+            heard: Heard::Partly,
+            words: vec![Word { text: "Dobrý".to_owned(), start_ms: 1, end_ms: 2 }],
+            citations: vec![Citation {
+                document: DocumentId::new(at, [4; 10]),
+                name: "Hours".to_owned(),
+                passage: PassageId::new(at, [5; 10]),
+            }],
+            tools: vec![ToolUse { name: "find_slots".to_owned(), ok: true, result: "slots_found".to_owned() }],
+            reply_ms: None,
+            engine: "local".to_owned(),
+        }
+    }
+
+    #[test]
+    fn an_event_with_everything_in_it_comes_back_whole() {
+        let at = "2026-11-20T16:00:00.123456789Z".parse().unwrap();
+        let envelope = Envelope {
+            seq: u64::MAX,
+            at,
+            tenant: TenantId::new(at, [1; 10]),
+            actor: Actor::Account { id: AccountId::new(at, [2; 10]), role: Role::Admin },
+            cause: CauseId::new(at, [3; 10]),
+            event: Event::TurnCommitted { turn: Box::new(turn()) },
+        };
+        let bytes = encode(TABLE, &envelope).unwrap();
+        assert_eq!(decode::<Envelope>(TABLE, &bytes), Ok(envelope));
+    }
+
+    #[derive(Debug, PartialEq, serde::Serialize, Deserialize)]
+    struct Grown {
+        #[serde(flatten)]
+        turn: Turn,
+        #[serde(default)]
+        added: Option<String>,
+    }
+
+    #[test]
+    fn a_field_can_be_added_and_an_unknown_one_is_passed_over() {
+        let old = encode(TABLE, &turn()).unwrap();
+        assert_eq!(decode(TABLE, &old), Ok(Grown { turn: turn(), added: None }));
+        let new = encode(TABLE, &Grown { turn: turn(), added: Some("x".to_owned()) }).unwrap();
+        assert_eq!(decode(TABLE, &new), Ok(turn()));
+    }
+
+    #[test]
+    fn another_version_and_damaged_bytes_are_errors_without_contents() {
+        let bytes = encode(TABLE, &turn()).unwrap();
+        let other = Table { version: 3, ..TABLE };
+        assert_eq!(decode::<Turn>(other, &bytes), Err(StoreError::Version { table: "test", found: 2, known: 3 }));
+        for length in 0..bytes.len() {
+            assert!(decode::<Turn>(TABLE, &bytes[..length]).is_err());
+        }
+        let secret = encode(TABLE, &"a name").unwrap();
+        let error = decode::<u32>(TABLE, &secret).unwrap_err();
+        assert!(!format!("{error:?}").contains("a name"), "{error:?}");
+    }
+}

@@ -2,6 +2,7 @@
 
 use crate::codec;
 use crate::error::StoreError;
+use crate::hex;
 use crate::key::{self, KeyPart};
 use crate::kv::{KeyRange, PAGE_ROWS_MAX};
 use crate::record::{Index, Record};
@@ -18,18 +19,17 @@ pub struct Cursor(Vec<u8>);
 
 impl Display for Cursor {
     fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        f.write_str(&hex::encode(&self.0))
     }
 }
 
 impl FromStr for Cursor {
     type Err = StoreError;
     fn from_str(text: &str) -> Result<Self, StoreError> {
-        if text.is_empty() || !text.len().is_multiple_of(2) || text.len() > 2 * key::KEY_BYTES_MAX || !text.is_ascii() {
+        if text.is_empty() || text.len() > 2 * key::KEY_BYTES_MAX {
             return Err(StoreError::BadCursor);
         }
-        let byte = |at| u8::from_str_radix(&text[at..at + 2], 16).map_err(|_| StoreError::BadCursor);
-        (0..text.len()).step_by(2).map(byte).collect::<Result<_, _>>().map(Self)
+        hex::decode(text).map(Self).ok_or(StoreError::BadCursor)
     }
 }
 

@@ -1,0 +1,172 @@
+//! What only the backend on disk has: it survives, and it fails.
+
+use super::{Opened, account, at, contact, draft, id, op, open, options, put};
+use crate::fatal::Fatal;
+use crate::kv::Kv;
+use crate::kv::redb::{Opening, RedbKv};
+use crate::lookup::LookupKey;
+use crate::schema::{ACCOUNT_BY_EMAIL, CONTACTS_BY_NUMBER};
+use crate::store::{Limits, Publisher};
+use crate::tx::{ReadTx, Shared};
+use crate::{Backend, Faults, OpId, Store, StoreError, StoreOptions};
+use auricle_domain::account::Account;
+use auricle_domain::contact::Contact;
+use auricle_domain::id::TenantId;
+use redb::StorageBackend;
+use redb::backends::InMemoryBackend;
+use std::io;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, mpsc};
+
+#[test]
+fn everything_is_there_after_a_restart() {
+    let Opened { store, directory } = open(Backend::Redb);
+    put(&store, 1, contact(1, &["1"]));
+    let append = store.run(op(2), at(0), |tx| Ok::<_, StoreError>(tx.append(draft(1))));
+    append.wait().unwrap();
+    store.run(op(3), at(0), |tx| tx.put(&account(1, "a@b.example"))).wait().unwrap();
+    store.set_cursor("search", 1).wait().unwrap();
+    let tenant = store.tenant();
+    drop(store);
+    // Opened for another clinic, it is still that of the first.
+    let other = StoreOptions { tenant: TenantId::new(at(9), id(9)), ..options(directory.path(), Backend::Redb) };
+    let store = Store::open(other).unwrap();
+    assert_eq!((store.tenant(), store.head(), store.cursor("search")), (tenant, 1, Ok(1)));
+    let by_number = |tx: &ReadTx| tx.find(CONTACTS_BY_NUMBER, tx.lookup().number("1"));
+    assert_eq!(store.read(by_number), Ok(Some(contact(1, &["1"]))));
+    let by_email = |tx: &ReadTx| tx.find(ACCOUNT_BY_EMAIL, tx.lookup().email("a@b.example"));
+    assert_eq!(store.read(by_email).map(|found: Option<Account>| found.is_some()), Ok(true));
+    // An op that ran before the restart does not run again.
+    let again = store.run(op(2), at(0), |tx| Ok::<_, StoreError>(tx.append(draft(1))));
+    again.wait().unwrap();
+    assert_eq!(store.head(), 1);
+}
+
+#[test]
+fn a_store_is_open_once() {
+    let Opened { store, directory } = open(Backend::Redb);
+    let second = Store::open(options(directory.path(), Backend::Redb));
+    assert!(matches!(second, Err(StoreError::InUse { .. })));
+    drop(store);
+    assert!(Store::open(options(directory.path(), Backend::Redb)).is_ok());
+}
+
+#[test]
+fn no_key_shows_a_number_or_an_address() {
+    let Opened { store, directory } = open(Backend::Redb);
+    let keys = store
+        .run(op(1), at(0), |tx| {
+            tx.put(&contact(1, &["420777123456"]))?;
+            tx.put(&account(1, "somebody@clinic.example"))?;
+            let all = crate::kv::KeyRange { start: vec![], end: None };
+            Ok::<_, StoreError>(tx.raw_range(&all, false, 100)?.into_iter().map(|(key, _)| key).collect::<Vec<_>>())
+        })
+        .wait()
+        .unwrap();
+    assert!(keys.len() >= 4);
+    for key in keys {
+        for secret in ["420777123456", "somebody"] {
+            assert!(!key.windows(secret.len()).any(|part| part == secret.as_bytes()));
+        }
+    }
+    drop(directory);
+}
+
+#[test]
+fn writers_that_wait_together_are_committed_together() {
+    let Opened { store, directory: _kept } = open(Backend::Redb);
+    // The first closure holds the writer until all the others wait behind it.
+    let (go, hold) = mpsc::channel::<()>();
+    let first = store.run(op(0), at(0), move |_| {
+        let _ = hold.recv();
+        Ok::<_, StoreError>(())
+    });
+    let rest: Vec<_> = (1..=100u8)
+        .map(|n| store.run(OpId::derive("group", &[&[n]]), at(0), move |tx| tx.put(&contact(n, &[]))))
+        .collect();
+    drop(go);
+    first.wait().unwrap();
+    // They were in the same group as the first, so they are all there when it is answered.
+    let there = store.read(|tx| tx.scan::<Contact>(crate::Scan::table().limit(200))).unwrap();
+    assert_eq!(there.items.len(), 100);
+    rest.into_iter().for_each(|commit| commit.wait().unwrap());
+}
+
+#[test]
+fn a_closure_that_holds_its_transaction_too_long_fails() {
+    let shared = shared(TenantId::new(at(0), id(1)), Limits { transaction_ms_max: 0 });
+    let kv = crate::kv::memory::MemoryKv::new(Arc::clone(&shared), Publisher::new());
+    let tx = ReadTx::new(kv.snapshot().unwrap(), None, shared);
+    // However coarse the clock is, it moves on in the end.
+    let error = loop {
+        if let Err(error) = tx.head() {
+            break error;
+        }
+    };
+    assert!(matches!(error, StoreError::TransactionTooSlow { max_ms: 0, .. }));
+}
+
+fn shared(tenant: TenantId, limits: Limits) -> Arc<Shared> {
+    Arc::new(Shared { tenant, lookup: LookupKey::fresh().unwrap(), limits, faults: Faults::default() })
+}
+
+/// A disk that fails when it is told to.
+#[derive(Debug)]
+struct FailingDisk {
+    disk: InMemoryBackend,
+    broken: Arc<AtomicBool>,
+}
+
+impl FailingDisk {
+    fn works(&self) -> io::Result<()> {
+        if self.broken.load(Ordering::SeqCst) { Err(io::Error::other("the disk is broken")) } else { Ok(()) }
+    }
+}
+
+impl StorageBackend for FailingDisk {
+    fn len(&self) -> io::Result<u64> {
+        self.works().and_then(|()| self.disk.len())
+    }
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        self.works().and_then(|()| self.disk.read(offset, out))
+    }
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.works().and_then(|()| self.disk.set_len(len))
+    }
+    fn sync_data(&self) -> io::Result<()> {
+        self.works().and_then(|()| self.disk.sync_data())
+    }
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        self.works().and_then(|()| self.disk.write(offset, data))
+    }
+}
+
+#[test]
+fn a_failure_of_the_disk_strikes_once_and_acknowledges_nothing() {
+    let broken = Arc::new(AtomicBool::new(false));
+    let strikes = Arc::new(AtomicU32::new(0));
+    let counted = Arc::clone(&strikes);
+    let hook = move |error: &StoreError| {
+        assert!(matches!(error, StoreError::Io { .. }));
+        counted.fetch_add(1, Ordering::SeqCst);
+    };
+    let opening = Opening {
+        tenant: TenantId::new(at(0), id(1)),
+        share: &|tenant| shared(tenant, Limits::default()),
+        publisher: Publisher::new(),
+        fatal: Arc::new(Fatal::new(Some(Box::new(hook)))),
+    };
+    let disk = FailingDisk { disk: InMemoryBackend::new(), broken: Arc::clone(&broken) };
+    let (kv, _) = RedbKv::on(disk, opening).unwrap();
+    let run = |n: u64| {
+        let record = crate::commit::Record { op: op(n), now: at(0) };
+        let (job, commit) = crate::commit::job(Some(record), move |tx| tx.put(&contact(1, &[])));
+        kv.submit(job);
+        commit.wait()
+    };
+    assert_eq!(run(1), Ok(()));
+    broken.store(true, Ordering::SeqCst);
+    assert!(matches!(run(2), Err(StoreError::Io { .. })));
+    assert!(matches!(run(3), Err(StoreError::Io { .. })));
+    assert_eq!(strikes.load(Ordering::SeqCst), 1);
+}
