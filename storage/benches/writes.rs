@@ -22,7 +22,8 @@ fn main() {
     let parent = std::env::var_os("AURICLE_BENCH_DIR").map_or_else(std::env::temp_dir, Into::into);
     let folder = tempfile::tempdir_in(parent).unwrap();
     let tenant = TenantId::new(Timestamp::UNIX_EPOCH, [1; 10]);
-    let store = Store::open(StoreOptions { directory: folder.path().to_owned(), backend: Backend::Redb, tenant }).unwrap();
+    let store =
+        Store::open(StoreOptions { directory: folder.path().to_owned(), backend: Backend::Redb, tenant }).unwrap();
     for (writers, events) in [(1, 1), (64, 1), (64, 10)] {
         let began = Instant::now();
         let head = store.head();
@@ -107,5 +108,6 @@ fn write(store: &Store, n: u64, events: u64) {
 }
 
 fn say(line: &str) {
-    writeln!(std::io::stdout(), "{line}").unwrap();
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{line}").unwrap();
 }

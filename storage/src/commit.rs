@@ -169,7 +169,8 @@ where
             return Ok(codec::decode(schema::OP, &bytes)?);
         }
         // The closure is run again only on a fresh transaction, so what it left half-done is never seen.
-        let reply = catch_unwind(AssertUnwindSafe(|| (self.closure)(tx))).unwrap_or_else(|_| Err(StoreError::Panicked.into()))?;
+        let reply = catch_unwind(AssertUnwindSafe(|| (self.closure)(tx)))
+            .unwrap_or_else(|_| Err(StoreError::Panicked.into()))?;
         if let Some(record) = self.record {
             let value = codec::encode(schema::OP, &reply)?;
             tx.raw_set(schema::OP.name, op_key(tx, week(record.now), record.op), Some(value))?;

@@ -79,8 +79,18 @@ macro_rules! id_parts {
     )+};
 }
 id_parts!(
-    AccountId, AppointmentId, CallId, CauseId, ContactId, ConversationId, DocumentId, PassageId, ServiceId, SessionId,
-    TaskId, TenantId
+    AccountId,
+    AppointmentId,
+    CallId,
+    CauseId,
+    ContactId,
+    ConversationId,
+    DocumentId,
+    PassageId,
+    ServiceId,
+    SessionId,
+    TaskId,
+    TenantId
 );
 
 macro_rules! tuple_parts {

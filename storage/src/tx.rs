@@ -249,7 +249,12 @@ impl WriteTx {
     }
 
     /// Writes or deletes the row of a whole key, within the limits of a transaction.
-    pub(crate) fn raw_set(&mut self, table: &'static str, key: Vec<u8>, value: Option<Vec<u8>>) -> Result<(), StoreError> {
+    pub(crate) fn raw_set(
+        &mut self,
+        table: &'static str,
+        key: Vec<u8>,
+        value: Option<Vec<u8>>,
+    ) -> Result<(), StoreError> {
         self.in_time()?;
         if key.len() > KEY_BYTES_MAX {
             return Err(StoreError::KeyTooLong { table, bytes: key.len(), max: KEY_BYTES_MAX });

@@ -76,7 +76,10 @@ fn write_until_killed(directory: &Path, round: u64) {
                         });
                         Ok::<_, StoreError>(())
                     };
-                    store.run(OpId::derive("kill", &[&n.to_be_bytes()]), contact(n).created_at, closure).wait().unwrap();
+                    store
+                        .run(OpId::derive("kill", &[&n.to_be_bytes()]), contact(n).created_at, closure)
+                        .wait()
+                        .unwrap();
                     tell(&format!("contact {n}"));
                 }
             });

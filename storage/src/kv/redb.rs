@@ -23,7 +23,7 @@ use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -61,8 +61,7 @@ struct StoreFile {
 impl StoreFile {
     /// Turns a failure of redb into ours, and ends the process: whatever it was, the file cannot be trusted.
     fn failed(&self, attempt: &'static str, error: &dyn std::fmt::Display) -> StoreError {
-        let error =
-            StoreError::Io { attempt, path: self.path.clone(), reason: error.to_string(), missing: false };
+        let error = StoreError::Io { attempt, path: self.path.clone(), reason: error.to_string(), missing: false };
         self.fatal.strike(&error);
         error
     }
@@ -117,8 +116,7 @@ impl RedbKv {
         let file = Arc::new(StoreFile { database, path, fatal });
         let shared = share(owner(&file, tenant)?);
         let (sender, jobs) = sync_channel(QUEUE_MAX);
-        let writer =
-            Writer { file: Arc::clone(&file), jobs, shared: Arc::clone(&shared), publisher, company: 1 };
+        let writer = Writer { file: Arc::clone(&file), jobs, shared: Arc::clone(&shared), publisher, company: 1 };
         let thread = std::thread::Builder::new()
             .name("store-writer".to_owned())
             .spawn(move || writer.run())
@@ -194,7 +192,8 @@ impl Snapshot for RedbSnapshot {
     }
 
     fn range(&self, range: &KeyRange, reverse: bool, limit: usize) -> Result<Vec<Row>, StoreError> {
-        let mut rows = self.table.range::<&[u8]>(range.bounds()).map_err(|error| self.file.failed("scanning", &error))?;
+        let mut rows =
+            self.table.range::<&[u8]>(range.bounds()).map_err(|error| self.file.failed("scanning", &error))?;
         let mut page = Vec::new();
         while page.len() < limit {
             let Some(row) = (if reverse { rows.next_back() } else { rows.next() }) else { break };
@@ -285,9 +284,6 @@ impl Writer {
         if jobs >= self.company || left.is_zero() {
             return None;
         }
-        match self.jobs.recv_timeout(left.min(GROUP_GAP)) {
-            Ok(job) => Some(job),
-            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => None,
-        }
+        self.jobs.recv_timeout(left.min(GROUP_GAP)).ok()
     }
 }

@@ -6,7 +6,7 @@ mod faults;
 mod model;
 mod suite;
 
-use crate::{Backend, EventDraft, OpId, Store, StoreOptions};
+use crate::{Backend, EventDraft, OpId, Store, StoreError, StoreOptions, WriteTx};
 use auricle_domain::Timestamp;
 use auricle_domain::account::{Account, Actor};
 use auricle_domain::code::{AccountState, Lang, Role};
@@ -78,4 +78,9 @@ fn draft(n: u8) -> EventDraft {
 
 fn put(store: &Store, n: u64, record: Contact) {
     store.run(op(n), at(0), move |tx| tx.put(&record)).wait().unwrap();
+}
+
+fn append_one(tx: &mut WriteTx) -> Result<(), StoreError> {
+    tx.append(draft(1));
+    Ok(())
 }

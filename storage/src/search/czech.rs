@@ -13,8 +13,8 @@ const STEM_LETTERS_MIN: usize = 3;
 /// Endings, the longest first: the first one that fits is taken off.
 const ENDINGS: &[&str] = &[
     "oviste", "ovani", "ovanim", "ejsich", "ejsimi", "ejsiho", "ejsimu", "ovat", "ejsi", "iste", "anim", "enim", "ani",
-    "eni", "ach", "ech", "ich", "ych", "ami", "emi", "imi", "ymi", "ovi", "ove", "eho", "iho", "emu", "imu", "ym", "im",
-    "em", "am", "um", "ou", "at", "it", "et", "mi", "a", "e", "i", "o", "u", "y",
+    "eni", "ach", "ech", "ich", "ych", "ami", "emi", "imi", "ymi", "ovi", "ove", "eho", "iho", "emu", "imu", "ym",
+    "im", "em", "am", "um", "ou", "at", "it", "et", "mi", "a", "e", "i", "o", "u", "y",
 ];
 
 /// The stem of a lower-case word without diacritics.
@@ -22,7 +22,8 @@ pub(super) fn stem(word: &str) -> String {
     if !word.bytes().all(|byte| byte.is_ascii_lowercase()) {
         return word.to_owned();
     }
-    let ending = ENDINGS.iter().find(|ending| word.len() >= STEM_LETTERS_MIN + ending.len() && word.ends_with(**ending));
+    let ending =
+        ENDINGS.iter().find(|ending| word.len() >= STEM_LETTERS_MIN + ending.len() && word.ends_with(**ending));
     let mut stem = word[..word.len() - ending.map_or(0, |ending| ending.len())].to_owned();
     drop_fleeting_e(&mut stem);
     // c and z stand for k and h before a soft ending.

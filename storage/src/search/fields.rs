@@ -5,7 +5,9 @@ use super::document::SearchDocument;
 use crate::codec::{self, Table};
 use crate::error::StoreError;
 use auricle_domain::code::Lang;
-use tantivy::schema::{FAST, Field, INDEXED, IndexRecordOption, STORED, STRING, Schema, TextFieldIndexing, TextOptions};
+use tantivy::schema::{
+    FAST, Field, INDEXED, IndexRecordOption, STORED, STRING, Schema, TextFieldIndexing, TextOptions,
+};
 use tantivy::tokenizer::TokenizerManager;
 use tantivy::{TantivyDocument, Term};
 
@@ -42,8 +44,9 @@ pub(super) struct Fields {
 pub(super) fn schema() -> (Schema, Fields) {
     let mut schema = Schema::builder();
     let text = |analyzer: &str| {
-        let indexing =
-            TextFieldIndexing::default().set_tokenizer(analyzer).set_index_option(IndexRecordOption::WithFreqsAndPositions);
+        let indexing = TextFieldIndexing::default()
+            .set_tokenizer(analyzer)
+            .set_index_option(IndexRecordOption::WithFreqsAndPositions);
         TextOptions::default().set_indexing_options(indexing)
     };
     let fields = Fields {

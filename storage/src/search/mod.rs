@@ -151,7 +151,8 @@ impl Search {
         let mut found = top(&searcher, &BooleanQuery::new(clauses), asked, offset, limit + 1)?;
         let more = found.len() > limit && offset + limit <= DEPTH_MAX;
         found.truncate(limit);
-        let hits = found.into_iter().map(|(score, at)| self.hit(&searcher, at, score, &wanted)).collect::<Result<_, _>>()?;
+        let hits =
+            found.into_iter().map(|(score, at)| self.hit(&searcher, at, score, &wanted)).collect::<Result<_, _>>()?;
         Ok(SearchPage { hits, next: more.then(|| (offset + limit).to_string()), seq })
     }
 
@@ -206,7 +207,8 @@ fn top(
     if by_score {
         return searcher.search(query, &top.order_by_score()).map_err(failed("searching"));
     }
-    let newest = searcher.search(query, &top.order_by_fast_field::<i64>("at", Order::Desc)).map_err(failed("searching"))?;
+    let newest =
+        searcher.search(query, &top.order_by_fast_field::<i64>("at", Order::Desc)).map_err(failed("searching"))?;
     Ok(newest.into_iter().map(|(_, at)| (0.0, at)).collect())
 }
 

@@ -8,7 +8,8 @@ use auricle_domain::code::Lang;
 use std::ops::Bound;
 use tantivy::Term;
 use tantivy::query::{
-    AllQuery, BooleanQuery, BoostQuery, ConstScoreQuery, FuzzyTermQuery, Occur, PhraseQuery, Query, RangeQuery, TermQuery,
+    AllQuery, BooleanQuery, BoostQuery, ConstScoreQuery, FuzzyTermQuery, Occur, PhraseQuery, Query, RangeQuery,
+    TermQuery,
 };
 use tantivy::schema::{Field, IndexRecordOption};
 
@@ -82,7 +83,9 @@ impl Wanted {
             Item::Phrase(words) => words.iter().any(|wanted| wanted == word),
             Item::Word { plain, stems, .. } => {
                 plain == word
-                    || stem.is_some_and(|(language, stem)| stems.iter().any(|(of, wanted)| *of == language && wanted == stem))
+                    || stem.is_some_and(|(language, stem)| {
+                        stems.iter().any(|(of, wanted)| *of == language && wanted == stem)
+                    })
                     || typos_allowed(plain).is_some_and(|typos| within_typos(plain, word, typos))
             }
         })

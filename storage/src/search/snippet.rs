@@ -43,8 +43,11 @@ fn window(text: &str, words: &[Word], found: &[(usize, usize, usize)]) -> (usize
         return (0, text.len());
     }
     let different = |start: usize| {
-        let mut seen: Vec<usize> =
-            found.iter().filter(|(from, to, _)| *from >= start && *to <= start + SNIPPET_BYTES).map(|hit| hit.2).collect();
+        let mut seen: Vec<usize> = found
+            .iter()
+            .filter(|(from, to, _)| *from >= start && *to <= start + SNIPPET_BYTES)
+            .map(|hit| hit.2)
+            .collect();
         let all = seen.len();
         seen.sort_unstable();
         seen.dedup();

@@ -80,10 +80,8 @@ fn words_are_found_in_any_form_case_and_without_diacritics() {
 
 #[test]
 fn a_word_as_written_stands_before_one_that_resembles_it() {
-    let Opened { search, directory: _kept } = open(vec![
-        turn(1, Lang::En, "The parling was full today."),
-        turn(2, Lang::En, "The parking was full today."),
-    ]);
+    let Opened { search, directory: _kept } =
+        open(vec![turn(1, Lang::En, "The parling was full today."), turn(2, Lang::En, "The parking was full today.")]);
     assert_eq!(numbers(&search, &ask("parking")), [2, 1]);
     assert_eq!(numbers(&search, &ask("park")), [2]);
 }
@@ -186,13 +184,16 @@ fn passages_answer_a_question_and_say_how_much_of_it_they_cover() {
 
 #[test]
 fn a_document_is_replaced_and_removed() {
-    let Opened { search, directory: _kept } = open(vec![passage(1, Lang::En, "", "old words"), passage(2, Lang::En, "", "old other")]);
+    let Opened { search, directory: _kept } =
+        open(vec![passage(1, Lang::En, "", "old words"), passage(2, Lang::En, "", "old other")]);
     search.apply(vec![passage(1, Lang::En, "", "new words")], 8).unwrap();
     assert_eq!(numbers(&search, &ask("old")), [2]);
     let id = PassageId::new(at(0), [1; 10]).to_string();
     search.apply(vec![SearchChange::Remove { kind: SearchKind::Passage, id }], 9).unwrap();
     assert_eq!(numbers(&search, &ask("words")), [0; 0]);
-    search.apply(vec![SearchChange::RemoveChildren { kind: SearchKind::Passage, parent: "house".to_owned() }], 10).unwrap();
+    search
+        .apply(vec![SearchChange::RemoveChildren { kind: SearchKind::Passage, parent: "house".to_owned() }], 10)
+        .unwrap();
     assert_eq!(numbers(&search, &ask("")), [0; 0]);
     // Within one batch the order counts.
     let removal = SearchChange::RemoveChildren { kind: SearchKind::Passage, parent: "house".to_owned() };
@@ -202,7 +203,8 @@ fn a_document_is_replaced_and_removed() {
 
 #[test]
 fn a_long_text_is_indexed_to_its_limit() {
-    let Opened { search, directory: _kept } = open(vec![passage(1, Lang::Cs, &"ž".repeat(5_000), &format!("začátek {}konec", "ž ".repeat(10_000)))]);
+    let Opened { search, directory: _kept } =
+        open(vec![passage(1, Lang::Cs, &"ž".repeat(5_000), &format!("začátek {}konec", "ž ".repeat(10_000)))]);
     assert_eq!(numbers(&search, &ask("začátek")), [1]);
     assert_eq!(numbers(&search, &ask("konec")), [0; 0]);
 }

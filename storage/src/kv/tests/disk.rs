@@ -1,6 +1,6 @@
 //! What only the backend on disk has: it survives, and it fails.
 
-use super::{Opened, account, at, contact, draft, id, op, open, options, put};
+use super::{Opened, account, append_one, at, contact, id, op, open, options, put};
 use crate::fatal::Fatal;
 use crate::kv::Kv;
 use crate::kv::redb::{Opening, RedbKv};
@@ -22,7 +22,7 @@ use std::sync::{Arc, mpsc};
 fn everything_is_there_after_a_restart() {
     let Opened { store, directory } = open(Backend::Redb);
     put(&store, 1, contact(1, &["1"]));
-    let append = store.run(op(2), at(0), |tx| Ok::<_, StoreError>(tx.append(draft(1))));
+    let append = store.run(op(2), at(0), append_one);
     append.wait().unwrap();
     store.run(op(3), at(0), |tx| tx.put(&account(1, "a@b.example"))).wait().unwrap();
     store.set_cursor("search", 1).wait().unwrap();
@@ -37,7 +37,7 @@ fn everything_is_there_after_a_restart() {
     let by_email = |tx: &ReadTx| tx.find(ACCOUNT_BY_EMAIL, tx.lookup().email("a@b.example"));
     assert_eq!(store.read(by_email).map(|found: Option<Account>| found.is_some()), Ok(true));
     // An op that ran before the restart does not run again.
-    let again = store.run(op(2), at(0), |tx| Ok::<_, StoreError>(tx.append(draft(1))));
+    let again = store.run(op(2), at(0), append_one);
     again.wait().unwrap();
     assert_eq!(store.head(), 1);
 }

@@ -2,7 +2,7 @@
 
 use super::{Opened, at, op};
 use crate::codec::Table;
-use crate::kv::KeyRange;
+use crate::kv::{KeyRange, Row};
 use crate::{ReadTx, StoreError, WriteTx};
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
@@ -38,7 +38,7 @@ fn transactions() -> impl Strategy<Value = Vec<Transaction>> {
 }
 
 /// What a step finds in the model.
-fn expected(model: &mut Model, step: &Step) -> Vec<(Vec<u8>, Vec<u8>)> {
+fn expected(model: &mut Model, step: &Step) -> Vec<Row> {
     match step {
         Step::Set(key, value) => {
             model.insert(key.clone(), value.clone());
@@ -48,7 +48,9 @@ fn expected(model: &mut Model, step: &Step) -> Vec<(Vec<u8>, Vec<u8>)> {
             model.remove(key);
             Vec::new()
         }
-        Step::Get(key) => model.get_key_value(key).map(|(key, value)| (key.clone(), value.clone())).into_iter().collect(),
+        Step::Get(key) => {
+            model.get_key_value(key).map(|(key, value)| (key.clone(), value.clone())).into_iter().collect()
+        }
         Step::Range { from, to, reverse, limit } => {
             let inside = |key: &&Vec<u8>| *key >= from && to.as_ref().is_none_or(|to| *key < to);
             let mut rows: Vec<_> =
@@ -63,7 +65,7 @@ fn expected(model: &mut Model, step: &Step) -> Vec<(Vec<u8>, Vec<u8>)> {
 }
 
 /// What a reading step finds in the store.
-fn read(tx: &ReadTx, step: &Step) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StoreError> {
+fn read(tx: &ReadTx, step: &Step) -> Result<Vec<Row>, StoreError> {
     let head = tx.key_of(TABLE, &());
     let whole = |key: &[u8]| [head.as_slice(), key].concat();
     match step {
@@ -104,7 +106,13 @@ fn check(opened: &Opened, case: u64, transactions: Vec<Transaction>) -> Result<(
                 write(tx, step)?;
                 found.push(read(tx, step)?);
             }
-            if found != answers { Err(StoreError::BadCursor) } else if fails { Err(StoreError::Closed) } else { Ok(()) }
+            if found != answers {
+                Err(StoreError::BadCursor)
+            } else if fails {
+                Err(StoreError::Closed)
+            } else {
+                Ok(())
+            }
         });
         running.push((commit, if fails { Err(StoreError::Closed) } else { Ok(()) }));
     }
