@@ -72,7 +72,10 @@ fn measure(codec: Codec, what: &str, packets: &[Vec<u8>]) {
         }
     }
     let nanoseconds = spent.as_nanos() as f64 / (ROUNDS * FRAMES) as f64;
-    println!("{codec:?} {what}: {nanoseconds:.0} ns per tick and leg, {:.3} % of a core", nanoseconds / 20_000_000.0 * 100.0);
+    println!(
+        "{codec:?} {what}: {nanoseconds:.0} ns per tick and leg, {:.3} % of a core",
+        nanoseconds / 20_000_000.0 * 100.0
+    );
 }
 
 /// Sequence number and timestamp go on from round to round.

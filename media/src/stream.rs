@@ -16,12 +16,15 @@ use crate::rtp::COMFORT_NOISE;
 use crate::rtp::dtmf::{DigitsRefused, Event, EventFrame, EventReceiver, EventSender};
 use crate::rtp::jitter::Carried;
 use crate::rtp::latch::{Latch, Verdict};
-use crate::rtp::packet::{Packet, PacketError};
+use crate::rtp::packet::Packet;
 use crate::rtp::receive::Receiver;
-use crate::rtp::rtcp::{self, Rtcp, RtcpError, Sent};
+use crate::rtp::rtcp::{self, Rtcp, Sent};
 use crate::rtp::session::{Arrival, Reception, Seeds, Sender};
 
+mod told;
+
 pub use crate::rtp::receive::Made;
+pub use told::{Refusal, StreamEvent, Tick};
 
 /// Length of a frame.
 const FRAME_MS: u64 = 20;
@@ -47,78 +50,6 @@ pub struct StreamParams {
     pub remote_rtcp: Option<SocketAddr>,
     /// Our random numbers.
     pub seeds: Seeds,
-}
-
-/// Why a datagram was not taken. Counted in [`LegQuality::refused`], except for probation.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
-pub enum Refusal {
-    /// Not RTP.
-    #[error(transparent)]
-    Packet(#[from] PacketError),
-    /// Not RTCP.
-    #[error(transparent)]
-    Rtcp(#[from] RtcpError),
-    /// A payload type that was not negotiated.
-    #[error("payload type {0} was not negotiated")]
-    PayloadType(u8),
-    /// Longer than 80 ms.
-    #[error("payload of {0} octets, 640 (80 ms) is the limit")]
-    TooLong(usize),
-    /// Not from the leg's source.
-    #[error("from another source than the leg's")]
-    Stranger,
-    /// From a new source that must prove itself with further packets.
-    #[error("from a new source, on probation")]
-    Probation,
-}
-
-/// Something that a tick noticed. Times are milliseconds of the stream's audio.
-#[derive(Clone, Copy, PartialEq, Debug)]
-pub enum StreamEvent {
-    /// The far end began to speak.
-    SpeechStarted {
-        /// First voiced sample.
-        at_ms: u64,
-    },
-    /// The far end stopped speaking.
-    SpeechEnded {
-        /// Last voiced sample.
-        at_ms: u64,
-    },
-    /// A key was pressed.
-    Dtmf {
-        /// `0`-`9`, `*`, `#`, `A`-`D`.
-        digit: char,
-        /// When it was noticed.
-        at_ms: u64,
-    },
-    /// How loud both sides were in the last 200 ms: peaks, 0 (-60 dBFS) to 100 (full scale).
-    Level {
-        /// Far end.
-        far: u8,
-        /// Our side.
-        near: u8,
-    },
-}
-
-/// What a tick gives. Borrowed from the stream: use it before the next call.
-#[derive(Debug)]
-pub struct Tick<'a> {
-    /// The RTP packet to send and where to; nothing only while no address is known.
-    pub packet: Option<(SocketAddr, &'a [u8])>,
-    /// Far-end audio at the codec's rate, concealed where packets are missing.
-    pub far: &'a [i16],
-    /// What `far` was made of.
-    pub made: Made,
-    /// Far-end audio as 320 samples at 16 kHz, for speech recognition: the high band of narrowband legs is filled.
-    /// Silence while on hold, as hold music is nobody speaking.
-    pub wide: &'a [i16],
-    /// Our audio at the codec's rate as it left: silence in frames that carry a digit and while on hold.
-    pub near: &'a [i16],
-    /// What was noticed.
-    pub events: &'a [StreamEvent],
-    /// Where the frame begins, in milliseconds of the stream's audio.
-    pub at_ms: u64,
 }
 
 /// One leg's media.
@@ -375,9 +306,8 @@ impl MediaStream {
             self.receiver.reset();
             self.events_in = EventReceiver::default();
         }
-        if let Some(digit) = Event::parse(packet.payload)
-            .filter(|_| is_event)
-            .and_then(|event| self.events_in.receive(timestamp, event))
+        if let Some(digit) =
+            Event::parse(packet.payload).filter(|_| is_event).and_then(|event| self.events_in.receive(timestamp, event))
         {
             self.key_tones = None;
             if self.noticed.len() < NOTICED_MAX {

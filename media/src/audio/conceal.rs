@@ -137,7 +137,8 @@ impl Concealer {
             let share = (index + 1) as i32;
             let going = i32::from(self.period[lag - quarter + index]);
             let coming = i32::from(self.history[end - lag - quarter + index]);
-            self.period[lag - quarter + index] = ((going * (quarter as i32 - share) + coming * share) / quarter as i32) as i16;
+            self.period[lag - quarter + index] =
+                ((going * (quarter as i32 - share) + coming * share) / quarter as i32) as i16;
         }
         self.offset = f32::from(self.history[end - 1]) - f32::from(self.history[end - lag - 1]);
     }

@@ -203,7 +203,8 @@ mod tests {
         // The same voices higher and lower.
         for step in [85, 90, 95, 105, 110, 115, 120] {
             let speech = speech_wide();
-            let shifted: Vec<i16> = (0..speech.len() * 100 / step / 2).map(|index| speech[index * 2 * step / 100]).collect();
+            let shifted: Vec<i16> =
+                (0..speech.len() * 100 / step / 2).map(|index| speech[index * 2 * step / 100]).collect();
             assert_eq!(heard(&shifted, Rate::Hz8000), "", "{step} %");
         }
     }

@@ -5,6 +5,7 @@ pub mod goertzel;
 pub mod level;
 pub mod playout;
 pub mod resample;
+pub mod tone;
 pub mod vad;
 
 #[cfg(test)]

@@ -23,9 +23,7 @@ pub(crate) fn speech_narrow() -> Vec<i16> {
 /// A sine from sample `from` on, so that a tone can be made in parts.
 pub(crate) fn tone(hz: f32, peak: f32, rate: f32, from: usize, count: usize) -> Vec<i16> {
     let cycles = f64::from(hz) / f64::from(rate);
-    (from..from + count)
-        .map(|index| (((index as f64 * cycles).fract() as f32 * TAU).sin() * peak) as i16)
-        .collect()
+    (from..from + count).map(|index| (((index as f64 * cycles).fract() as f32 * TAU).sin() * peak) as i16).collect()
 }
 
 /// A small generator, so that what a test draws is the same on every machine.
@@ -42,6 +40,8 @@ impl Random {
 
     /// White noise.
     pub(crate) fn noise(&mut self, peak: i16, count: usize) -> Vec<i16> {
-        (0..count).map(|_| (self.below(u64::from(peak.unsigned_abs()) * 2 + 1) as i64 - i64::from(peak)) as i16).collect()
+        (0..count)
+            .map(|_| (self.below(u64::from(peak.unsigned_abs()) * 2 + 1) as i64 - i64::from(peak)) as i16)
+            .collect()
     }
 }

@@ -258,10 +258,8 @@ mod tests {
         let change = events.windows(2).any(|pair| {
             matches!(pair, [VadEvent::Ended { at_ms: 5_050..=5_260 }, VadEvent::Started { at_ms: 5_440..=5_560 }])
         });
-        let bounds = matches!(
-            events,
-            [VadEvent::Started { at_ms: 670..=820 }, .., VadEvent::Ended { at_ms: 9_300..=9_480 }]
-        );
+        let bounds =
+            matches!(events, [VadEvent::Started { at_ms: 670..=820 }, .., VadEvent::Ended { at_ms: 9_300..=9_480 }]);
         change && bounds && events.len() <= 6
     }
 
@@ -299,6 +297,12 @@ mod tests {
         let mut random = Random(9);
         mix(&random.noise(400, samples.len()), &mut samples);
         let events = heard(&samples);
-        assert!(matches!(events[..], [VadEvent::Started { at_ms: 670..=820 }, .., VadEvent::Ended { at_ms: 9_300..=9_600 }]), "{events:?}");
+        assert!(
+            matches!(
+                events[..],
+                [VadEvent::Started { at_ms: 670..=820 }, .., VadEvent::Ended { at_ms: 9_300..=9_600 }]
+            ),
+            "{events:?}"
+        );
     }
 }

@@ -47,7 +47,7 @@ const fn mu_code(sample: i32) -> u8 {
 const fn mu_sample(code: u8) -> i16 {
     let code = !code;
     let segment = (code >> 4) & 7;
-    let magnitude = ((((code & 0x0f) as i32) << 3) + BIAS << segment) - BIAS;
+    let magnitude = (((((code & 0x0f) as i32) << 3) + BIAS) << segment) - BIAS;
     (if code & 0x80 != 0 { -magnitude } else { magnitude }) as i16
 }
 
@@ -120,7 +120,9 @@ mod tests {
     #[test]
     fn known_codes() {
         // ITU-T G.711 tables 1a to 2b: zero, the smallest steps and both ends of the range.
-        for (sample, mu, a) in [(0, 0xff, 0xd5), (-1, 0x7f, 0x55), (32_767, 0x80, 0xaa), (-32_768, 0x00, 0x2a), (1_000, 0xce, 0xfa)] {
+        for (sample, mu, a) in
+            [(0, 0xff, 0xd5), (-1, 0x7f, 0x55), (32_767, 0x80, 0xaa), (-32_768, 0x00, 0x2a), (1_000, 0xce, 0xfa)]
+        {
             assert_eq!((encode_mu(sample), encode_a(sample)), (mu, a), "{sample}");
         }
         assert_eq!((decode_mu(0x80), decode_mu(0x00)), (32_124, -32_124));
@@ -145,7 +147,10 @@ mod tests {
             let (mu, a) = (decode_mu(encode_mu(sample)), decode_a(encode_a(sample)));
             let magnitude = i32::from(sample).abs();
             // A step is a sixteenth of its segment, and a segment ends at twice its start.
-            assert!((i32::from(a) - i32::from(sample)).abs() <= (magnitude / 32).max(8) + 1, "A-law {sample} became {a}");
+            assert!(
+                (i32::from(a) - i32::from(sample)).abs() <= (magnitude / 32).max(8) + 1,
+                "A-law {sample} became {a}"
+            );
             let clipped = i32::from(sample).clamp(-CLIP, CLIP);
             assert!((i32::from(mu) - clipped).abs() <= (magnitude + BIAS) / 32 + 1, "mu-law {sample} became {mu}");
             assert!(mu >= last_mu && a >= last_a);

@@ -138,11 +138,14 @@ mod tests {
 
     /// Signal to noise in decibels, at the delay where the two are most alike.
     fn snr(sent: &[i16], heard: &[i16]) -> (usize, f64) {
-        let power = |samples: &mut dyn Iterator<Item = f64>| samples.map(|sample| sample * sample).sum::<f64>().max(1.0);
+        let power =
+            |samples: &mut dyn Iterator<Item = f64>| samples.map(|sample| sample * sample).sum::<f64>().max(1.0);
         (0..40)
             .map(|delay| {
                 let signal = power(&mut sent.iter().map(|sample| f64::from(*sample)));
-                let noise = power(&mut sent.iter().zip(&heard[delay..]).map(|(sent, heard)| f64::from(*sent) - f64::from(*heard)));
+                let noise = power(
+                    &mut sent.iter().zip(&heard[delay..]).map(|(sent, heard)| f64::from(*sent) - f64::from(*heard)),
+                );
                 (delay, 10.0 * (signal / noise).log10())
             })
             .fold((0, f64::MIN), |best, next| if next.1 > best.1 { next } else { best })

@@ -85,7 +85,8 @@ impl EventReceiver {
     /// A press longer than a duration can count goes on as a new segment right where the last one stopped
     /// (RFC 4733 section 2.5.1.3).
     fn continues(&self, timestamp: i64, event: Event) -> bool {
-        self.last.is_some_and(|(last, held)| held.code == event.code && !held.end && timestamp == last + i64::from(u16::MAX))
+        self.last
+            .is_some_and(|(last, held)| held.code == event.code && !held.end && timestamp == last + i64::from(u16::MAX))
     }
 }
 
@@ -223,7 +224,9 @@ mod tests {
             .iter()
             .flatten()
             .filter_map(|frame| match frame {
-                EventFrame::Packet { marker, timestamp, event } => Some((*marker, *timestamp, event.end, event.duration)),
+                EventFrame::Packet { marker, timestamp, event } => {
+                    Some((*marker, *timestamp, event.end, event.duration))
+                }
                 EventFrame::Pause => None,
             })
             .collect();

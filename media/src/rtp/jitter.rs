@@ -85,7 +85,8 @@ impl Buffer {
         let mut kept = self.spare.pop().unwrap_or_default();
         kept.clear();
         kept.extend_from_slice(payload);
-        self.packets.insert(after.map_or(0, |index| index + 1), Buffered { sequence, timestamp, carried, payload: kept });
+        self.packets
+            .insert(after.map_or(0, |index| index + 1), Buffered { sequence, timestamp, carried, payload: kept });
         Put::Kept
     }
 
@@ -168,7 +169,15 @@ pub struct Delay {
 
 impl Default for Delay {
     fn default() -> Self {
-        Self { counts: [0.0; STEPS], seen: 0, window_start: 0, fastest: None, fastest_before: i64::MAX, measured: START, reach: 0 }
+        Self {
+            counts: [0.0; STEPS],
+            seen: 0,
+            window_start: 0,
+            fastest: None,
+            fastest_before: i64::MAX,
+            measured: START,
+            reach: 0,
+        }
     }
 }
 

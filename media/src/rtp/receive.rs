@@ -7,9 +7,9 @@ use crate::audio::level::{Background, mix_over};
 use crate::codec::{DECODED_MAX, Decoder};
 use crate::io::Codec;
 
+use super::UNITS_PER_MS;
 use super::jitter::{Buffer, Carried, Delay, Put};
 use super::session::units;
-use super::UNITS_PER_MS;
 
 /// Waiting longer than the target by this much: a silent frame is left out.
 const SLACK_LONG: i64 = 15 * UNITS_PER_MS as i64;
@@ -186,7 +186,8 @@ impl Receiver {
 
     /// Leaves a frame out: the next one takes its place, faded over from the one that goes.
     fn leave_out(&mut self, out: &mut [i16], made: Made) -> Made {
-        let next_is_there = self.buffer.newest().is_some_and(|newest| self.playing.is_some_and(|playing| newest >= playing));
+        let next_is_there =
+            self.buffer.newest().is_some_and(|newest| self.playing.is_some_and(|playing| newest >= playing));
         if !next_is_there {
             return made;
         }
@@ -207,7 +208,8 @@ impl Receiver {
         while filled < out.len() {
             let rest = &mut out[filled..];
             let begun = (filled / per_unit) as i64;
-            let (count, part) = if self.pending.is_empty() { self.next(rest, begun) } else { (self.copy_pending(rest), Made::Heard) };
+            let (count, part) =
+                if self.pending.is_empty() { self.next(rest, begun) } else { (self.copy_pending(rest), Made::Heard) };
             filled += count;
             if let Some(playing) = &mut self.playing {
                 *playing += (count / per_unit) as i64;

@@ -114,7 +114,7 @@ impl Rtcp {
         let mut rest = bytes;
         let mut first = true;
         while !rest.is_empty() {
-            let (count, kind, body, after) = split(rest)?;
+            let (Part { count, kind, body }, after) = split(rest)?;
             if std::mem::take(&mut first) && !matches!(kind, SENDER_REPORT | RECEIVER_REPORT) {
                 return Err(RtcpError::NoReport(kind));
             }
@@ -144,7 +144,7 @@ impl Rtcp {
             heard.loss = Some(loss);
             if let Some((last, delay)) = word(block, 4).zip(word(block, 5)).filter(|(last, _)| *last != 0) {
                 let ticks = self.middle(now).wrapping_sub(last).wrapping_sub(delay);
-                let round_trip = Duration::from_micros(u64::from(ticks) * 1_000_000 >> 16);
+                let round_trip = Duration::from_micros((u64::from(ticks) * 1_000_000) >> 16);
                 if round_trip <= ROUND_TRIP_MAX {
                     self.round_trip = Some(round_trip);
                 }
@@ -181,7 +181,9 @@ impl Rtcp {
             (last, u32::try_from((micros << 16) / 1_000_000).unwrap_or(u32::MAX))
         });
         out.extend_from_slice(&about.ssrc.to_be_bytes());
-        out.extend_from_slice(&(u32::from(about.fraction_lost) << 24 | about.lost.cast_unsigned() & 0xff_ffff).to_be_bytes());
+        out.extend_from_slice(
+            &(u32::from(about.fraction_lost) << 24 | about.lost.cast_unsigned() & 0xff_ffff).to_be_bytes(),
+        );
         for value in [about.highest, about.jitter, last, delay] {
             out.extend_from_slice(&value.to_be_bytes());
         }
@@ -191,7 +193,7 @@ impl Rtcp {
     fn ntp(&self, now: Instant) -> u64 {
         let elapsed = now.saturating_duration_since(self.origin);
         // One second more, as a zero in the far end's report would mean that it had heard none.
-        (elapsed.as_secs() + 1) << 32 | (u64::from(elapsed.subsec_nanos()) << 32) / 1_000_000_000
+        ((elapsed.as_secs() + 1) << 32) | ((u64::from(elapsed.subsec_nanos()) << 32) / 1_000_000_000)
     }
 
     fn middle(&self, now: Instant) -> u32 {
@@ -221,8 +223,15 @@ fn word(bytes: &[u8], index: usize) -> Option<u32> {
     bytes.get(index * 4..)?.first_chunk::<4>().map(|word| u32::from_be_bytes(*word))
 }
 
-/// First packet of a compound: its count, type and body, and what follows it.
-fn split(bytes: &[u8]) -> Result<(u8, u8, &[u8], &[u8]), RtcpError> {
+/// One packet of a compound.
+struct Part<'a> {
+    count: u8,
+    kind: u8,
+    body: &'a [u8],
+}
+
+/// Splits the first packet off a compound.
+fn split(bytes: &[u8]) -> Result<(Part<'_>, &[u8]), RtcpError> {
     let left = bytes.len();
     let Some(([first, kind, high, low], rest)) = bytes.split_first_chunk::<4>() else {
         return Err(RtcpError::Short { needed: 4, left });
@@ -232,7 +241,7 @@ fn split(bytes: &[u8]) -> Result<(u8, u8, &[u8], &[u8]), RtcpError> {
     }
     let length = usize::from(u16::from_be_bytes([*high, *low])) * 4;
     let (body, after) = rest.split_at_checked(length).ok_or(RtcpError::Short { needed: length + 4, left })?;
-    Ok((first & 0x1f, *kind, body, after))
+    Ok((Part { count: first & 0x1f, kind: *kind, body }, after))
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::audio::sample::{Random, speech_narrow, speech_wide, tone};
+use crate::rtp::packet::PacketError;
 
 const DTMF: u8 = 101;
 
@@ -24,7 +25,12 @@ fn params(codec: Codec, dtmf_payload_type: Option<u8>, remote: SocketAddr, seed:
         dtmf_payload_type,
         remote: Some(remote),
         remote_rtcp: None,
-        seeds: Seeds { ssrc: seed, sequence: seed as u16 ^ 0xfff0, timestamp: seed.wrapping_mul(2_654_435_761), rtcp: seed.into() },
+        seeds: Seeds {
+            ssrc: seed,
+            sequence: seed as u16 ^ 0xfff0,
+            timestamp: seed.wrapping_mul(2_654_435_761),
+            rtcp: seed.into(),
+        },
     }
 }
 
@@ -78,11 +84,15 @@ impl Talk {
     }
 
     fn digits(&self) -> String {
-        self.events.iter().filter_map(|event| if let StreamEvent::Dtmf { digit, .. } = event { Some(*digit) } else { None }).collect()
+        self.events
+            .iter()
+            .filter_map(|event| if let StreamEvent::Dtmf { digit, .. } = event { Some(*digit) } else { None })
+            .collect()
     }
 
     fn speech(&self) -> Vec<StreamEvent> {
-        let is_speech = |event: &&StreamEvent| matches!(event, StreamEvent::SpeechStarted { .. } | StreamEvent::SpeechEnded { .. });
+        let is_speech =
+            |event: &&StreamEvent| matches!(event, StreamEvent::SpeechStarted { .. } | StreamEvent::SpeechEnded { .. });
         self.events.iter().filter(is_speech).copied().collect()
     }
 }
@@ -108,7 +118,10 @@ fn one_packet_leaves_every_tick_whether_anything_is_played_or_not() {
             assert!(silence.is_none_or(|code| packet.payload == [code; 160]));
             assert_eq!(packet.marker, before.is_none());
             if let Some((sequence, timestamp)) = before {
-                assert_eq!((packet.sequence, packet.timestamp), (sequence.wrapping_add(1), timestamp.wrapping_add(160)));
+                assert_eq!(
+                    (packet.sequence, packet.timestamp),
+                    (sequence.wrapping_add(1), timestamp.wrapping_add(160))
+                );
             }
             before = Some((packet.sequence, packet.timestamp));
         }
@@ -117,7 +130,9 @@ fn one_packet_leaves_every_tick_whether_anything_is_played_or_not() {
 
 #[test]
 fn speech_is_heard_and_told_with_its_times() {
-    for (codec, samples) in [(Codec::Pcmu, speech_narrow()), (Codec::Pcma, speech_narrow()), (Codec::G722, speech_wide())] {
+    for (codec, samples) in
+        [(Codec::Pcmu, speech_narrow()), (Codec::Pcma, speech_narrow()), (Codec::G722, speech_wide())]
+    {
         let mut talk = Talk::new(codec, None, None);
         talk.say(&samples, 520, |_| false);
         let speech = talk.speech();
@@ -185,8 +200,12 @@ fn what_is_played_waits_while_a_digit_is_sent() {
     talk.say(&ramp, 30, |_| false);
     let told = talk.events.iter().position(|event| matches!(event, StreamEvent::Dtmf { digit: '5', .. }));
     assert!(told.is_some());
-    let wanted: Vec<i16> = ramp.iter().map(|sample| crate::codec::g711::decode_mu(crate::codec::g711::encode_mu(*sample))).collect();
-    assert!(talk.heard.windows(1_000).any(|window| window == &wanted[200..1_200]), "all of it is heard after the digit");
+    let wanted: Vec<i16> =
+        ramp.iter().map(|sample| crate::codec::g711::decode_mu(crate::codec::g711::encode_mu(*sample))).collect();
+    assert!(
+        talk.heard.windows(1_000).any(|window| window == &wanted[200..1_200]),
+        "all of it is heard after the digit"
+    );
     assert_eq!(talk.there.quality().lost, 0);
 }
 

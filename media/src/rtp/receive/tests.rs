@@ -58,7 +58,12 @@ fn run(mut sent: Vec<Sent>, frames: usize) -> Run {
     let at = |us: i64| origin + Duration::from_micros(us as u64);
     sent.sort_by_key(|packet| packet.arrives_us);
     let mut coming = sent.into_iter().peekable();
-    let mut run = Run { heard: Vec::new(), made: Vec::new(), receiver: Receiver::new(Codec::Pcmu, origin), waited_ms: Vec::new() };
+    let mut run = Run {
+        heard: Vec::new(),
+        made: Vec::new(),
+        receiver: Receiver::new(Codec::Pcmu, origin),
+        waited_ms: Vec::new(),
+    };
     for index in 0..frames {
         let now = index as i64 * 20_000 + 7_000;
         while let Some(packet) = coming.next_if(|packet| packet.arrives_us <= now) {
@@ -178,7 +183,11 @@ fn a_far_clock_that_is_fast_or_slow_is_followed_in_pauses() {
         let run = run(sent, 11_900);
         // 300 ppm of four minutes are 72 ms: without following, the wait would have run out or grown by that.
         let last = &run.waited_ms[run.waited_ms.len() - 1_000..];
-        assert!(last.iter().all(|waited| (5..=60).contains(waited)), "{ppm} ppm: {:?}", (last.iter().min(), last.iter().max()));
+        assert!(
+            last.iter().all(|waited| (5..=60).contains(waited)),
+            "{ppm} ppm: {:?}",
+            (last.iter().min(), last.iter().max())
+        );
         assert!(run.concealed() <= 8, "{ppm} ppm: {} frames concealed", run.concealed());
     }
 }
@@ -194,7 +203,11 @@ fn suppressed_silence_is_no_loss() {
     let run = run(sent, 150);
     let silent = run.made.iter().filter(|made| **made == Made::Silence).count();
     // Until the next packet comes, the beginning could have been loss. Three frames come before the first packet.
-    assert!(run.concealed() <= 5 && silent + run.concealed() <= 20 + 3, "{} concealed, {silent} silent", run.concealed());
+    assert!(
+        run.concealed() <= 5 && silent + run.concealed() <= 20 + 3,
+        "{} concealed, {silent} silent",
+        run.concealed()
+    );
     assert!(run.find(&companded(&speech(4)[18_000..22_000])).is_some(), "goes on in time");
 }
 
