@@ -1,4 +1,11 @@
-//! The program as a whole: what its parts share.
+//! The program as a whole: what its parts share, starting them in order, stopping them in reverse.
+
+mod first;
+mod speech;
+mod start;
+
+pub use speech::Speech;
+pub use start::{Options, Running, StartError};
 
 use crate::clock::Clock;
 use crate::config::Config;

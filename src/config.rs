@@ -3,11 +3,10 @@
 //! Three layers, the later wins: the compiled-in `config/default.toml`, one file, and `AURICLE_<SECTION>_<KEY>` of the environment.
 //! The defaults file is also the list of keys that exist, so a key cannot be read without being documented there.
 
-mod network;
 mod settings;
 mod values;
 
-pub use network::Network;
+pub use auricle_media::engine::Network;
 pub use settings::{ConfigError, DEFAULT_TOML, Problem, SYSTEM_FILE, Settings};
 
 use std::net::{IpAddr, SocketAddr};

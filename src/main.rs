@@ -1,2 +1,9 @@
-//! The one binary.
-fn main() {}
+//! The one binary: everything is a subcommand of `auricle`.
+
+mod cli;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cli::main()
+}

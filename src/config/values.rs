@@ -22,7 +22,7 @@ pub(super) fn config(settings: &Settings) -> Result<Config, ConfigError> {
         server: ServerConfig {
             listen: read.text("server.listen", address),
             environment: read.text("server.environment", environment),
-            trusted_proxies: read.list("server.trusted_proxies", PROXIES_MAX, str::parse::<Network>),
+            trusted_proxies: read.list("server.trusted_proxies", PROXIES_MAX, network),
         },
         storage: StorageConfig { directory: read.text("storage.directory", path) },
         sip: SipConfig {
@@ -30,7 +30,7 @@ pub(super) fn config(settings: &Settings) -> Result<Config, ConfigError> {
             advertise: read.text("sip.advertise", advertised),
             rtp_ports: read.text("sip.rtp_ports", ports),
             calls_max: read.number("sip.calls_max", 1..=2_000),
-            allow: read.list("sip.allow", ALLOW_MAX, str::parse::<Network>),
+            allow: read.list("sip.allow", ALLOW_MAX, network),
         },
         speech: SpeechConfig {
             stt: read.text("speech.stt", stt),
@@ -163,6 +163,10 @@ fn advertised(text: &str) -> Result<Option<IpAddr>, String> {
     }
 }
 
+fn network(text: &str) -> Result<Network, String> {
+    text.parse().map_err(|_| "is not a network such as 10.0.0.0/8 (up to /32) or 2001:db8::/32 (up to /128)".to_owned())
+}
+
 fn ports(text: &str) -> Result<RangeInclusive<u16>, String> {
     let wrong = || "it must be a first and a last port of 1024 to 65535, at least four, such as \"20000-23999\"".to_owned();
     let (first, last) = text.split_once('-').ok_or_else(wrong)?;
@@ -219,7 +223,7 @@ mod tests {
             ("AURICLE_SIP_RTP_PORTS", "80-90", "1024 to 65535"),
             ("AURICLE_SIP_RTP_PORTS", "20000-20002", "at least four"),
             ("AURICLE_SIP_RTP_PORTS", "20000-20099", "room for 50 calls, sip.calls_max is 200"),
-            ("AURICLE_SIP_ALLOW", "10.0.0.0/8,10.0.0.0/40", "\"10.0.0.0/40\" has a length of 40, allowed are 0 to 32"),
+            ("AURICLE_SIP_ALLOW", "10.0.0.0/8,10.0.0.0/40", "\"10.0.0.0/40\" is not a network such as 10.0.0.0/8 (up to /32)"),
             ("AURICLE_SIP_ADVERTISE", "0.0.0.0", "an address that the far end can reach"),
             ("AURICLE_SPEECH_STT", "whisper", "it is one of \"pocketsphinx\", \"none\""),
             ("AURICLE_SPEECH_FLITE", " ", "must not be empty"),

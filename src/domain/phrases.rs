@@ -120,6 +120,10 @@ phrases! {
     YesOrNo = "yes_or_no" [],
     /// Records cannot be reached.
     Trouble = "trouble" [],
+    /// The receptionist failed; another one takes the call in a moment.
+    Fault = "fault" [],
+    /// The receptionist failed again; the call ends.
+    FaultGoodbye = "fault_goodbye" [],
     /// Opening hours, one item a day.
     Hours = "hours" ["hours"],
     /// Opening hours of one day.

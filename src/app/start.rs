@@ -1,0 +1,258 @@
+//! Start in order, drain, stop in reverse.
+
+use super::{App, Speech, first};
+use crate::clock::{self, Clock};
+use crate::config::Config;
+use crate::error::Error;
+use crate::events::Events;
+use crate::floor::{self, FloorParts};
+use crate::calls::StatsCache;
+use crate::jobs;
+use crate::knowledge::Library;
+use crate::sessions::Strangers;
+use crate::providers::local::HashedWords;
+use crate::providers::{ProviderError, Vocabulary};
+use crate::tasks::Tasks;
+use crate::voice::receptionist::Desk;
+use crate::voice::tools::Tools;
+use crate::voice::tools_store::StoreTools;
+use crate::voice::{EngineEvents, VoiceConfig, VoiceError, VoiceHandle, VoiceShell};
+use auricle_domain::code::Lang;
+use auricle_domain::id::TenantId;
+use auricle_domain::phrases::{self, Phrase};
+use auricle_media::io::Codec;
+use auricle_storage::{Backend, Search, Store, StoreError, StoreOptions};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+/// Reports of receptionists that wait for the floor; when it is full, they wait.
+const REPORTS_MAX: usize = 1_024;
+/// Calls that the engine takes beyond the floor's own limit: the floor refuses them, and writes down that it did.
+const REFUSED_AT_ONCE_MAX: usize = 16;
+/// How long requests that are being answered may still take when the service stops.
+const REQUESTS_GRACE: Duration = Duration::from_secs(5);
+/// How long tasks may still take when the service stops: the last facts reach the disk in it.
+const TASKS_GRACE: Duration = Duration::from_secs(15);
+
+/// What differs between a service and a test.
+pub struct Options {
+    /// Where records live.
+    pub backend: Backend,
+    /// Speech that is not the configured one.
+    pub speech: Option<Speech>,
+    /// The time of day.
+    pub clock: Clock,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { backend: Backend::Redb, speech: None, clock: clock::system }
+    }
+}
+
+/// Why the program could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Another Auricle has the store.
+    #[error("the store in {directory} is in use by another running Auricle: stop that one first, or set storage.directory")]
+    InUse {
+        /// As configured.
+        directory: PathBuf,
+    },
+    /// The store or the index could not be opened.
+    #[error("cannot open the store in {directory} (storage.directory): {source}")]
+    Store {
+        /// As configured.
+        directory: PathBuf,
+        /// Why.
+        source: StoreError,
+    },
+    /// What is in the store could not be used.
+    #[error("cannot use the store: {0}")]
+    Records(Error),
+    /// A provider of speech is missing.
+    #[error("cannot start speech: {0}; install it, or change [speech] in the configuration")]
+    Speech(ProviderError),
+    /// The key file of the language model cannot be used.
+    #[error("cannot read the key file {path} (llm.api_key_file): {reason}")]
+    Key {
+        /// As configured.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// The telephone side could not start.
+    #[error("cannot start the telephone side: {0} (sip.listen, sip.rtp_ports)")]
+    Voice(#[from] VoiceError),
+    /// The web side could not start.
+    #[error("cannot listen for the web on {address} (server.listen): {source}")]
+    Web {
+        /// As configured.
+        address: SocketAddr,
+        /// Why.
+        source: std::io::Error,
+    },
+}
+
+impl From<Error> for StartError {
+    fn from(error: Error) -> Self {
+        Self::Records(error)
+    }
+}
+
+/// The program, running.
+pub struct Running {
+    /// What its parts share.
+    pub app: Arc<App>,
+    /// Where the web side listens, with the port that was really taken.
+    pub web_addr: SocketAddr,
+    /// The clinic was made just now: nobody can sign in yet.
+    pub is_first_start: bool,
+    web: JoinHandle<()>,
+    web_stop: CancellationToken,
+}
+
+impl Running {
+    /// Starts everything: store, search, speech, telephone, floor, jobs, web.
+    ///
+    /// # Errors
+    /// What could not be started, and the setting it depends on. What had been started is stopped again.
+    pub async fn start(config: Config, options: Options) -> Result<Self, StartError> {
+        let clock = options.clock;
+        let (store, search) = open_store(&config, &options)?;
+        let events = Events::new(store.clone(), clock);
+        let is_first_start = first::make_clinic(&store, &events, clock()).await?;
+        let lost = floor::close_lost_calls(&store, &events, clock).await?;
+        let library = Library::open(store.clone(), search.clone(), Some(Arc::new(HashedWords)))?;
+        let tools: Arc<dyn Tools> = Arc::new(StoreTools::new(store.clone(), events.clone(), library.clone()));
+        let speech = match options.speech {
+            Some(speech) => speech,
+            None => load_speech(&config, &*tools).await?,
+        };
+        let listener = listen(config.server.listen).await?;
+        let (voice, engine) = VoiceShell::start(voice_config(&config))?;
+        let records = Records { store, search, library, events };
+        let app = assemble(config, records, voice, engine, speech, tools, clock);
+        let web_addr = listener.local_addr().map_err(|source| StartError::Web { address: app.config.server.listen, source })?;
+        let web_stop = CancellationToken::new();
+        let web = tokio::spawn(serve_web(Arc::clone(&app), listener, web_stop.clone()));
+        tracing::info!(%web_addr, sip_addr = %app.voice.sip_addr(), lost_calls = lost, "started");
+        Ok(Self { app, web_addr, is_first_start, web, web_stop })
+    }
+
+    /// Stops everything in reverse: no new calls, those that are on may end for `calls_grace`, then the web, then the rest. All that
+    /// was to be written is written when this returns.
+    pub async fn stop(mut self, calls_grace: Duration) {
+        tracing::info!(calls = self.app.floor.snapshot().len(), "stopping");
+        self.app.floor.drain().await;
+        self.app.voice.stop(calls_grace).await;
+        self.web_stop.cancel();
+        if tokio::time::timeout(REQUESTS_GRACE, &mut self.web).await.is_err() {
+            self.web.abort();
+        }
+        self.app.tasks.stop(TASKS_GRACE).await;
+        tracing::info!("stopped");
+    }
+}
+
+fn open_store(config: &Config, options: &Options) -> Result<(Store, Search), StartError> {
+    let directory = config.storage.directory.clone();
+    let fail = |source: StoreError| match source {
+        StoreError::InUse { .. } => StartError::InUse { directory: directory.clone() },
+        source => StartError::Store { directory: directory.clone(), source },
+    };
+    // A store that exists keeps the clinic it was made for.
+    let tenant = clock::fresh(TenantId::new, (options.clock)());
+    let store = Store::open(StoreOptions { directory: directory.clone(), backend: options.backend, tenant }).map_err(fail)?;
+    let search = jobs::search::open(&directory.join("search"), &store).map_err(fail)?;
+    Ok((store, search))
+}
+
+async fn load_speech(config: &Config, tools: &dyn Tools) -> Result<Speech, StartError> {
+    let words = match tools.vocabulary(Lang::En).await {
+        Ok(words) => words,
+        Err(error) => {
+            tracing::warn!(%error, "the recogniser starts without the clinic's words");
+            Arc::new(Vocabulary::default())
+        }
+    };
+    let (speech, llm) = (config.speech.clone(), config.llm.clone());
+    let loaded = tokio::task::spawn_blocking(move || Speech::load(&speech, &llm, &words)).await;
+    loaded.map_err(|error| StartError::Records(Error::internal("load the speech providers", &error)))?
+}
+
+async fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
+    TcpListener::bind(address).await.map_err(|source| StartError::Web { address, source })
+}
+
+fn voice_config(config: &Config) -> VoiceConfig {
+    let sip = &config.sip;
+    VoiceConfig {
+        sip_listen: sip.listen,
+        advertise: sip.advertise.or_else(|| sip.listen.ip().is_unspecified().then(outward_address)),
+        rtp_ports: sip.rtp_ports.clone(),
+        calls_max: sip.calls_max + REFUSED_AT_ONCE_MAX,
+        trusted: sip.allow.clone(),
+        codecs: vec![Codec::G722, Codec::Pcma, Codec::Pcmu],
+    }
+}
+
+/// The address this machine reaches the outside from; the loopback where there is no outside. Nothing is sent.
+fn outward_address() -> IpAddr {
+    let routed = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).and_then(|socket| {
+        // TEST-NET-1 (RFC 5737): an address nobody has, so the default route decides.
+        socket.connect((Ipv4Addr::new(192, 0, 2, 1), 9))?;
+        socket.local_addr()
+    });
+    routed.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |address| address.ip())
+}
+
+async fn serve_web(_app: Arc<App>, _listener: TcpListener, stop: CancellationToken) {
+    stop.cancelled().await;
+}
+
+/// What stands on the store.
+struct Records {
+    store: Store,
+    search: Search,
+    library: Library,
+    events: Events,
+}
+
+/// Starts the tasks: the floor, which takes calls from now on, and the followers of the feed.
+fn assemble(
+    config: Config,
+    records: Records,
+    voice: VoiceHandle,
+    engine: EngineEvents,
+    speech: Speech,
+    tools: Arc<dyn Tools>,
+    clock: Clock,
+) -> Arc<App> {
+    let Records { store, search, library, events } = records;
+    let (reports_out, reports) = mpsc::channel(REPORTS_MAX);
+    let Speech { stt, tts, llm } = speech;
+    let desk = Desk { voice: Arc::new(voice.clone()), stt, tts, llm, tools, reports: reports_out, clock };
+    let tasks = Tasks::default();
+    let parts = FloorParts {
+        store: store.clone(),
+        events: events.clone(),
+        voice: voice.clone(),
+        desk: desk.clone(),
+        reports,
+        tasks: tasks.clone(),
+        clock,
+        calls_max: config.sip.calls_max,
+        apology: |language, last| phrases::say(if last { Phrase::FaultGoodbye } else { Phrase::Fault }, language, &[]),
+    };
+    let floor = floor::open(parts, engine);
+    tasks.spawn("search", jobs::search::run(store.clone(), search.clone(), library.clone(), tasks.stop_token()));
+    let (stats, strangers, started_at) = (StatsCache::default(), Strangers::default(), clock());
+    Arc::new(App { config, store, search, library, stats, strangers, events, voice, floor, desk, tasks, clock, started_at })
+}

@@ -1,0 +1,79 @@
+//! Every word of the command line, in one place. English, like every command line.
+
+pub(crate) const ABOUT: &str = "\
+Auricle answers a clinic's telephone: an AI receptionist that knows the clinic's own answers, books, takes messages and \
+recognises emergencies. One program, one folder, no internet needed.";
+
+pub(crate) const AFTER: &str = "\
+Start here:
+  auricle demo                        see three callers being helped, in a temporary folder
+  auricle user add you@clinic.example --role admin
+  auricle serve                       answer the telephone; then open http://127.0.0.1:8080
+  auricle wall                        the same in a terminal
+  auricle call sip:clinic@127.0.0.1 --say \"When are you open?\"
+
+Each command explains itself: auricle help <command>.";
+
+pub(crate) const SERVE: &str = "Answer the telephone and serve the web pages, until interrupted";
+pub(crate) const SERVE_AFTER: &str = "\
+Stops on Ctrl-C or SIGTERM: takes no new calls, lets those that are on end (at most two minutes), writes everything, ends.
+A second signal ends at once; recordings and transcripts are kept up to that second.
+
+Examples:
+  auricle serve
+  auricle serve --config /etc/auricle/auricle.toml
+  AURICLE_SERVER_LISTEN=127.0.0.1:9000 AURICLE_STORAGE_DIRECTORY=./data auricle serve";
+
+pub(crate) const DEMO: &str = "Run a sample clinic in a temporary folder and let three callers ring it over real SIP and RTP";
+pub(crate) const DEMO_AFTER: &str = "\
+Everything stays on this machine, on free ports of the loopback. Three synthetic callers ask for the opening hours, book an
+appointment, and report chest pain; what was heard and said is printed. Then the clinic stays up: sign in with the printed
+passwords, look at the calls, ring it yourself. Ctrl-C removes everything again.
+
+Examples:
+  auricle demo
+  auricle demo --once      # for scripts: ends by itself, status 0 only if all three calls went right";
+
+pub(crate) const CONFIG: &str = "Check, show or explain the configuration";
+pub(crate) const CONFIG_AFTER: &str = "\
+Examples:
+  auricle config default > auricle.toml        # every key with its explanation
+  auricle config check --config auricle.toml
+  AURICLE_SIP_CALLS_MAX=50 auricle config show # what is in force, and where each value came from";
+
+pub(crate) const CONFIG_GOOD: &str = "The configuration is good.";
+pub(crate) const CONFIG_WRONG: &str = "the configuration is not usable:";
+
+pub(crate) const USER: &str = "Make, list and change accounts, directly in the store while the service is stopped";
+pub(crate) const USER_AFTER: &str = "\
+While the service runs, an administrator does the same in the browser under Accounts.
+
+Examples:
+  auricle user add ada@clinic.example --role admin --name \"Ada Byron\"
+  auricle user list
+  auricle user passwd ada@clinic.example
+  auricle user disable ada@clinic.example";
+
+pub(crate) const OPENAPI: &str = "Print the description of the HTTP API (OpenAPI 3.1, JSON)";
+pub(crate) const OPENAPI_AFTER: &str = "\
+Example:
+  auricle openapi > openapi.json";
+
+pub(crate) const STORE_IN_USE: &str = "\
+the store is in use: Auricle is running. Use Accounts in the browser, or stop the service first (systemctl stop auricle).";
+
+pub(crate) const FIRST_START: &str = "\
+This is the first start: a clinic with default settings was made. Nobody can sign in yet. Stop this (Ctrl-C), then make the
+first administrator and start again:
+
+  auricle user add you@clinic.example --role admin
+";
+
+pub(crate) const DRAINING: &str = "\
+Stopping: no new calls; waiting for those that are on. Once more to end at once.";
+pub(crate) const STOPPED: &str = "Stopped.";
+pub(crate) const PASSWORD: &str = "New password: ";
+pub(crate) const PASSWORD_AGAIN: &str = "Once more: ";
+pub(crate) const PASSWORDS_DIFFER: &str = "the two passwords differ; nothing was changed";
+pub(crate) const PASSWORD_SET: &str = "The password was changed; all sessions of the account have ended.";
+pub(crate) const NO_ACCOUNTS: &str = "There are no accounts. Make the first: auricle user add you@clinic.example --role admin";
