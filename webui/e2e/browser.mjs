@@ -1,0 +1,75 @@
+// A browser for the tests, and what every test needs: signing in, waiting for words, axe, pictures.
+import { readFileSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { chromium } from 'playwright-core';
+
+const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+export const SHOTS = process.env.AURICLE_SHOTS ?? join(tmpdir(), 'auricle-shots');
+export const SIZES = { wide: { width: 1440, height: 900 }, middle: { width: 1024, height: 768 }, narrow: { width: 390, height: 844 } };
+
+export async function open() {
+  await mkdir(SHOTS, { recursive: true });
+  return chromium.launch({
+    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+    args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--disable-background-networking', '--disable-component-update', '--disable-sync', '--autoplay-policy=no-user-gesture-required'],
+  });
+}
+
+/** A fresh visitor. Whatever the page complains about on the console (a blocked style, say) is kept in `page.complaints`. */
+export async function visitor(browser, url, { size = 'wide', dark = false, locale = 'en-GB' } = {}) {
+  const context = await browser.newContext({ baseURL: url, viewport: SIZES[size], colorScheme: dark ? 'dark' : 'light', locale, timezoneId: 'America/New_York', hasTouch: size === 'narrow', reducedMotion: 'reduce' });
+  const page = await context.newPage();
+  page.setDefaultTimeout(8_000);
+  page.complaints = [];
+  page.on('console', (message) => {
+    if (message.type() === 'error' && !/Failed to load resource|WebSocket connection/.test(message.text())) page.complaints.push(message.text());
+  });
+  page.on('pageerror', (error) => page.complaints.push(String(error)));
+  return page;
+}
+
+export async function signIn(page, email, password) {
+  await page.goto('/sign-in');
+  await page.locator('input[type=email]').fill(email);
+  await page.locator('input[type=password]').fill(password);
+  await page.locator('form button.primary').click();
+  await page.waitForURL((address) => !address.pathname.startsWith('/sign-in'));
+  await page.locator('main h1').first().waitFor();
+}
+
+/** What axe finds against WCAG 2.1 AA and its best practices. */
+export async function axe(page) {
+  // Through the debugging protocol, so that the page's own security policy stays in force.
+  await page.evaluate(AXE);
+  const found = await page.evaluate(() => globalThis.axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] }));
+  return found.violations.map((violation) => `${violation.id}: ${violation.help} (${violation.nodes.map((node) => node.target.join(' ')).slice(0, 3).join(', ')})`);
+}
+
+export const shot = (page, name) => page.screenshot({ path: join(SHOTS, `${name}.png`) });
+
+/** Runs tests one after another and says how each went; resolves to how many failed. */
+export async function run(tests) {
+  let failed = 0;
+  for (const [name, test] of Object.entries(tests)) {
+    const began = performance.now();
+    try {
+      await test();
+      console.log(`ok    ${name} (${Math.round(performance.now() - began)} ms)`);
+    } catch (error) {
+      failed += 1;
+      console.log(`FAIL  ${name}\n      ${String(error?.stack ?? error).split('\n').slice(0, 40).join('\n      ')}`);
+    }
+  }
+  return failed;
+}
+
+export function same(got, wanted, what) {
+  const [a, b] = [JSON.stringify(got, null, 1), JSON.stringify(wanted, null, 1)];
+  if (a !== b) throw new Error(`${what}: got ${a}, wanted ${b}`);
+}
+export function yes(value, what) {
+  if (!value) throw new Error(what);
+}

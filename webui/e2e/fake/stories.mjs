@@ -1,0 +1,310 @@
+import { axe, same, shot, signIn, visitor, yes } from '../browser.mjs';
+
+const PASSWORD = 'correct horse battery';
+const ADMIN = 'admin@lumen.test';
+
+export function stories(browser, fake) {
+  const lever = (name, body, query = '') => fetch(`${fake.url}/__fake/${name}${query}`, { method: 'POST', body: body ? JSON.stringify(body) : undefined });
+  const signedIn = async (path = '/calls', email = ADMIN) => {
+    const page = await visitor(browser, fake.url);
+    await signIn(page, email, PASSWORD);
+    await page.goto(path);
+    await page.locator('[data-connection=up]').waitFor();
+    return page;
+  };
+  const story = (path, test, email) => async () => {
+    const page = await signedIn(path, email);
+    try {
+      await test(page);
+      same(page.complaints, [], 'complaints on the console');
+    } finally {
+      await page.context().close();
+    }
+  };
+  const liveCall = (page) => page.locator('tbody[data-live] [data-row]').last();
+
+  return {
+    'a new call appears, its words as they are spoken, and its end': story('/calls', async (page) => {
+      const id = (await lever('ring', { contact_name: 'Zoe Nowak' })).headers.get('x-call');
+      const row = page.locator('tbody[data-live] tr', { hasText: 'Zoe Nowak' });
+      await row.waitFor();
+      await lever('partial', { call: id, speaker: 'caller', text: 'Hello can I', start_ms: 900 });
+      await row.getByText('Hello can I').waitFor();
+      await row.locator('a').click();
+      await lever('partial', { call: id, speaker: 'caller', text: 'Hello can I bring my dog', start_ms: 900 });
+      await page.locator('[data-partial]', { hasText: 'bring my dog' }).waitFor();
+      await shot(page, 'live-partial');
+      await lever('turn', { call: id, speaker: 'caller', text: 'Hello, can I bring my dog?', start_ms: 900, end_ms: 2700 });
+      await page.locator('[role=log] li', { hasText: 'Hello, can I bring my dog?' }).waitFor();
+      same(await page.locator('[data-partial]').count(), 0, 'the partial words are gone once the turn is there');
+      for (let n = 0; n < 40; n += 1) await lever('level', { call: id, caller: (n * 37) % 90, clinic: (n * 17) % 60 });
+      await shot(page, 'live-call');
+      same(await axe(page), [], 'axe on a live call');
+      await page.getByRole('button', { name: 'Hang up' }).click();
+      await shot(page, 'live-hangup');
+      await page.locator('dialog').getByRole('button', { name: 'Hang up' }).click();
+      await page.getByRole('region', { name: 'Recording' }).waitFor();
+    }),
+
+    'the recording plays, seeks to a word and marks it': story('/calls', async (page) => {
+      await page.getByRole('combobox', { name: 'Outcome' }).selectOption('booked');
+      await page.locator('tbody tr', { hasText: 'Booked' }).first().locator('a').click();
+      await page.locator('.turn.caller p span', { hasText: 'check' }).first().click();
+      await page.locator('.turn.caller span.now').waitFor();
+      await shot(page, 'playing');
+      await page.keyboard.press('Space');
+      const at = await page.locator('audio').evaluate((audio) => ({ paused: audio.paused, at: audio.currentTime }));
+      yes(at.paused && at.at > 1, `space pauses: ${JSON.stringify(at)}`);
+      await page.getByRole('slider').focus();
+      await page.locator('main').focus();
+      await page.keyboard.press('ArrowRight');
+      const later = await page.locator('audio').evaluate((audio) => audio.currentTime);
+      yes(Math.abs(later - at.at - 5) < 0.6, `right arrow goes on five seconds: ${at.at} to ${later}`);
+    }),
+
+    // RT-02, RT-03
+    'a stopped server is told, and the page recovers by itself without missing anything': story('/calls', async (page) => {
+      await lever('refuse', null, '?ms=6000');
+      await page.locator('[data-disconnected]').waitFor();
+      await page.waitForTimeout(2_000);
+      await shot(page, 'disconnected');
+      same(await axe(page), [], 'axe while disconnected');
+      const call = { ...fake.state.db.blank(), contact_name: 'Came Meanwhile' };
+      fake.state.db.calls.unshift(call);
+      fake.state.end(call, 'answered_question');
+      await page.locator('[data-disconnected]').waitFor({ state: 'detached', timeout: 20_000 });
+      await page.locator('tbody tr', { hasText: 'Came Meanwhile' }).waitFor();
+    }),
+
+    'events of a short drop come after it, and nothing typed is lost': story('/knowledge/new', async (page) => {
+      await page.getByLabel('Content').fill('Words that must stay.');
+      await lever('drop');
+      await page.locator('[data-connection=up]').waitFor();
+      same(await page.getByLabel('Content').inputValue(), 'Words that must stay.', 'what was typed');
+      await page.getByLabel('Content').fill('');
+    }),
+
+    'a gap in the feed makes the page load afresh': story('/calls', async (page) => {
+      const call = { ...fake.state.db.blank(), contact_name: 'Behind The Gap' };
+      fake.state.db.calls.unshift(call);
+      fake.state.end(call, 'booked');
+      fake.state.events.length = 0;
+      fake.state.seq += 20_000;
+      await lever('gap');
+      await page.locator('tbody tr', { hasText: 'Behind The Gap' }).waitFor();
+      fake.state.oldest = 1;
+    }),
+
+    'a session that ends keeps the page and what was typed': story('/knowledge/new', async (page) => {
+      await page.getByLabel('Name').fill('Half written');
+      await page.getByLabel('Content').fill('Still here.');
+      await lever('expire');
+      await page.getByRole('button', { name: 'Save' }).click();
+      const dialog = page.getByRole('dialog');
+      await dialog.getByText('Please sign in again').waitFor();
+      await shot(page, 'expired');
+      same(await axe(page), [], 'axe on signing in again');
+      await dialog.getByLabel('Password').fill(PASSWORD);
+      await dialog.getByRole('button', { name: 'Sign in' }).click();
+      await dialog.waitFor({ state: 'detached' });
+      same(await page.getByLabel('Name').inputValue(), 'Half written', 'the name typed');
+      await page.getByRole('button', { name: 'Save' }).click();
+      await page.waitForURL(/knowledge\/[0-9a-f-]{36}/);
+    }),
+
+    'wrong passwords and the lock are told in words': async () => {
+      const page = await visitor(browser, fake.url, { locale: 'cs-CZ' });
+      await page.goto('/sign-in');
+      await page.getByRole('heading', { name: 'Přihlášení' }).waitFor();
+      await page.locator('input[type=email]').fill(ADMIN);
+      await page.locator('input[type=password]').fill('nope');
+      await page.locator('form button.primary').click();
+      await page.getByText('E-mail nebo heslo nesouhlasí').waitFor();
+      fake.state.failures = 10;
+      await page.locator('input[type=password]').fill('nope');
+      await page.locator('form button.primary').click();
+      await page.getByText('15:00').waitFor();
+      await shot(page, 'locked-cs');
+      same(await axe(page), [], 'axe on a locked sign-in');
+      fake.state.failures = 0;
+      await page.context().close();
+    },
+
+    'an invited person chooses a password first': async () => {
+      const page = await visitor(browser, fake.url);
+      await page.goto('/sign-in');
+      await page.locator('input[type=email]').fill('invited@lumen.test');
+      await page.locator('input[type=password]').fill('amber-otter-quietly-seven');
+      await page.locator('form button.primary').click();
+      await page.getByRole('heading', { name: 'Choose your own password' }).waitFor();
+      await shot(page, 'new-password');
+      same(await axe(page), [], 'axe on choosing a password');
+      await page.getByLabel('One-time password').fill('amber-otter-quietly-seven');
+      await page.getByLabel('New password', { exact: true }).fill('short');
+      await page.getByRole('button', { name: 'Save password' }).click();
+      await page.getByText('Use at least 12 characters').waitFor();
+      await page.getByLabel('New password', { exact: true }).fill('a long enough one');
+      await page.getByLabel('New password again').fill('a long enough one');
+      await page.getByRole('button', { name: 'Save password' }).click();
+      await page.waitForURL(/\/messages/);
+      await page.context().close();
+    },
+
+    'somebody else\'s change is never overwritten unseen': story('/knowledge', async (page) => {
+      await page.getByRole('link', { name: 'Opening hours' }).click();
+      await page.getByLabel('Content').fill('Mine.');
+      const document = fake.state.db.documents.find((one) => one.name === 'Opening hours');
+      document.version += 1;
+      await page.getByRole('button', { name: 'Save' }).click();
+      await page.getByText('Somebody else changed this document').waitFor();
+      await shot(page, 'stale');
+      same(await page.getByLabel('Content').inputValue(), 'Mine.', 'what was typed');
+      await page.getByRole('button', { name: 'Keep mine' }).click();
+      await page.getByRole('button', { name: 'Save' }).click();
+      await page.getByText('Saved. The receptionist can quote').waitFor();
+      same(document.content, 'Mine.', 'what the server holds');
+      await page.getByRole('button', { name: 'Delete' }).click();
+      await page.getByText('cannot be undone').waitFor();
+      await shot(page, 'delete-document');
+      same(await axe(page), [], 'axe on the question before deleting');
+    }),
+
+    'leaving with unsaved words is asked first': story('/knowledge/new', async (page) => {
+      await page.getByLabel('Content').fill('Unsaved.');
+      await page.getByRole('link', { name: /^Calls/ }).click();
+      await page.getByText('Leave without saving?').waitFor();
+      await page.getByRole('button', { name: 'Stay here' }).click();
+      same(await page.getByLabel('Content').inputValue(), 'Unsaved.', 'what was typed');
+      await page.getByRole('link', { name: /^Calls/ }).click();
+      await page.getByRole('button', { name: 'Leave and lose it' }).click();
+      await page.waitForURL(/\/calls$/);
+    }),
+
+    'a question shows passages and scores': story('/knowledge', async (page) => {
+      await page.getByLabel('Question', { exact: true }).fill('where are the parking places?');
+      await page.keyboard.press('Enter');
+      await page.getByText('free for ninety minutes').waitFor();
+      await shot(page, 'question');
+      same(await axe(page), [], 'axe on a question with passages');
+    }),
+
+    'searching jumps to the moment': story('/messages', async (page) => {
+      await page.keyboard.press('/');
+      await page.keyboard.type('twenty past ten');
+      await page.locator('main [data-row]').first().waitFor();
+      await shot(page, 'search-found');
+      await page.keyboard.press('ArrowDown');
+      await page.keyboard.press('Enter');
+      await page.waitForURL(/\/calls\/.*\?at=\d+/);
+      await page.locator('.turn.target').waitFor();
+    }),
+
+    'the list is walked with the keyboard and grows': story('/calls', async (page) => {
+      const rows = page.locator('main [data-row]');
+      await rows.nth(3).waitFor();
+      await rows.first().focus();
+      await page.keyboard.press('ArrowDown');
+      await page.keyboard.press('ArrowDown');
+      same(await rows.nth(2).evaluate((row) => row === document.activeElement), true, 'the third row has the focus');
+      const before = await rows.count();
+      await page.keyboard.press('End');
+      await page.waitForFunction((count) => document.querySelectorAll('main [data-row]').length > count, before);
+      const download = page.waitForEvent('download');
+      await page.getByRole('button', { name: 'Save as CSV' }).click();
+      yes((await (await download).path()) !== null, 'a CSV is saved');
+      await rows.first().focus();
+      await page.keyboard.press('Enter');
+      await page.waitForURL(/\/calls\/[0-9a-f-]{36}/);
+    }),
+
+    'an appointment is booked and cancelled': story('/appointments', async (page) => {
+      await page.getByRole('button', { name: 'New appointment' }).click();
+      await page.locator('dialog .time').first().waitFor();
+      await page.locator('dialog').getByRole('button', { name: 'Book' }).click();
+      await page.getByText('Choose a free time.').waitFor();
+      await shot(page, 'book');
+      same(await axe(page), [], 'axe on booking');
+      await page.locator('dialog .time').first().click();
+      await page.getByLabel('Patient').fill('Nela Testová');
+      await page.locator('dialog').getByRole('button', { name: 'Book' }).click();
+      const entry = page.locator('.entry', { hasText: 'Nela Testová' }).filter({ visible: true }).first();
+      await entry.click();
+      await page.getByRole('button', { name: 'Cancel appointment' }).click();
+      await shot(page, 'cancel-appointment');
+      await page.locator('dialog').getByRole('button', { name: 'Cancel appointment' }).click();
+      await entry.waitFor({ state: 'detached' });
+      await page.getByRole('button', { name: 'Day', exact: true }).click();
+      await shot(page, 'appointments-day');
+      same(await axe(page), [], 'axe on a day of appointments');
+    }),
+
+    'a message is done, and done can be undone': story('/messages', async (page) => {
+      const items = page.locator('main li[data-row]');
+      await items.first().waitFor();
+      const before = await items.count();
+      await items.last().getByRole('button', { name: 'Done' }).click();
+      await page.waitForFunction((count) => document.querySelectorAll('main li[data-row]').length === count - 1, before);
+      await page.getByRole('button', { name: 'Undo' }).click();
+      await page.waitForFunction((count) => document.querySelectorAll('main li[data-row]').length === count, before);
+    }, 'agent@lumen.test'),
+
+    'a person is added and the one-time password shown once': story('/accounts', async (page) => {
+      await page.getByRole('button', { name: 'Add a person' }).click();
+      await page.getByLabel('Name').fill('Noa Kim');
+      await page.getByLabel('E-mail').fill('noa@lumen.test');
+      await shot(page, 'invite');
+      same(await axe(page), [], 'axe on adding a person');
+      await page.locator('dialog').getByRole('button', { name: 'Add', exact: true }).click();
+      await page.locator('dialog output').waitFor();
+      await shot(page, 'one-time-password');
+      same(await axe(page), [], 'axe on the one-time password');
+      await page.getByRole('button', { name: 'I have passed it on' }).click();
+      await page.locator('tr', { hasText: 'Noa Kim' }).waitFor();
+    }),
+
+    // I18N-04, I18N-05
+    'the language is switched and stays': story('/calls', async (page) => {
+      await page.getByRole('button', { name: /language: English/ }).click();
+      await page.getByRole('menuitemradio', { name: 'Čeština' }).click();
+      await page.getByRole('heading', { name: 'Hovory' }).waitFor();
+      await page.reload();
+      await page.getByRole('heading', { name: 'Hovory' }).waitFor();
+      same(await page.evaluate(() => document.documentElement.lang), 'cs', 'the language of the document');
+      await shot(page, 'calls-cs');
+      await page.getByRole('button', { name: /jazyk: Čeština/ }).click();
+      await page.getByRole('menuitemradio', { name: 'English' }).click();
+      await page.getByRole('heading', { name: 'Calls' }).waitFor();
+    }),
+
+    'help, theme and contrast': story('/calls', async (page) => {
+      await liveCall(page).waitFor();
+      await page.keyboard.press('?');
+      await page.getByRole('heading', { name: 'Keys' }).waitFor();
+      await shot(page, 'help');
+      same(await axe(page), [], 'axe on the help');
+      await page.keyboard.press('Escape');
+      await page.getByRole('button', { name: /account of/ }).click();
+      await shot(page, 'account-menu');
+      await page.getByRole('menuitemradio', { name: 'Dark' }).click();
+      await page.getByRole('menuitemcheckbox', { name: 'High contrast' }).click();
+      await page.keyboard.press('Escape');
+      await shot(page, 'contrast-dark');
+      same(await axe(page), [], 'axe in dark high contrast');
+    }),
+
+    'a page that does not exist and a call that is not there': story('/calls', async (page) => {
+      await page.goto('/nowhere');
+      await page.getByRole('heading', { name: 'There is no such page' }).waitFor();
+      same(await axe(page), [], 'axe on a missing page');
+      await page.goto('/calls/01890000-0000-7000-8000-000000000000');
+      await page.getByText('It is not there any more').waitFor();
+    }),
+
+    'agents see no administration and cannot hang up': story('/calls', async (page) => {
+      same(await page.getByRole('link', { name: 'Accounts' }).count(), 0, 'links to accounts');
+      await liveCall(page).click();
+      await page.getByRole('region', { name: 'Call that is on' }).waitFor();
+      same(await page.getByRole('button', { name: 'Hang up' }).count(), 0, 'buttons to hang up');
+    }, 'agent@lumen.test'),
+  };
+}
