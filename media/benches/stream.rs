@@ -1,6 +1,6 @@
 //! What a leg's 20 ms cost: receive one packet, tick, send one packet. Prints nanoseconds per tick and leg, and the share of
 //! a core that a leg takes. `cargo bench -p auricle-media --bench stream`
-#![allow(clippy::print_stdout, reason = "a benchmark prints")]
+#![allow(clippy::print_stdout, clippy::disallowed_methods, reason = "a benchmark reads the clock and prints")]
 
 use std::hint::black_box;
 use std::net::SocketAddr;

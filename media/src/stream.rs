@@ -169,7 +169,7 @@ impl MediaStream {
         self.send(&mut play);
         self.measure_levels();
         self.frames += 1;
-        self.sender.advance();
+        self.sender.advance_by(1);
         Tick {
             packet: self.latch.remote().map(|remote| (remote, &self.packet[..])),
             far: &self.far,
@@ -185,8 +185,10 @@ impl MediaStream {
     /// of both sides go on.
     pub fn skip(&mut self, frames: u32) {
         self.frames += u64::from(frames);
-        (0..frames).for_each(|_| self.sender.advance());
+        self.sender.advance_by(frames);
         self.sender.begin_spurt();
+        self.receiver.skip(frames);
+        self.vad.skip(u64::from(frames) * FRAME_MS);
     }
 
     /// Milliseconds of audio ticked so far.

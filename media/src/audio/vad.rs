@@ -65,6 +65,7 @@ pub struct Vad {
     voiced: u64,
     last_voiced: u64,
     inaudible: u32,
+    skipped_ms: u64,
     /// Mean magnitude of recent speech, times [`FALL`]; half of it is forgotten in 2 s.
     loudness: u32,
     /// Mean magnitudes of the last frames, in turn.
@@ -85,6 +86,7 @@ impl Vad {
             voiced: 0,
             last_voiced: 0,
             inaudible: 0,
+            skipped_ms: 0,
             loudness: 0,
             means: [0; STEADY_FRAMES],
         }
@@ -93,6 +95,11 @@ impl Vad {
     /// Whether somebody speaks now.
     pub fn speaking(&self) -> bool {
         self.speaking
+    }
+
+    /// Time passed of which there is no audio. What is told later is told by the time with it.
+    pub fn skip(&mut self, span_ms: u64) {
+        self.skipped_ms += span_ms;
     }
 
     /// Takes samples and tells every change to `tell`. A 20 ms frame brings at most two decisions.
@@ -161,7 +168,7 @@ impl Vad {
             }
             self.speaking = false;
             self.run_start = None;
-            return Some(VadEvent::Ended { at_ms: (self.last_voiced + 1) * FRAME_MS });
+            return Some(VadEvent::Ended { at_ms: self.skipped_ms + (self.last_voiced + 1) * FRAME_MS });
         }
         // One unvoiced frame inside the beginning of a word does not start the count again; two do.
         if !voiced && unvoiced_ms > FRAME_MS {
@@ -178,7 +185,7 @@ impl Vad {
             self.voiced += 1;
             if self.voiced * FRAME_MS >= self.times.start_ms {
                 self.speaking = true;
-                return Some(VadEvent::Started { at_ms: start * FRAME_MS });
+                return Some(VadEvent::Started { at_ms: self.skipped_ms + start * FRAME_MS });
             }
         }
         None

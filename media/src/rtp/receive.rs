@@ -7,9 +7,9 @@ use crate::audio::level::{Background, mix_over};
 use crate::codec::{DECODED_MAX, Decoder};
 use crate::io::Codec;
 
-use super::UNITS_PER_MS;
 use super::jitter::{Buffer, Carried, Delay, Put};
 use super::session::units;
+use super::{UNITS_PER_FRAME, UNITS_PER_MS};
 
 /// Waiting longer than the target by this much: a silent frame is left out.
 const SLACK_LONG: i64 = 15 * UNITS_PER_MS as i64;
@@ -149,6 +149,14 @@ impl Receiver {
             self.concealed += 1;
         }
         made
+    }
+
+    /// Frames that nobody fetched: their audio is as late as a packet that came after its turn.
+    pub fn skip(&mut self, frames: u32) {
+        if let Some(playing) = &mut self.playing {
+            *playing += i64::from(frames) * i64::from(UNITS_PER_FRAME);
+            self.pending = 0..0;
+        }
     }
 
     /// The timestamp that is due, beginning to play when the oldest packet has waited long enough.

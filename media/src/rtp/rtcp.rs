@@ -258,7 +258,7 @@ mod tests {
 
     #[test]
     fn a_report_reads_as_the_rfc_draws_it() {
-        let origin = Instant::now();
+        let origin = crate::epoch();
         let mut out = Vec::new();
         Rtcp::new(origin, 1).report(SENT, Some(reported(9)), origin + Duration::from_millis(1_500), &mut out);
         assert_eq!(out[..4], [0x81, 200, 0, 12]);
@@ -272,14 +272,14 @@ mod tests {
     #[test]
     fn who_sent_nothing_reports_as_a_receiver() {
         let mut out = Vec::new();
-        let now = Instant::now();
+        let now = crate::epoch();
         Rtcp::new(now, 1).report(Sent { packets: 0, ..SENT }, None, now, &mut out);
         assert_eq!(out[..4], [0x80, 201, 0, 1]);
     }
 
     #[test]
     fn two_sides_measure_round_trip_and_loss() {
-        let start = Instant::now();
+        let start = crate::epoch();
         let at = |ms| start + Duration::from_millis(ms);
         let (mut here, mut there) = (Rtcp::new(start, 1), Rtcp::new(start - Duration::from_secs(500), 2));
         let other = Sent { ssrc: 77, ..SENT };
@@ -296,7 +296,7 @@ mod tests {
 
     #[test]
     fn a_goodbye_is_heard() {
-        let now = Instant::now();
+        let now = crate::epoch();
         let mut out = Vec::new();
         Rtcp::new(now, 1).goodbye(SENT, None, now, &mut out);
         assert!(is_rtcp(&out));
@@ -305,7 +305,7 @@ mod tests {
 
     #[test]
     fn reports_are_due_every_five_seconds_give_or_take_half() {
-        let mut now = Instant::now();
+        let mut now = crate::epoch();
         let mut rtcp = Rtcp::new(now, 0x9e37_79b9);
         let first = rtcp.due() - now;
         assert!(first >= INTERVAL / 4 && first <= INTERVAL * 3 / 4);
@@ -322,7 +322,7 @@ mod tests {
 
     #[test]
     fn malformed_compounds_are_refused() {
-        let now = Instant::now();
+        let now = crate::epoch();
         let mut rtcp = Rtcp::new(now, 1);
         let cases: [(&[u8], RtcpError); 4] = [
             (&[], RtcpError::Short { needed: 8, left: 0 }),
@@ -338,7 +338,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_bytes_are_read_or_refused(mut bytes in proptest::collection::vec(any::<u8>(), 0..200), kind in 200u8..204) {
-            let now = Instant::now();
+            let now = crate::epoch();
             let _ = Rtcp::new(now, 1).receive(&bytes, 1, now);
             if bytes.len() > 3 {
                 let words = (bytes.len() / 4 - 1) as u8;

@@ -54,9 +54,9 @@ impl Sender {
         self.write(marker, payload_type, timestamp, payload, out);
     }
 
-    /// One frame of time has passed, whether or not a packet left.
-    pub fn advance(&mut self) {
-        self.timestamp = self.timestamp.wrapping_add(UNITS_PER_FRAME);
+    /// Frames of time have passed, whether or not packets left.
+    pub fn advance_by(&mut self, frames: u32) {
+        self.timestamp = self.timestamp.wrapping_add(frames.wrapping_mul(UNITS_PER_FRAME));
     }
 
     /// The next audio packet carries the marker: sending begins anew.

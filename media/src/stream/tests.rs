@@ -6,6 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::audio::sample::{Random, speech_narrow, speech_wide, tone};
+use crate::codec::g711::{decode_mu, encode_mu};
 use crate::rtp::packet::PacketError;
 
 const DTMF: u8 = 101;
@@ -47,7 +48,7 @@ struct Talk {
 
 impl Talk {
     fn new(codec: Codec, here_dtmf: Option<u8>, there_dtmf: Option<u8>) -> Self {
-        let now = Instant::now();
+        let now = crate::epoch();
         Self {
             now,
             here: MediaStream::new(params(codec, here_dtmf, at(5_000), 7), now),
@@ -97,6 +98,11 @@ impl Talk {
     }
 }
 
+/// What is left of samples after mu-law.
+fn companded(samples: &[i16]) -> Vec<i16> {
+    samples.iter().map(|sample| decode_mu(encode_mu(*sample))).collect()
+}
+
 fn packet(payload_type: u8, sequence: u16, ssrc: u32, payload: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::new();
     let timestamp = u32::from(sequence) * 160;
@@ -107,7 +113,7 @@ fn packet(payload_type: u8, sequence: u16, ssrc: u32, payload: &[u8]) -> Vec<u8>
 #[test]
 fn one_packet_leaves_every_tick_whether_anything_is_played_or_not() {
     for (codec, silence) in [(Codec::Pcmu, Some(0xff)), (Codec::Pcma, Some(0xd5)), (Codec::G722, None)] {
-        let now = Instant::now();
+        let now = crate::epoch();
         let mut stream = MediaStream::new(params(codec, Some(DTMF), at(5_000), 7), now);
         let mut before: Option<(u16, u32)> = None;
         for _ in 0..100 {
@@ -200,8 +206,7 @@ fn what_is_played_waits_while_a_digit_is_sent() {
     talk.say(&ramp, 30, |_| false);
     let told = talk.events.iter().position(|event| matches!(event, StreamEvent::Dtmf { digit: '5', .. }));
     assert!(told.is_some());
-    let wanted: Vec<i16> =
-        ramp.iter().map(|sample| crate::codec::g711::decode_mu(crate::codec::g711::encode_mu(*sample))).collect();
+    let wanted = companded(&ramp);
     assert!(
         talk.heard.windows(1_000).any(|window| window == &wanted[200..1_200]),
         "all of it is heard after the digit"
@@ -227,7 +232,7 @@ fn a_stranger_is_refused_and_counted_and_changes_nothing() {
 
 #[test]
 fn a_far_end_behind_address_translation_is_answered_where_it_sends_from() {
-    let now = Instant::now();
+    let now = crate::epoch();
     let private = SocketAddr::from(([10, 0, 0, 5], 4_000));
     let mut stream = MediaStream::new(params(Codec::Pcmu, None, private, 7), now);
     for sequence in 0..2 {
@@ -243,7 +248,7 @@ fn a_far_end_behind_address_translation_is_answered_where_it_sends_from() {
 
 #[test]
 fn packets_that_were_not_agreed_on_are_refused() {
-    let now = Instant::now();
+    let now = crate::epoch();
     let mut stream = MediaStream::new(params(Codec::Pcmu, Some(DTMF), at(4_000), 7), now);
     let mut receive = |bytes: &[u8]| stream.receive(bytes, at(4_000), now);
     assert_eq!(receive(&packet(8, 1, 5, &[0; 160])), Err(Refusal::PayloadType(8)));
@@ -309,8 +314,37 @@ fn reports_tell_both_sides_how_they_fare() {
 }
 
 #[test]
+fn time_that_was_not_served_is_left_out_at_once_and_the_clocks_go_on() {
+    let mut talk = Talk::new(Codec::Pcmu, None, None);
+    talk.say(&[], 50, |_| false);
+    let before = Packet::parse(talk.there.tick(talk.now, |_| ()).packet.expect("known").1).expect("RTP").timestamp;
+    // For half a second nobody ticks this side, while the other goes on.
+    for _ in 0..25 {
+        talk.now += Duration::from_millis(20);
+        let tick = talk.here.tick(talk.now, |frame| frame.fill(0));
+        let (_, bytes) = tick.packet.expect("known");
+        talk.there.receive(bytes, at(4_000), talk.now).expect("from the signalled address");
+    }
+    talk.there.skip(25);
+    let tick = talk.there.tick(talk.now, |_| ());
+    assert_eq!(tick.at_ms, 51 * 20 + 500);
+    let after = Packet::parse(tick.packet.expect("known").1).expect("RTP");
+    assert_eq!((after.timestamp.wrapping_sub(before), after.marker), (26 * 160, true));
+    talk.events.clear();
+    talk.heard.clear();
+    let start_ms = talk.there.position_ms();
+    talk.say(&speech_narrow(), 100, |_| false);
+    let wanted = companded(&speech_narrow()[6_000..14_000]);
+    assert!(talk.heard.windows(wanted.len()).any(|window| window == wanted), "what is said next is whole");
+    let speech = talk.speech();
+    let told =
+        matches!(speech[..], [StreamEvent::SpeechStarted { at_ms }, ..] if (690..=880).contains(&(at_ms - start_ms)));
+    assert!(told, "{speech:?} after {start_ms}");
+}
+
+#[test]
 fn nothing_leaves_while_no_address_is_known() {
-    let now = Instant::now();
+    let now = crate::epoch();
     let unknown = StreamParams { remote: None, ..params(Codec::Pcmu, None, at(1), 7) };
     let mut stream = MediaStream::new(unknown, now);
     assert!(stream.tick(now, |_| ()).packet.is_none());
@@ -327,7 +361,7 @@ proptest! {
         datagrams in proptest::collection::vec((proptest::collection::vec(any::<u8>(), 0..300), any::<bool>(), 0u8..4, 0u64..50), 0..100),
     ) {
         for codec in [Codec::Pcmu, Codec::G722] {
-            let mut now = Instant::now();
+            let mut now = crate::epoch();
             let mut stream = MediaStream::new(params(codec, Some(DTMF), at(4_000), 7), now);
             for (bytes, known, shape, ms) in &datagrams {
                 let mut bytes = bytes.clone();

@@ -6,7 +6,7 @@ use crate::rtp::packet::PacketError;
 use crate::rtp::receive::Made;
 use crate::rtp::rtcp::RtcpError;
 
-/// Why a datagram was not taken. Counted in [`LegQuality::refused`], except for probation.
+/// Why a datagram was not taken. Counted in [`LegQuality::refused`](crate::io::LegQuality::refused), except for probation.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum Refusal {
     /// Not RTP.

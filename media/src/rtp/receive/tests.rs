@@ -54,7 +54,7 @@ impl Run {
 
 /// Delivers packets at their times and ticks every 20 ms, 7 ms after each packet of an undisturbed stream.
 fn run(mut sent: Vec<Sent>, frames: usize) -> Run {
-    let origin = Instant::now();
+    let origin = crate::epoch();
     let at = |us: i64| origin + Duration::from_micros(us as u64);
     sent.sort_by_key(|packet| packet.arrives_us);
     let mut coming = sent.into_iter().peekable();
