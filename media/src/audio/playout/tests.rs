@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 use super::*;
 use crate::audio::sample::tone;
+use proptest::prelude::*;
 
 const A: PlayId = PlayId(1);
 const B: PlayId = PlayId(2);
@@ -182,4 +183,69 @@ fn empty_playings_are_bounded_too() {
     assert_eq!(playout.append(PlayId(1_000), &narrow(&[]), false), Err(Refused::TooMany));
     playout.flush(PlayId(0));
     playout.append(PlayId(1_000), &narrow(&[]), true).unwrap();
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Append { id: u64, length: usize, wide: bool, last: bool },
+    Pause(u64),
+    Resume(u64),
+    Flush(u64),
+    Pull,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        (0..6u64, 0..900usize, any::<bool>(), any::<bool>()).prop_map(|(id, length, wide, last)| Step::Append {
+            id,
+            length,
+            wide,
+            last
+        }),
+        (0..6u64).prop_map(Step::Pause),
+        (0..6u64).prop_map(Step::Resume),
+        (0..6u64).prop_map(Step::Flush),
+        Just(Step::Pull),
+        Just(Step::Pull),
+    ]
+}
+
+proptest! {
+    /// Whatever is done in whatever order: a playing never counts more than it was given, never counts backwards, and ends
+    /// exactly once; one that was closed and played out counts all of it.
+    #[test]
+    fn every_playing_is_accounted_for(steps in proptest::collection::vec(step(), 0..120), wide_leg: bool) {
+        let mut playout = Playout::new(if wide_leg { Rate::Hz16000 } else { Rate::Hz8000 });
+        let (mut given, mut left, mut ended) = ([0u64; 6], [0u64; 6], [false; 6]);
+        let mut told = Vec::new();
+        for (index, step) in steps.into_iter().enumerate() {
+            told.clear();
+            let mut flushed = None;
+            match step {
+                Step::Append { id, length, wide, last } => {
+                    let rate = if wide { Rate::Hz16000 } else { Rate::Hz8000 };
+                    if playout.append(PlayId(id), &pcm(rate, &vec![7_000; length]), last).is_ok() {
+                        given[id as usize] += length as u64;
+                    }
+                }
+                Step::Pause(id) => playout.pause(PlayId(id)),
+                Step::Resume(id) => playout.resume(PlayId(id)),
+                Step::Flush(id) => {
+                    flushed = playout.flush(PlayId(id));
+                    told.extend(flushed);
+                }
+                Step::Pull => {
+                    let mut frame = vec![0; playout.rate.frame()];
+                    told.extend_from_slice(playout.pull(&mut frame, index as u64));
+                }
+            }
+            for progress in &told {
+                let id = progress.id.0 as usize;
+                prop_assert!(!ended[id] && progress.samples >= left[id] && progress.samples <= given[id]);
+                prop_assert!(!progress.done || flushed.is_some() || progress.samples == given[id]);
+                left[id] = progress.samples;
+                ended[id] = progress.done;
+            }
+        }
+    }
 }
