@@ -153,6 +153,8 @@ pub mod permissions {
         EditClinic = "change the clinic's settings" [Admin]
         /// Read the event log.
         ReadEvents = "read the event log" [Supervisor Admin]
+        /// See figures of the process.
+        ReadMetrics = "see the figures of the process" [Supervisor Admin]
         /// Follow live calls and events over the socket.
         Follow = "follow events" [Agent Supervisor Admin]
     }

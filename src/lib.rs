@@ -13,6 +13,7 @@ pub mod conversations;
 pub mod error;
 pub mod events;
 pub mod floor;
+pub mod http;
 pub mod jobs;
 pub mod knowledge;
 pub mod log;

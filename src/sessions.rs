@@ -10,7 +10,7 @@ use crate::events::By;
 use crate::password;
 use auricle_domain::Timestamp;
 use auricle_domain::account::{Account, Actor, Session};
-use auricle_domain::code::AccountState;
+use auricle_domain::code::{AccountState, Role};
 use auricle_domain::event::Event;
 use auricle_domain::id::{AccountId, CauseId, SessionId};
 use auricle_storage::{Lookup, OpId, Scan, WriteTx, schema};
@@ -252,11 +252,7 @@ pub async fn resolve(app: &App, token: &Token, cause: CauseId) -> Result<Option<
         expires_at: session.expires_at,
         cause,
     };
-    if session.seen_at + SEEN_EVERY <= now {
-        let minute = now.as_second().div_euclid(60).to_be_bytes();
-        let op = OpId::derive("session.seen", &[&key, &minute]);
-        app.events.commit(op, who.by(), move |tx| see(tx, key, now)).await?;
-    }
+    keep_alive(app, who.by(), &session, key, now).await?;
     Ok(Some(who))
 }
 
@@ -266,6 +262,33 @@ fn see(tx: &mut WriteTx, key: [u8; 32], now: Timestamp) -> Result<(), Error> {
         tx.put(&stored)?;
     }
     Ok(())
+}
+
+/// Whether a session that was found before still stands, and with which role; for connections that outlive their request. Keeps
+/// it alive.
+///
+/// # Errors
+/// When the store cannot be reached.
+pub async fn stands(app: &App, who: &SignedIn) -> Result<Option<Role>, Error> {
+    let now = (app.clock)();
+    let found = app.store.read(|tx| -> Result<_, Error> {
+        let own = tx.scan(Scan::index(schema::SESSIONS_BY_ACCOUNT).prefix(who.account).limit(10 * SESSIONS_MAX))?.items;
+        let session = own.into_iter().find(|stored| stored.session.id == who.session);
+        Ok(session.zip(tx.get::<Account>(&who.account)?))
+    })?;
+    let Some((stored, account)) = found.filter(|(stored, _)| stored.session.expires_at > now) else { return Ok(None) };
+    keep_alive(app, who.by(), &stored.session, stored.token_sha256, now).await?;
+    Ok((account.state == AccountState::Active).then_some(account.role))
+}
+
+/// Notes that a session is in use, once a minute.
+async fn keep_alive(app: &App, by: By, session: &Session, key: [u8; 32], now: Timestamp) -> Result<(), Error> {
+    if session.seen_at + SEEN_EVERY > now {
+        return Ok(());
+    }
+    let minute = now.as_second().div_euclid(60).to_be_bytes();
+    let op = OpId::derive("session.seen", &[&key, &minute]);
+    app.events.commit(op, by, move |tx| see(tx, key, now)).await
 }
 
 /// Ends the session that a request came with.

@@ -2,6 +2,7 @@
 
 use super::cookie;
 use super::extract::Json;
+use super::guard::Cause;
 use crate::accounts::{self, AccountView, OwnChange};
 use crate::app::App;
 use crate::auth::SignedIn;
@@ -21,7 +22,7 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
 /// Signs in. Ten wrong passwords in a row lock the account for 15 minutes (`locked`).
 #[utoipa::path(post, path = "/api/auth/login", tag = "auth", request_body = Login, security(()),
     responses((status = 200, body = LoggedIn, description = "Signed in; `web` clients get the cookie `__Host-auricle`")))]
-async fn login(State(app): State<Arc<App>>, cause: super::Cause, Json(input): Json<Login>) -> Result<Response, Error> {
+async fn login(State(app): State<Arc<App>>, cause: Cause, Json(input): Json<Login>) -> Result<Response, Error> {
     let client = input.client;
     let (account, token) = sessions::login(&app, cause.0, input).await?;
     let body = |token| axum::Json(LoggedIn { account, token });

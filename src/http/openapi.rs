@@ -6,7 +6,9 @@ use super::error::Problem;
 use super::socket::{ClientMessage, ServerMessage};
 use crate::app::App;
 use auricle_domain::event::Event;
-use std::sync::Arc;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::IntoResponse;
+use std::sync::{Arc, LazyLock};
 use utoipa::openapi::content::ContentBuilder;
 use utoipa::openapi::response::ResponseBuilder;
 use utoipa::openapi::schema::Ref;
@@ -14,6 +16,7 @@ use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder
 use utoipa::openapi::{OpenApi, RefOr};
 use utoipa::{IntoParams, OpenApi as _};
 use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 /// The version a change is based on.
 #[derive(IntoParams)]
@@ -45,6 +48,18 @@ struct Base;
 /// The API's description.
 pub fn document() -> OpenApi {
     finish(super::routes().into_openapi())
+}
+
+/// The description's own route.
+pub(super) fn routes() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new().routes(routes!(describe))
+}
+
+/// This document.
+#[utoipa::path(get, path = "/api/openapi.json", tag = "api", security(()), responses((status = 200, description = "OpenAPI 3.1")))]
+async fn describe() -> impl IntoResponse {
+    static TEXT: LazyLock<String> = LazyLock::new(|| document().to_json().unwrap_or_default());
+    ([(CONTENT_TYPE, "application/json")], TEXT.as_str())
 }
 
 /// The router to which routes are added, with what the document says about all of them.

@@ -1,0 +1,123 @@
+//! `/health`: whether the service is up, alive, and ready for callers (API-09).
+
+use crate::app::App;
+use crate::clinic;
+use crate::config::SttKind;
+use auricle_domain::Timestamp;
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+/// Events that the search index may be behind and still count as working.
+const BEHIND_MAX: u64 = 1_000;
+
+/// The routes of this file.
+pub fn routes() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new().routes(routes!(health)).routes(routes!(api_health)).routes(routes!(live)).routes(routes!(ready))
+}
+
+/// That the service is up, and since when.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct Health {
+    /// `ok`.
+    pub status: String,
+    /// Now.
+    #[schema(value_type = String, format = DateTime)]
+    pub timestamp: Timestamp,
+    /// Seconds since the start.
+    pub uptime_s: u64,
+    /// `production`, `staging`, `development` or `demo`, as configured.
+    pub environment: String,
+    /// Version of the program.
+    pub version: String,
+}
+
+/// Whether callers can be helped, part by part.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct Readiness {
+    /// `ok`, or `unavailable` while any part is not.
+    pub status: String,
+    /// The parts.
+    pub checks: Vec<Check>,
+}
+
+/// One part of the service.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct Check {
+    /// `store`, `search`, `voice` or `speech`.
+    pub name: String,
+    /// Whether it works.
+    pub ok: bool,
+    /// In words.
+    pub detail: String,
+}
+
+/// That the service is up, and since when.
+#[utoipa::path(get, path = "/health", tag = "health", security(()), responses((status = 200, body = Health)))]
+async fn health(State(app): State<Arc<App>>) -> axum::Json<Health> {
+    axum::Json(state(&app))
+}
+
+/// The same under the API's prefix.
+#[utoipa::path(get, path = "/api/health", tag = "health", security(()), responses((status = 200, body = Health)))]
+async fn api_health(State(app): State<Arc<App>>) -> axum::Json<Health> {
+    axum::Json(state(&app))
+}
+
+/// That the process answers at all, for supervisors that restart it.
+#[utoipa::path(get, path = "/health/live", tag = "health", security(()), responses((status = 204, description = "It lives")))]
+async fn live() -> StatusCode {
+    StatusCode::NO_CONTENT
+}
+
+/// Whether callers can be helped now.
+#[utoipa::path(get, path = "/health/ready", tag = "health", security(()),
+    responses((status = 200, body = Readiness), (status = 503, body = Readiness, description = "A part does not work")))]
+async fn ready(State(app): State<Arc<App>>) -> (StatusCode, axum::Json<Readiness>) {
+    let checks = vec![store(&app), search(&app), voice(&app), speech(&app)];
+    let all = checks.iter().all(|check| check.ok);
+    let (code, status) = if all { (StatusCode::OK, "ok") } else { (StatusCode::SERVICE_UNAVAILABLE, "unavailable") };
+    (code, axum::Json(Readiness { status: status.to_owned(), checks }))
+}
+
+fn state(app: &App) -> Health {
+    let timestamp = (app.clock)();
+    Health {
+        status: "ok".to_owned(),
+        timestamp,
+        uptime_s: u64::try_from(timestamp.duration_since(app.started_at).as_secs()).unwrap_or(0),
+        environment: app.config.server.environment.as_str().to_owned(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+    }
+}
+
+fn check(name: &str, ok: bool, detail: impl Into<String>) -> Check {
+    Check { name: name.to_owned(), ok, detail: detail.into() }
+}
+
+fn store(app: &App) -> Check {
+    match app.store.read(clinic::known) {
+        Ok(_) => check("store", true, format!("{} events", app.store.head())),
+        Err(_) => check("store", false, "the clinic's records cannot be read"),
+    }
+}
+
+fn search(app: &App) -> Check {
+    let behind = app.store.head().saturating_sub(app.search.cursor());
+    check("search", behind <= BEHIND_MAX, format!("{behind} events behind, allowed are {BEHIND_MAX}"))
+}
+
+fn voice(app: &App) -> Check {
+    let running = app.voice.is_running();
+    check("voice", running, if running { "calls are taken" } else { "the media thread has stopped" })
+}
+
+fn speech(app: &App) -> Check {
+    match (&app.desk.stt, app.config.speech.stt) {
+        (Some(stt), _) => check("speech", true, format!("{} listens, {} speaks", stt.name(), app.desk.tts.name())),
+        (None, SttKind::None) => check("speech", true, "callers are greeted and recorded, as configured"),
+        (None, _) => check("speech", false, "nobody understands callers: the recogniser is missing"),
+    }
+}
