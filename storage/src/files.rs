@@ -14,17 +14,20 @@ pub(crate) fn sync_directory(directory: &Path) -> Result<(), StoreError> {
         .map_err(|error| StoreError::io("making a directory durable", directory, &error))
 }
 
-/// Creates a directory and its parents, for the owner alone; one that exists stays as it is.
+/// Creates a directory and its parents durably, for the owner alone; those that exist stay as they are.
 pub(crate) fn create_directory(directory: &Path) -> Result<(), StoreError> {
-    if directory.is_dir() {
-        return Ok(());
-    }
+    let missing: Vec<&Path> = directory.ancestors().take_while(|level| !level.exists()).collect();
     DirBuilder::new()
         .recursive(true)
         .mode(0o700)
         .create(directory)
         .map_err(|error| StoreError::io("creating a directory", directory, &error))?;
-    directory.parent().filter(|parent| !parent.as_os_str().is_empty()).map_or(Ok(()), sync_directory)
+    for level in missing {
+        // A relative path of one part lies in the working directory.
+        let parent = level.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        sync_directory(parent)?;
+    }
+    Ok(())
 }
 
 /// The whole of a file.

@@ -85,7 +85,11 @@ impl Publisher {
         Self(Arc::new(watch::Sender::new(0)))
     }
 
-    pub(crate) fn subscribe(&self) -> watch::Receiver<u64> {
+    fn head(&self) -> u64 {
+        *self.0.borrow()
+    }
+
+    fn subscribe(&self) -> watch::Receiver<u64> {
         self.0.subscribe()
     }
 
@@ -207,7 +211,7 @@ impl Store {
 
     /// Number of the last event that was committed; 0 when there is none.
     pub fn head(&self) -> u64 {
-        *self.0.publisher.subscribe().borrow()
+        self.0.publisher.head()
     }
 
     /// Follows [`Store::head`]. A number that is seen here can be read.

@@ -95,6 +95,10 @@ impl RedbKv {
     /// Opens the store's file in `directory`, or makes it.
     pub(crate) fn open(directory: &Path, opening: Opening<'_>) -> Result<(Self, Arc<Shared>), StoreError> {
         let path = directory.join(FILE);
+        if !path.exists() {
+            // The backend would make it readable for everybody.
+            files::create(&path)?;
+        }
         let mut builder = Database::builder();
         builder.set_cache_size(CACHE_BYTES);
         let database = builder.create(&path).map_err(|error| opened(&path, &error))?;

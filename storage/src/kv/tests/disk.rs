@@ -15,6 +15,7 @@ use auricle_domain::id::TenantId;
 use redb::StorageBackend;
 use redb::backends::InMemoryBackend;
 use std::io;
+use std::os::unix::fs::PermissionsExt;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, mpsc};
 
@@ -40,6 +41,17 @@ fn everything_is_there_after_a_restart() {
     let again = store.run(op(2), at(0), append_one);
     again.wait().unwrap();
     assert_eq!(store.head(), 1);
+}
+
+#[test]
+fn the_records_are_for_the_owner_alone() {
+    let Opened { store: _open, directory } = open(Backend::Redb);
+    let files: Vec<_> = std::fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap()).collect();
+    assert_eq!(files.len(), 3);
+    for file in files {
+        let mode = file.metadata().unwrap().permissions().mode();
+        assert_eq!(mode & 0o077, 0, "{}", file.path().display());
+    }
 }
 
 #[test]
