@@ -1,6 +1,10 @@
 //! The SIP user agent from outside: datagrams in, datagrams and events out, on virtual time.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that cannot go on fails"
+)]
 
 #[path = "sip/bench.rs"]
 mod bench;
@@ -8,13 +12,15 @@ mod bench;
 mod callee;
 #[path = "sip/caller.rs"]
 mod caller;
-#[path = "sip/session.rs"]
-mod session;
-#[path = "sip/mutation.rs"]
-mod mutation;
-#[path = "sip/torture.rs"]
-mod torture;
 #[path = "sip/description.rs"]
 mod description;
+#[path = "sip/door.rs"]
+mod door;
+#[path = "sip/mutation.rs"]
+mod mutation;
 #[path = "sip/pair.rs"]
 mod pair;
+#[path = "sip/session.rs"]
+mod session;
+#[path = "sip/torture.rs"]
+mod torture;

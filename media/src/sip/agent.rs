@@ -15,12 +15,14 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 pub use types::{
-    AgentCommand, AgentConfig, AgentEnd, AgentEvent, AgentInput, AgentOutput, Caller, DialogId, Invite, InviteError,
+    AgentCommand, AgentConfig, AgentEnd, AgentEvent, AgentInput, AgentOutput, Caller, DialogId,
+    Invite, InviteError,
 };
 
 use self::call::{Call, MergeKey};
+use super::address::NameAddr;
 use super::dialog::{Dialog, DialogKey};
-use super::header::{NameAddr, Params, Via};
+use super::header::{Params, Via};
 use super::message::{Head, Message, Method, Request, Response};
 use super::parse::{self, Unreadable};
 use super::sdp::Sdp;
@@ -100,7 +102,11 @@ impl UserAgent {
 
     /// When the agent wants to be woken.
     pub fn next_wake(&self) -> Option<Instant> {
-        self.transactions.next_wake().into_iter().chain(self.timers.next()).min()
+        self.transactions
+            .next_wake()
+            .into_iter()
+            .chain(self.timers.next())
+            .min()
     }
 
     /// Calls and transactions now, ones that are only waiting for stray messages included.
@@ -159,9 +165,15 @@ impl UserAgent {
         match command {
             AgentCommand::Ring { dialog } => self.ring(dialog, now),
             AgentCommand::Accept { dialog, sdp } => self.accept(dialog, &sdp, now),
-            AgentCommand::Reject { dialog, status, reason } => self.reject(dialog, status, &reason, now),
+            AgentCommand::Reject {
+                dialog,
+                status,
+                reason,
+            } => self.reject(dialog, status, &reason, now),
             AgentCommand::Hangup { dialog } => self.hangup(dialog, now),
-            AgentCommand::AnswerOffer { dialog, sdp } => self.answer_offer(dialog, sdp.as_ref(), now),
+            AgentCommand::AnswerOffer { dialog, sdp } => {
+                self.answer_offer(dialog, sdp.as_ref(), now)
+            }
         }
     }
 
@@ -192,7 +204,9 @@ impl UserAgent {
     }
 
     fn call_timer(&mut self, dialog: DialogId, now: Instant) {
-        let Some(call) = self.calls.get(&dialog) else { return };
+        let Some(call) = self.calls.get(&dialog) else {
+            return;
+        };
         if call.awaited.is_some() {
             self.ack_is_late(dialog, now);
         } else if call.ring_until.is_some_and(|until| until <= now) {
@@ -204,7 +218,8 @@ impl UserAgent {
     // What the parts below share.
 
     fn transmit(&mut self, remote: SocketAddr, bytes: Vec<u8>) {
-        self.outputs.push_back(AgentOutput::Transmit { remote, bytes });
+        self.outputs
+            .push_back(AgentOutput::Transmit { remote, bytes });
     }
 
     fn event(&mut self, event: AgentEvent) {
@@ -222,15 +237,34 @@ impl UserAgent {
 
     /// Replies without a transaction. The tag is the same for every retransmission of the request.
     fn reply(&mut self, request: &Request, remote: SocketAddr, response: Response) {
-        let Head { via, call_id, cseq, .. } = &request.head;
-        let same = format!("{call_id} {cseq} {}", via.first().and_then(|via| via.params.get("branch")).unwrap_or_default());
+        let Head {
+            via, call_id, cseq, ..
+        } = &request.head;
+        let same = format!(
+            "{call_id} {cseq} {}",
+            via.first()
+                .and_then(|via| via.params.get("branch"))
+                .unwrap_or_default()
+        );
         let tag = self.tokens.derived_tag(same.as_bytes());
-        let response = response.tagged(&tag).with("Server", self.config.user_agent.clone());
-        self.transmit(reply_address(request.head.top_via(), remote), response.encode());
+        let response = response
+            .tagged(&tag)
+            .with("Server", self.config.user_agent.clone());
+        self.transmit(
+            reply_address(request.head.top_via(), remote),
+            response.encode(),
+        );
     }
 
     /// Replies within a transaction, or without one when the table was full.
-    fn respond(&mut self, request: &Request, tx: Option<TxId>, remote: SocketAddr, response: Response, now: Instant) {
+    fn respond(
+        &mut self,
+        request: &Request,
+        tx: Option<TxId>,
+        remote: SocketAddr,
+        response: Response,
+        now: Instant,
+    ) {
         match tx {
             Some(tx) => {
                 let response = response.with("Server", self.config.user_agent.clone());
@@ -259,7 +293,9 @@ impl UserAgent {
         let mut params = Params::default();
         params.set("branch", self.tokens.branch());
         // An empty rport asks for answers to the port that this comes from (RFC 3581 section 3).
-        params.push("rport", None).expect("two parameters are under the limit");
+        params
+            .push("rport", None)
+            .expect("two parameters are under the limit");
         Via {
             version: "2.0".into(),
             transport: "UDP".into(),
@@ -272,7 +308,9 @@ impl UserAgent {
     /// Sends a request of ours within a dialog; without a transaction when the table is full.
     fn send_within(&mut self, mut request: Request, remote: SocketAddr, now: Instant) {
         request.head.via.push(self.via());
-        request.head.push("User-Agent", self.config.user_agent.clone());
+        request
+            .head
+            .push("User-Agent", self.config.user_agent.clone());
         if self.transactions.is_full() {
             self.transmit(remote, request.encode());
         } else {
@@ -292,7 +330,9 @@ impl UserAgent {
 
     /// Tells the end, once, and lets the call go unless stray messages still have to be answered for it.
     fn end(&mut self, dialog: DialogId, cause: AgentEnd) {
-        let Some(call) = self.calls.get_mut(&dialog) else { return };
+        let Some(call) = self.calls.get_mut(&dialog) else {
+            return;
+        };
         call.ring_until = None;
         if !call.ended {
             call.ended = true;
@@ -302,20 +342,32 @@ impl UserAgent {
     }
 
     fn forget_if_over(&mut self, dialog: DialogId) {
-        let Some(call) = self.calls.get(&dialog) else { return };
+        let Some(call) = self.calls.get(&dialog) else {
+            return;
+        };
         if !call.is_over() {
             self.arm(dialog);
             return;
         }
-        let Some(call) = self.calls.remove(&dialog) else { return };
+        let Some(call) = self.calls.remove(&dialog) else {
+            return;
+        };
         self.timers.set(dialog, None);
-        for known in call.dialog.iter().chain(call.early.iter().map(|early| &early.dialog)) {
+        for known in call
+            .dialog
+            .iter()
+            .chain(call.early.iter().map(|early| &early.dialog))
+        {
             self.dialogs.remove(&known.key());
         }
         if let Some(key) = call.merge_key {
             self.incoming.remove(&key);
         }
-        for tx in call.invite_tx.into_iter().chain(call.offer.map(|offer| offer.tx)) {
+        for tx in call
+            .invite_tx
+            .into_iter()
+            .chain(call.offer.map(|offer| offer.tx))
+        {
             self.invites.remove(&tx);
         }
     }
@@ -327,7 +379,9 @@ fn description(head: &Head, body: &[u8]) -> Result<Option<Sdp>, String> {
         return Ok(None);
     }
     match head.content_type().as_deref() {
-        Some("application/sdp") => Sdp::parse(body).map(Some).map_err(|error| error.to_string()),
+        Some("application/sdp") => Sdp::parse(body)
+            .map(Some)
+            .map_err(|error| error.to_string()),
         _ => Err("body is not application/sdp".into()),
     }
 }

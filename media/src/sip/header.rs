@@ -1,9 +1,9 @@
-//! Header fields: names, parameters, addresses, Via and CSeq (RFC 3261 sections 20 and 25).
+//! Header fields: names, lists, parameters, Via and CSeq (RFC 3261 sections 20 and 25).
 
 use std::fmt;
 
 use super::message::Method;
-use super::uri::{Uri, host_port};
+use super::uri::host_port;
 
 /// What every RFC 3261 branch begins with (section 8.1.1.7).
 pub const BRANCH_COOKIE: &str = "z9hG4bK";
@@ -16,14 +16,38 @@ pub const VALUES_MAX: usize = 128;
 pub fn canonical(name: &str) -> &str {
     /// Compact letter (or nothing) and long form.
     const NAMES: [(&str, &str); 32] = [
-        ("a", "Accept-Contact"), ("b", "Referred-By"), ("c", "Content-Type"), ("d", "Request-Disposition"),
-        ("e", "Content-Encoding"), ("f", "From"), ("i", "Call-ID"), ("j", "Reject-Contact"),
-        ("k", "Supported"), ("l", "Content-Length"), ("m", "Contact"), ("o", "Event"),
-        ("r", "Refer-To"), ("s", "Subject"), ("t", "To"), ("u", "Allow-Events"),
-        ("v", "Via"), ("x", "Session-Expires"), ("y", "Identity"), ("", "CSeq"),
-        ("", "Max-Forwards"), ("", "Route"), ("", "Record-Route"), ("", "Require"),
-        ("", "Accept"), ("", "Allow"), ("", "RSeq"), ("", "RAck"),
-        ("", "P-Asserted-Identity"), ("", "Retry-After"), ("", "User-Agent"), ("", "Unsupported"),
+        ("a", "Accept-Contact"),
+        ("b", "Referred-By"),
+        ("c", "Content-Type"),
+        ("d", "Request-Disposition"),
+        ("e", "Content-Encoding"),
+        ("f", "From"),
+        ("i", "Call-ID"),
+        ("j", "Reject-Contact"),
+        ("k", "Supported"),
+        ("l", "Content-Length"),
+        ("m", "Contact"),
+        ("o", "Event"),
+        ("r", "Refer-To"),
+        ("s", "Subject"),
+        ("t", "To"),
+        ("u", "Allow-Events"),
+        ("v", "Via"),
+        ("x", "Session-Expires"),
+        ("y", "Identity"),
+        ("", "CSeq"),
+        ("", "Max-Forwards"),
+        ("", "Route"),
+        ("", "Record-Route"),
+        ("", "Require"),
+        ("", "Accept"),
+        ("", "Allow"),
+        ("", "RSeq"),
+        ("", "RAck"),
+        ("", "P-Asserted-Identity"),
+        ("", "Retry-After"),
+        ("", "User-Agent"),
+        ("", "Unsupported"),
     ];
     let known = NAMES.iter().find(|(compact, long)| {
         long.eq_ignore_ascii_case(name) || !compact.is_empty() && compact.eq_ignore_ascii_case(name)
@@ -33,7 +57,10 @@ pub fn canonical(name: &str) -> &str {
 
 /// Whether the text is a token (RFC 3261 section 25.1).
 pub fn is_token(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-.!%*_+`'~".contains(&byte))
+    !text.is_empty()
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"-.!%*_+`'~".contains(&byte))
 }
 
 /// Splits at a separator outside of quotes and angle brackets. `None` when a quote or a bracket stays open or there are
@@ -74,12 +101,17 @@ pub struct Params(Vec<(String, Option<String>)>);
 impl Params {
     /// The value of a parameter that has one.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(param, _)| param.eq_ignore_ascii_case(name)).and_then(|(_, value)| value.as_deref())
+        self.0
+            .iter()
+            .find(|(param, _)| param.eq_ignore_ascii_case(name))
+            .and_then(|(_, value)| value.as_deref())
     }
 
     /// Whether the parameter is there, with or without a value.
     pub fn has(&self, name: &str) -> bool {
-        self.0.iter().any(|(param, _)| param.eq_ignore_ascii_case(name))
+        self.0
+            .iter()
+            .any(|(param, _)| param.eq_ignore_ascii_case(name))
     }
 
     /// Appends; `None` when there are [`PARAMS_MAX`] already.
@@ -93,7 +125,11 @@ impl Params {
 
     /// Replaces the parameter's value, or adds the parameter.
     pub fn set(&mut self, name: &str, value: String) {
-        match self.0.iter_mut().find(|(param, _)| param.eq_ignore_ascii_case(name)) {
+        match self
+            .0
+            .iter_mut()
+            .find(|(param, _)| param.eq_ignore_ascii_case(name))
+        {
             Some((_, old)) => *old = Some(value),
             None => self.0.push((name.into(), Some(value))),
         }
@@ -109,7 +145,10 @@ impl Params {
         }
         for part in parts {
             let (name, value) = part.split_once('=').map_or((part, None), |(name, value)| {
-                (name.trim_end_matches(LWS), Some(value.trim_start_matches(LWS)))
+                (
+                    name.trim_end_matches(LWS),
+                    Some(value.trim_start_matches(LWS)),
+                )
             });
             if !is_token(name) || !value.is_none_or(is_param_value) {
                 return None;
@@ -124,12 +163,17 @@ impl Params {
 fn is_param_value(value: &str) -> bool {
     match value.strip_prefix('"') {
         Some(rest) => closing_quote(rest).is_some_and(|at| at + 1 == rest.len()),
-        None => !value.is_empty() && value.bytes().all(|byte| byte > b' ' && !b"\"<>,;\x7f".contains(&byte)),
+        None => {
+            !value.is_empty()
+                && value
+                    .bytes()
+                    .all(|byte| byte > b' ' && !b"\"<>,;\x7f".contains(&byte))
+        }
     }
 }
 
 /// Where the quoted string ends whose opening quote has been taken off.
-fn closing_quote(rest: &str) -> Option<usize> {
+pub(super) fn closing_quote(rest: &str) -> Option<usize> {
     let mut escaped = false;
     rest.bytes().position(|byte| {
         let closes = byte == b'"' && !escaped;
@@ -144,99 +188,6 @@ impl fmt::Display for Params {
             Some(value) => write!(f, ";{name}={value}"),
             None => write!(f, ";{name}"),
         })
-    }
-}
-
-/// A From, To, Contact, Route or Record-Route value.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct NameAddr {
-    /// Display name as written: tokens, or a quoted string with its quotes.
-    pub display: Option<String>,
-    /// The address.
-    pub uri: Uri,
-    /// Header parameters, such as `tag`.
-    pub params: Params,
-}
-
-impl NameAddr {
-    /// Just an address.
-    pub fn new(uri: Uri) -> Self {
-        Self { display: None, uri, params: Params::default() }
-    }
-
-    /// The same with a tag.
-    pub fn tagged(mut self, tag: &str) -> Self {
-        self.params.set("tag", tag.into());
-        self
-    }
-
-    /// The tag; `None` when there is none or it is empty.
-    pub fn tag(&self) -> Option<&str> {
-        self.params.get("tag").filter(|tag| !tag.is_empty())
-    }
-
-    /// The display name without quotes and escapes; empty when there is none.
-    pub fn name(&self) -> String {
-        let display = self.display.as_deref().unwrap_or_default();
-        let Some(quoted) = display.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) else {
-            return display.into();
-        };
-        let mut name = String::with_capacity(quoted.len());
-        let mut escaped = false;
-        for letter in quoted.chars() {
-            escaped = letter == '\\' && !escaped;
-            if !escaped {
-                name.push(letter);
-            }
-        }
-        name
-    }
-
-    /// Reads one value; `None` when it breaks the grammar.
-    pub fn parse(text: &str) -> Option<Self> {
-        let text = text.trim_matches(LWS);
-        let (display, rest) = match text.strip_prefix('"') {
-            Some(rest) => {
-                let end = closing_quote(rest)? + 2;
-                let (display, rest) = text.split_at(end);
-                (Some(display), rest.trim_start_matches(LWS).strip_prefix('<')?)
-            }
-            None => match text.split_once('<') {
-                Some((display, rest)) => {
-                    let display = display.trim_end_matches(LWS);
-                    if !display.split(LWS).all(|word| word.is_empty() || is_token(word)) {
-                        return None;
-                    }
-                    (Some(display).filter(|display| !display.is_empty()), rest)
-                }
-                None => return Self::parse_bare(text),
-            },
-        };
-        let (uri, params) = rest.split_once('>')?;
-        Some(Self {
-            display: display.map(str::to_owned),
-            uri: Uri::parse(uri)?,
-            params: Params::parse(params)?,
-        })
-    }
-
-    /// Without brackets every parameter belongs to the header, and `?` or `,` cannot be in the URI (section 20.10).
-    fn parse_bare(text: &str) -> Option<Self> {
-        let (uri, params) = text.split_at(text.find(';').unwrap_or(text.len()));
-        let uri = uri.trim_end_matches(LWS);
-        if uri.contains([',', '?']) {
-            return None;
-        }
-        Some(Self { display: None, uri: Uri::parse(uri)?, params: Params::parse(params)? })
-    }
-}
-
-impl fmt::Display for NameAddr {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some(display) = &self.display {
-            write!(f, "{display} ")?;
-        }
-        write!(f, "<{}>{}", self.uri, self.params)
     }
 }
 
@@ -271,14 +222,21 @@ impl Via {
             None => sent_by.trim_matches(LWS).into(),
         };
         let (host, port) = host_port(&sent_by)?;
-        Some(Self { version: version.into(), transport: transport.into(), host, port, params: Params::parse(params)? })
+        Some(Self {
+            version: version.into(),
+            transport: transport.into(),
+            host,
+            port,
+            params: Params::parse(params)?,
+        })
     }
 
     /// The branch, where it is one of RFC 3261: with the cookie and something after it.
     pub fn branch(&self) -> Option<&str> {
         let branch = self.params.get("branch")?;
         let cookie = branch.get(..BRANCH_COOKIE.len())?;
-        (cookie.eq_ignore_ascii_case(BRANCH_COOKIE) && branch.len() > cookie.len()).then_some(branch)
+        (cookie.eq_ignore_ascii_case(BRANCH_COOKIE) && branch.len() > cookie.len())
+            .then_some(branch)
     }
 }
 
@@ -309,12 +267,77 @@ impl CSeq {
         if !is_token(method) || !number.bytes().all(|byte| byte.is_ascii_digit()) {
             return None;
         }
-        Some(Self { number: number.parse().ok().filter(|number| *number < 1 << 31)?, method: Method::of(method) })
+        Some(Self {
+            number: number.parse().ok().filter(|number| *number < 1 << 31)?,
+            method: Method::of(method),
+        })
     }
 }
 
 impl fmt::Display for CSeq {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.number, self.method)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+    use super::*;
+
+    #[test]
+    fn lists_are_split_outside_of_quotes_and_brackets() {
+        let text = "\"a, \\\"b\" <sip:x,y@z>, <sip:c@d> ,e";
+        assert_eq!(
+            split(text, b','),
+            Some(vec!["\"a, \\\"b\" <sip:x,y@z>", "<sip:c@d>", "e"])
+        );
+        for open in ["\"a", "<a", "<a<b>", &",".repeat(VALUES_MAX + 1)] {
+            assert_eq!(split(open, b','), None, "{open}");
+        }
+    }
+
+    #[test]
+    fn vias() {
+        let via =
+            Via::parse("SIP / 2.0 / UDP  [2001:db8::1] : 5070 ; branch = z9hG4bKx;rport").unwrap();
+        assert_eq!(
+            (via.host.as_str(), via.port, via.branch()),
+            ("[2001:db8::1]", Some(5070), Some("z9hG4bKx"))
+        );
+        assert_eq!(
+            via.to_string(),
+            "SIP/2.0/UDP [2001:db8::1]:5070;branch=z9hG4bKx;rport"
+        );
+        assert_eq!(
+            Via::parse("SIP/2.0/UDP h;branch=z9hG4bK").unwrap().branch(),
+            None
+        );
+        for text in [
+            "",
+            "SIP/2.0 UDP h",
+            "SIP/2.0/UDP",
+            "SIP/2.0/UDP h:x",
+            "SIP/2.0/UDP h;;",
+            "HTTP/1.1/UDP h",
+        ] {
+            assert_eq!(Via::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn sequence_numbers_end_below_two_to_the_31() {
+        assert_eq!(CSeq::parse("0009  INVITE").unwrap().to_string(), "9 INVITE");
+        for text in [
+            "",
+            "1",
+            "INVITE",
+            "2147483648 INVITE",
+            "-1 INVITE",
+            "1 IN VITE",
+            "1 ",
+        ] {
+            assert_eq!(CSeq::parse(text), None, "{text}");
+        }
     }
 }

@@ -22,8 +22,16 @@ fn change() -> impl Strategy<Value = Change> {
         proptest::collection::vec(any::<u8>(), 1..8),
         "[;,<>\"@:?=%/ \r\n]{1,6}".prop_map(String::into_bytes),
         prop_oneof![
-            Just("\r\n "), Just("99999999999999999999"), Just("-1"), Just("%"), Just("z9hG4bK"), Just("Via: "),
-            Just("Contact: *\r\n"), Just("Record-Route: <sip:x;lr>\r\n"), Just("\\\""), Just("[::1]"),
+            Just("\r\n "),
+            Just("99999999999999999999"),
+            Just("-1"),
+            Just("%"),
+            Just("z9hG4bK"),
+            Just("Via: "),
+            Just("Contact: *\r\n"),
+            Just("Record-Route: <sip:x;lr>\r\n"),
+            Just("\\\""),
+            Just("[::1]"),
         ]
         .prop_map(|text| text.as_bytes().to_vec()),
     ];
@@ -31,7 +39,8 @@ fn change() -> impl Strategy<Value = Change> {
         (any::<u16>(), any::<u8>()).prop_map(|(at, byte)| Change::Set(at, byte)),
         (any::<u16>(), fragment).prop_map(|(at, bytes)| Change::Insert(at, bytes)),
         (any::<u16>(), any::<u8>()).prop_map(|(at, length)| Change::Delete(at, length)),
-        (any::<u16>(), any::<u16>(), any::<u8>()).prop_map(|(from, to, length)| Change::Copy(from, to, length)),
+        (any::<u16>(), any::<u16>(), any::<u8>())
+            .prop_map(|(from, to, length)| Change::Copy(from, to, length)),
     ]
 }
 

@@ -136,7 +136,10 @@ impl Call {
     }
 
     pub fn next_wake(&self) -> Option<Instant> {
-        let awaited = self.awaited.as_ref().map(|awaited| awaited.again.min(awaited.until));
+        let awaited = self
+            .awaited
+            .as_ref()
+            .map(|awaited| awaited.again.min(awaited.until));
         awaited.into_iter().chain(self.ring_until).min()
     }
 
@@ -149,6 +152,9 @@ impl Call {
     /// The dialog with this remote tag, early ones included.
     pub fn dialog_with(&mut self, remote_tag: &str) -> Option<&mut Dialog> {
         let early = self.early.iter_mut().map(|early| &mut early.dialog);
-        self.dialog.iter_mut().chain(early).find(|dialog| dialog.remote.tag().unwrap_or_default() == remote_tag)
+        self.dialog
+            .iter_mut()
+            .chain(early)
+            .find(|dialog| dialog.remote.tag().unwrap_or_default() == remote_tag)
     }
 }

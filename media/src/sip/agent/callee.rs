@@ -5,7 +5,8 @@ use std::time::Instant;
 
 use super::call::{AwaitedAck, Call, Phase};
 use super::{
-    ALLOW, AgentEnd, AgentEvent, Caller, DialogId, RETRY_AFTER_S, RING_MAX, UserAgent, describe, description,
+    ALLOW, AgentEnd, AgentEvent, Caller, DialogId, RETRY_AFTER_S, RING_MAX, UserAgent, describe,
+    description,
 };
 use crate::sip::dialog::Dialog;
 use crate::sip::message::{Head, Request, Response};
@@ -17,7 +18,11 @@ impl UserAgent {
     /// An INVITE outside of any dialog.
     pub(super) fn incoming(&mut self, request: Request, remote: SocketAddr, now: Instant) {
         let head = &request.head;
-        let merge_key = (head.call_id.clone(), head.from.tag().unwrap_or_default().to_owned(), head.cseq.number);
+        let merge_key = (
+            head.call_id.clone(),
+            head.from.tag().unwrap_or_default().to_owned(),
+            head.cseq.number,
+        );
         let refusal = if self.incoming.contains(&merge_key) {
             // The same call came by another way (section 8.2.2.2).
             Some(Response::to(&request, 482, ""))
@@ -38,10 +43,19 @@ impl UserAgent {
             let refusal = Response::to(&request, 400, "Contact or Record-Route cannot be read");
             return self.reply(&request, remote, refusal);
         };
-        let Some(tx) = self.transactions.open(&request, remote) else { return };
-        self.transactions.respond(tx, &Response::to(&request, 100, ""), now);
+        let Some(tx) = self.transactions.open(&request, remote) else {
+            return;
+        };
+        self.transactions
+            .respond(tx, &Response::to(&request, 100, ""), now);
         let id = self.next_dialog();
-        let event = AgentEvent::Incoming { dialog: id, caller: caller(&request), remote, offer, received: now };
+        let event = AgentEvent::Incoming {
+            dialog: id,
+            caller: caller(&request),
+            remote,
+            offer,
+            received: now,
+        };
         self.dialogs.insert(dialog.key(), id);
         self.incoming.insert(merge_key.clone());
         self.invites.insert(tx, id);
@@ -61,10 +75,14 @@ impl UserAgent {
     }
 
     pub(super) fn accept(&mut self, dialog: DialogId, sdp: &Sdp, now: Instant) {
-        let Some((tx, mut response)) = self.final_or_ringing(dialog, 200, "") else { return };
+        let Some((tx, mut response)) = self.final_or_ringing(dialog, 200, "") else {
+            return;
+        };
         describe(&mut response, sdp);
         self.transactions.respond(tx, &response, now);
-        let Some(call) = self.calls.get_mut(&dialog) else { return };
+        let Some(call) = self.calls.get_mut(&dialog) else {
+            return;
+        };
         call.phase = Phase::Up;
         call.ring_until = None;
         call.invite_tx = None;
@@ -75,24 +93,46 @@ impl UserAgent {
     }
 
     pub(super) fn reject(&mut self, dialog: DialogId, status: u16, reason: &str, now: Instant) {
-        let status = if (300..700).contains(&status) { status } else { 500 };
+        let status = if (300..700).contains(&status) {
+            status
+        } else {
+            500
+        };
         // A reason phrase ends with its line; what would begin a new one is not part of it.
-        let reason: String = reason.chars().filter(|letter| !letter.is_control()).collect();
-        if let Some((tx, response)) = self.final_or_ringing(dialog, status, &reason) {
+        let reason: String = reason
+            .chars()
+            .filter(|letter| !letter.is_control())
+            .collect();
+        if let Some((tx, mut response)) = self.final_or_ringing(dialog, status, &reason) {
+            if status == 503 {
+                // Without it, 503 tells a proxy to stop using us altogether (section 21.5.4).
+                response = response.with("Retry-After", RETRY_AFTER_S.to_string());
+            }
             self.transactions.respond(tx, &response, now);
             self.end(dialog, AgentEnd::Rejected(status));
         }
     }
 
     /// A response to an INVITE that is not answered, with what 18x and 2xx need (section 12.1.1).
-    fn final_or_ringing(&self, dialog: DialogId, status: u16, reason: &str) -> Option<(TxId, Response)> {
-        let call = self.calls.get(&dialog).filter(|call| call.phase == Phase::Ringing && !call.ended)?;
+    fn final_or_ringing(
+        &self,
+        dialog: DialogId,
+        status: u16,
+        reason: &str,
+    ) -> Option<(TxId, Response)> {
+        let call = self
+            .calls
+            .get(&dialog)
+            .filter(|call| call.phase == Phase::Ringing && !call.ended)?;
         let tag = call.dialog.as_ref()?.local.tag()?;
-        let mut response =
-            Response::to(&call.invite, status, reason).tagged(tag).with("Server", self.config.user_agent.clone());
+        let mut response = Response::to(&call.invite, status, reason)
+            .tagged(tag)
+            .with("Server", self.config.user_agent.clone());
         if status < 300 {
             let contact = self.contact(&call.invite.uri.user()).to_string();
-            response = within(&call.invite, response).with("Contact", contact).with("Allow", ALLOW);
+            response = within(&call.invite, response)
+                .with("Contact", contact)
+                .with("Allow", ALLOW);
         }
         Some((call.invite_tx?, response))
     }
@@ -121,8 +161,12 @@ impl UserAgent {
 
     /// The timer of a 200 whose ACK has not come.
     pub(super) fn ack_is_late(&mut self, dialog: DialogId, now: Instant) {
-        let Some(call) = self.calls.get_mut(&dialog) else { return };
-        let Some(awaited) = &mut call.awaited else { return };
+        let Some(call) = self.calls.get_mut(&dialog) else {
+            return;
+        };
+        let Some(awaited) = &mut call.awaited else {
+            return;
+        };
         if awaited.until > now {
             if awaited.again <= now {
                 awaited.again = after(awaited.again, awaited.wait, now);
@@ -170,7 +214,8 @@ pub(super) fn within(request: &Request, mut response: Response) -> Response {
 
 /// 400 that says what is wrong with the description.
 pub(super) fn bad_description(request: &Request, why: &str) -> Response {
-    Response::to(request, 400, "Bad Session Description").with("Warning", format!("399 auricle \"{why}\""))
+    Response::to(request, 400, "Bad Session Description")
+        .with("Warning", format!("399 auricle \"{why}\""))
 }
 
 fn caller(request: &Request) -> Caller {
@@ -179,13 +224,27 @@ fn caller(request: &Request) -> Caller {
         Uri::Sip(uri) => uri.host.eq_ignore_ascii_case("anonymous.invalid"),
         Uri::Other { .. } => false,
     };
-    let from_user = Some(from.uri.user()).filter(|user| !anonymous && !user.eq_ignore_ascii_case("anonymous"));
+    let from_user =
+        Some(from.uri.user()).filter(|user| !anonymous && !user.eq_ignore_ascii_case("anonymous"));
     // `Privacy: id` (RFC 3325 section 9.3) lets a number pass between trusted servers but not to who is called.
-    let private = request.head.all("Privacy").any(|line| line.split([';', ',']).any(|value| value.trim() == "id"));
-    let identities = request.head.addresses("P-Asserted-Identity").unwrap_or_default();
-    let asserted = identities.iter().map(|identity| identity.uri.user()).find(|user| !user.is_empty());
+    let private = request
+        .head
+        .all("Privacy")
+        .any(|line| line.split([';', ',']).any(|value| value.trim() == "id"));
+    let identities = request
+        .head
+        .addresses("P-Asserted-Identity")
+        .unwrap_or_default();
+    let asserted = identities
+        .iter()
+        .map(|identity| identity.uri.user())
+        .find(|user| !user.is_empty());
     Caller {
-        display_name: if from_user.is_some() { from.name() } else { String::new() },
+        display_name: if from_user.is_some() {
+            from.name()
+        } else {
+            String::new()
+        },
         from_user: from_user.unwrap_or_default(),
         asserted: asserted.filter(|_| !private),
         to_user: request.uri.user(),

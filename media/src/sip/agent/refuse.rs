@@ -30,7 +30,10 @@ pub(super) fn before_dialog(request: &Request) -> Option<Response> {
 /// Refuses bodies that we cannot read, and callers that cannot read ours.
 fn body(request: &Request) -> Option<Response> {
     let head = &request.head;
-    if head.get("Content-Encoding").is_some_and(|coding| !coding.eq_ignore_ascii_case("identity")) {
+    if head
+        .get("Content-Encoding")
+        .is_some_and(|coding| !coding.eq_ignore_ascii_case("identity"))
+    {
         return Some(Response::to(request, 415, "").with("Accept-Encoding", "identity"));
     }
     if !matches!(request.method, Method::Invite | Method::Update) {
@@ -49,7 +52,12 @@ fn body(request: &Request) -> Option<Response> {
 fn accepts_sdp(line: &str) -> bool {
     line.split(',').any(|range| {
         let range = range.split_once(';').map_or(range, |(range, _)| range);
-        let range: String = range.chars().filter(|letter| !letter.is_whitespace()).collect();
-        ["application/sdp", "application/*", "*/*"].iter().any(|wanted| range.eq_ignore_ascii_case(wanted))
+        let range: String = range
+            .chars()
+            .filter(|letter| !letter.is_whitespace())
+            .collect();
+        ["application/sdp", "application/*", "*/*"]
+            .iter()
+            .any(|wanted| range.eq_ignore_ascii_case(wanted))
     })
 }

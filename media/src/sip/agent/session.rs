@@ -16,7 +16,9 @@ const SOON_S: &str = "2";
 
 impl UserAgent {
     fn call_of(&self, request: &Request) -> Option<DialogId> {
-        let Head { call_id, from, to, .. } = &request.head;
+        let Head {
+            call_id, from, to, ..
+        } = &request.head;
         let key = DialogKey {
             call_id: call_id.clone(),
             local_tag: to.tag().unwrap_or_default().into(),
@@ -27,19 +29,31 @@ impl UserAgent {
 
     /// The ACK to a 200 of ours.
     pub(super) fn ack(&mut self, request: &Request, now: Instant) {
-        let Some(id) = self.call_of(request) else { return };
-        let Some(call) = self.calls.get_mut(&id) else { return };
+        let Some(id) = self.call_of(request) else {
+            return;
+        };
+        let Some(call) = self.calls.get_mut(&id) else {
+            return;
+        };
         let number = request.head.cseq.number;
-        let Some(awaited) = call.awaited.take_if(|awaited| awaited.cseq == number) else { return };
+        let Some(awaited) = call.awaited.take_if(|awaited| awaited.cseq == number) else {
+            return;
+        };
         self.arm(id);
         if awaited.bye_after {
             return self.bye(id, AgentEnd::LocalBye, now);
         }
         if !awaited.brings_answer {
-            return self.event(AgentEvent::Confirmed { dialog: id, answer: None });
+            return self.event(AgentEvent::Confirmed {
+                dialog: id,
+                answer: None,
+            });
         }
         match description(&request.head, &request.body) {
-            Ok(Some(answer)) => self.event(AgentEvent::Confirmed { dialog: id, answer: Some(answer) }),
+            Ok(Some(answer)) => self.event(AgentEvent::Confirmed {
+                dialog: id,
+                answer: Some(answer),
+            }),
             _ => self.bye(id, AgentEnd::Protocol, now),
         }
     }
@@ -48,13 +62,18 @@ impl UserAgent {
     pub(super) fn in_dialog(&mut self, request: Request, remote: SocketAddr, now: Instant) {
         // A call that we have ended already may still be told so by the far end.
         let bye = request.method == Method::Bye;
-        let known = self.call_of(&request).filter(|id| self.calls.get(id).is_some_and(|call| bye || !call.ended));
+        let known = self
+            .call_of(&request)
+            .filter(|id| self.calls.get(id).is_some_and(|call| bye || !call.ended));
         let Some(id) = known else {
             return self.reply(&request, remote, Response::to(&request, 481, ""));
         };
         let tx = self.transactions.open(&request, remote);
         let remote_tag = request.head.from.tag().unwrap_or_default();
-        let dialog = self.calls.get_mut(&id).and_then(|call| call.dialog_with(remote_tag));
+        let dialog = self
+            .calls
+            .get_mut(&id)
+            .and_then(|call| call.dialog_with(remote_tag));
         if !dialog.is_some_and(|dialog| dialog.take_cseq(request.head.cseq.number)) {
             let late = Response::to(&request, 500, "CSeq is not above the last one");
             return self.respond(&request, tx, remote, late, now);
@@ -73,15 +92,23 @@ impl UserAgent {
     }
 
     fn remote_bye(&mut self, id: DialogId, now: Instant) {
-        let Some(call) = self.calls.get_mut(&id) else { return };
+        let Some(call) = self.calls.get_mut(&id) else {
+            return;
+        };
         call.awaited = None;
         let offer = call.offer.take();
         let ringing = call.invite_tx.filter(|_| call.phase == Phase::Ringing);
         let unanswered = ringing.map(|tx| (tx, call.invite.clone(), call.remote));
         // What is still open is answered with 487 (section 15.1.2).
-        let open = unanswered.into_iter().chain(offer.map(|offer| (offer.tx, offer.request, offer.remote)));
+        let open = unanswered
+            .into_iter()
+            .chain(offer.map(|offer| (offer.tx, offer.request, offer.remote)));
         for (tx, request, remote) in open.collect::<Vec<_>>() {
-            let tag = self.calls.get(&id).and_then(|call| call.dialog.as_ref()?.local.tag()).unwrap_or_default();
+            let tag = self
+                .calls
+                .get(&id)
+                .and_then(|call| call.dialog.as_ref()?.local.tag())
+                .unwrap_or_default();
             let response = Response::to(&request, 487, "").tagged(tag);
             self.respond(&request, Some(tx), remote, response, now);
             self.invites.remove(&tx);
@@ -90,18 +117,32 @@ impl UserAgent {
     }
 
     /// A re-INVITE or UPDATE.
-    fn offered(&mut self, id: DialogId, request: Request, tx: Option<TxId>, remote: SocketAddr, now: Instant) {
-        let Some(call) = self.calls.get_mut(&id) else { return };
+    fn offered(
+        &mut self,
+        id: DialogId,
+        request: Request,
+        tx: Option<TxId>,
+        remote: SocketAddr,
+        now: Instant,
+    ) {
+        let Some(call) = self.calls.get_mut(&id) else {
+            return;
+        };
         let invite = request.method == Method::Invite;
         let sdp = description(&request.head, &request.body);
         let busy = call.offer.is_some() || call.phase == Phase::Ringing;
-        let awaits_answer = call.awaited.as_ref().is_some_and(|awaited| awaited.brings_answer || invite);
+        let awaits_answer = call
+            .awaited
+            .as_ref()
+            .is_some_and(|awaited| awaited.brings_answer || invite);
         let plain_update = !invite && matches!(sdp, Ok(None));
         let refusal = match &sdp {
             Err(why) => Some(bad_description(&request, why)),
             Ok(_) if plain_update => None,
             // Ours is the offer that is open (RFC 3261 section 14.2, RFC 3311 section 5.2).
-            Ok(_) if call.phase == Phase::Calling || awaits_answer => Some(Response::to(&request, 491, "")),
+            Ok(_) if call.phase == Phase::Calling || awaits_answer => {
+                Some(Response::to(&request, 491, ""))
+            }
             Ok(_) if busy => Some(Response::to(&request, 500, "").with("Retry-After", SOON_S)),
             Ok(_) => None,
         };
@@ -119,12 +160,19 @@ impl UserAgent {
             }
             Some(tx) => {
                 if let Some(call) = self.calls.get_mut(&id) {
-                    call.offer = Some(PendingOffer { tx, request, remote });
+                    call.offer = Some(PendingOffer {
+                        tx,
+                        request,
+                        remote,
+                    });
                 }
                 if invite {
                     self.invites.insert(tx, id);
                 }
-                self.event(AgentEvent::Offer { dialog: id, sdp: sdp.unwrap_or_default() });
+                self.event(AgentEvent::Offer {
+                    dialog: id,
+                    sdp: sdp.unwrap_or_default(),
+                });
             }
             // Without a transaction the answer could not be kept until it is acknowledged.
             None => {
@@ -137,12 +185,23 @@ impl UserAgent {
     /// A 200 within the dialog.
     fn agreed(&self, request: &Request) -> Response {
         let contact = self.contact(&request.uri.user()).to_string();
-        within(request, Response::to(request, 200, "")).with("Contact", contact).with("Allow", ALLOW)
+        within(request, Response::to(request, 200, ""))
+            .with("Contact", contact)
+            .with("Allow", ALLOW)
     }
 
     pub(super) fn answer_offer(&mut self, id: DialogId, sdp: Option<&Sdp>, now: Instant) {
-        let Some(call) = self.calls.get_mut(&id) else { return };
-        let Some(PendingOffer { tx, request, remote }) = call.offer.take() else { return };
+        let Some(call) = self.calls.get_mut(&id) else {
+            return;
+        };
+        let Some(PendingOffer {
+            tx,
+            request,
+            remote,
+        }) = call.offer.take()
+        else {
+            return;
+        };
         self.invites.remove(&tx);
         let Some(sdp) = sdp else {
             let refusal = Response::to(&request, 488, "");
@@ -150,7 +209,13 @@ impl UserAgent {
         };
         if request.method == Method::Invite {
             let brings_answer = request.body.is_empty();
-            call.awaited = Some(AwaitedAck::new(tx, request.head.cseq.number, brings_answer, false, now));
+            call.awaited = Some(AwaitedAck::new(
+                tx,
+                request.head.cseq.number,
+                brings_answer,
+                false,
+                now,
+            ));
             self.arm(id);
         }
         let mut response = self.agreed(&request);
@@ -160,14 +225,25 @@ impl UserAgent {
 
     /// The far end takes its re-INVITE back; the call stays as it was.
     pub(super) fn cancel_offer(&mut self, id: DialogId, tx: TxId, now: Instant) {
-        let Some(call) = self.calls.get_mut(&id) else { return };
-        let Some(offer) = call.offer.take_if(|offer| offer.tx == tx) else { return };
+        let Some(call) = self.calls.get_mut(&id) else {
+            return;
+        };
+        let Some(offer) = call.offer.take_if(|offer| offer.tx == tx) else {
+            return;
+        };
         self.invites.remove(&tx);
         let response = Response::to(&offer.request, 487, "");
         self.respond(&offer.request, Some(tx), offer.remote, response, now);
     }
 
-    fn info(&mut self, id: DialogId, request: &Request, tx: Option<TxId>, remote: SocketAddr, now: Instant) {
+    fn info(
+        &mut self,
+        id: DialogId,
+        request: &Request,
+        tx: Option<TxId>,
+        remote: SocketAddr,
+        now: Instant,
+    ) {
         let digit = match request.head.content_type().as_deref() {
             _ if request.body.is_empty() => None,
             Some("application/dtmf-relay") => relayed_digit(&request.body),
@@ -184,7 +260,9 @@ impl UserAgent {
     }
 
     pub(super) fn hangup(&mut self, id: DialogId, now: Instant) {
-        let Some(call) = self.calls.get_mut(&id).filter(|call| !call.ended) else { return };
+        let Some(call) = self.calls.get_mut(&id).filter(|call| !call.ended) else {
+            return;
+        };
         match call.phase {
             Phase::Ringing => self.reject(id, 603, "", now),
             Phase::Calling => {
@@ -204,11 +282,18 @@ impl UserAgent {
 
     /// Sends BYE and ends the call.
     pub(super) fn bye(&mut self, id: DialogId, cause: AgentEnd, now: Instant) {
-        let Some(call) = self.calls.get_mut(&id) else { return };
+        let Some(call) = self.calls.get_mut(&id) else {
+            return;
+        };
         call.awaited = None;
         let offer = call.offer.take();
         let dialog = call.dialog.take();
-        if let Some(PendingOffer { tx, request, remote }) = offer {
+        if let Some(PendingOffer {
+            tx,
+            request,
+            remote,
+        }) = offer
+        {
             self.invites.remove(&tx);
             let response = Response::to(&request, 487, "");
             self.respond(&request, Some(tx), remote, response, now);
@@ -226,7 +311,9 @@ fn relayed_digit(body: &[u8]) -> Option<char> {
     let text = String::from_utf8_lossy(body);
     let signal = text.lines().find_map(|line| {
         let (name, value) = line.split_once('=')?;
-        name.trim().eq_ignore_ascii_case("signal").then(|| digit(value))
+        name.trim()
+            .eq_ignore_ascii_case("signal")
+            .then(|| digit(value))
     });
     signal.flatten()
 }

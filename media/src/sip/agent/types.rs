@@ -14,7 +14,8 @@ pub struct AgentConfig {
     pub user_agent: String,
     /// Most calls at once, ringing and closing ones included; an INVITE over it gets 503 with Retry-After.
     pub dialogs_max: usize,
-    /// Most transactions at once; over it INVITEs get 503 and other requests are answered without one.
+    /// Most transactions at once; over it INVITEs get 503 and other requests are answered without one. Every call leaves two
+    /// behind for 32 s, so this has to be 64 times the calls that begin in a second, and more.
     pub transactions_max: usize,
     /// Secret from which tags, branches and Call-IDs are made; new for every process.
     pub seed: [u8; 32],
@@ -23,7 +24,13 @@ pub struct AgentConfig {
 /// Shows all but the seed: who knows it can end every call.
 impl std::fmt::Debug for AgentConfig {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { local, user_agent, dialogs_max, transactions_max, seed: _ } = self;
+        let Self {
+            local,
+            user_agent,
+            dialogs_max,
+            transactions_max,
+            seed: _,
+        } = self;
         f.debug_struct("AgentConfig")
             .field("local", local)
             .field("user_agent", user_agent)
@@ -106,6 +113,10 @@ pub enum AgentCommand {
 
 /// Out of the agent.
 #[derive(Clone, Debug, PartialEq)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "outputs are moved once, from the queue to who drains it"
+)]
 pub enum AgentOutput {
     /// Send this datagram from the SIP socket now.
     Transmit {
@@ -225,11 +236,17 @@ pub enum InviteError {
         uri: String,
     },
     /// The agent has all the calls or transactions that it takes.
-    #[error("cannot place a call: {calls} of {max} calls are in use")]
+    #[error(
+        "cannot place a call: {calls} of {calls_max} calls and {transactions} of {transactions_max} transactions are in use"
+    )]
     Full {
         /// Calls now.
         calls: usize,
         /// Most calls at once.
-        max: usize,
+        calls_max: usize,
+        /// Transactions now.
+        transactions: usize,
+        /// Most transactions at once.
+        transactions_max: usize,
     },
 }
