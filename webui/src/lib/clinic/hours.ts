@@ -30,7 +30,7 @@ export function hoursError(week: WeekText): number | null {
   return wrong < 0 ? null : wrong;
 }
 
-/** A time field cannot hold 24:00; midnight at the end of a span means the end of the day. */
+/** Midnight at the end of a span means the end of the day, whether typed as 24:00 or 0:00. */
 function end(text: string): number | null {
   const minutes = parseMinutes(text);
   return minutes === 0 ? 1440 : minutes;
