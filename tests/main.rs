@@ -1,6 +1,8 @@
 //! Product stories: one binary, one story a file.
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
 
+mod documents;
+mod layers;
 mod openai_model;
 mod openapi;
 mod support;

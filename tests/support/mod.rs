@@ -1,3 +1,4 @@
 //! What the stories share.
 
 pub mod openai_server;
+pub mod tree;
