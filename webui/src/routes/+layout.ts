@@ -8,10 +8,11 @@ export const prerender = false;
 let opened: Promise<void> | null = null;
 
 async function open(): Promise<void> {
-  look.open();
   await words.speak(preferredHere());
   await session.open();
 }
+
+look.open();
 
 /** Language, look and who is signed in are known before the first page is drawn. */
 export async function load(): Promise<{ failure: unknown }> {

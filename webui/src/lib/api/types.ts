@@ -24,6 +24,7 @@ export type Waveform = Sent<Schemas['Waveform']>;
 export type Task = Sent<Schemas['Task']>;
 export type Appointment = Sent<Schemas['Appointment']>;
 export type OpenSpan = Sent<Schemas['OpenSpan']>;
+export type Contact = Sent<Schemas['Contact']>;
 export type Service = Sent<Schemas['Service']>;
 export type Slot = Sent<Schemas['Slot']>;
 /** A document; its content is there only when it was asked for alone. */

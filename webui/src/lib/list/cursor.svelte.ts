@@ -1,5 +1,8 @@
 import type { Page } from '../api/types';
 
+/** Empty pages that are passed over in a row before the person is asked whether to go on. */
+const EMPTY_PAGES_MAX = 40;
+
 /** Fetches one page of a list; `after` is null for the first. */
 export type Fetch<T> = (after: string | null) => Promise<Page<T>>;
 
@@ -76,7 +79,9 @@ export class CursorList<T> {
     const round = (this.#round += 1);
     this.loading = true;
     try {
-      const page = await this.#fetch(after);
+      let page = await this.#fetch(after);
+      // A filtered page may be empty although more follow: the server looks at a bounded stretch for each.
+      for (let hop = 0; hop < EMPTY_PAGES_MAX && page.items.length === 0 && page.next && round === this.#round; hop += 1) page = await this.#fetch(page.next);
       if (round !== this.#round) return null;
       this.items = merge(page);
       this.#next = page.next ?? null;

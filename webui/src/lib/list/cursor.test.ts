@@ -71,6 +71,14 @@ describe('a cursor list', () => {
     expect(ids(list)).toBe('2');
   });
 
+  it('passes over empty pages that have more behind them', async () => {
+    const pages: Record<string, Page<Row>> = { '': { items: [], next: 'a' }, a: { items: [], next: 'b' }, b: { items: [row(1)], next: null } };
+    const list = new CursorList<Row>(async (after) => pages[after ?? ''] as Page<Row>, (r) => r.id);
+    await list.reset();
+    expect(ids(list)).toBe('1');
+    expect(list.more).toBe(false);
+  });
+
   it('drops the answer to an older question', async () => {
     const answers: ((page: Page<Row>) => void)[] = [];
     const list = new CursorList<Row>(() => new Promise((resolve) => answers.push(resolve)), (r) => r.id);
