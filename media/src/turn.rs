@@ -320,6 +320,17 @@ impl Turns {
         self.due().map(|(at, _)| at)
     }
 
+    /// Nothing is being said, or waits to be said.
+    pub fn is_silent(&self) -> bool {
+        self.replies.is_empty()
+    }
+
+    /// What the caller has heard so far of a reply that is on, and when it began, in milliseconds after answer.
+    pub fn saying(&self, reply: ReplyId) -> Option<(String, u64)> {
+        let record = self.replies.iter().find(|it| it.id == reply)?.record(None)?;
+        Some((record.text, record.start_ms))
+    }
+
     fn with_reply(&mut self, reply: ReplyId, change: impl FnOnce(&mut Reply)) {
         if let Some(found) = self.replies.iter_mut().find(|it| it.id == reply && it.is_wanted()) {
             change(found);

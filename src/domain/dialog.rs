@@ -47,21 +47,25 @@ pub struct Setup {
     pub hours: WeekHours,
     /// The language of the call.
     pub language: Lang,
-    /// What can be booked.
-    pub services: Vec<Service>,
     /// The caller as signalled.
     pub caller_number: String,
     /// Whether the call is recorded.
     pub recorded: bool,
-    /// Whether what the caller says is understood at all; otherwise there are only keys.
-    pub hears: bool,
 }
 
 /// Into the dialog.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Input {
-    /// The call is answered: greet.
+    /// The call is answered: greet at once, whatever is not ready yet.
     Answered,
+    /// What was being prepared during the greeting is there; until then inputs are kept. Once more with `hears: false`
+    /// when recognition is lost during the call.
+    Ready {
+        /// Whether what the caller says is understood at all; otherwise there are only keys.
+        hears: bool,
+        /// What can be booked.
+        services: Vec<Service>,
+    },
     /// The caller said.
     Heard(String),
     /// The caller pressed.
@@ -214,6 +218,9 @@ enum Waiting {
 #[derive(Clone, Debug)]
 pub struct Dialog {
     setup: Setup,
+    services: Vec<Service>,
+    hears: bool,
+    ready: bool,
     state: State,
     waiting: Option<Waiting>,
     /// Releases whose answers mean nothing.
@@ -236,6 +243,9 @@ impl Dialog {
         let recorded = setup.recorded;
         Self {
             setup,
+            services: Vec::new(),
+            hears: true,
+            ready: false,
             state: State::Open,
             waiting: None,
             releases: 0,
@@ -256,7 +266,7 @@ impl Dialog {
         let now = now.with_time_zone(self.setup.zone.clone());
         if let Input::Tool(result) = input {
             self.tool(result, &now);
-        } else if self.waiting.is_some() && !matches!(input, Input::Emergency(_) | Input::TimeUp) {
+        } else if self.is_busy() && !matches!(input, Input::Answered | Input::Ready { .. } | Input::Emergency(_) | Input::TimeUp) {
             if self.queued.len() < QUEUE_MAX {
                 self.queued.push_back(input);
             }
@@ -264,7 +274,7 @@ impl Dialog {
         } else {
             self.take(input, &now);
         }
-        while self.waiting.is_none() {
+        while !self.is_busy() {
             let Some(next) = self.queued.pop_front() else { return };
             self.take(next, &now);
         }
@@ -275,9 +285,24 @@ impl Dialog {
         self.out.pop_front()
     }
 
+    /// Inputs are kept for later: a tool works, or the beginning is not ready.
+    fn is_busy(&self) -> bool {
+        self.waiting.is_some() || !self.ready
+    }
+
     /// Nothing is half done: another brain may answer the caller.
     pub fn is_open(&self) -> bool {
-        self.waiting.is_none() && matches!(self.state, State::Open | State::MessageOffered)
+        !self.is_busy() && self.hears && matches!(self.state, State::Open | State::MessageOffered)
+    }
+
+    /// The caller was told the emergency number and has not taken the alarm back.
+    pub fn is_alarmed(&self) -> bool {
+        matches!(self.state, State::Emergency(_))
+    }
+
+    /// A tool's answer is awaited.
+    pub fn is_waiting(&self) -> bool {
+        self.waiting.is_some()
     }
 
     /// What the caller says is a voicemail, or nothing at all any more.
@@ -297,7 +322,7 @@ impl Dialog {
 
     /// The services that can be booked.
     pub fn services(&self) -> &[Service] {
-        &self.setup.services
+        &self.services
     }
 
     /// The language of the call.
@@ -316,6 +341,7 @@ impl Dialog {
         }
         match input {
             Input::Answered => self.greet(),
+            Input::Ready { hears, services } => self.prepared(hears, services),
             Input::Heard(text) => self.heard(&text, now),
             Input::Digit(digit) => self.digit(digit, now),
             Input::Unclear => self.missed(),
@@ -336,11 +362,21 @@ impl Dialog {
         if self.recorded {
             lines.push(self.line(Phrase::RecordingNotice, &[]));
         }
-        self.out.push_back(Output::Say(Say { lines, protected: true, ..Say::default() }));
-        if self.setup.hears {
+        self.put(Say { lines, protected: true, ..Say::default() });
+    }
+
+    fn prepared(&mut self, hears: bool, services: Vec<Service>) {
+        let first = !std::mem::replace(&mut self.ready, true);
+        self.services = services;
+        if !hears {
+            let lost = std::mem::replace(&mut self.hears, false);
+            if lost && !matches!(self.state, State::Emergency(_)) {
+                self.drop_booking();
+                self.state = State::Open;
+                self.ask(self.lines(&[Phrase::CannotHear, Phrase::Menu]), Expect::Open);
+            }
+        } else if first && matches!(self.state, State::Open) {
             self.ask(self.lines(&[Phrase::HowCanIHelp]), Expect::Open);
-        } else {
-            self.ask(self.lines(&[Phrase::CannotHear, Phrase::Menu]), Expect::Open);
         }
     }
 
@@ -396,7 +432,7 @@ impl Dialog {
     }
 
     fn names_service_and_time(&self, text: &str, now: &Zoned) -> bool {
-        intent::service(text, &self.setup.services).is_some()
+        intent::service(text, &self.services).is_some()
             && !crate::when::parse(text, self.setup.language, now.date()).is_empty()
     }
 
@@ -475,7 +511,7 @@ impl Dialog {
     fn offer_message(&mut self, phrases: &[Phrase]) {
         self.state = State::MessageOffered;
         let mut lines = self.lines(phrases);
-        if !self.setup.hears {
+        if !self.hears {
             lines.extend(self.lines(&[Phrase::KeyYesNo]));
         }
         self.ask(lines, Expect::YesNo);

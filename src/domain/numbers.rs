@@ -66,6 +66,25 @@ pub fn number_at(said: &[String], language: Lang) -> Option<(u32, usize)> {
     Some((first, 1))
 }
 
+/// A number written out, for recognisers that know words only. Below one thousand in English and below one hundred in
+/// the others as one number; above that digit by digit, as telephone numbers and years are often read.
+pub fn in_words(value: u32, language: Lang) -> String {
+    let word = |value: u32| {
+        let entry = table(language).iter().find(|(_, known)| *known == value);
+        entry.map_or("", |(pattern, _)| pattern.split('|').next().unwrap_or_default())
+    };
+    match value {
+        0..100 if !word(value).is_empty() => word(value).to_owned(),
+        0..100 => {
+            let joint = if language == Lang::Es { " y " } else { " " };
+            format!("{}{joint}{}", word(value / 10 * 10), word(value % 10))
+        }
+        100..1_000 if language == Lang::En && value % 100 == 0 => format!("{} hundred", word(value / 100)),
+        100..1_000 if language == Lang::En => format!("{} hundred and {}", word(value / 100), in_words(value % 100, language)),
+        _ => value.to_string().bytes().map(|digit| word(u32::from(digit - b'0'))).collect::<Vec<_>>().join(" "),
+    }
+}
+
 /// The digits in what was said, in order: "oh seven double five twenty one" is `0755` and `21`.
 pub fn digits(text: &str, language: Lang) -> String {
     let said = words::words(text);
@@ -131,6 +150,14 @@ mod tests {
         ] {
             assert_eq!(number_at(&words::words(text), language), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn numbers_are_written_out() {
+        assert_eq!(in_words(23, Lang::En), "twenty three");
+        assert_eq!(in_words(120, Lang::En), "one hundred and twenty");
+        assert_eq!(in_words(31, Lang::Es), "treinta y uno");
+        assert_eq!(in_words(1_850, Lang::En), "one eight five zero");
     }
 
     #[test]

@@ -2,6 +2,14 @@
 //!
 //! One task per call. It owns nothing that must survive it: what happened is told in [`Report`]s as it happens.
 
+mod guard;
+mod model;
+mod session;
+mod speech;
+#[cfg(test)]
+mod tests;
+mod work;
+
 use crate::providers::{Llm, Stt, Tts};
 use crate::voice::tools::Tools;
 use crate::voice::{VoiceError, VoiceHandle};
@@ -118,12 +126,27 @@ pub enum Report {
 
 /// Attends a call until its leg has ended.
 ///
-/// `events` are those of the call's leg, in order; its end counts as the leg's end.
-pub async fn attend(brief: Brief, desk: Desk, mut events: mpsc::Receiver<EngineEvent>) {
-    while let Some(event) = events.recv().await {
-        if matches!(event, EngineEvent::Ended { .. }) {
-            break;
-        }
+/// `events` are those of the call's leg, in order; the end of the channel counts as the leg's end. Returns earlier
+/// only when nothing can be said any more: then the call needs somebody else.
+pub async fn attend(brief: Brief, desk: Desk, events: mpsc::Receiver<EngineEvent>) {
+    Box::pin(session::Session::new(brief, desk).run(events)).await;
+}
+
+/// Synthesises what every call begins with, so that not even the first caller waits for the greeting.
+pub async fn warm(tts: &Arc<dyn Tts>, tenant: &Tenant) {
+    use auricle_domain::phrases::{Phrase, say};
+    for language in &tenant.languages {
+        let number = auricle_domain::emergency::number(&tenant.country);
+        let texts = vec![
+            say(Phrase::Greeting, *language, &[("clinic", &tenant.name)]),
+            say(Phrase::RecordingNotice, *language, &[]),
+            say(Phrase::HowCanIHelp, *language, &[]),
+            say(Phrase::EmergencyNotice, *language, &[("number", number)]),
+            say(Phrase::EmergencyCorrect, *language, &[]),
+            say(Phrase::NotCaught, *language, &[]),
+            say(Phrase::Moment, *language, &[]),
+            say(Phrase::AnythingElse, *language, &[]),
+        ];
+        speech::warm(tts, *language, texts).await;
     }
-    drop((brief, desk));
 }

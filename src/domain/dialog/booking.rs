@@ -68,11 +68,11 @@ impl Booking {
 
 impl Dialog {
     fn bookable(&self) -> impl Iterator<Item = &Service> {
-        self.setup.services.iter().filter(|service| service.active)
+        self.services.iter().filter(|service| service.active)
     }
 
     fn service_name(&self, id: Option<ServiceId>) -> String {
-        self.setup.services.iter().find(|service| Some(service.id) == id).map(|service| service.name.clone()).unwrap_or_default()
+        self.services.iter().find(|service| Some(service.id) == id).map(|service| service.name.clone()).unwrap_or_default()
     }
 
     pub(super) fn begin_booking(&mut self, text: &str, now: &Zoned) {
@@ -92,7 +92,7 @@ impl Dialog {
     }
 
     fn service_of(&self, text: &str) -> Option<ServiceId> {
-        let named = intent::service(text, &self.setup.services).map(|service| service.id);
+        let named = intent::service(text, &self.services).map(|service| service.id);
         let mut all = self.bookable();
         let only = all.next().filter(|_| all.next().is_none()).map(|service| service.id);
         named.or(only)
@@ -121,7 +121,7 @@ impl Dialog {
             self.state = State::Booking(Box::new(booking));
             return self.ask(vec![line], Expect::YesNo);
         }
-        if booking.when.is_empty() && self.setup.hears {
+        if booking.when.is_empty() && self.hears {
             let line = self.line(Phrase::WhenAsk, &[("service", &name)]);
             booking.step = Step::When;
             self.state = State::Booking(Box::new(booking));
@@ -224,7 +224,7 @@ impl Dialog {
         let when = phrases::spoken_when(slot.start, &self.setup.zone, self.setup.language);
         let phrase = if booking.nearest { Phrase::SlotNearest } else { Phrase::SlotOffer };
         let mut lines = vec![self.line(phrase, &[("service", &service), ("when", &when)])];
-        if !self.setup.hears {
+        if !self.hears {
             lines.extend(self.lines(&[Phrase::KeyYesNo]));
         }
         booking.step = Step::Offer;
@@ -251,7 +251,7 @@ impl Dialog {
                 }
             }
             Step::When => {
-                if let Some(service) = intent::service(text, &self.setup.services) {
+                if let Some(service) = intent::service(text, &self.services) {
                     booking.service = Some(service.id);
                 }
                 if said.is_empty() {
@@ -337,7 +337,7 @@ impl Dialog {
 
     /// The caller wants the slot: asks for what is missing, then books.
     fn complete(&mut self, mut booking: Booking, _now: &Zoned) {
-        if self.setup.hears && self.ledger.name.is_none() {
+        if self.hears && self.ledger.name.is_none() {
             return self.ask_name(booking);
         }
         let Some(number) = self.number() else {
@@ -382,7 +382,7 @@ impl Dialog {
                 } else {
                     self.line(Phrase::Booked, &[("service", &service), ("when", &when), ("name", &name)])
                 }];
-                lines.extend(self.lines(&[if self.setup.hears { Phrase::AnythingElse } else { Phrase::Menu }]));
+                lines.extend(self.lines(&[if self.hears { Phrase::AnythingElse } else { Phrase::Menu }]));
                 self.came_to(Outcome::Booked);
                 self.ask(lines, Expect::Open);
             }
@@ -425,7 +425,7 @@ impl Dialog {
                     booking.before = Some(*held);
                     booking.rejected.push(slot.start);
                 }
-                if self.setup.hears {
+                if self.hears {
                     booking.step = Step::When;
                     self.state = State::Booking(Box::new(booking));
                     self.ask(self.lines(&[Phrase::OtherWhen]), Expect::When);

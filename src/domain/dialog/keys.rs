@@ -46,7 +46,7 @@ impl Dialog {
             (State::MessageOffered, '1') => self.begin_message(&[Phrase::MessageAsk]),
             (State::MessageOffered, '2') => {
                 self.state = State::Open;
-                let phrase = if self.setup.hears { Phrase::MessageDropped } else { Phrase::Menu };
+                let phrase = if self.hears { Phrase::MessageDropped } else { Phrase::Menu };
                 self.ask(self.lines(&[phrase]), Expect::Open);
             }
             (State::EmergencyAsked, '1') => {
@@ -70,11 +70,11 @@ impl Dialog {
     /// One key for each service; with one service it is booked at once.
     fn service_keys(&mut self, now: &Zoned) {
         self.state = State::Open;
-        if self.setup.hears {
+        if self.hears {
             return self.begin_booking("", now);
         }
         let names: Vec<String> =
-            self.setup.services.iter().filter(|service| service.active).take(KEYS_MAX).map(|service| service.name.clone()).collect();
+            self.services.iter().filter(|service| service.active).take(KEYS_MAX).map(|service| service.name.clone()).collect();
         if names.len() < 2 {
             return self.begin_booking("", now);
         }

@@ -26,7 +26,7 @@ pub(super) struct Draft {
 impl Dialog {
     /// Asks for a message; without recognition it becomes a voicemail, or a note to ring back.
     pub(super) fn begin_message(&mut self, phrases: &[Phrase]) {
-        if self.setup.hears {
+        if self.hears {
             self.state = State::Message(Draft { step: Step::Text, text: String::new(), digits: String::new() });
             return self.ask(self.lines(phrases), Expect::Message);
         }
@@ -85,7 +85,7 @@ impl Dialog {
     }
 
     fn message_next(&mut self, mut draft: Draft) {
-        let phrase = if self.ledger.name.is_none() && self.setup.hears {
+        let phrase = if self.ledger.name.is_none() && self.hears {
             draft.step = Step::Name;
             (Phrase::NameAsk, Expect::Name)
         } else if self.number().is_none() {
@@ -144,7 +144,7 @@ impl Dialog {
             Ok(()) => {
                 self.ledger.message = true;
                 self.came_to(Outcome::MessageTaken);
-                let phrases: &[Phrase] = if self.setup.hears {
+                let phrases: &[Phrase] = if self.hears {
                     &[Phrase::MessageTaken, Phrase::AnythingElse]
                 } else {
                     &[Phrase::CallbackNoted, Phrase::Menu]
