@@ -34,7 +34,7 @@ const FILE: &str = "store.redb";
 /// Page cache: enough for a clinic's hot pages within the memory we mean to stay in.
 const CACHE_BYTES: usize = 32 << 20;
 /// Jobs that may wait for the writer; more are refused.
-const QUEUE_MAX: usize = 4_096;
+pub(super) const QUEUE_MAX: usize = 4_096;
 /// Jobs of one group.
 const GROUP_JOBS_MAX: usize = 512;
 /// Bytes of one group, after which it takes no further job.

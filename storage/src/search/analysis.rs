@@ -55,6 +55,16 @@ pub(super) fn words(mut analyzer: TextAnalyzer, text: &str) -> Vec<Word> {
     words
 }
 
+/// Digits that a telephone number must have to be found by its end.
+pub(super) const NUMBER_DIGITS_MIN: usize = 6;
+
+/// The telephone numbers of a text, as their digits: stretches of digits and of what people put between them.
+pub(super) fn numbers(text: &str) -> impl Iterator<Item = String> {
+    text.split(|c: char| !(c.is_ascii_digit() || " +-()./".contains(c)))
+        .map(|stretch| stretch.chars().filter(char::is_ascii_digit).collect::<String>())
+        .filter(|digits| digits.len() >= NUMBER_DIGITS_MIN)
+}
+
 /// Whether a word (plain) says nothing about what is asked.
 pub(super) fn is_stop_word(language: Lang, word: &str) -> bool {
     let words = match language {

@@ -16,6 +16,8 @@ pub(super) const STORED_DOCUMENT: Table = Table { id: 0, name: "search", version
 /// Characters of a title and of a text that are indexed: together they fit into a stored value.
 const TITLE_CHARS_MAX: usize = 1_000;
 const TEXT_CHARS_MAX: usize = 10_000;
+/// Digits of a telephone number (E.164); of a longer stretch its end counts.
+const NUMBER_DIGITS_MAX: usize = 15;
 const PLAIN: &str = "plain";
 
 /// The fields by what they hold.
@@ -31,6 +33,8 @@ pub(super) struct Fields {
     /// Milliseconds since 1970.
     pub(super) at: Field,
     pub(super) title: Field,
+    /// The ends of the telephone numbers in the title.
+    pub(super) number: Field,
     /// Title and text as written.
     pub(super) plain: Field,
     english: Field,
@@ -57,6 +61,7 @@ pub(super) fn schema() -> (Schema, Fields) {
         outcome: schema.add_text_field("outcome", STRING),
         at: schema.add_i64_field("at", INDEXED | FAST),
         title: schema.add_text_field("title", text(PLAIN)),
+        number: schema.add_text_field("number", STRING),
         plain: schema.add_text_field("plain", text(PLAIN)),
         english: schema.add_text_field("english", text(Lang::En.as_str())),
         spanish: schema.add_text_field("spanish", text(Lang::Es.as_str())),
@@ -114,6 +119,11 @@ impl Fields {
         }
         indexed.add_i64(self.at, document.at.as_millisecond());
         indexed.add_text(self.title, &document.title);
+        for digits in analysis::numbers(&document.title) {
+            let shortest = digits.len() - analysis::NUMBER_DIGITS_MIN;
+            let longest = digits.len().saturating_sub(NUMBER_DIGITS_MAX);
+            (longest..=shortest).for_each(|from| indexed.add_text(self.number, &digits[from..]));
+        }
         let mut in_words = vec![self.plain];
         if let Some(language) = document.language {
             indexed.add_text(self.language, language.as_str());

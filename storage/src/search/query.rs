@@ -32,7 +32,11 @@ enum Item {
 
 /// All that is looked for, once taken apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Wanted(Vec<Item>);
+pub(super) struct Wanted {
+    items: Vec<Item>,
+    /// The digits, when all that is looked for is a telephone number.
+    number: Option<String>,
+}
 
 impl Wanted {
     /// Takes a query apart: quotes make phrases, everything else is words.
@@ -56,30 +60,31 @@ impl Wanted {
             }));
         }
         items.truncate(WANTED_MAX);
-        Self(items)
+        let number = if text.chars().any(char::is_alphabetic) { None } else { analysis::numbers(text).next() };
+        Self { items, number }
     }
 
     /// Without words that say nothing; with them when there are no others.
     pub(super) fn without_stop_words(mut self) -> Self {
-        if self.0.iter().any(|item| !matches!(item, Item::Word { stop: true, .. })) {
-            self.0.retain(|item| !matches!(item, Item::Word { stop: true, .. }));
+        if self.items.iter().any(|item| !matches!(item, Item::Word { stop: true, .. })) {
+            self.items.retain(|item| !matches!(item, Item::Word { stop: true, .. }));
         }
         self
     }
 
     /// Whether nothing is looked for.
     pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.items.is_empty()
     }
 
     /// Number of different things looked for.
     pub(super) fn len(&self) -> usize {
-        self.0.len()
+        self.items.len()
     }
 
     /// Which of them a word of a text is; the ways are those of [`Wanted::query`].
     pub(super) fn matches(&self, word: &str, stem: Option<(Lang, &str)>) -> Option<usize> {
-        self.0.iter().position(|item| match item {
+        self.items.iter().position(|item| match item {
             Item::Phrase(words) => words.iter().any(|wanted| wanted == word),
             Item::Word { plain, stems, .. } => {
                 plain == word
@@ -91,10 +96,11 @@ impl Wanted {
         })
     }
 
-    /// All of them, each in whichever way; stop words add to the score but are not needed.
+    /// All of them, each in whichever way; stop words add to the score but are not needed. A telephone number is
+    /// also found by its end, however it is grouped.
     pub(super) fn query(&self, fields: &Fields) -> Box<dyn Query> {
-        let only_stop_words = self.0.iter().all(|item| matches!(item, Item::Word { stop: true, .. }));
-        let clauses = self.0.iter().map(|item| match item {
+        let only_stop_words = self.items.iter().all(|item| matches!(item, Item::Word { stop: true, .. }));
+        let clauses = self.items.iter().map(|item| match item {
             Item::Phrase(words) => {
                 let terms = words.iter().map(|word| Term::from_field_text(fields.plain, word)).collect();
                 (Occur::Must, Box::new(PhraseQuery::new(terms)) as Box<dyn Query>)
@@ -104,13 +110,17 @@ impl Wanted {
                 (occur, word_query(fields, plain, stems))
             }
         });
-        Box::new(BooleanQuery::new(clauses.collect()))
+        let words: Box<dyn Query> = Box::new(BooleanQuery::new(clauses.collect()));
+        match &self.number {
+            Some(digits) => Box::new(BooleanQuery::union(vec![word_is(fields.number, digits), words])),
+            None => words,
+        }
     }
 
     /// Any of them, by stem alone: for ranking passages.
     pub(super) fn any_stem(&self, fields: &Fields) -> Box<dyn Query> {
         let mut clauses = Vec::new();
-        for item in &self.0 {
+        for item in &self.items {
             let Item::Word { plain, stems, .. } = item else { continue };
             for (language, stem) in stems {
                 clauses.push((Occur::Should, term(fields.stems(*language), stem)));
@@ -241,9 +251,9 @@ mod tests {
     fn quotes_make_phrases_and_an_open_quote_is_one_too() {
         let phrase = |words: &[&str]| Item::Phrase(words.iter().map(|word| (*word).to_owned()).collect());
         let wanted = Wanted::of("\"free parking\" near \"the door", Some(Lang::En));
-        assert_eq!(wanted.0[0], phrase(&["free", "parking"]));
-        assert!(matches!(&wanted.0[1], Item::Word { plain, stop: false, .. } if plain == "near"));
-        assert_eq!(wanted.0[2], phrase(&["the", "door"]));
+        assert_eq!(wanted.items[0], phrase(&["free", "parking"]));
+        assert!(matches!(&wanted.items[1], Item::Word { plain, stop: false, .. } if plain == "near"));
+        assert_eq!(wanted.items[2], phrase(&["the", "door"]));
     }
 
     #[test]

@@ -87,6 +87,24 @@ fn a_word_as_written_stands_before_one_that_resembles_it() {
 }
 
 #[test]
+fn a_number_is_found_by_its_end_however_it_is_grouped() {
+    let call = |n, number| put(document(SearchKind::Call, n, Lang::Cs, number, ""));
+    let Opened { search, directory: _kept } =
+        open(vec![call(1, "+420777123456"), call(2, "Jana Nová, 608 555 123"), call(3, "reception")]);
+    for (text, found) in [
+        ("777123456", vec![1]),
+        ("777 123 456", vec![1]),
+        ("+420 777-123-456", vec![1]),
+        ("123456", vec![1]),
+        ("608555123", vec![2]),
+        ("777123", vec![]),
+        ("23456", vec![]),
+    ] {
+        assert_eq!(numbers(&search, &ask(text)), found, "{text}");
+    }
+}
+
+#[test]
 fn a_phrase_is_found_only_as_it_stands() {
     let Opened { search, directory: _kept } = open(vec![
         turn(1, Lang::En, "There is free parking behind the house."),

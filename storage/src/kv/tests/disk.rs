@@ -3,7 +3,7 @@
 use super::{Opened, account, append_one, at, contact, id, op, open, options, put};
 use crate::fatal::Fatal;
 use crate::kv::Kv;
-use crate::kv::redb::{Opening, RedbKv};
+use crate::kv::redb::{Opening, QUEUE_MAX, RedbKv};
 use crate::lookup::LookupKey;
 use crate::schema::{ACCOUNT_BY_EMAIL, CONTACTS_BY_NUMBER};
 use crate::store::{Limits, Publisher};
@@ -102,6 +102,26 @@ fn writers_that_wait_together_are_committed_together() {
     let there = store.read(|tx| tx.scan::<Contact>(crate::Scan::table().limit(200))).unwrap();
     assert_eq!(there.items.len(), 100);
     rest.into_iter().for_each(|commit| commit.wait().unwrap());
+}
+
+#[test]
+fn when_too_many_wait_the_next_is_told_so() {
+    let Opened { store, directory: _kept } = open(Backend::Redb);
+    let (go, hold) = mpsc::channel::<()>();
+    let (begun, running) = mpsc::channel();
+    let first = store.run(op(0), at(0), move |_| {
+        let _ = begun.send(());
+        let _ = hold.recv();
+        Ok::<_, StoreError>(())
+    });
+    running.recv().unwrap();
+    let waiting: Vec<_> = (1..=QUEUE_MAX as u64).map(|n| store.set_cursor("follower", n)).collect();
+    let refused = store.set_cursor("follower", 0);
+    assert_eq!(refused.wait(), Err(StoreError::Busy { waiting: QUEUE_MAX }));
+    drop(go);
+    first.wait().unwrap();
+    waiting.into_iter().for_each(|commit| commit.wait().unwrap());
+    assert_eq!(store.cursor("follower"), Ok(QUEUE_MAX as u64));
 }
 
 #[test]
