@@ -138,7 +138,7 @@ impl Buffer {
     }
 }
 
-/// Wait before anything is known, and for the first second.
+/// Wait before anything is known, and the least one for the first second.
 const START: i64 = 40 * UNITS_PER_MS as i64;
 const SHORTEST: i64 = 20 * UNITS_PER_MS as i64;
 const LONGEST: i64 = 120 * UNITS_PER_MS as i64;
@@ -149,7 +149,7 @@ const STEPS: usize = 40;
 const FORGET: f32 = 0.995;
 /// Share of packets that should be in time.
 const IN_TIME: f32 = 0.97;
-/// Packets before the measured wait replaces the starting one.
+/// Packets before the measured wait may be shorter than the starting one.
 const LEARNING: u32 = 50;
 /// How long the fastest packet stands, in units; two such windows overlap.
 const WINDOW: i64 = 2_000 * UNITS_PER_MS as i64;
@@ -203,9 +203,9 @@ impl Delay {
         }
         self.counts[late.min(STEPS - 1)] += 1.0;
         self.seen = self.seen.saturating_add(1);
-        if self.seen >= LEARNING {
-            self.measured = self.in_time();
-        }
+        // Too little patience is heard at once, too much is not: in the first second the wait only grows.
+        let least = if self.seen < LEARNING { START } else { 0 };
+        self.measured = self.in_time().max(least);
     }
 
     /// A frame was played that ended with a packet this much newer than the frame's first sample. Such a packet has that
@@ -311,7 +311,8 @@ mod tests {
     #[test]
     fn the_wait_follows_the_lateness_of_97_in_100() {
         assert_eq!(target_ms(0, |_| 0), 40, "before anything is known");
-        assert_eq!(target_ms(49, |_| 0), 40, "for the first second");
+        assert_eq!(target_ms(49, |_| 0), 40, "for the first second at the least");
+        assert_eq!(target_ms(20, |index| index % 4 * 25), 85, "but longer as soon as that is not enough");
         assert_eq!(target_ms(500, |_| 0), 20, "on a clean path");
         assert_eq!(target_ms(500, |index| index % 4 * 10), 40, "a quarter of packets 30 ms late");
         assert_eq!(target_ms(500, |index| if index % 50 == 0 { 100 } else { 0 }), 20, "two in a hundred are given up");
