@@ -1,12 +1,12 @@
 import { t, tCode } from '../text/text.svelte';
-import { duration } from '../text/format';
 import { Problem } from './client';
 
 /** What went wrong, in the user's words: what happened, what is still fine, what to do next. */
 export function inWords(error: unknown): string {
   if (!(error instanceof Problem)) return t('problem.page');
   if (error.code === 'invalid' && error.fields.length > 0) return t('problem.invalid');
-  const wait = duration((error.retry_after_s ?? 60) * 1000);
+  const seconds = error.retry_after_s ?? 60;
+  const wait = seconds < 90 ? t('time.seconds', { n: seconds }) : t('time.minutes', { n: Math.ceil(seconds / 60) });
   return tCode(`problem.${error.code}`, error.status >= 500 ? 'problem.internal' : 'problem.other', { wait });
 }
 
