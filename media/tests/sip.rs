@@ -1,10 +1,6 @@
 //! The SIP user agent from outside: datagrams in, datagrams and events out, on virtual time.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a test that cannot go on fails"
-)]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
 
 #[path = "sip/bench.rs"]
 mod bench;

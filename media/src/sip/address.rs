@@ -19,11 +19,7 @@ pub struct NameAddr {
 impl NameAddr {
     /// Just an address.
     pub fn new(uri: Uri) -> Self {
-        Self {
-            display: None,
-            uri,
-            params: Params::default(),
-        }
+        Self { display: None, uri, params: Params::default() }
     }
 
     /// The same with a tag.
@@ -40,10 +36,7 @@ impl NameAddr {
     /// The display name without quotes and escapes; empty when there is none.
     pub fn name(&self) -> String {
         let display = self.display.as_deref().unwrap_or_default();
-        let Some(quoted) = display
-            .strip_prefix('"')
-            .and_then(|rest| rest.strip_suffix('"'))
-        else {
+        let Some(quoted) = display.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) else {
             return display.into();
         };
         let mut name = String::with_capacity(quoted.len());
@@ -64,18 +57,12 @@ impl NameAddr {
             Some(rest) => {
                 let end = closing_quote(rest)? + 2;
                 let (display, rest) = text.split_at(end);
-                (
-                    Some(display),
-                    rest.trim_start_matches(LWS).strip_prefix('<')?,
-                )
+                (Some(display), rest.trim_start_matches(LWS).strip_prefix('<')?)
             }
             None => match text.split_once('<') {
                 Some((display, rest)) => {
                     let display = display.trim_end_matches(LWS);
-                    if !display
-                        .split(LWS)
-                        .all(|word| word.is_empty() || is_token(word))
-                    {
+                    if !display.split(LWS).all(|word| word.is_empty() || is_token(word)) {
                         return None;
                     }
                     (Some(display).filter(|display| !display.is_empty()), rest)
@@ -84,11 +71,7 @@ impl NameAddr {
             },
         };
         let (uri, params) = rest.split_once('>')?;
-        Some(Self {
-            display: display.map(str::to_owned),
-            uri: Uri::parse(uri)?,
-            params: Params::parse(params)?,
-        })
+        Some(Self { display: display.map(str::to_owned), uri: Uri::parse(uri)?, params: Params::parse(params)? })
     }
 
     /// Without brackets every parameter belongs to the header, and `?` or `,` cannot be in the URI (section 20.10).
@@ -98,11 +81,7 @@ impl NameAddr {
         if uri.contains([',', '?']) {
             return None;
         }
-        Some(Self {
-            display: None,
-            uri: Uri::parse(uri)?,
-            params: Params::parse(params)?,
-        })
+        Some(Self { display: None, uri: Uri::parse(uri)?, params: Params::parse(params)? })
     }
 }
 
@@ -122,24 +101,9 @@ mod tests {
     #[test]
     fn addresses_are_read_and_written() {
         let table = [
-            (
-                "\"A \\\" <B>\" <sip:a@b;lr>;tag=1",
-                "A \" <B>",
-                Some("1"),
-                "\"A \\\" <B>\" <sip:a@b;lr>;tag=1",
-            ),
-            (
-                "Ann Bee  <sip:a@b> ; tag = x",
-                "Ann Bee",
-                Some("x"),
-                "Ann Bee <sip:a@b>;tag=x",
-            ),
-            (
-                "sip:a@b;tag=2;x=\"y;z\"",
-                "",
-                Some("2"),
-                "<sip:a@b>;tag=2;x=\"y;z\"",
-            ),
+            ("\"A \\\" <B>\" <sip:a@b;lr>;tag=1", "A \" <B>", Some("1"), "\"A \\\" <B>\" <sip:a@b;lr>;tag=1"),
+            ("Ann Bee  <sip:a@b> ; tag = x", "Ann Bee", Some("x"), "Ann Bee <sip:a@b>;tag=x"),
+            ("sip:a@b;tag=2;x=\"y;z\"", "", Some("2"), "<sip:a@b>;tag=2;x=\"y;z\""),
             ("<sip:a@b>;tag=", "", None, ""),
             ("<sip:a@b>;tag", "", None, "<sip:a@b>;tag"),
         ];

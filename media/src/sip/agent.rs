@@ -15,8 +15,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 pub use types::{
-    AgentCommand, AgentConfig, AgentEnd, AgentEvent, AgentInput, AgentOutput, Caller, DialogId,
-    Invite, InviteError,
+    AgentCommand, AgentConfig, AgentEnd, AgentEvent, AgentInput, AgentOutput, Caller, DialogId, Invite, InviteError,
 };
 
 use self::call::{Call, MergeKey};
@@ -102,11 +101,7 @@ impl UserAgent {
 
     /// When the agent wants to be woken.
     pub fn next_wake(&self) -> Option<Instant> {
-        self.transactions
-            .next_wake()
-            .into_iter()
-            .chain(self.timers.next())
-            .min()
+        self.transactions.next_wake().into_iter().chain(self.timers.next()).min()
     }
 
     /// Calls and transactions now, ones that are only waiting for stray messages included.
@@ -165,15 +160,9 @@ impl UserAgent {
         match command {
             AgentCommand::Ring { dialog } => self.ring(dialog, now),
             AgentCommand::Accept { dialog, sdp } => self.accept(dialog, &sdp, now),
-            AgentCommand::Reject {
-                dialog,
-                status,
-                reason,
-            } => self.reject(dialog, status, &reason, now),
+            AgentCommand::Reject { dialog, status, reason } => self.reject(dialog, status, &reason, now),
             AgentCommand::Hangup { dialog } => self.hangup(dialog, now),
-            AgentCommand::AnswerOffer { dialog, sdp } => {
-                self.answer_offer(dialog, sdp.as_ref(), now)
-            }
+            AgentCommand::AnswerOffer { dialog, sdp } => self.answer_offer(dialog, sdp.as_ref(), now),
         }
     }
 
@@ -209,6 +198,8 @@ impl UserAgent {
         };
         if call.awaited.is_some() {
             self.ack_is_late(dialog, now);
+        } else if call.reliable_due().is_some_and(|at| at <= now) {
+            self.prack_is_late(dialog, now);
         } else if call.ring_until.is_some_and(|until| until <= now) {
             self.rang_out(dialog, now);
         }
@@ -218,8 +209,7 @@ impl UserAgent {
     // What the parts below share.
 
     fn transmit(&mut self, remote: SocketAddr, bytes: Vec<u8>) {
-        self.outputs
-            .push_back(AgentOutput::Transmit { remote, bytes });
+        self.outputs.push_back(AgentOutput::Transmit { remote, bytes });
     }
 
     fn event(&mut self, event: AgentEvent) {
@@ -237,34 +227,16 @@ impl UserAgent {
 
     /// Replies without a transaction. The tag is the same for every retransmission of the request.
     fn reply(&mut self, request: &Request, remote: SocketAddr, response: Response) {
-        let Head {
-            via, call_id, cseq, ..
-        } = &request.head;
-        let same = format!(
-            "{call_id} {cseq} {}",
-            via.first()
-                .and_then(|via| via.params.get("branch"))
-                .unwrap_or_default()
-        );
+        let Head { via, call_id, cseq, .. } = &request.head;
+        let same =
+            format!("{call_id} {cseq} {}", via.first().and_then(|via| via.params.get("branch")).unwrap_or_default());
         let tag = self.tokens.derived_tag(same.as_bytes());
-        let response = response
-            .tagged(&tag)
-            .with("Server", self.config.user_agent.clone());
-        self.transmit(
-            reply_address(request.head.top_via(), remote),
-            response.encode(),
-        );
+        let response = response.tagged(&tag).with("Server", self.config.user_agent.clone());
+        self.transmit(reply_address(request.head.top_via(), remote), response.encode());
     }
 
     /// Replies within a transaction, or without one when the table was full.
-    fn respond(
-        &mut self,
-        request: &Request,
-        tx: Option<TxId>,
-        remote: SocketAddr,
-        response: Response,
-        now: Instant,
-    ) {
+    fn respond(&mut self, request: &Request, tx: Option<TxId>, remote: SocketAddr, response: Response, now: Instant) {
         match tx {
             Some(tx) => {
                 let response = response.with("Server", self.config.user_agent.clone());
@@ -280,7 +252,7 @@ impl UserAgent {
             .with("Allow", ALLOW)
             .with("Accept", ACCEPT)
             .with("Accept-Encoding", "identity")
-            .with("Supported", "");
+            .with("Supported", "100rel");
         self.respond(request, tx, remote, response, now);
     }
 
@@ -293,9 +265,7 @@ impl UserAgent {
         let mut params = Params::default();
         params.set("branch", self.tokens.branch());
         // An empty rport asks for answers to the port that this comes from (RFC 3581 section 3).
-        params
-            .push("rport", None)
-            .expect("two parameters are under the limit");
+        params.push("rport", None).expect("two parameters are under the limit");
         Via {
             version: "2.0".into(),
             transport: "UDP".into(),
@@ -308,9 +278,7 @@ impl UserAgent {
     /// Sends a request of ours within a dialog; without a transaction when the table is full.
     fn send_within(&mut self, mut request: Request, remote: SocketAddr, now: Instant) {
         request.head.via.push(self.via());
-        request
-            .head
-            .push("User-Agent", self.config.user_agent.clone());
+        request.head.push("User-Agent", self.config.user_agent.clone());
         if self.transactions.is_full() {
             self.transmit(remote, request.encode());
         } else {
@@ -353,21 +321,13 @@ impl UserAgent {
             return;
         };
         self.timers.set(dialog, None);
-        for known in call
-            .dialog
-            .iter()
-            .chain(call.early.iter().map(|early| &early.dialog))
-        {
+        for known in call.dialog.iter().chain(call.early.iter().map(|early| &early.dialog)) {
             self.dialogs.remove(&known.key());
         }
         if let Some(key) = call.merge_key {
             self.incoming.remove(&key);
         }
-        for tx in call
-            .invite_tx
-            .into_iter()
-            .chain(call.offer.map(|offer| offer.tx))
-        {
+        for tx in call.invite_tx.into_iter().chain(call.offer.map(|offer| offer.tx)) {
             self.invites.remove(&tx);
         }
     }
@@ -379,9 +339,7 @@ fn description(head: &Head, body: &[u8]) -> Result<Option<Sdp>, String> {
         return Ok(None);
     }
     match head.content_type().as_deref() {
-        Some("application/sdp") => Sdp::parse(body)
-            .map(Some)
-            .map_err(|error| error.to_string()),
+        Some("application/sdp") => Sdp::parse(body).map(Some).map_err(|error| error.to_string()),
         _ => Err("body is not application/sdp".into()),
     }
 }

@@ -124,10 +124,7 @@ impl Dialog {
                 from: self.local.clone(),
                 to: self.remote.clone(),
                 call_id: self.call_id.clone(),
-                cseq: CSeq {
-                    number,
-                    method: method.clone(),
-                },
+                cseq: CSeq { number, method: method.clone() },
                 fields: Vec::new(),
             },
             method,
@@ -161,13 +158,8 @@ impl Dialog {
 
 /// A private or loopback address cannot be meant by somebody who talks to us from a public one.
 fn reachable(address: SocketAddr, peer: SocketAddr) -> SocketAddr {
-    let unusable =
-        address.ip().is_unspecified() || is_private(address.ip()) && !is_private(peer.ip());
-    if unusable || address.is_ipv4() != peer.is_ipv4() {
-        peer
-    } else {
-        address
-    }
+    let unusable = address.ip().is_unspecified() || is_private(address.ip()) && !is_private(peer.ip());
+    if unusable || address.is_ipv4() != peer.is_ipv4() { peer } else { address }
 }
 
 fn is_private(ip: IpAddr) -> bool {
@@ -204,8 +196,7 @@ fn old_target(head: &Head) -> Option<Uri> {
 }
 
 fn routes(head: &Head) -> Option<Vec<NameAddr>> {
-    head.addresses("Record-Route")
-        .filter(|routes| routes.len() <= ROUTES_MAX)
+    head.addresses("Record-Route").filter(|routes| routes.len() <= ROUTES_MAX)
 }
 
 #[cfg(test)]
@@ -233,13 +224,7 @@ mod tests {
         const PUBLIC: &str = "203.0.113.9:3456";
         const PRIVATE: &str = "192.168.1.9:5060";
         let table = [
-            (
-                "sip:a@198.51.100.7:5070",
-                "",
-                PUBLIC,
-                false,
-                "198.51.100.7:5070",
-            ),
+            ("sip:a@198.51.100.7:5070", "", PUBLIC, false, "198.51.100.7:5070"),
             // A name would have to be resolved, which a machine without a resolver cannot.
             ("sip:a@example.org", "", PUBLIC, false, PUBLIC),
             ("sip:a@192.168.1.5", "", PUBLIC, true, PUBLIC),
@@ -248,27 +233,11 @@ mod tests {
             ("sip:a@192.168.1.5", "", PRIVATE, false, "192.168.1.5:5060"),
             ("sip:a@0.0.0.0", "", PRIVATE, false, PRIVATE),
             ("sip:a@[2001:db8::1]", "", PUBLIC, false, PUBLIC),
-            (
-                "sip:a@192.168.1.5",
-                "<sip:198.51.100.1:5080;lr>",
-                PUBLIC,
-                true,
-                "198.51.100.1:5080",
-            ),
-            (
-                "sip:a@198.51.100.7",
-                "<sip:proxy.example.org;lr>",
-                PUBLIC,
-                false,
-                PUBLIC,
-            ),
+            ("sip:a@192.168.1.5", "<sip:198.51.100.1:5080;lr>", PUBLIC, true, "198.51.100.1:5080"),
+            ("sip:a@198.51.100.7", "<sip:proxy.example.org;lr>", PUBLIC, false, PUBLIC),
         ];
         for (target, route, peer, natted, hop) in table {
-            assert_eq!(
-                dialog(target, route, peer, natted).next_hop(),
-                hop.parse().unwrap(),
-                "{target} {route} {peer}"
-            );
+            assert_eq!(dialog(target, route, peer, natted).next_hop(), hop.parse().unwrap(), "{target} {route} {peer}");
         }
     }
 
@@ -276,12 +245,7 @@ mod tests {
     fn numbers_rise() {
         let mut dialog = dialog("sip:a@b", "", "192.0.2.1:5060", false);
         assert_eq!(
-            [
-                dialog.take_cseq(5),
-                dialog.take_cseq(5),
-                dialog.take_cseq(4),
-                dialog.take_cseq(9)
-            ],
+            [dialog.take_cseq(5), dialog.take_cseq(5), dialog.take_cseq(4), dialog.take_cseq(9)],
             [true, false, false, true]
         );
         assert_eq!(dialog.request(Method::Bye).head.cseq.number, 1);

@@ -57,10 +57,7 @@ pub fn canonical(name: &str) -> &str {
 
 /// Whether the text is a token (RFC 3261 section 25.1).
 pub fn is_token(text: &str) -> bool {
-    !text.is_empty()
-        && text
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"-.!%*_+`'~".contains(&byte))
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-.!%*_+`'~".contains(&byte))
 }
 
 /// Splits at a separator outside of quotes and angle brackets. `None` when a quote or a bracket stays open or there are
@@ -101,17 +98,12 @@ pub struct Params(Vec<(String, Option<String>)>);
 impl Params {
     /// The value of a parameter that has one.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.0
-            .iter()
-            .find(|(param, _)| param.eq_ignore_ascii_case(name))
-            .and_then(|(_, value)| value.as_deref())
+        self.0.iter().find(|(param, _)| param.eq_ignore_ascii_case(name)).and_then(|(_, value)| value.as_deref())
     }
 
     /// Whether the parameter is there, with or without a value.
     pub fn has(&self, name: &str) -> bool {
-        self.0
-            .iter()
-            .any(|(param, _)| param.eq_ignore_ascii_case(name))
+        self.0.iter().any(|(param, _)| param.eq_ignore_ascii_case(name))
     }
 
     /// Appends; `None` when there are [`PARAMS_MAX`] already.
@@ -125,11 +117,7 @@ impl Params {
 
     /// Replaces the parameter's value, or adds the parameter.
     pub fn set(&mut self, name: &str, value: String) {
-        match self
-            .0
-            .iter_mut()
-            .find(|(param, _)| param.eq_ignore_ascii_case(name))
-        {
+        match self.0.iter_mut().find(|(param, _)| param.eq_ignore_ascii_case(name)) {
             Some((_, old)) => *old = Some(value),
             None => self.0.push((name.into(), Some(value))),
         }
@@ -145,10 +133,7 @@ impl Params {
         }
         for part in parts {
             let (name, value) = part.split_once('=').map_or((part, None), |(name, value)| {
-                (
-                    name.trim_end_matches(LWS),
-                    Some(value.trim_start_matches(LWS)),
-                )
+                (name.trim_end_matches(LWS), Some(value.trim_start_matches(LWS)))
             });
             if !is_token(name) || !value.is_none_or(is_param_value) {
                 return None;
@@ -163,12 +148,7 @@ impl Params {
 fn is_param_value(value: &str) -> bool {
     match value.strip_prefix('"') {
         Some(rest) => closing_quote(rest).is_some_and(|at| at + 1 == rest.len()),
-        None => {
-            !value.is_empty()
-                && value
-                    .bytes()
-                    .all(|byte| byte > b' ' && !b"\"<>,;\x7f".contains(&byte))
-        }
+        None => !value.is_empty() && value.bytes().all(|byte| byte > b' ' && !b"\"<>,;\x7f".contains(&byte)),
     }
 }
 
@@ -222,21 +202,14 @@ impl Via {
             None => sent_by.trim_matches(LWS).into(),
         };
         let (host, port) = host_port(&sent_by)?;
-        Some(Self {
-            version: version.into(),
-            transport: transport.into(),
-            host,
-            port,
-            params: Params::parse(params)?,
-        })
+        Some(Self { version: version.into(), transport: transport.into(), host, port, params: Params::parse(params)? })
     }
 
     /// The branch, where it is one of RFC 3261: with the cookie and something after it.
     pub fn branch(&self) -> Option<&str> {
         let branch = self.params.get("branch")?;
         let cookie = branch.get(..BRANCH_COOKIE.len())?;
-        (cookie.eq_ignore_ascii_case(BRANCH_COOKIE) && branch.len() > cookie.len())
-            .then_some(branch)
+        (cookie.eq_ignore_ascii_case(BRANCH_COOKIE) && branch.len() > cookie.len()).then_some(branch)
     }
 }
 
@@ -267,10 +240,7 @@ impl CSeq {
         if !is_token(method) || !number.bytes().all(|byte| byte.is_ascii_digit()) {
             return None;
         }
-        Some(Self {
-            number: number.parse().ok().filter(|number| *number < 1 << 31)?,
-            method: Method::of(method),
-        })
+        Some(Self { number: number.parse().ok().filter(|number| *number < 1 << 31)?, method: Method::of(method) })
     }
 }
 
@@ -288,10 +258,7 @@ mod tests {
     #[test]
     fn lists_are_split_outside_of_quotes_and_brackets() {
         let text = "\"a, \\\"b\" <sip:x,y@z>, <sip:c@d> ,e";
-        assert_eq!(
-            split(text, b','),
-            Some(vec!["\"a, \\\"b\" <sip:x,y@z>", "<sip:c@d>", "e"])
-        );
+        assert_eq!(split(text, b','), Some(vec!["\"a, \\\"b\" <sip:x,y@z>", "<sip:c@d>", "e"]));
         for open in ["\"a", "<a", "<a<b>", &",".repeat(VALUES_MAX + 1)] {
             assert_eq!(split(open, b','), None, "{open}");
         }
@@ -299,28 +266,11 @@ mod tests {
 
     #[test]
     fn vias() {
-        let via =
-            Via::parse("SIP / 2.0 / UDP  [2001:db8::1] : 5070 ; branch = z9hG4bKx;rport").unwrap();
-        assert_eq!(
-            (via.host.as_str(), via.port, via.branch()),
-            ("[2001:db8::1]", Some(5070), Some("z9hG4bKx"))
-        );
-        assert_eq!(
-            via.to_string(),
-            "SIP/2.0/UDP [2001:db8::1]:5070;branch=z9hG4bKx;rport"
-        );
-        assert_eq!(
-            Via::parse("SIP/2.0/UDP h;branch=z9hG4bK").unwrap().branch(),
-            None
-        );
-        for text in [
-            "",
-            "SIP/2.0 UDP h",
-            "SIP/2.0/UDP",
-            "SIP/2.0/UDP h:x",
-            "SIP/2.0/UDP h;;",
-            "HTTP/1.1/UDP h",
-        ] {
+        let via = Via::parse("SIP / 2.0 / UDP  [2001:db8::1] : 5070 ; branch = z9hG4bKx;rport").unwrap();
+        assert_eq!((via.host.as_str(), via.port, via.branch()), ("[2001:db8::1]", Some(5070), Some("z9hG4bKx")));
+        assert_eq!(via.to_string(), "SIP/2.0/UDP [2001:db8::1]:5070;branch=z9hG4bKx;rport");
+        assert_eq!(Via::parse("SIP/2.0/UDP h;branch=z9hG4bK").unwrap().branch(), None);
+        for text in ["", "SIP/2.0 UDP h", "SIP/2.0/UDP", "SIP/2.0/UDP h:x", "SIP/2.0/UDP h;;", "HTTP/1.1/UDP h"] {
             assert_eq!(Via::parse(text), None, "{text}");
         }
     }
@@ -328,15 +278,7 @@ mod tests {
     #[test]
     fn sequence_numbers_end_below_two_to_the_31() {
         assert_eq!(CSeq::parse("0009  INVITE").unwrap().to_string(), "9 INVITE");
-        for text in [
-            "",
-            "1",
-            "INVITE",
-            "2147483648 INVITE",
-            "-1 INVITE",
-            "1 IN VITE",
-            "1 ",
-        ] {
+        for text in ["", "1", "INVITE", "2147483648 INVITE", "-1 INVITE", "1 IN VITE", "1 "] {
             assert_eq!(CSeq::parse(text), None, "{text}");
         }
     }

@@ -25,20 +25,9 @@ pub enum Method {
 impl Method {
     /// The method of this name.
     pub fn of(name: &str) -> Self {
-        let known = [
-            Self::Invite,
-            Self::Ack,
-            Self::Bye,
-            Self::Cancel,
-            Self::Options,
-            Self::Info,
-            Self::Prack,
-            Self::Update,
-        ];
-        known
-            .into_iter()
-            .find(|method| method.name() == name)
-            .unwrap_or_else(|| Self::Other(name.into()))
+        let known =
+            [Self::Invite, Self::Ack, Self::Bye, Self::Cancel, Self::Options, Self::Info, Self::Prack, Self::Update];
+        known.into_iter().find(|method| method.name() == name).unwrap_or_else(|| Self::Other(name.into()))
     }
 
     /// Its name.
@@ -92,9 +81,7 @@ pub struct Head {
 impl Head {
     /// The top Via.
     pub fn top_via(&self) -> &Via {
-        self.via
-            .first()
-            .expect("a head is only made with at least one Via")
+        self.via.first().expect("a head is only made with at least one Via")
     }
 
     /// The first value of a header, whole.
@@ -104,21 +91,14 @@ impl Head {
 
     /// The values of a header, one for each line.
     pub fn all<'a, 'n>(&'a self, name: &'n str) -> impl Iterator<Item = &'a str> + use<'a, 'n> {
-        self.fields
-            .iter()
-            .filter(move |field| field.name.eq_ignore_ascii_case(name))
-            .map(|field| field.value.as_str())
+        self.fields.iter().filter(move |field| field.name.eq_ignore_ascii_case(name)).map(|field| field.value.as_str())
     }
 
     /// The values of a comma list, over all its lines; empty ones left out. `None` when quoting is broken.
     pub fn list(&self, name: &str) -> Option<Vec<&str>> {
         let mut values = Vec::new();
         for line in self.all(name) {
-            values.extend(
-                split(line, b',')?
-                    .into_iter()
-                    .filter(|value| !value.is_empty()),
-            );
+            values.extend(split(line, b',')?.into_iter().filter(|value| !value.is_empty()));
         }
         Some(values)
     }
@@ -130,28 +110,19 @@ impl Head {
 
     /// Whether a comma list holds this token, compared without case.
     pub fn lists(&self, name: &str, token: &str) -> bool {
-        self.list(name)
-            .is_some_and(|values| values.iter().any(|value| value.eq_ignore_ascii_case(token)))
+        self.list(name).is_some_and(|values| values.iter().any(|value| value.eq_ignore_ascii_case(token)))
     }
 
     /// The media type of the body, in lower case and without parameters.
     pub fn content_type(&self) -> Option<String> {
         let value = self.get("Content-Type")?;
         let kind = value.split_once(';').map_or(value, |(kind, _)| kind);
-        Some(
-            kind.chars()
-                .filter(|letter| !letter.is_whitespace())
-                .collect::<String>()
-                .to_ascii_lowercase(),
-        )
+        Some(kind.chars().filter(|letter| !letter.is_whitespace()).collect::<String>().to_ascii_lowercase())
     }
 
     /// Appends a field.
     pub fn push(&mut self, name: &str, value: impl Into<String>) {
-        self.fields.push(Field {
-            name: name.into(),
-            value: value.into(),
-        });
+        self.fields.push(Field { name: name.into(), value: value.into() });
     }
 }
 
@@ -184,21 +155,10 @@ pub struct Response {
 impl Response {
     /// A response to a request (RFC 3261 section 8.2.6.2): Via, From, To, Call-ID and CSeq copied.
     pub fn to(request: &Request, status: u16, reason: &str) -> Self {
-        let Head {
-            via,
-            from,
-            to,
-            call_id,
-            cseq,
-            ..
-        } = &request.head;
+        let Head { via, from, to, call_id, cseq, .. } = &request.head;
         Self {
             status,
-            reason: if reason.is_empty() {
-                reason_phrase(status).into()
-            } else {
-                reason.into()
-            },
+            reason: if reason.is_empty() { reason_phrase(status).into() } else { reason.into() },
             head: Head {
                 via: via.clone(),
                 from: from.clone(),
@@ -232,22 +192,14 @@ impl Response {
 
     /// As bytes on the wire.
     pub fn encode(&self) -> Vec<u8> {
-        encode(
-            &format!("SIP/2.0 {} {}", self.status, self.reason),
-            &self.head,
-            &self.body,
-        )
+        encode(&format!("SIP/2.0 {} {}", self.status, self.reason), &self.head, &self.body)
     }
 }
 
 impl Request {
     /// As bytes on the wire.
     pub fn encode(&self) -> Vec<u8> {
-        encode(
-            &format!("{} {} SIP/2.0", self.method, self.uri),
-            &self.head,
-            &self.body,
-        )
+        encode(&format!("{} {} SIP/2.0", self.method, self.uri), &self.head, &self.body)
     }
 
     /// The same with one more field.

@@ -38,11 +38,7 @@ impl BadRequest {
         let mut text = format!("SIP/2.0 {} {}\r\n", self.status, self.reason);
         for Field { name, value } in &self.echo {
             let untagged = name == "To" && !value.contains("tag");
-            let tag = if untagged {
-                format!(";tag={tag}")
-            } else {
-                String::new()
-            };
+            let tag = if untagged { format!(";tag={tag}") } else { String::new() };
             text.push_str(&format!("{name}: {value}{tag}\r\n"));
         }
         text.push_str("Content-Length: 0\r\n\r\n");
@@ -68,31 +64,17 @@ enum Start<'a> {
 /// # Errors
 /// When it is no message; says whether to ignore, drop or refuse it.
 pub fn message(datagram: &[u8]) -> Result<Message, Unreadable> {
-    let begins = datagram
-        .iter()
-        .position(|byte| !b"\r\n\0".contains(byte))
-        .ok_or(Unreadable::KeepAlive)?;
+    let begins = datagram.iter().position(|byte| !b"\r\n\0".contains(byte)).ok_or(Unreadable::KeepAlive)?;
     let bytes = &datagram[begins..];
     let head_ends = bytes.windows(4).position(|window| window == b"\r\n\r\n");
     let (head, body) = match head_ends {
         Some(at) => (&bytes[..at], &bytes[at + 4..]),
         None => (bytes, &bytes[bytes.len()..]),
     };
-    let text =
-        std::str::from_utf8(head).map_err(|_| Unreadable::Dropped("headers are not UTF-8"))?;
-    let (first, rest) = text
-        .split_once("\r\n")
-        .ok_or(Unreadable::Dropped("one line is no message"))?;
-    let is_response = first
-        .get(..4)
-        .is_some_and(|name| name.eq_ignore_ascii_case("SIP/"));
-    if !is_response
-        && !first
-            .trim_end()
-            .rsplit(' ')
-            .next()
-            .is_some_and(|word| word.starts_with("SIP/"))
-    {
+    let text = std::str::from_utf8(head).map_err(|_| Unreadable::Dropped("headers are not UTF-8"))?;
+    let (first, rest) = text.split_once("\r\n").ok_or(Unreadable::Dropped("one line is no message"))?;
+    let is_response = first.get(..4).is_some_and(|name| name.eq_ignore_ascii_case("SIP/"));
+    if !is_response && !first.trim_end().rsplit(' ').next().is_some_and(|word| word.starts_with("SIP/")) {
         return Err(Unreadable::Dropped("not SIP"));
     }
     let (fields, field_fault) = fields(rest);
@@ -100,11 +82,7 @@ pub fn message(datagram: &[u8]) -> Result<Message, Unreadable> {
         if datagram.len() > MESSAGE_BYTES_MAX {
             return Err((513, "Message Too Large"));
         }
-        let start = if is_response {
-            status_line(first)?
-        } else {
-            request_line(first)?
-        };
+        let start = if is_response { status_line(first)? } else { request_line(first)? };
         if head_ends.is_none() {
             return Err(bad("Headers do not end with an empty line"));
         }
@@ -117,25 +95,15 @@ pub fn message(datagram: &[u8]) -> Result<Message, Unreadable> {
         if is_response || first.starts_with("ACK ") {
             return Unreadable::Dropped(reason);
         }
-        let repeated = |field: &&Field| {
-            matches!(
-                field.name.as_str(),
-                "Via" | "From" | "To" | "Call-ID" | "CSeq"
-            )
-        };
+        let repeated = |field: &&Field| matches!(field.name.as_str(), "Via" | "From" | "To" | "Call-ID" | "CSeq");
         let echo = fields.iter().filter(repeated).cloned().collect();
-        Unreadable::Request(Box::new(BadRequest {
-            status,
-            reason,
-            echo,
-        }))
+        Unreadable::Request(Box::new(BadRequest { status, reason, echo }))
     })
 }
 
 fn request_line(line: &str) -> Result<Start<'_>, Fault> {
     let mut words = line.split(' ');
-    let (Some(method), Some(uri), Some(version), None) =
-        (words.next(), words.next(), words.next(), words.next())
+    let (Some(method), Some(uri), Some(version), None) = (words.next(), words.next(), words.next(), words.next())
     else {
         return Err(bad("Request line is not method, URI and version"));
     };
@@ -153,14 +121,11 @@ fn status_line(line: &str) -> Result<Start<'_>, Fault> {
     let (Some(version), Some(status)) = (words.next(), words.next()) else {
         return Err(bad("Bad status line"));
     };
-    let status = Some(status)
-        .filter(|digits| digits.len() == 3)
-        .and_then(|digits| digits.parse().ok());
+    let status = Some(status).filter(|digits| digits.len() == 3).and_then(|digits| digits.parse().ok());
     match status.filter(|status| (100..700).contains(status)) {
-        Some(status) if version.eq_ignore_ascii_case("SIP/2.0") => Ok(Start::Response {
-            status,
-            reason: words.next().unwrap_or_default(),
-        }),
+        Some(status) if version.eq_ignore_ascii_case("SIP/2.0") => {
+            Ok(Start::Response { status, reason: words.next().unwrap_or_default() })
+        }
         _ => Err(bad("Bad status line")),
     }
 }
@@ -179,8 +144,7 @@ fn fields(text: &str) -> (Vec<Field>, Option<Fault>) {
                 Some(field) => {
                     // A fold is one space, whatever it is made of.
                     let glue = if field.value.is_empty() { "" } else { " " };
-                    field.value =
-                        format!("{}{glue}{}", field.value, line.trim_matches([' ', '\t']));
+                    field.value = format!("{}{glue}{}", field.value, line.trim_matches([' ', '\t']));
                 }
                 None => fault = fault.or(Some(bad("Folded line without a header"))),
             }
@@ -197,10 +161,7 @@ fn fields(text: &str) -> (Vec<Field>, Option<Fault>) {
             fault = fault.or(Some(bad("Too many headers")));
             break;
         } else {
-            fields.push(Field {
-                name: canonical(name).into(),
-                value: value.trim_matches([' ', '\t']).into(),
-            });
+            fields.push(Field { name: canonical(name).into(), value: value.trim_matches([' ', '\t']).into() });
         }
     }
     (fields, fault)
@@ -209,9 +170,7 @@ fn fields(text: &str) -> (Vec<Field>, Option<Fault>) {
 fn build(start: &Start<'_>, fields: &[Field], body: &[u8]) -> Result<Message, Fault> {
     let head = head(fields)?;
     let body = match single(fields, "Content-Length", "Several Content-Lengths")? {
-        Some(length) => body
-            .get(..content_length(length)?)
-            .ok_or(bad("Content-Length is beyond the datagram"))?,
+        Some(length) => body.get(..content_length(length)?).ok_or(bad("Content-Length is beyond the datagram"))?,
         None => body,
     };
     match *start {
@@ -224,19 +183,11 @@ fn build(start: &Start<'_>, fields: &[Field], body: &[u8]) -> Result<Message, Fa
             if head.cseq.method != method {
                 return Err(bad("CSeq names another method"));
             }
-            Ok(Message::Request(Request {
-                method,
-                uri,
-                head,
-                body: body.into(),
-            }))
+            Ok(Message::Request(Request { method, uri, head, body: body.into() }))
         }
-        Start::Response { status, reason } => Ok(Message::Response(Response {
-            status,
-            reason: reason.into(),
-            head,
-            body: body.into(),
-        })),
+        Start::Response { status, reason } => {
+            Ok(Message::Response(Response { status, reason: reason.into(), head, body: body.into() }))
+        }
     }
 }
 
@@ -259,16 +210,11 @@ fn head(all: &[Field]) -> Result<Head, Fault> {
     let from = required("From", "Missing From", "Several Froms")?;
     let to = required("To", "Missing To", "Several Tos")?;
     if let Some(hops) = single(all, "Max-Forwards", "Several Max-Forwards")? {
-        hops.parse::<u8>()
-            .map_err(|_| bad("Max-Forwards is not 0 to 255"))?;
+        hops.parse::<u8>().map_err(|_| bad("Max-Forwards is not 0 to 255"))?;
     }
     single(all, "Content-Type", "Several Content-Types")?;
-    let own = |field: &&Field| {
-        !matches!(
-            field.name.as_str(),
-            "Via" | "From" | "To" | "Call-ID" | "CSeq" | "Content-Length"
-        )
-    };
+    let own =
+        |field: &&Field| !matches!(field.name.as_str(), "Via" | "From" | "To" | "Call-ID" | "CSeq" | "Content-Length");
     Ok(Head {
         via,
         from: NameAddr::parse(from).ok_or(bad("Bad From"))?,
@@ -280,15 +226,8 @@ fn head(all: &[Field]) -> Result<Head, Fault> {
 }
 
 /// The value of a header that may stand only once.
-fn single<'a>(
-    fields: &'a [Field],
-    name: &str,
-    several: &'static str,
-) -> Result<Option<&'a str>, Fault> {
-    let mut values = fields
-        .iter()
-        .filter(|field| field.name == name)
-        .map(|field| field.value.as_str());
+fn single<'a>(fields: &'a [Field], name: &str, several: &'static str) -> Result<Option<&'a str>, Fault> {
+    let mut values = fields.iter().filter(|field| field.name == name).map(|field| field.value.as_str());
     match (values.next(), values.next()) {
         (value, None) => Ok(value),
         _ => Err(bad(several)),
@@ -296,9 +235,6 @@ fn single<'a>(
 }
 
 fn content_length(text: &str) -> Result<usize, Fault> {
-    let digits = Some(text)
-        .filter(|text| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()));
-    digits
-        .and_then(|digits| digits.parse().ok())
-        .ok_or(bad("Bad Content-Length"))
+    let digits = Some(text).filter(|text| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()));
+    digits.and_then(|digits| digits.parse().ok()).ok_or(bad("Bad Content-Length"))
 }

@@ -135,10 +135,7 @@ pub struct Address {
 
 impl From<IpAddr> for Address {
     fn from(ip: IpAddr) -> Self {
-        Self {
-            text: ip.to_string(),
-            ip: Some(ip),
-        }
+        Self { text: ip.to_string(), ip: Some(ip) }
     }
 }
 
@@ -166,11 +163,7 @@ impl Sdp {
 
     /// The address of a section: its own `c=` or the session's.
     pub fn address_of(&self, media: &Media) -> Option<IpAddr> {
-        media
-            .connection
-            .as_ref()
-            .or(self.connection.as_ref())
-            .and_then(|address| address.ip)
+        media.connection.as_ref().or(self.connection.as_ref()).and_then(|address| address.ip)
     }
 
     /// The direction of a section: its own, the session's, or `sendrecv`.
@@ -181,17 +174,9 @@ impl Sdp {
 
 impl fmt::Display for Sdp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Origin {
-            user,
-            id,
-            version,
-            host,
-        } = &self.origin;
+        let Origin { user, id, version, host } = &self.origin;
         let family = if host.contains(':') { "IP6" } else { "IP4" };
-        write!(
-            f,
-            "v=0\r\no={user} {id} {version} IN {family} {host}\r\ns=-\r\n"
-        )?;
+        write!(f, "v=0\r\no={user} {id} {version} IN {family} {host}\r\ns=-\r\n")?;
         if let Some(address) = &self.connection {
             write!(f, "{address}")?;
         }
@@ -205,11 +190,7 @@ impl fmt::Display for Sdp {
 
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let family = if self.text.contains(':') {
-            "IP6"
-        } else {
-            "IP4"
-        };
+        let family = if self.text.contains(':') { "IP6" } else { "IP4" };
         write!(f, "c=IN {family} {}\r\n", self.text)
     }
 }
@@ -217,19 +198,13 @@ impl fmt::Display for Address {
 impl fmt::Display for Media {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "m={} {} {}", self.kind, self.port, self.protocol)?;
-        self.formats
-            .iter()
-            .try_for_each(|format| write!(f, " {format}"))?;
+        self.formats.iter().try_for_each(|format| write!(f, " {format}"))?;
         write!(f, "\r\n")?;
         if let Some(address) = &self.connection {
             write!(f, "{address}")?;
         }
         for map in &self.maps {
-            write!(
-                f,
-                "a=rtpmap:{} {}/{}",
-                map.payload, map.encoding, map.clock_hz
-            )?;
+            write!(f, "a=rtpmap:{} {}/{}", map.payload, map.encoding, map.clock_hz)?;
             if map.channels > 1 {
                 write!(f, "/{}", map.channels)?;
             }

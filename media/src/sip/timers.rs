@@ -12,10 +12,7 @@ pub struct Timers<K> {
 
 impl<K: Copy + Ord> Default for Timers<K> {
     fn default() -> Self {
-        Self {
-            by_key: BTreeMap::new(),
-            by_time: BTreeSet::new(),
-        }
+        Self { by_key: BTreeMap::new(), by_time: BTreeSet::new() }
     }
 }
 

@@ -25,10 +25,7 @@ impl std::fmt::Debug for Tokens {
 impl Tokens {
     /// A generator for this seed. Two agents must never run with the same seed.
     pub fn new(seed: [u8; 32]) -> Self {
-        Self {
-            key: words(&seed),
-            drawn: 0,
-        }
+        Self { key: words(&seed), drawn: 0 }
     }
 
     /// Sixteen unpredictable bytes as 32 lower-case hex digits.
@@ -75,19 +72,13 @@ impl Tokens {
 fn words(seed: &[u8; 32]) -> [u32; 8] {
     let mut key = [0; 8];
     for (word, bytes) in key.iter_mut().zip(seed.chunks_exact(4)) {
-        *word = bytes
-            .iter()
-            .rev()
-            .fold(0, |word, byte| word << 8 | u32::from(*byte));
+        *word = bytes.iter().rev().fold(0, |word, byte| word << 8 | u32::from(*byte));
     }
     key
 }
 
 fn hex(words: &[u32]) -> String {
-    words
-        .iter()
-        .map(|word| format!("{:08x}", word.swap_bytes()))
-        .collect()
+    words.iter().map(|word| format!("{:08x}", word.swap_bytes())).collect()
 }
 
 /// One ChaCha20 block (RFC 8439 section 2.3).

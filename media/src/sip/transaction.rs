@@ -77,11 +77,7 @@ struct ServerKey {
 
 impl ServerKey {
     fn of(request: &Request) -> Self {
-        let method = if request.method == Method::Ack {
-            Method::Invite
-        } else {
-            request.method.clone()
-        };
+        let method = if request.method == Method::Ack { Method::Invite } else { request.method.clone() };
         Self::with_method(request, method)
     }
 
@@ -100,11 +96,7 @@ impl ServerKey {
                 via.params.get("branch").unwrap_or_default()
             ),
         };
-        Self {
-            branch,
-            sent_by: (via.host.to_ascii_lowercase(), via.port.unwrap_or(SIP_PORT)),
-            method,
-        }
+        Self { branch, sent_by: (via.host.to_ascii_lowercase(), via.port.unwrap_or(SIP_PORT)), method }
     }
 }
 
@@ -160,15 +152,11 @@ impl Transactions {
         if self.is_full() {
             return None;
         }
-        let key = (
-            request.head.top_via().branch()?.to_owned(),
-            request.method.clone(),
-        );
+        let key = (request.head.top_via().branch()?.to_owned(), request.method.clone());
         let tx = self.next_id();
         let client = Client::start(request, remote, now, &mut self.outputs);
         self.clients.insert(key.clone(), tx);
-        self.entries
-            .insert(tx, Entry::Client(Box::new(client), key));
+        self.entries.insert(tx, Entry::Client(Box::new(client), key));
         self.arm(tx);
         Some(tx)
     }
@@ -186,19 +174,12 @@ impl Transactions {
         let Some(branch) = response.head.top_via().branch() else {
             return false;
         };
-        let Some(tx) = self
-            .clients
-            .get(&(branch.to_owned(), response.head.cseq.method.clone()))
-            .copied()
-        else {
+        let Some(tx) = self.clients.get(&(branch.to_owned(), response.head.cseq.method.clone())).copied() else {
             return false;
         };
         if let Some(Entry::Client(client, _)) = self.entries.get_mut(&tx) {
             if client.receive(response, now, &mut self.outputs) {
-                self.outputs.push_back(TxOutput::Response {
-                    tx,
-                    response: Box::new(response.clone()),
-                });
+                self.outputs.push_back(TxOutput::Response { tx, response: Box::new(response.clone()) });
             }
             self.arm(tx);
         }
@@ -220,11 +201,7 @@ impl Transactions {
             true
         };
         self.arm(tx);
-        if absorbed {
-            Received::Absorbed
-        } else {
-            Received::New
-        }
+        if absorbed { Received::Absorbed } else { Received::New }
     }
 
     /// Begins a transaction for a request that was [`Received::New`]. `None` when the table is full.
@@ -234,13 +211,9 @@ impl Transactions {
         }
         let key = ServerKey::of(request);
         let tx = self.next_id();
-        let server = Server::new(
-            request.method == Method::Invite,
-            reply_address(request.head.top_via(), source),
-        );
+        let server = Server::new(request.method == Method::Invite, reply_address(request.head.top_via(), source));
         self.servers.insert(key.clone(), tx);
-        self.entries
-            .insert(tx, Entry::Server(Box::new(server), key));
+        self.entries.insert(tx, Entry::Server(Box::new(server), key));
         Some(tx)
     }
 
@@ -261,9 +234,7 @@ impl Transactions {
 
     /// The INVITE transaction that a CANCEL means (section 9.2).
     pub fn cancelled(&self, cancel: &Request) -> Option<TxId> {
-        self.servers
-            .get(&ServerKey::with_method(cancel, Method::Invite))
-            .copied()
+        self.servers.get(&ServerKey::with_method(cancel, Method::Invite)).copied()
     }
 
     /// Gives a client transaction up at that time, unless a final response comes before (section 9.1).
@@ -344,19 +315,11 @@ pub fn stamp(request: &mut Request, source: SocketAddr) {
 /// Where responses to a request go (RFC 3261 section 18.2.2, RFC 3581 section 4): always to the address that it came from;
 /// to the port that it came from only when asked for, else to the one in the Via.
 pub fn reply_address(via: &Via, source: SocketAddr) -> SocketAddr {
-    if via.params.has("rport") {
-        source
-    } else {
-        SocketAddr::new(source.ip(), via.port.unwrap_or(SIP_PORT))
-    }
+    if via.params.has("rport") { source } else { SocketAddr::new(source.ip(), via.port.unwrap_or(SIP_PORT)) }
 }
 
 /// The next time of a schedule. It counts from the due time, so that a late wake does not stretch the schedule; one that is
 /// later than a whole wait starts anew instead of sending in a burst.
 pub(super) fn after(due: Instant, wait: Duration, now: Instant) -> Instant {
-    if due + wait > now {
-        due + wait
-    } else {
-        now + wait
-    }
+    if due + wait > now { due + wait } else { now + wait }
 }

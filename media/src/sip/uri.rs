@@ -59,28 +59,15 @@ impl Uri {
     pub fn parse(text: &str) -> Option<Self> {
         let (scheme, rest) = text.split_once(':')?;
         let mut letters = scheme.bytes();
-        let starts_well = letters
-            .next()
-            .is_some_and(|letter| letter.is_ascii_alphabetic());
-        if !starts_well
-            || !letters.all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte))
-        {
+        let starts_well = letters.next().is_some_and(|letter| letter.is_ascii_alphabetic());
+        if !starts_well || !letters.all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte)) {
             return None;
         }
         let scheme = scheme.to_ascii_lowercase();
         match scheme.as_str() {
             "sip" | "sips" => SipUri::parse(rest, scheme == "sips").map(Self::Sip),
-            _ if rest.is_empty()
-                || rest
-                    .bytes()
-                    .any(|byte| byte <= b' ' || b"<>\"\x7f".contains(&byte)) =>
-            {
-                None
-            }
-            _ => Some(Self::Other {
-                scheme,
-                rest: rest.into(),
-            }),
+            _ if rest.is_empty() || rest.bytes().any(|byte| byte <= b' ' || b"<>\"\x7f".contains(&byte)) => None,
+            _ => Some(Self::Other { scheme, rest: rest.into() }),
         }
     }
 
@@ -88,10 +75,9 @@ impl Uri {
     pub fn user(&self) -> String {
         match self {
             Self::Sip(uri) => uri.user.as_deref().map(unescape).unwrap_or_default(),
-            Self::Other { scheme, rest } if scheme == "tel" => unescape(
-                rest.split_once(';')
-                    .map_or(rest.as_str(), |(number, _)| number),
-            ),
+            Self::Other { scheme, rest } if scheme == "tel" => {
+                unescape(rest.split_once(';').map_or(rest.as_str(), |(number, _)| number))
+            }
             Self::Other { .. } => String::new(),
         }
     }
@@ -101,10 +87,7 @@ impl Uri {
         let Self::Sip(uri) = self else { return None };
         // `maddr` overrides the host (RFC 3261 section 19.1.1).
         let host = uri.params.get("maddr").unwrap_or(&uri.host);
-        Some(SocketAddr::new(
-            numeric(host)?,
-            uri.port.unwrap_or(SIP_PORT),
-        ))
+        Some(SocketAddr::new(numeric(host)?, uri.port.unwrap_or(SIP_PORT)))
     }
 
     /// Whether a Route with this URI is loose (RFC 3261 section 16.12).
@@ -120,9 +103,7 @@ impl SipUri {
             None => (None, rest),
         };
         let (user, password) = match userinfo.map(|userinfo| {
-            userinfo
-                .split_once(':')
-                .map_or((userinfo, None), |(user, password)| (user, Some(password)))
+            userinfo.split_once(':').map_or((userinfo, None), |(user, password)| (user, Some(password)))
         }) {
             Some((user, password)) => {
                 let fits = !user.is_empty()
@@ -136,9 +117,7 @@ impl SipUri {
             None => (None, None),
         };
         let (rest, headers) = match rest.split_once('?') {
-            Some((rest, headers)) if is_text(headers, b"[]/?:+$&=") => {
-                (rest, Some(headers.to_owned()))
-            }
+            Some((rest, headers)) if is_text(headers, b"[]/?:+$&=") => (rest, Some(headers.to_owned())),
             Some(_) => return None,
             None => (rest, None),
         };
@@ -147,15 +126,7 @@ impl SipUri {
             None => (rest, Params::default()),
         };
         let (host, port) = host_port(hostport)?;
-        Some(Self {
-            secure,
-            user,
-            password,
-            host,
-            port,
-            params,
-            headers,
-        })
+        Some(Self { secure, user, password, host, port, params, headers })
     }
 }
 
@@ -163,12 +134,9 @@ impl SipUri {
 fn uri_params(text: &str) -> Option<Params> {
     let mut params = Params::default();
     for param in text.split(';') {
-        let (name, value) = param
-            .split_once('=')
-            .map_or((param, None), |(name, value)| (name, Some(value)));
-        let fits = !name.is_empty()
-            && is_text(name, b"[]/:&+$")
-            && value.is_none_or(|value| is_text(value, b"[]/:&+$"));
+        let (name, value) = param.split_once('=').map_or((param, None), |(name, value)| (name, Some(value)));
+        let fits =
+            !name.is_empty() && is_text(name, b"[]/:&+$") && value.is_none_or(|value| is_text(value, b"[]/:&+$"));
         if !fits {
             return None;
         }
@@ -183,22 +151,14 @@ pub fn host_port(text: &str) -> Option<(String, Option<u16>)> {
         Some(rest) => {
             let (address, rest) = rest.split_once(']')?;
             address.parse::<std::net::Ipv6Addr>().ok()?;
-            let port = if rest.is_empty() {
-                None
-            } else {
-                Some(rest.strip_prefix(':')?)
-            };
+            let port = if rest.is_empty() { None } else { Some(rest.strip_prefix(':')?) };
             (format!("[{address}]"), port)
         }
         None => {
-            let (host, port) = text
-                .split_once(':')
-                .map_or((text, None), |(host, port)| (host, Some(port)));
+            let (host, port) = text.split_once(':').map_or((text, None), |(host, port)| (host, Some(port)));
             // Underscores are not host name characters, but container and Windows hosts carry them.
-            let fits = !host.is_empty()
-                && host
-                    .bytes()
-                    .all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte));
+            let fits =
+                !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte));
             if !fits {
                 return None;
             }
@@ -217,11 +177,7 @@ pub fn host_port(text: &str) -> Option<(String, Option<u16>)> {
 
 /// The address behind a host that is written as a number.
 pub fn numeric(host: &str) -> Option<IpAddr> {
-    host.strip_prefix('[')
-        .and_then(|rest| rest.strip_suffix(']'))
-        .unwrap_or(host)
-        .parse()
-        .ok()
+    host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host).parse().ok()
 }
 
 /// An address as a SIP host: IPv6 in brackets.
@@ -238,17 +194,12 @@ fn is_text(text: &str, reserved: &[u8]) -> bool {
     let mut at = 0;
     while let Some(byte) = bytes.get(at) {
         if *byte == b'%' {
-            let escaped = bytes
-                .get(at + 1..at + 3)
-                .is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit));
+            let escaped = bytes.get(at + 1..at + 3).is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit));
             if !escaped {
                 return false;
             }
             at += 3;
-        } else if byte.is_ascii_alphanumeric()
-            || b"-_.!~*'()".contains(byte)
-            || reserved.contains(byte)
-        {
+        } else if byte.is_ascii_alphanumeric() || b"-_.!~*'()".contains(byte) || reserved.contains(byte) {
             at += 1;
         } else {
             return false;
@@ -262,10 +213,7 @@ fn unescape(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((byte, after)) = rest.split_first() {
-        let escaped = after
-            .get(..2)
-            .filter(|_| *byte == b'%')
-            .and_then(|digits| std::str::from_utf8(digits).ok());
+        let escaped = after.get(..2).filter(|_| *byte == b'%').and_then(|digits| std::str::from_utf8(digits).ok());
         match escaped.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
             Some(decoded) => {
                 bytes.push(decoded);
@@ -380,31 +328,21 @@ mod tests {
         let table = [
             ("sip:%61nn%20x@192.0.2.1", "ann x", Some("192.0.2.1:5060")),
             ("sip:[::1]:5070", "", Some("[::1]:5070")),
-            (
-                "sip:a@example.org;maddr=192.0.2.9",
-                "a",
-                Some("192.0.2.9:5060"),
-            ),
+            ("sip:a@example.org;maddr=192.0.2.9", "a", Some("192.0.2.9:5060")),
             ("sip:a@example.org:5070", "a", None),
             ("tel:+420123;ext=4", "+420123", None),
             ("mailto:a@b", "", None),
         ];
         for (text, user, address) in table {
             let uri = Uri::parse(text).unwrap();
-            assert_eq!(
-                (uri.user().as_str(), uri.address()),
-                (user, address.map(|address| address.parse().unwrap()))
-            );
+            assert_eq!((uri.user().as_str(), uri.address()), (user, address.map(|address| address.parse().unwrap())));
         }
     }
 
     #[test]
     fn our_own_addresses_escape_what_a_user_may_not_hold() {
         let address = "[2001:db8::1]:5060".parse().unwrap();
-        assert_eq!(
-            Uri::sip("a b@c>", address).to_string(),
-            "sip:a%20b%40c%3E@[2001:db8::1]:5060"
-        );
+        assert_eq!(Uri::sip("a b@c>", address).to_string(), "sip:a%20b%40c%3E@[2001:db8::1]:5060");
         assert_eq!(Uri::sip("", address).to_string(), "sip:[2001:db8::1]:5060");
     }
 }

@@ -46,13 +46,7 @@ impl Bench {
 
     pub fn with(config: AgentConfig) -> Self {
         let now = Instant::now();
-        Self {
-            agent: UserAgent::new(config),
-            start: now,
-            now,
-            sent: Vec::new(),
-            events: Vec::new(),
-        }
+        Self { agent: UserAgent::new(config), start: now, now, sent: Vec::new(), events: Vec::new() }
     }
 
     fn drain(&mut self) {
@@ -66,8 +60,7 @@ impl Bench {
 
     pub fn bytes_from(&mut self, remote: &str, bytes: &[u8]) {
         let remote = remote.parse().unwrap();
-        self.agent
-            .handle(AgentInput::Datagram { remote, bytes }, self.now);
+        self.agent.handle(AgentInput::Datagram { remote, bytes }, self.now);
         self.drain();
     }
 
@@ -100,10 +93,7 @@ impl Bench {
             self.now = at;
             self.agent.handle(AgentInput::Wake, at);
             self.drain();
-            assert!(
-                self.agent.next_wake().is_none_or(|next| next > at),
-                "a wake that does not move on"
-            );
+            assert!(self.agent.next_wake().is_none_or(|next| next > at), "a wake that does not move on");
         }
         self.now = until;
     }
@@ -118,10 +108,7 @@ impl Bench {
 
     /// What was sent since the last look, as messages.
     pub fn messages(&mut self) -> Vec<Message> {
-        self.sent
-            .drain(..)
-            .map(|(_, bytes)| parse::message(&bytes).expect("we send what we can read"))
-            .collect()
+        self.sent.drain(..).map(|(_, bytes)| parse::message(&bytes).expect("we send what we can read")).collect()
     }
 
     /// What was sent since the last look: statuses and methods.
@@ -132,11 +119,7 @@ impl Bench {
                 format!("{}/{}", response.status, response.head.cseq.method)
             }
         };
-        self.messages()
-            .into_iter()
-            .map(word)
-            .collect::<Vec<_>>()
-            .join(" ")
+        self.messages().into_iter().map(word).collect::<Vec<_>>().join(" ")
     }
 
     /// The one response sent since the last look.
@@ -158,17 +141,11 @@ impl Bench {
 
     /// The first request of this method sent since the last look.
     pub fn request(&mut self, method: &str) -> Request {
-        let requests = self
-            .messages()
-            .into_iter()
-            .filter_map(|message| match message {
-                Message::Request(request) if request.method.name() == method => Some(request),
-                _ => None,
-            });
-        requests
-            .into_iter()
-            .next()
-            .unwrap_or_else(|| panic!("no {method}"))
+        let requests = self.messages().into_iter().filter_map(|message| match message {
+            Message::Request(request) if request.method.name() == method => Some(request),
+            _ => None,
+        });
+        requests.into_iter().next().unwrap_or_else(|| panic!("no {method}"))
     }
 
     pub fn events(&mut self) -> Vec<AgentEvent> {
@@ -196,19 +173,10 @@ impl Bench {
     /// An incoming call, answered and confirmed; returns our tag too.
     pub fn call_in(&mut self) -> (DialogId, String) {
         let dialog = self.ring_in();
-        self.command(AgentCommand::Accept {
-            dialog,
-            sdp: our_sdp(),
-        });
+        self.command(AgentCommand::Accept { dialog, sdp: our_sdp() });
         let tag = self.last_response().head.to.tag().unwrap().to_owned();
         self.receive(&within("ACK", 1, &tag, "ack1", "", ""));
-        assert_eq!(
-            self.events(),
-            [AgentEvent::Confirmed {
-                dialog,
-                answer: None
-            }]
-        );
+        assert_eq!(self.events(), [AgentEvent::Confirmed { dialog, answer: None }]);
         (dialog, tag)
     }
 }
@@ -219,11 +187,7 @@ pub fn invite(id: &str) -> String {
 }
 
 pub fn invite_with(id: &str, headers: &str, body: &str) -> String {
-    let kind = if body.is_empty() {
-        ""
-    } else {
-        "Content-Type: application/sdp\r\n"
-    };
+    let kind = if body.is_empty() { "" } else { "Content-Type: application/sdp\r\n" };
     format!(
         "INVITE sip:clinic@192.0.2.10 SIP/2.0\r\nVia: SIP/2.0/UDP {PEER};branch=z9hG4bKinv{id};rport\r\n\
          From: \"Ann\" <sip:ann@example.org>;tag=ann{id}\r\nTo: <sip:clinic@192.0.2.10>\r\nCall-ID: call{id}\r\n\
@@ -242,14 +206,7 @@ pub fn cancel(id: &str) -> String {
 }
 
 /// A request of the peer within call `1`.
-pub fn within(
-    method: &str,
-    cseq: u32,
-    our_tag: &str,
-    branch: &str,
-    headers: &str,
-    body: &str,
-) -> String {
+pub fn within(method: &str, cseq: u32, our_tag: &str, branch: &str, headers: &str, body: &str) -> String {
     format!(
         "{method} sip:clinic@{OURS} SIP/2.0\r\nVia: SIP/2.0/UDP {PEER};branch=z9hG4bK{branch};rport\r\n\
          From: \"Ann\" <sip:ann@example.org>;tag=ann1\r\nTo: <sip:clinic@192.0.2.10>;tag={our_tag}\r\nCall-ID: call1\r\n\
@@ -260,17 +217,9 @@ pub fn within(
 
 /// The peer's response to a request of ours.
 pub fn answer(request: &Request, status: u16, tag: &str, headers: &str, body: &str) -> String {
-    let kind = if body.is_empty() {
-        ""
-    } else {
-        "Content-Type: application/sdp\r\n"
-    };
+    let kind = if body.is_empty() { "" } else { "Content-Type: application/sdp\r\n" };
     let head = &request.head;
-    let tag = if tag.is_empty() {
-        String::new()
-    } else {
-        format!(";tag={tag}")
-    };
+    let tag = if tag.is_empty() { String::new() } else { format!(";tag={tag}") };
     format!(
         "SIP/2.0 {status} x\r\nVia: {}\r\nFrom: {}\r\nTo: {}{tag}\r\nCall-ID: {}\r\nCSeq: {}\r\n\
          Contact: <sip:bob@{PEER}>\r\n{headers}{kind}Content-Length: {}\r\n\r\n{body}",

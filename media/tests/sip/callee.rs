@@ -10,22 +10,9 @@ fn a_call_is_taken_rung_answered_and_hung_up_by_the_caller() {
     let mut bench = Bench::new();
     bench.receive(&invite("1"));
     assert_eq!(bench.took(), "100/INVITE");
-    let AgentEvent::Incoming {
-        dialog,
-        caller,
-        remote,
-        offer,
-        received,
-    } = bench.event()
-    else {
-        panic!()
-    };
+    let AgentEvent::Incoming { dialog, caller, remote, offer, received } = bench.event() else { panic!() };
     assert_eq!(
-        (
-            caller.from_user.as_str(),
-            caller.display_name.as_str(),
-            caller.to_user.as_str()
-        ),
+        (caller.from_user.as_str(), caller.display_name.as_str(), caller.to_user.as_str()),
         ("ann", "Ann", "clinic")
     );
     assert_eq!((remote, received), (PEER.parse().unwrap(), bench.now));
@@ -35,32 +22,17 @@ fn a_call_is_taken_rung_answered_and_hung_up_by_the_caller() {
     let ringing = bench.response();
     assert_eq!(ringing.status, 180);
     let tag = ringing.head.to.tag().unwrap().to_owned();
-    bench.command(AgentCommand::Accept {
-        dialog,
-        sdp: our_sdp(),
-    });
+    bench.command(AgentCommand::Accept { dialog, sdp: our_sdp() });
     let ok = bench.response();
     assert_eq!((ok.status, ok.head.to.tag()), (200, Some(tag.as_str())));
     assert_eq!(ok.head.get("Contact"), Some("<sip:clinic@192.0.2.10:5060>"));
     assert_eq!(ok.head.content_type().as_deref(), Some("application/sdp"));
 
     bench.receive(&within("ACK", 1, &tag, "ack", "", ""));
-    assert_eq!(
-        bench.event(),
-        AgentEvent::Confirmed {
-            dialog,
-            answer: None
-        }
-    );
+    assert_eq!(bench.event(), AgentEvent::Confirmed { dialog, answer: None });
     bench.receive(&within("BYE", 2, &tag, "bye", "", ""));
     assert_eq!(bench.took(), "200/BYE");
-    assert_eq!(
-        bench.event(),
-        AgentEvent::Ended {
-            dialog,
-            cause: AgentEnd::RemoteBye
-        }
-    );
+    assert_eq!(bench.event(), AgentEvent::Ended { dialog, cause: AgentEnd::RemoteBye });
     // A repeated BYE gets the same reply and ends nothing twice.
     bench.receive(&within("BYE", 2, &tag, "bye", "", ""));
     assert_eq!(bench.took(), "200/BYE");
@@ -87,10 +59,7 @@ fn a_200_is_repeated_until_ack_and_then_the_call_is_given_up() {
     let mut bench = Bench::new();
     let dialog = bench.ring_in();
     bench.took();
-    bench.command(AgentCommand::Accept {
-        dialog,
-        sdp: our_sdp(),
-    });
+    bench.command(AgentCommand::Accept { dialog, sdp: our_sdp() });
     bench.sent.clear();
     let mut at = Vec::new();
     for _ in 0..319 {
@@ -99,21 +68,10 @@ fn a_200_is_repeated_until_ack_and_then_the_call_is_given_up() {
             at.push(bench.at_ms());
         }
     }
-    assert_eq!(
-        at,
-        [
-            500, 1_500, 3_500, 7_500, 11_500, 15_500, 19_500, 23_500, 27_500, 31_500
-        ]
-    );
+    assert_eq!(at, [500, 1_500, 3_500, 7_500, 11_500, 15_500, 19_500, 23_500, 27_500, 31_500]);
     bench.pass_ms(100);
     assert_eq!(bench.took(), "BYE");
-    assert_eq!(
-        bench.event(),
-        AgentEvent::Ended {
-            dialog,
-            cause: AgentEnd::Timeout
-        }
-    );
+    assert_eq!(bench.event(), AgentEvent::Ended { dialog, cause: AgentEnd::Timeout });
     bench.pass_ms(64_000);
     assert_eq!(bench.agent.load(), (0, 0));
 }
@@ -123,36 +81,13 @@ fn a_late_offer_is_made_in_the_200_and_answered_in_the_ack() {
     for (answer, good) in [(OFFER, true), ("", false)] {
         let mut bench = Bench::new();
         bench.receive(&invite_with("1", "", ""));
-        let AgentEvent::Incoming {
-            dialog,
-            offer: None,
-            ..
-        } = bench.event()
-        else {
-            panic!()
-        };
-        bench.command(AgentCommand::Accept {
-            dialog,
-            sdp: our_sdp(),
-        });
+        let AgentEvent::Incoming { dialog, offer: None, .. } = bench.event() else { panic!() };
+        bench.command(AgentCommand::Accept { dialog, sdp: our_sdp() });
         let tag = bench.last_response().head.to.tag().unwrap().to_owned();
-        bench.receive(&within(
-            "ACK",
-            1,
-            &tag,
-            "ack",
-            "Content-Type: application/sdp\r\n",
-            answer,
-        ));
+        bench.receive(&within("ACK", 1, &tag, "ack", "Content-Type: application/sdp\r\n", answer));
         match bench.event() {
-            AgentEvent::Confirmed {
-                answer: Some(answer),
-                ..
-            } => assert!(good && answer.media[0].port == 40_000),
-            AgentEvent::Ended {
-                cause: AgentEnd::Protocol,
-                ..
-            } => {
+            AgentEvent::Confirmed { answer: Some(answer), .. } => assert!(good && answer.media[0].port == 40_000),
+            AgentEvent::Ended { cause: AgentEnd::Protocol, .. } => {
                 assert!(!good);
                 assert_eq!(bench.took(), "BYE");
             }
@@ -166,31 +101,14 @@ fn a_refusal_is_repeated_until_its_ack() {
     let mut bench = Bench::new();
     let dialog = bench.ring_in();
     bench.took();
-    bench.command(AgentCommand::Reject {
-        dialog,
-        status: 486,
-        reason: String::new(),
-    });
+    bench.command(AgentCommand::Reject { dialog, status: 486, reason: String::new() });
     let busy = bench.response();
     assert_eq!((busy.status, busy.reason.as_str()), (486, "Busy Here"));
-    assert_eq!(
-        bench.event(),
-        AgentEvent::Ended {
-            dialog,
-            cause: AgentEnd::Rejected(486)
-        }
-    );
+    assert_eq!(bench.event(), AgentEvent::Ended { dialog, cause: AgentEnd::Rejected(486) });
     bench.pass_ms(1_600);
     assert_eq!(bench.took(), "486/INVITE 486/INVITE");
     // The ACK to a refusal has the INVITE's branch.
-    bench.receive(&within(
-        "ACK",
-        1,
-        busy.head.to.tag().unwrap(),
-        "inv1",
-        "",
-        "",
-    ));
+    bench.receive(&within("ACK", 1, busy.head.to.tag().unwrap(), "inv1", "", ""));
     bench.pass_ms(40_000);
     assert_eq!((bench.took().as_str(), bench.agent.load()), ("", (0, 0)));
 }
@@ -200,20 +118,9 @@ fn a_reason_phrase_cannot_begin_a_header() {
     let mut bench = Bench::new();
     let dialog = bench.ring_in();
     bench.took();
-    bench.command(AgentCommand::Reject {
-        dialog,
-        status: 999,
-        reason: "No\r\nEvil: yes".into(),
-    });
+    bench.command(AgentCommand::Reject { dialog, status: 999, reason: "No\r\nEvil: yes".into() });
     let refusal = bench.response();
-    assert_eq!(
-        (
-            refusal.status,
-            refusal.reason.as_str(),
-            refusal.head.get("Evil")
-        ),
-        (500, "NoEvil: yes", None)
-    );
+    assert_eq!((refusal.status, refusal.reason.as_str(), refusal.head.get("Evil")), (500, "NoEvil: yes", None));
 }
 
 #[test]
@@ -223,51 +130,28 @@ fn cancel_ends_a_ringing_call_and_comes_too_late_for_an_answered_one() {
     bench.took();
     bench.receive(&cancel("1"));
     assert_eq!(bench.took(), "200/CANCEL 487/INVITE");
-    assert_eq!(
-        bench.event(),
-        AgentEvent::Ended {
-            dialog,
-            cause: AgentEnd::Cancelled
-        }
-    );
+    assert_eq!(bench.event(), AgentEvent::Ended { dialog, cause: AgentEnd::Cancelled });
     bench.receive(&cancel("1"));
     assert_eq!(bench.took(), "200/CANCEL");
     bench.receive(&cancel("unknown"));
     assert_eq!(bench.took(), "481/CANCEL");
 
     bench.receive(&invite("2"));
-    let AgentEvent::Incoming { dialog, .. } = bench.event() else {
-        panic!()
-    };
-    bench.command(AgentCommand::Accept {
-        dialog,
-        sdp: our_sdp(),
-    });
+    let AgentEvent::Incoming { dialog, .. } = bench.event() else { panic!() };
+    bench.command(AgentCommand::Accept { dialog, sdp: our_sdp() });
     bench.took();
     bench.receive(&cancel("2"));
-    assert_eq!(
-        (bench.took().as_str(), bench.events().len()),
-        ("200/CANCEL", 0)
-    );
+    assert_eq!((bench.took().as_str(), bench.events().len()), ("200/CANCEL", 0));
 }
 
 #[test]
 fn hanging_up_before_the_ack_waits_for_it() {
     let mut bench = Bench::new();
     let dialog = bench.ring_in();
-    bench.command(AgentCommand::Accept {
-        dialog,
-        sdp: our_sdp(),
-    });
+    bench.command(AgentCommand::Accept { dialog, sdp: our_sdp() });
     let tag = bench.last_response().head.to.tag().unwrap().to_owned();
     bench.command(AgentCommand::Hangup { dialog });
-    assert_eq!(
-        bench.event(),
-        AgentEvent::Ended {
-            dialog,
-            cause: AgentEnd::LocalBye
-        }
-    );
+    assert_eq!(bench.event(), AgentEvent::Ended { dialog, cause: AgentEnd::LocalBye });
     assert_eq!(bench.took(), "");
     bench.receive(&within("ACK", 1, &tag, "ack", "", ""));
     assert_eq!((bench.took().as_str(), bench.events().len()), ("BYE", 0));
@@ -280,13 +164,7 @@ fn hanging_up_a_ringing_call_declines_it() {
     bench.took();
     bench.command(AgentCommand::Hangup { dialog });
     assert_eq!(bench.took(), "603/INVITE");
-    assert_eq!(
-        bench.event(),
-        AgentEvent::Ended {
-            dialog,
-            cause: AgentEnd::Rejected(603)
-        }
-    );
+    assert_eq!(bench.event(), AgentEvent::Ended { dialog, cause: AgentEnd::Rejected(603) });
 }
 
 #[test]
@@ -298,13 +176,7 @@ fn an_unanswered_call_rings_out_after_three_minutes() {
     bench.took();
     bench.pass_ms(1);
     assert_eq!(bench.took(), "480/INVITE");
-    assert_eq!(
-        bench.event(),
-        AgentEvent::Ended {
-            dialog,
-            cause: AgentEnd::Timeout
-        }
-    );
+    assert_eq!(bench.event(), AgentEvent::Ended { dialog, cause: AgentEnd::Timeout });
 }
 
 #[test]
@@ -315,13 +187,7 @@ fn bye_before_we_answer_ends_the_call() {
     let tag = bench.last_response().head.to.tag().unwrap().to_owned();
     bench.receive(&within("BYE", 2, &tag, "bye", "", ""));
     assert_eq!(bench.took(), "200/BYE 487/INVITE");
-    assert_eq!(
-        bench.event(),
-        AgentEvent::Ended {
-            dialog,
-            cause: AgentEnd::RemoteBye
-        }
-    );
+    assert_eq!(bench.event(), AgentEvent::Ended { dialog, cause: AgentEnd::RemoteBye });
 }
 
 #[test]
@@ -330,9 +196,7 @@ fn identifiers_are_never_used_twice() {
     let mut tags = std::collections::BTreeSet::new();
     for id in 0..10 {
         bench.receive(&invite(&id.to_string()));
-        let AgentEvent::Incoming { dialog, .. } = bench.event() else {
-            panic!()
-        };
+        let AgentEvent::Incoming { dialog, .. } = bench.event() else { panic!() };
         bench.command(AgentCommand::Ring { dialog });
         bench.messages().iter().for_each(|message| {
             if let Message::Response(response) = message
@@ -343,4 +207,62 @@ fn identifiers_are_never_used_twice() {
         });
     }
     assert_eq!(tags.len(), 10);
+}
+
+/// RFC 3262, as the callee: only when the caller requires it.
+#[test]
+fn a_required_reliable_180_is_repeated_until_prack() {
+    let mut bench = Bench::new();
+    bench.receive(&invite_with("1", "Require: 100rel\r\n", OFFER));
+    let AgentEvent::Incoming { dialog, .. } = bench.event() else { panic!() };
+    bench.took();
+    bench.command(AgentCommand::Ring { dialog });
+    let ringing = bench.response();
+    assert!(ringing.head.lists("Require", "100rel"));
+    let rseq = ringing.head.get("RSeq").unwrap().to_owned();
+    let tag = ringing.head.to.tag().unwrap().to_owned();
+    bench.pass_ms(1_500);
+    assert_eq!(bench.took(), "180/INVITE 180/INVITE");
+    bench.command(AgentCommand::Ring { dialog });
+    assert_eq!(bench.took(), "");
+    for (cseq, rack, reply) in [
+        (2, "7 1 INVITE".to_owned(), "481/PRACK"),
+        (3, format!("{rseq} 1 INVITE"), "200/PRACK"),
+        (4, format!("{rseq} 1 INVITE"), "481/PRACK"),
+    ] {
+        let header = format!("RAck: {rack}\r\n");
+        bench.receive(&within("PRACK", cseq, &tag, &format!("p{cseq}"), &header, ""));
+        assert_eq!(bench.took(), reply);
+    }
+    bench.pass_ms(60_000);
+    assert_eq!(bench.took(), "");
+    bench.command(AgentCommand::Accept { dialog, sdp: our_sdp() });
+    assert_eq!(bench.took(), "200/INVITE");
+}
+
+#[test]
+fn a_reliable_180_without_prack_ends_the_call() {
+    let mut bench = Bench::new();
+    bench.receive(&invite_with("1", "Require: 100rel\r\n", OFFER));
+    let AgentEvent::Incoming { dialog, .. } = bench.event() else { panic!() };
+    bench.took();
+    bench.command(AgentCommand::Ring { dialog });
+    bench.pass_ms(31_999);
+    assert_eq!(bench.took(), ["180/INVITE"; 7].join(" "));
+    bench.pass_ms(1);
+    assert_eq!(bench.took(), "504/INVITE");
+    assert_eq!(bench.event(), AgentEvent::Ended { dialog, cause: AgentEnd::Timeout });
+}
+
+/// A reliable 180 would have to make the offer, so there is none: the 200 makes it.
+#[test]
+fn a_late_offer_gets_no_reliable_180() {
+    let mut bench = Bench::new();
+    bench.receive(&invite_with("1", "Require: 100rel\r\n", ""));
+    let AgentEvent::Incoming { dialog, .. } = bench.event() else { panic!() };
+    bench.took();
+    bench.command(AgentCommand::Ring { dialog });
+    assert_eq!(bench.took(), "");
+    bench.command(AgentCommand::Accept { dialog, sdp: our_sdp() });
+    assert_eq!(bench.took(), "200/INVITE");
 }

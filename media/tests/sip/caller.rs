@@ -1,8 +1,6 @@
 //! Outgoing calls.
 
-use auricle_media::sip::agent::{
-    AgentCommand, AgentConfig, AgentEnd, AgentEvent, Invite, InviteError,
-};
+use auricle_media::sip::agent::{AgentCommand, AgentConfig, AgentEnd, AgentEvent, Invite, InviteError};
 
 use crate::bench::{Bench, OFFER, PEER, answer, config, our_sdp};
 
@@ -32,18 +30,9 @@ fn a_call_is_placed_answered_and_hung_up_by_us() {
     assert_eq!(bench.events().len(), 0);
 
     bench.command(AgentCommand::Hangup { dialog });
-    assert_eq!(
-        bench.event(),
-        AgentEvent::Ended {
-            dialog,
-            cause: AgentEnd::LocalBye
-        }
-    );
+    assert_eq!(bench.event(), AgentEvent::Ended { dialog, cause: AgentEnd::LocalBye });
     let bye = bench.request("BYE");
-    assert_eq!(
-        (bye.head.cseq.number, bye.uri.to_string()),
-        (2, format!("sip:bob@{PEER}"))
-    );
+    assert_eq!((bye.head.cseq.number, bye.uri.to_string()), (2, format!("sip:bob@{PEER}")));
     // Even after BYE a repeated 200 is acknowledged.
     bench.receive(&answer(&invite, 200, "bob", "", OFFER));
     assert_eq!(bench.request("ACK"), ack);
@@ -65,13 +54,7 @@ fn an_unheard_invite_is_repeated_and_given_up_after_32_seconds() {
         }
     }
     assert_eq!(at, [500, 1_500, 3_500, 7_500, 15_500, 31_500]);
-    assert_eq!(
-        bench.event(),
-        AgentEvent::Ended {
-            dialog,
-            cause: AgentEnd::Timeout
-        }
-    );
+    assert_eq!(bench.event(), AgentEvent::Ended { dialog, cause: AgentEnd::Timeout });
     assert_eq!(bench.agent.load(), (0, 0));
 }
 
@@ -84,18 +67,9 @@ fn a_refusal_is_acknowledged_as_often_as_it_comes() {
         bench.receive(&answer(&invite, 486, "bob", "", ""));
         let ack = bench.request("ACK");
         assert_eq!(ack.head.top_via(), invite.head.top_via());
-        assert_eq!(
-            (ack.head.to.tag(), ack.uri),
-            (Some("bob"), invite.uri.clone())
-        );
+        assert_eq!((ack.head.to.tag(), ack.uri), (Some("bob"), invite.uri.clone()));
     }
-    assert_eq!(
-        bench.event(),
-        AgentEvent::Ended {
-            dialog,
-            cause: AgentEnd::Refused(486)
-        }
-    );
+    assert_eq!(bench.event(), AgentEvent::Ended { dialog, cause: AgentEnd::Refused(486) });
     bench.pass_ms(32_000);
     assert_eq!(bench.agent.load(), (0, 0));
 }
@@ -106,21 +80,12 @@ fn cancel_waits_for_a_provisional_response() {
     let dialog = bench.dial();
     let invite = bench.request("INVITE");
     bench.command(AgentCommand::Hangup { dialog });
-    assert_eq!(
-        bench.event(),
-        AgentEvent::Ended {
-            dialog,
-            cause: AgentEnd::LocalBye
-        }
-    );
+    assert_eq!(bench.event(), AgentEvent::Ended { dialog, cause: AgentEnd::LocalBye });
     assert_eq!(bench.took(), "");
     bench.receive(&answer(&invite, 100, "", "", ""));
     let cancel = bench.request("CANCEL");
     assert_eq!(cancel.head.top_via(), invite.head.top_via());
-    assert_eq!(
-        (cancel.head.cseq.number, cancel.uri.clone()),
-        (1, invite.uri.clone())
-    );
+    assert_eq!((cancel.head.cseq.number, cancel.uri.clone()), (1, invite.uri.clone()));
     bench.receive(&answer(&cancel, 200, "bob", "", ""));
     bench.receive(&answer(&invite, 487, "bob", "", ""));
     assert_eq!((bench.took().as_str(), bench.events().len()), ("ACK", 0));
@@ -141,13 +106,7 @@ fn an_answer_that_crosses_cancel_is_acknowledged_and_ended() {
     assert_eq!(bench.took(), "ACK BYE");
     bench.receive(&answer(&invite, 200, "bob", "", OFFER));
     assert_eq!(bench.took(), "ACK");
-    let told = [
-        AgentEvent::Ringing { dialog },
-        AgentEvent::Ended {
-            dialog,
-            cause: AgentEnd::LocalBye,
-        },
-    ];
+    let told = [AgentEvent::Ringing { dialog }, AgentEvent::Ended { dialog, cause: AgentEnd::LocalBye }];
     assert_eq!(bench.events(), told);
 }
 
@@ -192,10 +151,7 @@ fn reliable_provisional_responses_are_acknowledged_in_order() {
     let reliable = |rseq: u32| format!("Require: 100rel\r\nRSeq: {rseq}\r\n");
     bench.receive(&answer(&invite, 183, "bob", &reliable(41), OFFER));
     let prack = bench.request("PRACK");
-    assert_eq!(
-        (prack.head.get("RAck"), prack.head.cseq.number),
-        (Some("41 1 INVITE"), 2)
-    );
+    assert_eq!((prack.head.get("RAck"), prack.head.cseq.number), (Some("41 1 INVITE"), 2));
     assert!(matches!(bench.event(), AgentEvent::Early { .. }));
     // Repeated, and out of order: neither acknowledged nor told.
     bench.receive(&answer(&invite, 183, "bob", &reliable(41), OFFER));
@@ -203,17 +159,12 @@ fn reliable_provisional_responses_are_acknowledged_in_order() {
     assert_eq!(bench.took(), "");
     bench.receive(&answer(&invite, 180, "bob", &reliable(42), ""));
     let second = bench.request("PRACK");
-    assert_eq!(
-        (second.head.get("RAck"), second.head.cseq.number),
-        (Some("42 1 INVITE"), 3)
-    );
+    assert_eq!((second.head.get("RAck"), second.head.cseq.number), (Some("42 1 INVITE"), 3));
     bench.receive(&answer(&prack, 200, "", "", ""));
     bench.events();
     // The answer came reliably: the 200 need not repeat it, and BYE counts on.
     bench.receive(&answer(&invite, 200, "bob", "", ""));
-    let AgentEvent::Accepted { dialog, .. } = bench.event() else {
-        panic!()
-    };
+    let AgentEvent::Accepted { dialog, .. } = bench.event() else { panic!() };
     bench.took();
     bench.command(AgentCommand::Hangup { dialog });
     assert_eq!(bench.request("BYE").head.cseq.number, 4);
@@ -227,13 +178,7 @@ fn a_200_without_an_answer_ends_the_call() {
         let invite = bench.request("INVITE");
         bench.receive(&answer(&invite, 200, "bob", "", body));
         assert_eq!(bench.took(), "ACK BYE");
-        assert_eq!(
-            bench.event(),
-            AgentEvent::Ended {
-                dialog,
-                cause: AgentEnd::Protocol
-            }
-        );
+        assert_eq!(bench.event(), AgentEvent::Ended { dialog, cause: AgentEnd::Protocol });
     }
 }
 
@@ -243,20 +188,13 @@ fn our_ack_and_bye_take_the_route_of_the_200() {
     let mut bench = Bench::new();
     let dialog = bench.dial();
     let invite = bench.request("INVITE");
-    let routes =
-        "Record-Route: <sip:far.example.net;lr>\r\nRecord-Route: <sip:198.51.100.1:5080;lr>\r\n";
+    let routes = "Record-Route: <sip:far.example.net;lr>\r\nRecord-Route: <sip:198.51.100.1:5080;lr>\r\n";
     bench.receive(&answer(&invite, 200, "bob", routes, OFFER));
     assert_eq!(bench.sent[0].0, "198.51.100.1:5080".parse().unwrap());
     let expected = ["<sip:198.51.100.1:5080;lr>", "<sip:far.example.net;lr>"];
-    assert_eq!(
-        bench.request("ACK").head.all("Route").collect::<Vec<_>>(),
-        expected
-    );
+    assert_eq!(bench.request("ACK").head.all("Route").collect::<Vec<_>>(), expected);
     bench.command(AgentCommand::Hangup { dialog });
-    assert_eq!(
-        bench.request("BYE").head.all("Route").collect::<Vec<_>>(),
-        expected
-    );
+    assert_eq!(bench.request("BYE").head.all("Route").collect::<Vec<_>>(), expected);
 }
 
 #[test]
@@ -268,13 +206,7 @@ fn an_unanswered_call_of_ours_is_cancelled_after_three_minutes() {
     bench.events();
     bench.pass_ms(180_000);
     assert_eq!(bench.took(), "CANCEL");
-    assert_eq!(
-        bench.event(),
-        AgentEvent::Ended {
-            dialog,
-            cause: AgentEnd::Timeout
-        }
-    );
+    assert_eq!(bench.event(), AgentEvent::Ended { dialog, cause: AgentEnd::Timeout });
 }
 
 #[test]
@@ -292,51 +224,25 @@ fn a_bye_without_reply_is_repeated_up_to_four_seconds_apart() {
             at.push(bench.at_ms());
         }
     }
-    assert_eq!(
-        at,
-        [
-            500, 1_500, 3_500, 7_500, 11_500, 15_500, 19_500, 23_500, 27_500, 31_500
-        ]
-    );
+    assert_eq!(at, [500, 1_500, 3_500, 7_500, 11_500, 15_500, 19_500, 23_500, 27_500, 31_500]);
     assert_eq!(bench.agent.load(), (0, 0));
 }
 
 #[test]
 fn what_cannot_be_dialled_says_why() {
-    let mut bench = Bench::with(AgentConfig {
-        dialogs_max: 1,
-        ..config()
-    });
+    let mut bench = Bench::with(AgentConfig { dialogs_max: 1, ..config() });
     let place = |bench: &mut Bench, uri: &str| {
-        let invite = Invite {
-            uri: uri.into(),
-            remote: PEER.parse().unwrap(),
-            from_user: String::new(),
-            sdp: our_sdp(),
-        };
+        let invite =
+            Invite { uri: uri.into(), remote: PEER.parse().unwrap(), from_user: String::new(), sdp: our_sdp() };
         bench.agent.invite(invite, bench.now)
     };
-    for uri in [
-        "",
-        "bob",
-        "tel:123",
-        "sips:bob@example.org",
-        "sip:bob@exa mple.org",
-        "sip:b@h?Subject=x",
-        "sip:b@h\r\n",
-    ] {
-        assert_eq!(
-            place(&mut bench, uri),
-            Err(InviteError::BadUri { uri: uri.into() })
-        );
+    for uri in
+        ["", "bob", "tel:123", "sips:bob@example.org", "sip:bob@exa mple.org", "sip:b@h?Subject=x", "sip:b@h\r\n"]
+    {
+        assert_eq!(place(&mut bench, uri), Err(InviteError::BadUri { uri: uri.into() }));
     }
     place(&mut bench, "sip:bob@example.org").unwrap();
-    let full = InviteError::Full {
-        calls: 1,
-        calls_max: 1,
-        transactions: 1,
-        transactions_max: 64,
-    };
+    let full = InviteError::Full { calls: 1, calls_max: 1, transactions: 1, transactions_max: 64 };
     assert_eq!(place(&mut bench, "sip:bob@example.org"), Err(full));
 }
 
@@ -344,18 +250,10 @@ fn what_cannot_be_dialled_says_why() {
 fn a_caller_without_a_name_is_anonymous() {
     let mut bench = Bench::new();
     let uri = "sip:bob@example.org".into();
-    let invite = Invite {
-        uri,
-        remote: PEER.parse().unwrap(),
-        from_user: String::new(),
-        sdp: our_sdp(),
-    };
+    let invite = Invite { uri, remote: PEER.parse().unwrap(), from_user: String::new(), sdp: our_sdp() };
     bench.agent.invite(invite, bench.now).unwrap();
     bench.pass_ms(500);
-    assert_eq!(
-        bench.request("INVITE").head.from.uri.to_string(),
-        "sip:anonymous@anonymous.invalid"
-    );
+    assert_eq!(bench.request("INVITE").head.from.uri.to_string(), "sip:anonymous@anonymous.invalid");
 }
 
 #[test]
@@ -365,12 +263,5 @@ fn responses_to_nothing_of_ours_are_dropped_and_counted() {
     let invite = bench.request("INVITE");
     let stranger = answer(&invite, 200, "eve", "", OFFER).replace("z9hG4bK", "z9hG4bKx");
     bench.receive(&stranger);
-    assert_eq!(
-        (
-            bench.took().as_str(),
-            bench.events().len(),
-            bench.agent.dropped()
-        ),
-        ("", 0, 1)
-    );
+    assert_eq!((bench.took().as_str(), bench.events().len(), bench.agent.dropped()), ("", 0, 1));
 }

@@ -9,47 +9,24 @@ fn a_refusal_for_want_of_room_says_when_to_come_back() {
     let mut bench = Bench::new();
     let dialog = bench.ring_in();
     bench.took();
-    bench.command(AgentCommand::Reject {
-        dialog,
-        status: 503,
-        reason: String::new(),
-    });
+    bench.command(AgentCommand::Reject { dialog, status: 503, reason: String::new() });
     assert_eq!(bench.response().head.get("Retry-After"), Some("5"));
 }
 
 /// With no transaction left new calls are refused, but the ones that are up can still be ended by either side.
 #[test]
 fn calls_end_when_the_transaction_table_is_full() {
-    let mut bench = Bench::with(AgentConfig {
-        transactions_max: 1,
-        ..config()
-    });
+    let mut bench = Bench::with(AgentConfig { transactions_max: 1, ..config() });
     let (_, tag) = bench.call_in();
     bench.receive(&invite("2"));
     assert_eq!(bench.took(), "503/INVITE");
-    bench.receive(&within(
-        "INVITE",
-        2,
-        &tag,
-        "re",
-        "Content-Type: application/sdp\r\n",
-        OFFER,
-    ));
+    bench.receive(&within("INVITE", 2, &tag, "re", "Content-Type: application/sdp\r\n", OFFER));
     assert_eq!(bench.took(), "503/INVITE");
     bench.receive(&within("BYE", 3, &tag, "bye", "", ""));
     assert_eq!(bench.took(), "200/BYE");
-    assert!(matches!(
-        bench.event(),
-        AgentEvent::Ended {
-            cause: AgentEnd::RemoteBye,
-            ..
-        }
-    ));
+    assert!(matches!(bench.event(), AgentEvent::Ended { cause: AgentEnd::RemoteBye, .. }));
 
-    let mut bench = Bench::with(AgentConfig {
-        transactions_max: 1,
-        ..config()
-    });
+    let mut bench = Bench::with(AgentConfig { transactions_max: 1, ..config() });
     let (dialog, _) = bench.call_in();
     bench.command(AgentCommand::Hangup { dialog });
     assert_eq!(bench.took(), "BYE");
@@ -57,19 +34,13 @@ fn calls_end_when_the_transaction_table_is_full() {
 
 #[test]
 fn over_the_limit_is_refused_with_a_time_to_come_back() {
-    let mut bench = Bench::with(AgentConfig {
-        dialogs_max: 2,
-        ..config()
-    });
+    let mut bench = Bench::with(AgentConfig { dialogs_max: 2, ..config() });
     bench.receive(&invite("1"));
     bench.receive(&invite("2"));
     bench.took();
     bench.receive(&invite("3"));
     let refusal = bench.response();
-    assert_eq!(
-        (refusal.status, refusal.head.get("Retry-After")),
-        (503, Some("5"))
-    );
+    assert_eq!((refusal.status, refusal.head.get("Retry-After")), (503, Some("5")));
     assert_eq!((bench.events().len(), bench.agent.load()), (2, (2, 2)));
 }
 
@@ -79,10 +50,7 @@ fn an_invite_that_came_by_a_second_way_is_a_loop() {
     bench.ring_in();
     bench.took();
     bench.receive(&invite("1").replace("branch=z9hG4bKinv1", "branch=z9hG4bKother"));
-    assert_eq!(
-        (bench.took().as_str(), bench.events().len()),
-        ("482/INVITE", 0)
-    );
+    assert_eq!((bench.took().as_str(), bench.events().len()), ("482/INVITE", 0));
 }
 
 /// What is refused without a call, and what the refusal has to say.
@@ -96,32 +64,19 @@ fn refusals_say_what_is_wrong() {
             "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, PRACK, UPDATE",
         ),
         (
-            invite("1").replace(
-                "INVITE sip:clinic@192.0.2.10",
-                "INVITE sips:clinic@192.0.2.10",
-            ),
+            invite("1").replace("INVITE sip:clinic@192.0.2.10", "INVITE sips:clinic@192.0.2.10"),
             416,
             "Server",
             "Auricle",
         ),
-        (
-            invite_with("1", "Require: 100rel, timer\r\n", OFFER),
-            420,
-            "Unsupported",
-            "100rel, timer",
-        ),
+        (invite_with("1", "Require: 100rel, timer\r\n", OFFER), 420, "Unsupported", "timer"),
         (
             invite("1").replace("application/sdp", "text/plain"),
             415,
             "Accept",
             "application/sdp, application/dtmf-relay, application/dtmf",
         ),
-        (
-            invite_with("1", "Content-Encoding: gzip\r\n", OFFER),
-            415,
-            "Accept-Encoding",
-            "identity",
-        ),
+        (invite_with("1", "Content-Encoding: gzip\r\n", OFFER), 415, "Accept-Encoding", "identity"),
         (
             invite_with("1", "Accept: text/html\r\n", OFFER),
             406,
@@ -134,43 +89,21 @@ fn refusals_say_what_is_wrong() {
             "Warning",
             "399 auricle \"session description line 6: bad media port\"",
         ),
+        (invite("1").replace("Contact:", "X-Contact:"), 400, "Server", "Auricle"),
         (
-            invite("1").replace("Contact:", "X-Contact:"),
-            400,
-            "Server",
-            "Auricle",
-        ),
-        (
-            invite("1").replace(
-                "To: <sip:clinic@192.0.2.10>",
-                "To: <sip:clinic@192.0.2.10>;tag=gone",
-            ),
+            invite("1").replace("To: <sip:clinic@192.0.2.10>", "To: <sip:clinic@192.0.2.10>;tag=gone"),
             481,
             "Server",
             "Auricle",
         ),
-        (
-            within("BYE", 2, "gone", "b", "", ""),
-            481,
-            "Server",
-            "Auricle",
-        ),
-        (
-            within("BYE", 2, "gone", "b", "", "").replace(";tag=gone", ""),
-            481,
-            "Server",
-            "Auricle",
-        ),
+        (within("BYE", 2, "gone", "b", "", ""), 481, "Server", "Auricle"),
+        (within("BYE", 2, "gone", "b", "", "").replace(";tag=gone", ""), 481, "Server", "Auricle"),
     ];
     for (request, status, header, value) in table {
         let mut bench = Bench::new();
         bench.receive(&request);
         let first = bench.response();
-        assert_eq!(
-            (first.status, first.head.get(header)),
-            (status, Some(value)),
-            "{request}"
-        );
+        assert_eq!((first.status, first.head.get(header)), (status, Some(value)), "{request}");
         assert!(first.head.to.tag().is_some());
         // Repeated, the request gets the very same response, though nothing was kept.
         bench.receive(&request);
@@ -195,20 +128,8 @@ fn options_outside_of_calls_is_answered_without_memory() {
 #[test]
 fn responses_go_back_the_way_the_request_came() {
     let table = [
-        (
-            ";rport",
-            "203.0.113.9:3456",
-            "203.0.113.9:3456",
-            Some("203.0.113.9"),
-            Some("3456"),
-        ),
-        (
-            "",
-            "203.0.113.9:3456",
-            "203.0.113.9:5070",
-            Some("203.0.113.9"),
-            None,
-        ),
+        (";rport", "203.0.113.9:3456", "203.0.113.9:3456", Some("203.0.113.9"), Some("3456")),
+        ("", "203.0.113.9:3456", "203.0.113.9:5070", Some("203.0.113.9"), None),
         ("", PEER, PEER, None, None),
     ];
     for (rport, source, goes_to, received, port) in table {
@@ -217,10 +138,7 @@ fn responses_go_back_the_way_the_request_came() {
         assert_eq!(bench.sent[0].0, goes_to.parse().unwrap());
         let response = bench.response();
         let via = response.head.top_via();
-        assert_eq!(
-            (via.params.get("received"), via.params.get("rport")),
-            (received, port)
-        );
+        assert_eq!((via.params.get("received"), via.params.get("rport")), (received, port));
     }
 }
 
@@ -228,32 +146,15 @@ fn responses_go_back_the_way_the_request_came() {
 fn withheld_and_asserted_numbers() {
     let anonymous = "\"Anonymous\" <sip:anonymous@anonymous.invalid>";
     let table = [
-        (
-            "P-Asserted-Identity: <tel:+420123456789>\r\n",
-            anonymous,
-            "",
-            Some("+420123456789"),
-        ),
-        (
-            "P-Asserted-Identity: <sip:+420123@t>\r\nPrivacy: id\r\n",
-            anonymous,
-            "",
-            None,
-        ),
+        ("P-Asserted-Identity: <tel:+420123456789>\r\n", anonymous, "", Some("+420123456789")),
+        ("P-Asserted-Identity: <sip:+420123@t>\r\nPrivacy: id\r\n", anonymous, "", None),
         ("", "<sip:+49%20123@example.org>", "+49 123", None),
     ];
     for (headers, from, user, asserted) in table {
         let mut bench = Bench::new();
-        bench.receive(
-            &invite_with("1", headers, OFFER).replace("\"Ann\" <sip:ann@example.org>", from),
-        );
-        let AgentEvent::Incoming { caller, .. } = bench.event() else {
-            panic!()
-        };
-        assert_eq!(
-            (caller.from_user.as_str(), caller.asserted.as_deref()),
-            (user, asserted)
-        );
+        bench.receive(&invite_with("1", headers, OFFER).replace("\"Ann\" <sip:ann@example.org>", from));
+        let AgentEvent::Incoming { caller, .. } = bench.event() else { panic!() };
+        assert_eq!((caller.from_user.as_str(), caller.asserted.as_deref()), (user, asserted));
         assert_eq!(caller.display_name, "");
     }
 }
@@ -275,31 +176,16 @@ fn our_bye_takes_the_route_of_the_invite() {
     ];
     for (routes, uri, route) in table {
         let mut bench = Bench::new();
-        bench.receive(&invite_with(
-            "1",
-            &format!("Record-Route: {routes}\r\n"),
-            OFFER,
-        ));
-        let AgentEvent::Incoming { dialog, .. } = bench.event() else {
-            panic!()
-        };
-        bench.command(AgentCommand::Accept {
-            dialog,
-            sdp: our_sdp(),
-        });
+        bench.receive(&invite_with("1", &format!("Record-Route: {routes}\r\n"), OFFER));
+        let AgentEvent::Incoming { dialog, .. } = bench.event() else { panic!() };
+        bench.command(AgentCommand::Accept { dialog, sdp: our_sdp() });
         let ok = bench.last_response();
         assert_eq!(ok.head.get("Record-Route"), Some(routes));
         bench.receive(&within("ACK", 1, ok.head.to.tag().unwrap(), "ack", "", ""));
         bench.command(AgentCommand::Hangup { dialog });
         assert_eq!(bench.sent[0].0, "198.51.100.1:5060".parse().unwrap());
         let bye = bench.request("BYE");
-        assert_eq!(
-            (
-                bye.uri.to_string(),
-                bye.head.all("Route").collect::<Vec<_>>()
-            ),
-            (uri, route)
-        );
+        assert_eq!((bye.uri.to_string(), bye.head.all("Route").collect::<Vec<_>>()), (uri, route));
     }
 }
 
@@ -309,24 +195,13 @@ fn our_bye_reaches_a_caller_behind_nat() {
     let mut bench = Bench::new();
     let natted = |text: String| text.replace("198.51.100.7:5070", "192.168.1.5:5060");
     bench.bytes_from("203.0.113.9:3456", natted(invite("1")).as_bytes());
-    let AgentEvent::Incoming { dialog, .. } = bench.event() else {
-        panic!()
-    };
-    bench.command(AgentCommand::Accept {
-        dialog,
-        sdp: our_sdp(),
-    });
+    let AgentEvent::Incoming { dialog, .. } = bench.event() else { panic!() };
+    bench.command(AgentCommand::Accept { dialog, sdp: our_sdp() });
     let tag = bench.last_response().head.to.tag().unwrap().to_owned();
-    bench.bytes_from(
-        "203.0.113.9:3456",
-        natted(within("ACK", 1, &tag, "ack", "", "")).as_bytes(),
-    );
+    bench.bytes_from("203.0.113.9:3456", natted(within("ACK", 1, &tag, "ack", "", "")).as_bytes());
     bench.command(AgentCommand::Hangup { dialog });
     assert_eq!(bench.sent[0].0, "203.0.113.9:3456".parse().unwrap());
-    assert_eq!(
-        bench.request("BYE").uri.to_string(),
-        "sip:ann@192.168.1.5:5060"
-    );
+    assert_eq!(bench.request("BYE").uri.to_string(), "sip:ann@192.168.1.5:5060");
 }
 
 /// A peer of RFC 2543: no branch cookie, no tag, no Max-Forwards.
@@ -334,25 +209,16 @@ fn our_bye_reaches_a_caller_behind_nat() {
 fn an_old_peer_can_call_and_acknowledge() {
     let mut bench = Bench::new();
     let old = |text: String| {
-        text.replace(";branch=z9hG4bKinv1;rport", "")
-            .replace(";tag=ann1", "")
-            .replace("Max-Forwards: 70\r\n", "")
+        text.replace(";branch=z9hG4bKinv1;rport", "").replace(";tag=ann1", "").replace("Max-Forwards: 70\r\n", "")
     };
     bench.receive(&old(invite("1")));
     bench.receive(&old(invite("1")));
-    let AgentEvent::Incoming { dialog, .. } = bench.event() else {
-        panic!()
-    };
+    let AgentEvent::Incoming { dialog, .. } = bench.event() else { panic!() };
     assert_eq!(bench.took(), "100/INVITE 100/INVITE");
-    bench.command(AgentCommand::Reject {
-        dialog,
-        status: 486,
-        reason: "Busy".into(),
-    });
+    bench.command(AgentCommand::Reject { dialog, status: 486, reason: "Busy".into() });
     let tag = bench.response().head.to.tag().unwrap().to_owned();
-    let ack = invite_with("1", "", "")
-        .replace("INVITE", "ACK")
-        .replace("10>\r\nCall", &format!("10>;tag={tag}\r\nCall"));
+    let ack =
+        invite_with("1", "", "").replace("INVITE", "ACK").replace("10>\r\nCall", &format!("10>;tag={tag}\r\nCall"));
     bench.receive(&old(ack));
     bench.pass_ms(5_001);
     assert_eq!((bench.took().as_str(), bench.agent.load()), ("", (0, 0)));

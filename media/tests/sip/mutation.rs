@@ -39,8 +39,7 @@ fn change() -> impl Strategy<Value = Change> {
         (any::<u16>(), any::<u8>()).prop_map(|(at, byte)| Change::Set(at, byte)),
         (any::<u16>(), fragment).prop_map(|(at, bytes)| Change::Insert(at, bytes)),
         (any::<u16>(), any::<u8>()).prop_map(|(at, length)| Change::Delete(at, length)),
-        (any::<u16>(), any::<u16>(), any::<u8>())
-            .prop_map(|(from, to, length)| Change::Copy(from, to, length)),
+        (any::<u16>(), any::<u16>(), any::<u8>()).prop_map(|(from, to, length)| Change::Copy(from, to, length)),
     ]
 }
 

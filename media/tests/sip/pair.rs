@@ -5,8 +5,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use auricle_media::sip::agent::{
-    AgentCommand, AgentConfig, AgentEnd, AgentEvent, AgentInput, AgentOutput, DialogId, Invite,
-    UserAgent,
+    AgentCommand, AgentConfig, AgentEnd, AgentEvent, AgentInput, AgentOutput, DialogId, Invite, UserAgent,
 };
 use auricle_media::sip::tokens::Tokens;
 use proptest::prelude::*;
@@ -37,11 +36,7 @@ impl Pair {
     fn new(seed: u8, loss: u64) -> Self {
         let agent = |side: usize| {
             let local = ADDRESSES[side].parse().unwrap();
-            UserAgent::new(AgentConfig {
-                local,
-                seed: [u8::try_from(side).unwrap(); 32],
-                ..config()
-            })
+            UserAgent::new(AgentConfig { local, seed: [u8::try_from(side).unwrap(); 32], ..config() })
         };
         Self {
             now: Instant::now(),
@@ -64,10 +59,7 @@ impl Pair {
     }
 
     fn fly(&mut self, remote: SocketAddr, bytes: Vec<u8>) {
-        let to = ADDRESSES
-            .iter()
-            .position(|address| remote == address.parse().unwrap())
-            .expect("one of the two");
+        let to = ADDRESSES.iter().position(|address| remote == address.parse().unwrap()).expect("one of the two");
         if self.chance.number() % 100 < self.loss {
             return;
         }
@@ -75,8 +67,7 @@ impl Pair {
         for _ in 0..1 + u64::from(self.chance.number().is_multiple_of(10)) {
             let delay = Duration::from_millis(5 + self.chance.number() % 150);
             self.left += 1;
-            self.flying
-                .insert((self.now + delay, self.left), (to, bytes.clone()));
+            self.flying.insert((self.now + delay, self.left), (to, bytes.clone()));
         }
     }
 
@@ -85,13 +76,7 @@ impl Pair {
         match event {
             AgentEvent::Incoming { dialog, .. } => {
                 self.command(side, AgentCommand::Ring { dialog });
-                self.command(
-                    side,
-                    AgentCommand::Accept {
-                        dialog,
-                        sdp: our_sdp(),
-                    },
-                );
+                self.command(side, AgentCommand::Accept { dialog, sdp: our_sdp() });
             }
             AgentEvent::Accepted { dialog, .. } | AgentEvent::Confirmed { dialog, .. } => {
                 assert!(told.up.insert(dialog), "told twice");
@@ -124,11 +109,7 @@ impl Pair {
     fn pass(&mut self, time: Duration) {
         let until = self.now + time;
         loop {
-            let wakes = self
-                .agents
-                .iter()
-                .enumerate()
-                .filter_map(|(side, agent)| Some((agent.next_wake()?, side)));
+            let wakes = self.agents.iter().enumerate().filter_map(|(side, agent)| Some((agent.next_wake()?, side)));
             let wake = wakes.min();
             let arrival = self.flying.first_key_value().map(|((at, _), _)| *at);
             let next = wake.map(|(at, _)| at).into_iter().chain(arrival).min();
@@ -139,13 +120,7 @@ impl Pair {
             if arrival == Some(next) {
                 let (_, (to, bytes)) = self.flying.pop_first().unwrap();
                 let remote = ADDRESSES[1 - to].parse().unwrap();
-                self.agents[to].handle(
-                    AgentInput::Datagram {
-                        remote,
-                        bytes: &bytes,
-                    },
-                    next,
-                );
+                self.agents[to].handle(AgentInput::Datagram { remote, bytes: &bytes }, next);
                 self.drain(to);
             } else if let Some((_, side)) = wake {
                 self.agents[side].handle(AgentInput::Wake, next);

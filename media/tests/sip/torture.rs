@@ -61,10 +61,7 @@ fn each_message_gets_its_reaction_and_the_next_call_succeeds() {
         bench.bytes_from("203.0.113.5:5060", &wire(text));
         let calls = bench.events().len();
         // A refusal repeats what could not be read, so only its first line is sure to be readable.
-        let sent = bench
-            .sent
-            .pop()
-            .map(|(_, bytes)| String::from_utf8(bytes).unwrap());
+        let sent = bench.sent.pop().map(|(_, bytes)| String::from_utf8(bytes).unwrap());
         let reaction = match sent {
             _ if calls == 1 => Call,
             Some(reply) => Reply(reply[8..11].parse().unwrap()),
@@ -75,10 +72,7 @@ fn each_message_gets_its_reaction_and_the_next_call_succeeds() {
         };
         assert_eq!(reaction, expected, "{name}");
         bench.receive(&invite("next"));
-        assert!(
-            matches!(bench.event(), AgentEvent::Incoming { .. }),
-            "{name}"
-        );
+        assert!(matches!(bench.event(), AgentEvent::Incoming { .. }), "{name}");
     }
 }
 
@@ -102,10 +96,7 @@ fn what_can_be_read_is_written_back_the_same() {
 #[test]
 fn the_valid_ones_say_what_they_mean() {
     let of = |name: &str| {
-        let (_, text, _) = MESSAGES
-            .into_iter()
-            .find(|(found, ..)| *found == name)
-            .unwrap();
+        let (_, text, _) = MESSAGES.into_iter().find(|(found, ..)| *found == name).unwrap();
         match parse::message(&wire(text)) {
             Ok(Message::Request(request)) => request,
             other => panic!("{name}: {other:?}"),
@@ -113,28 +104,12 @@ fn the_valid_ones_say_what_they_mean() {
     };
     let wsinv = of("wsinv");
     assert_eq!(wsinv.head.from.name(), "J Rosenberg \\\"");
-    assert_eq!(
-        (wsinv.head.from.tag(), wsinv.head.to.tag()),
-        (Some("98asjd8"), Some("1918181833n"))
-    );
-    assert_eq!(
-        (
-            wsinv.head.cseq.number,
-            wsinv.head.via.len(),
-            wsinv.body.len()
-        ),
-        (9, 3, 150)
-    );
+    assert_eq!((wsinv.head.from.tag(), wsinv.head.to.tag()), (Some("98asjd8"), Some("1918181833n")));
+    assert_eq!((wsinv.head.cseq.number, wsinv.head.via.len(), wsinv.body.len()), (9, 3, 150));
     assert_eq!(wsinv.head.via[2].branch(), Some("z9hG4bK30239"));
-    assert_eq!(
-        wsinv.head.get("NewFangledHeader"),
-        Some("newfangled value continued newfangled value")
-    );
+    assert_eq!(wsinv.head.get("NewFangledHeader"), Some("newfangled value continued newfangled value"));
     let contact = wsinv.head.addresses("Contact").unwrap().remove(0);
-    assert_eq!(
-        (contact.name().as_str(), contact.params.get("newparam")),
-        ("Quoted string \"\"", Some("newvalue"))
-    );
+    assert_eq!((contact.name().as_str(), contact.params.get("newparam")), ("Quoted string \"\"", Some("newvalue")));
     assert_eq!(of("esc01").uri.user(), "sips:user@example.com");
     assert_eq!(of("esc01").head.to.uri.user(), "user");
     assert_eq!(of("semiuri").uri.user(), "user;par=u@example.net");

@@ -42,6 +42,8 @@ pub(super) struct Call {
     pub ring_until: Option<Instant>,
     /// The ACK that our 200 waits for.
     pub awaited: Option<AwaitedAck>,
+    /// The 180 that waits for its PRACK, where the caller required one.
+    pub reliable: Option<Reliable>,
     /// A re-INVITE or UPDATE that is not answered.
     pub offer: Option<PendingOffer>,
     /// Early dialogs of our INVITE.
@@ -79,6 +81,15 @@ pub(super) struct AwaitedAck {
     pub first: bool,
     /// We have hung up meanwhile: BYE follows the ACK.
     pub bye_after: bool,
+}
+
+/// A reliable 180 (RFC 3262 section 3).
+#[derive(Debug)]
+pub(super) struct Reliable {
+    pub rseq: u32,
+    /// When to repeat it, and the wait after that; `None` once it is acknowledged.
+    pub again: Option<(Instant, Duration)>,
+    pub until: Instant,
 }
 
 /// A re-INVITE or UPDATE that the engine has to answer.
@@ -120,6 +131,7 @@ impl Call {
             merge_key: None,
             ring_until: Some(ring_until),
             awaited: None,
+            reliable: None,
             offer: None,
             early: Vec::new(),
             rang: false,
@@ -136,11 +148,14 @@ impl Call {
     }
 
     pub fn next_wake(&self) -> Option<Instant> {
-        let awaited = self
-            .awaited
-            .as_ref()
-            .map(|awaited| awaited.again.min(awaited.until));
-        awaited.into_iter().chain(self.ring_until).min()
+        let awaited = self.awaited.as_ref().map(|awaited| awaited.again.min(awaited.until));
+        awaited.into_iter().chain(self.reliable_due()).chain(self.ring_until).min()
+    }
+
+    /// When the 180 has to be repeated or given up; a final response stops that.
+    pub fn reliable_due(&self) -> Option<Instant> {
+        let waiting = self.reliable.as_ref().filter(|_| self.phase == Phase::Ringing && !self.ended)?;
+        waiting.again.map(|(at, _)| at.min(waiting.until))
     }
 
     pub fn transaction_gone(&mut self, tx: TxId) {
@@ -152,9 +167,6 @@ impl Call {
     /// The dialog with this remote tag, early ones included.
     pub fn dialog_with(&mut self, remote_tag: &str) -> Option<&mut Dialog> {
         let early = self.early.iter_mut().map(|early| &mut early.dialog);
-        self.dialog
-            .iter_mut()
-            .chain(early)
-            .find(|dialog| dialog.remote.tag().unwrap_or_default() == remote_tag)
+        self.dialog.iter_mut().chain(early).find(|dialog| dialog.remote.tag().unwrap_or_default() == remote_tag)
     }
 }

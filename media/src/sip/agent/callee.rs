@@ -3,26 +3,22 @@
 use std::net::SocketAddr;
 use std::time::Instant;
 
-use super::call::{AwaitedAck, Call, Phase};
-use super::{
-    ALLOW, AgentEnd, AgentEvent, Caller, DialogId, RETRY_AFTER_S, RING_MAX, UserAgent, describe,
-    description,
-};
+use super::call::{AwaitedAck, Call, Phase, Reliable};
+use super::{ALLOW, AgentEnd, AgentEvent, Caller, DialogId, RETRY_AFTER_S, RING_MAX, UserAgent, describe, description};
 use crate::sip::dialog::Dialog;
 use crate::sip::message::{Head, Request, Response};
 use crate::sip::sdp::Sdp;
 use crate::sip::transaction::{T1, T2, TIMEOUT, TxId, after};
 use crate::sip::uri::Uri;
 
+/// The first RSeq is drawn from 1 to this (RFC 3262 section 3), so that it cannot be guessed.
+const RSEQ_FIRST_MAX: u64 = 0x7fff_ffff;
+
 impl UserAgent {
     /// An INVITE outside of any dialog.
     pub(super) fn incoming(&mut self, request: Request, remote: SocketAddr, now: Instant) {
         let head = &request.head;
-        let merge_key = (
-            head.call_id.clone(),
-            head.from.tag().unwrap_or_default().to_owned(),
-            head.cseq.number,
-        );
+        let merge_key = (head.call_id.clone(), head.from.tag().unwrap_or_default().to_owned(), head.cseq.number);
         let refusal = if self.incoming.contains(&merge_key) {
             // The same call came by another way (section 8.2.2.2).
             Some(Response::to(&request, 482, ""))
@@ -46,16 +42,9 @@ impl UserAgent {
         let Some(tx) = self.transactions.open(&request, remote) else {
             return;
         };
-        self.transactions
-            .respond(tx, &Response::to(&request, 100, ""), now);
+        self.transactions.respond(tx, &Response::to(&request, 100, ""), now);
         let id = self.next_dialog();
-        let event = AgentEvent::Incoming {
-            dialog: id,
-            caller: caller(&request),
-            remote,
-            offer,
-            received: now,
-        };
+        let event = AgentEvent::Incoming { dialog: id, caller: caller(&request), remote, offer, received: now };
         self.dialogs.insert(dialog.key(), id);
         self.incoming.insert(merge_key.clone());
         self.invites.insert(tx, id);
@@ -69,9 +58,56 @@ impl UserAgent {
     }
 
     pub(super) fn ring(&mut self, dialog: DialogId, now: Instant) {
-        if let Some((tx, response)) = self.final_or_ringing(dialog, 180, "") {
-            self.transactions.respond(tx, &response, now);
+        let Some((tx, mut response)) = self.final_or_ringing(dialog, 180, "") else { return };
+        let rseq = u32::try_from(self.tokens.number() % RSEQ_FIRST_MAX).unwrap_or_default() + 1;
+        let Some(call) = self.calls.get_mut(&dialog) else { return };
+        if call.invite.head.lists("Require", "100rel") {
+            // Without an offer in the INVITE a reliable response would have to make one (RFC 3261 section 13.2.1), which
+            // is for the 200 to do. One that waits for its PRACK is repeated anyway.
+            if call.invite.body.is_empty() || call.reliable.is_some() {
+                return;
+            }
+            response = response.with("Require", "100rel").with("RSeq", rseq.to_string());
+            call.reliable = Some(Reliable { rseq, again: Some((now + T1, T1 * 2)), until: now + TIMEOUT });
         }
+        self.transactions.respond(tx, &response, now);
+        self.arm(dialog);
+    }
+
+    /// The timer of a reliable 180 whose PRACK has not come (RFC 3262 section 3).
+    pub(super) fn prack_is_late(&mut self, dialog: DialogId, now: Instant) {
+        let Some(call) = self.calls.get_mut(&dialog) else { return };
+        let Some((reliable, tx)) = call.reliable.as_mut().zip(call.invite_tx) else { return };
+        if let Some((at, wait)) = reliable.again.filter(|_| reliable.until > now) {
+            reliable.again = Some((after(at, wait, now), wait * 2));
+            self.transactions.repeat(tx);
+        } else if let Some((tx, response)) = self.final_or_ringing(dialog, 504, "No PRACK came") {
+            self.transactions.respond(tx, &response, now);
+            self.end(dialog, AgentEnd::Timeout);
+        }
+    }
+
+    /// A PRACK: 200 when it acknowledges our 180, else 481.
+    pub(super) fn prack(
+        &mut self,
+        id: DialogId,
+        request: &Request,
+        tx: Option<TxId>,
+        remote: SocketAddr,
+        now: Instant,
+    ) {
+        let named: Vec<&str> = request.head.get("RAck").unwrap_or_default().split_ascii_whitespace().collect();
+        let acknowledged = self.calls.get_mut(&id).and_then(|call| {
+            let cseq = call.invite.head.cseq.number;
+            let fits = |reliable: &&mut Reliable| match named.as_slice() {
+                [rseq, number, "INVITE"] => rseq.parse() == Ok(reliable.rseq) && number.parse() == Ok(cseq),
+                _ => false,
+            };
+            call.reliable.as_mut().filter(fits)?.again.take()
+        });
+        let status = if acknowledged.is_some() { 200 } else { 481 };
+        self.respond(request, tx, remote, Response::to(request, status, ""), now);
+        self.arm(id);
     }
 
     pub(super) fn accept(&mut self, dialog: DialogId, sdp: &Sdp, now: Instant) {
@@ -93,16 +129,9 @@ impl UserAgent {
     }
 
     pub(super) fn reject(&mut self, dialog: DialogId, status: u16, reason: &str, now: Instant) {
-        let status = if (300..700).contains(&status) {
-            status
-        } else {
-            500
-        };
+        let status = if (300..700).contains(&status) { status } else { 500 };
         // A reason phrase ends with its line; what would begin a new one is not part of it.
-        let reason: String = reason
-            .chars()
-            .filter(|letter| !letter.is_control())
-            .collect();
+        let reason: String = reason.chars().filter(|letter| !letter.is_control()).collect();
         if let Some((tx, mut response)) = self.final_or_ringing(dialog, status, &reason) {
             if status == 503 {
                 // Without it, 503 tells a proxy to stop using us altogether (section 21.5.4).
@@ -114,25 +143,14 @@ impl UserAgent {
     }
 
     /// A response to an INVITE that is not answered, with what 18x and 2xx need (section 12.1.1).
-    fn final_or_ringing(
-        &self,
-        dialog: DialogId,
-        status: u16,
-        reason: &str,
-    ) -> Option<(TxId, Response)> {
-        let call = self
-            .calls
-            .get(&dialog)
-            .filter(|call| call.phase == Phase::Ringing && !call.ended)?;
+    fn final_or_ringing(&self, dialog: DialogId, status: u16, reason: &str) -> Option<(TxId, Response)> {
+        let call = self.calls.get(&dialog).filter(|call| call.phase == Phase::Ringing && !call.ended)?;
         let tag = call.dialog.as_ref()?.local.tag()?;
-        let mut response = Response::to(&call.invite, status, reason)
-            .tagged(tag)
-            .with("Server", self.config.user_agent.clone());
+        let mut response =
+            Response::to(&call.invite, status, reason).tagged(tag).with("Server", self.config.user_agent.clone());
         if status < 300 {
             let contact = self.contact(&call.invite.uri.user()).to_string();
-            response = within(&call.invite, response)
-                .with("Contact", contact)
-                .with("Allow", ALLOW);
+            response = within(&call.invite, response).with("Contact", contact).with("Allow", ALLOW);
         }
         Some((call.invite_tx?, response))
     }
@@ -191,16 +209,7 @@ impl UserAgent {
 
 impl AwaitedAck {
     pub(super) fn new(tx: TxId, cseq: u32, brings_answer: bool, first: bool, now: Instant) -> Self {
-        Self {
-            tx,
-            cseq,
-            again: now + T1,
-            wait: T1 * 2,
-            until: now + TIMEOUT,
-            brings_answer,
-            first,
-            bye_after: false,
-        }
+        Self { tx, cseq, again: now + T1, wait: T1 * 2, until: now + TIMEOUT, brings_answer, first, bye_after: false }
     }
 }
 
@@ -214,8 +223,7 @@ pub(super) fn within(request: &Request, mut response: Response) -> Response {
 
 /// 400 that says what is wrong with the description.
 pub(super) fn bad_description(request: &Request, why: &str) -> Response {
-    Response::to(request, 400, "Bad Session Description")
-        .with("Warning", format!("399 auricle \"{why}\""))
+    Response::to(request, 400, "Bad Session Description").with("Warning", format!("399 auricle \"{why}\""))
 }
 
 fn caller(request: &Request) -> Caller {
@@ -224,27 +232,13 @@ fn caller(request: &Request) -> Caller {
         Uri::Sip(uri) => uri.host.eq_ignore_ascii_case("anonymous.invalid"),
         Uri::Other { .. } => false,
     };
-    let from_user =
-        Some(from.uri.user()).filter(|user| !anonymous && !user.eq_ignore_ascii_case("anonymous"));
+    let from_user = Some(from.uri.user()).filter(|user| !anonymous && !user.eq_ignore_ascii_case("anonymous"));
     // `Privacy: id` (RFC 3325 section 9.3) lets a number pass between trusted servers but not to who is called.
-    let private = request
-        .head
-        .all("Privacy")
-        .any(|line| line.split([';', ',']).any(|value| value.trim() == "id"));
-    let identities = request
-        .head
-        .addresses("P-Asserted-Identity")
-        .unwrap_or_default();
-    let asserted = identities
-        .iter()
-        .map(|identity| identity.uri.user())
-        .find(|user| !user.is_empty());
+    let private = request.head.all("Privacy").any(|line| line.split([';', ',']).any(|value| value.trim() == "id"));
+    let identities = request.head.addresses("P-Asserted-Identity").unwrap_or_default();
+    let asserted = identities.iter().map(|identity| identity.uri.user()).find(|user| !user.is_empty());
     Caller {
-        display_name: if from_user.is_some() {
-            from.name()
-        } else {
-            String::new()
-        },
+        display_name: if from_user.is_some() { from.name() } else { String::new() },
         from_user: from_user.unwrap_or_default(),
         asserted: asserted.filter(|_| !private),
         to_user: request.uri.user(),

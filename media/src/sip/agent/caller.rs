@@ -4,8 +4,8 @@ use std::time::Instant;
 
 use super::call::{Call, Cancel, EarlyDialog, Phase, SentAck};
 use super::{
-    ALLOW, AgentConfig, AgentEnd, AgentEvent, DialogId, FORKS_MAX, Invite, InviteError, RING_MAX,
-    UserAgent, description,
+    ALLOW, AgentConfig, AgentEnd, AgentEvent, DialogId, FORKS_MAX, Invite, InviteError, RING_MAX, UserAgent,
+    description,
 };
 use crate::sip::address::NameAddr;
 use crate::sip::dialog::Dialog;
@@ -25,36 +25,16 @@ impl UserAgent {
     /// When the address is not a SIP URI or the agent is full.
     pub fn invite(&mut self, invite: Invite, now: Instant) -> Result<DialogId, InviteError> {
         let uri = match Uri::parse(&invite.uri) {
-            Some(
-                uri @ Uri::Sip(SipUri {
-                    secure: false,
-                    headers: None,
-                    ..
-                }),
-            ) => uri,
+            Some(uri @ Uri::Sip(SipUri { secure: false, headers: None, .. })) => uri,
             _ => return Err(InviteError::BadUri { uri: invite.uri }),
         };
         if self.is_full() {
             let (calls, transactions) = self.load();
-            let AgentConfig {
-                dialogs_max: calls_max,
-                transactions_max,
-                ..
-            } = self.config;
-            return Err(InviteError::Full {
-                calls,
-                calls_max,
-                transactions,
-                transactions_max,
-            });
+            let AgentConfig { dialogs_max: calls_max, transactions_max, .. } = self.config;
+            return Err(InviteError::Full { calls, calls_max, transactions, transactions_max });
         }
         let request = self.first_request(uri, &invite);
-        let mut call = Call::new(
-            Phase::Calling,
-            request.clone(),
-            invite.remote,
-            now + RING_MAX,
-        );
+        let mut call = Call::new(Phase::Calling, request.clone(), invite.remote, now + RING_MAX);
         let id = self.next_dialog();
         call.invite_tx = self.transactions.send(request, invite.remote, now);
         if let Some(tx) = call.invite_tx {
@@ -81,18 +61,10 @@ impl UserAgent {
             from: from.tagged(&self.tokens.tag()),
             to: NameAddr::new(uri.clone()),
             call_id: self.tokens.call_id(),
-            cseq: CSeq {
-                number: FIRST_CSEQ,
-                method: Method::Invite,
-            },
+            cseq: CSeq { number: FIRST_CSEQ, method: Method::Invite },
             fields: Vec::new(),
         };
-        let request = Request {
-            method: Method::Invite,
-            uri,
-            head,
-            body: invite.sdp.to_string().into_bytes(),
-        };
+        let request = Request { method: Method::Invite, uri, head, body: invite.sdp.to_string().into_bytes() };
         request
             .with("Max-Forwards", "70")
             .with("Contact", self.contact(&invite.from_user).to_string())
@@ -112,11 +84,7 @@ impl UserAgent {
     }
 
     fn provisional(&mut self, id: DialogId, response: &Response, now: Instant) {
-        let Some(call) = self
-            .calls
-            .get_mut(&id)
-            .filter(|call| call.phase == Phase::Calling)
-        else {
+        let Some(call) = self.calls.get_mut(&id).filter(|call| call.phase == Phase::Calling) else {
             return;
         };
         call.provisional = true;
@@ -136,9 +104,7 @@ impl UserAgent {
         let Some(tag) = response.head.to.tag() else {
             return;
         };
-        if !self.early_dialog(id, tag, response)
-            || !self.take_reliable(id, tag, response, sdp.as_ref(), now)
-        {
+        if !self.early_dialog(id, tag, response) || !self.take_reliable(id, tag, response, sdp.as_ref(), now) {
             return;
         }
         if let Some(sdp) = sdp {
@@ -161,28 +127,14 @@ impl UserAgent {
             return false;
         };
         self.dialogs.insert(dialog.key(), id);
-        call.early.push(EarlyDialog {
-            dialog,
-            rseq: None,
-            answer: None,
-        });
+        call.early.push(EarlyDialog { dialog, rseq: None, answer: None });
         true
     }
 
     /// Acknowledges a reliable provisional response (RFC 3262 section 4). `false` when it is a repeated one, or came out of
     /// order and will be repeated.
-    fn take_reliable(
-        &mut self,
-        id: DialogId,
-        tag: &str,
-        response: &Response,
-        sdp: Option<&Sdp>,
-        now: Instant,
-    ) -> bool {
-        let rseq = response
-            .head
-            .get("RSeq")
-            .and_then(|rseq| rseq.parse::<u32>().ok());
+    fn take_reliable(&mut self, id: DialogId, tag: &str, response: &Response, sdp: Option<&Sdp>, now: Instant) -> bool {
+        let rseq = response.head.get("RSeq").and_then(|rseq| rseq.parse::<u32>().ok());
         let Some(rseq) = rseq.filter(|_| response.head.lists("Require", "100rel")) else {
             return true;
         };
@@ -201,10 +153,7 @@ impl UserAgent {
             early.answer = sdp.cloned();
         }
         let cseq = &call.invite.head.cseq;
-        let prack = early
-            .dialog
-            .request(Method::Prack)
-            .with("RAck", format!("{rseq} {cseq}"));
+        let prack = early.dialog.request(Method::Prack).with("RAck", format!("{rseq} {cseq}"));
         let remote = early.dialog.next_hop();
         self.send_within(prack, remote, now);
         true
@@ -216,19 +165,14 @@ impl UserAgent {
             return;
         };
         let tag = response.head.to.tag().unwrap_or_default();
-        if let Some(SentAck { remote, bytes, .. }) =
-            call.acks.iter().find(|ack| ack.remote_tag == tag)
-        {
+        if let Some(SentAck { remote, bytes, .. }) = call.acks.iter().find(|ack| ack.remote_tag == tag) {
             let (remote, bytes) = (*remote, bytes.clone());
             return self.transmit(remote, bytes);
         }
         let Some(mut dialog) = Dialog::caller(&call.invite, response, call.remote) else {
             return self.end(id, AgentEnd::Protocol);
         };
-        let early = call
-            .early
-            .iter()
-            .position(|early| early.dialog.remote.tag() == Some(tag));
+        let early = call.early.iter().position(|early| early.dialog.remote.tag() == Some(tag));
         let early_answer = early.map(|at| call.early.remove(at)).and_then(|early| {
             // PRACKs have used numbers up.
             dialog.local_cseq = early.dialog.local_cseq;
@@ -245,22 +189,14 @@ impl UserAgent {
         }
         call.phase = Phase::Up;
         call.ring_until = None;
-        let others: Vec<_> = call
-            .early
-            .drain(..)
-            .map(|early| early.dialog.key())
-            .collect();
+        let others: Vec<_> = call.early.drain(..).map(|early| early.dialog.key()).collect();
         self.dialogs.insert(dialog.key(), id);
         call.dialog = Some(dialog);
         for key in others {
             self.dialogs.remove(&key);
         }
         self.arm(id);
-        match description(&response.head, &response.body)
-            .ok()
-            .flatten()
-            .or(early_answer)
-        {
+        match description(&response.head, &response.body).ok().flatten().or(early_answer) {
             Some(answer) => self.event(AgentEvent::Accepted { dialog: id, answer }),
             None => self.bye(id, AgentEnd::Protocol, now),
         }
@@ -272,17 +208,9 @@ impl UserAgent {
         ack.head.via.push(self.via());
         let (remote, bytes) = (dialog.next_hop(), ack.encode());
         self.transmit(remote, bytes.clone());
-        if let Some(call) = self
-            .calls
-            .get_mut(&id)
-            .filter(|call| call.acks.len() < FORKS_MAX)
-        {
+        if let Some(call) = self.calls.get_mut(&id).filter(|call| call.acks.len() < FORKS_MAX) {
             let remote_tag = dialog.remote.tag().unwrap_or_default().into();
-            call.acks.push(SentAck {
-                remote_tag,
-                remote,
-                bytes,
-            });
+            call.acks.push(SentAck { remote_tag, remote, bytes });
         }
     }
 
@@ -291,10 +219,7 @@ impl UserAgent {
         let Some(call) = self.calls.get_mut(&id) else {
             return;
         };
-        let Some(tx) = call
-            .invite_tx
-            .filter(|_| call.phase == Phase::Calling && call.cancel != Cancel::Sent)
-        else {
+        let Some(tx) = call.invite_tx.filter(|_| call.phase == Phase::Calling && call.cancel != Cancel::Sent) else {
             return;
         };
         if !call.provisional {
@@ -305,16 +230,9 @@ impl UserAgent {
         let Some((invite, remote)) = self.transactions.request(tx) else {
             return;
         };
-        let mut cancel = Request {
-            method: Method::Cancel,
-            body: Vec::new(),
-            ..invite.clone()
-        };
+        let mut cancel = Request { method: Method::Cancel, body: Vec::new(), ..invite.clone() };
         cancel.head.cseq.method = Method::Cancel;
-        cancel
-            .head
-            .fields
-            .retain(|field| matches!(field.name.as_str(), "Route" | "Max-Forwards" | "User-Agent"));
+        cancel.head.fields.retain(|field| matches!(field.name.as_str(), "Route" | "Max-Forwards" | "User-Agent"));
         if self.transactions.is_full() {
             self.transmit(remote, cancel.encode());
         } else {

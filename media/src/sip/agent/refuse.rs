@@ -18,11 +18,13 @@ pub(super) fn before_dialog(request: &Request) -> Option<Response> {
     if !known {
         return Some(refuse(416));
     }
-    match request.head.list("Require") {
-        Some(required) if required.is_empty() => {}
-        // We have none of the extensions that a caller may require: not even 100rel as the callee.
-        Some(required) => return Some(refuse(420).with("Unsupported", required.join(", "))),
-        None => return Some(Response::to(request, 400, "Bad Require")),
+    let Some(mut required) = request.head.list("Require") else {
+        return Some(Response::to(request, 400, "Bad Require"));
+    };
+    // Reliable provisional responses are all that we can be required to do.
+    required.retain(|option| request.method != Method::Invite || !option.eq_ignore_ascii_case("100rel"));
+    if !required.is_empty() {
+        return Some(refuse(420).with("Unsupported", required.join(", ")));
     }
     body(request)
 }
@@ -30,10 +32,7 @@ pub(super) fn before_dialog(request: &Request) -> Option<Response> {
 /// Refuses bodies that we cannot read, and callers that cannot read ours.
 fn body(request: &Request) -> Option<Response> {
     let head = &request.head;
-    if head
-        .get("Content-Encoding")
-        .is_some_and(|coding| !coding.eq_ignore_ascii_case("identity"))
-    {
+    if head.get("Content-Encoding").is_some_and(|coding| !coding.eq_ignore_ascii_case("identity")) {
         return Some(Response::to(request, 415, "").with("Accept-Encoding", "identity"));
     }
     if !matches!(request.method, Method::Invite | Method::Update) {
@@ -52,12 +51,7 @@ fn body(request: &Request) -> Option<Response> {
 fn accepts_sdp(line: &str) -> bool {
     line.split(',').any(|range| {
         let range = range.split_once(';').map_or(range, |(range, _)| range);
-        let range: String = range
-            .chars()
-            .filter(|letter| !letter.is_whitespace())
-            .collect();
-        ["application/sdp", "application/*", "*/*"]
-            .iter()
-            .any(|wanted| range.eq_ignore_ascii_case(wanted))
+        let range: String = range.chars().filter(|letter| !letter.is_whitespace()).collect();
+        ["application/sdp", "application/*", "*/*"].iter().any(|wanted| range.eq_ignore_ascii_case(wanted))
     })
 }

@@ -16,9 +16,7 @@ const SOON_S: &str = "2";
 
 impl UserAgent {
     fn call_of(&self, request: &Request) -> Option<DialogId> {
-        let Head {
-            call_id, from, to, ..
-        } = &request.head;
+        let Head { call_id, from, to, .. } = &request.head;
         let key = DialogKey {
             call_id: call_id.clone(),
             local_tag: to.tag().unwrap_or_default().into(),
@@ -44,16 +42,10 @@ impl UserAgent {
             return self.bye(id, AgentEnd::LocalBye, now);
         }
         if !awaited.brings_answer {
-            return self.event(AgentEvent::Confirmed {
-                dialog: id,
-                answer: None,
-            });
+            return self.event(AgentEvent::Confirmed { dialog: id, answer: None });
         }
         match description(&request.head, &request.body) {
-            Ok(Some(answer)) => self.event(AgentEvent::Confirmed {
-                dialog: id,
-                answer: Some(answer),
-            }),
+            Ok(Some(answer)) => self.event(AgentEvent::Confirmed { dialog: id, answer: Some(answer) }),
             _ => self.bye(id, AgentEnd::Protocol, now),
         }
     }
@@ -62,18 +54,13 @@ impl UserAgent {
     pub(super) fn in_dialog(&mut self, request: Request, remote: SocketAddr, now: Instant) {
         // A call that we have ended already may still be told so by the far end.
         let bye = request.method == Method::Bye;
-        let known = self
-            .call_of(&request)
-            .filter(|id| self.calls.get(id).is_some_and(|call| bye || !call.ended));
+        let known = self.call_of(&request).filter(|id| self.calls.get(id).is_some_and(|call| bye || !call.ended));
         let Some(id) = known else {
             return self.reply(&request, remote, Response::to(&request, 481, ""));
         };
         let tx = self.transactions.open(&request, remote);
         let remote_tag = request.head.from.tag().unwrap_or_default();
-        let dialog = self
-            .calls
-            .get_mut(&id)
-            .and_then(|call| call.dialog_with(remote_tag));
+        let dialog = self.calls.get_mut(&id).and_then(|call| call.dialog_with(remote_tag));
         if !dialog.is_some_and(|dialog| dialog.take_cseq(request.head.cseq.number)) {
             let late = Response::to(&request, 500, "CSeq is not above the last one");
             return self.respond(&request, tx, remote, late, now);
@@ -86,8 +73,8 @@ impl UserAgent {
             Method::Invite | Method::Update => self.offered(id, request, tx, remote, now),
             Method::Info => self.info(id, &request, tx, remote, now),
             Method::Options => self.options(&request, tx, remote, now),
-            // We send no reliable provisional responses, so a PRACK acknowledges none (RFC 3262 section 3).
-            _ => self.respond(&request, tx, remote, Response::to(&request, 481, ""), now),
+            Method::Prack => self.prack(id, &request, tx, remote, now),
+            _ => self.respond(&request, tx, remote, Response::to(&request, 405, "").with("Allow", ALLOW), now),
         }
     }
 
@@ -100,15 +87,9 @@ impl UserAgent {
         let ringing = call.invite_tx.filter(|_| call.phase == Phase::Ringing);
         let unanswered = ringing.map(|tx| (tx, call.invite.clone(), call.remote));
         // What is still open is answered with 487 (section 15.1.2).
-        let open = unanswered
-            .into_iter()
-            .chain(offer.map(|offer| (offer.tx, offer.request, offer.remote)));
+        let open = unanswered.into_iter().chain(offer.map(|offer| (offer.tx, offer.request, offer.remote)));
         for (tx, request, remote) in open.collect::<Vec<_>>() {
-            let tag = self
-                .calls
-                .get(&id)
-                .and_then(|call| call.dialog.as_ref()?.local.tag())
-                .unwrap_or_default();
+            let tag = self.calls.get(&id).and_then(|call| call.dialog.as_ref()?.local.tag()).unwrap_or_default();
             let response = Response::to(&request, 487, "").tagged(tag);
             self.respond(&request, Some(tx), remote, response, now);
             self.invites.remove(&tx);
@@ -117,32 +98,20 @@ impl UserAgent {
     }
 
     /// A re-INVITE or UPDATE.
-    fn offered(
-        &mut self,
-        id: DialogId,
-        request: Request,
-        tx: Option<TxId>,
-        remote: SocketAddr,
-        now: Instant,
-    ) {
+    fn offered(&mut self, id: DialogId, request: Request, tx: Option<TxId>, remote: SocketAddr, now: Instant) {
         let Some(call) = self.calls.get_mut(&id) else {
             return;
         };
         let invite = request.method == Method::Invite;
         let sdp = description(&request.head, &request.body);
         let busy = call.offer.is_some() || call.phase == Phase::Ringing;
-        let awaits_answer = call
-            .awaited
-            .as_ref()
-            .is_some_and(|awaited| awaited.brings_answer || invite);
+        let awaits_answer = call.awaited.as_ref().is_some_and(|awaited| awaited.brings_answer || invite);
         let plain_update = !invite && matches!(sdp, Ok(None));
         let refusal = match &sdp {
             Err(why) => Some(bad_description(&request, why)),
             Ok(_) if plain_update => None,
             // Ours is the offer that is open (RFC 3261 section 14.2, RFC 3311 section 5.2).
-            Ok(_) if call.phase == Phase::Calling || awaits_answer => {
-                Some(Response::to(&request, 491, ""))
-            }
+            Ok(_) if call.phase == Phase::Calling || awaits_answer => Some(Response::to(&request, 491, "")),
             Ok(_) if busy => Some(Response::to(&request, 500, "").with("Retry-After", SOON_S)),
             Ok(_) => None,
         };
@@ -160,19 +129,12 @@ impl UserAgent {
             }
             Some(tx) => {
                 if let Some(call) = self.calls.get_mut(&id) {
-                    call.offer = Some(PendingOffer {
-                        tx,
-                        request,
-                        remote,
-                    });
+                    call.offer = Some(PendingOffer { tx, request, remote });
                 }
                 if invite {
                     self.invites.insert(tx, id);
                 }
-                self.event(AgentEvent::Offer {
-                    dialog: id,
-                    sdp: sdp.unwrap_or_default(),
-                });
+                self.event(AgentEvent::Offer { dialog: id, sdp: sdp.unwrap_or_default() });
             }
             // Without a transaction the answer could not be kept until it is acknowledged.
             None => {
@@ -185,21 +147,14 @@ impl UserAgent {
     /// A 200 within the dialog.
     fn agreed(&self, request: &Request) -> Response {
         let contact = self.contact(&request.uri.user()).to_string();
-        within(request, Response::to(request, 200, ""))
-            .with("Contact", contact)
-            .with("Allow", ALLOW)
+        within(request, Response::to(request, 200, "")).with("Contact", contact).with("Allow", ALLOW)
     }
 
     pub(super) fn answer_offer(&mut self, id: DialogId, sdp: Option<&Sdp>, now: Instant) {
         let Some(call) = self.calls.get_mut(&id) else {
             return;
         };
-        let Some(PendingOffer {
-            tx,
-            request,
-            remote,
-        }) = call.offer.take()
-        else {
+        let Some(PendingOffer { tx, request, remote }) = call.offer.take() else {
             return;
         };
         self.invites.remove(&tx);
@@ -209,13 +164,7 @@ impl UserAgent {
         };
         if request.method == Method::Invite {
             let brings_answer = request.body.is_empty();
-            call.awaited = Some(AwaitedAck::new(
-                tx,
-                request.head.cseq.number,
-                brings_answer,
-                false,
-                now,
-            ));
+            call.awaited = Some(AwaitedAck::new(tx, request.head.cseq.number, brings_answer, false, now));
             self.arm(id);
         }
         let mut response = self.agreed(&request);
@@ -236,14 +185,7 @@ impl UserAgent {
         self.respond(&offer.request, Some(tx), offer.remote, response, now);
     }
 
-    fn info(
-        &mut self,
-        id: DialogId,
-        request: &Request,
-        tx: Option<TxId>,
-        remote: SocketAddr,
-        now: Instant,
-    ) {
+    fn info(&mut self, id: DialogId, request: &Request, tx: Option<TxId>, remote: SocketAddr, now: Instant) {
         let digit = match request.head.content_type().as_deref() {
             _ if request.body.is_empty() => None,
             Some("application/dtmf-relay") => relayed_digit(&request.body),
@@ -288,12 +230,7 @@ impl UserAgent {
         call.awaited = None;
         let offer = call.offer.take();
         let dialog = call.dialog.take();
-        if let Some(PendingOffer {
-            tx,
-            request,
-            remote,
-        }) = offer
-        {
+        if let Some(PendingOffer { tx, request, remote }) = offer {
             self.invites.remove(&tx);
             let response = Response::to(&request, 487, "");
             self.respond(&request, Some(tx), remote, response, now);
@@ -311,9 +248,7 @@ fn relayed_digit(body: &[u8]) -> Option<char> {
     let text = String::from_utf8_lossy(body);
     let signal = text.lines().find_map(|line| {
         let (name, value) = line.split_once('=')?;
-        name.trim()
-            .eq_ignore_ascii_case("signal")
-            .then(|| digit(value))
+        name.trim().eq_ignore_ascii_case("signal").then(|| digit(value))
     });
     signal.flatten()
 }

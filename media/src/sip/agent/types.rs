@@ -24,13 +24,7 @@ pub struct AgentConfig {
 /// Shows all but the seed: who knows it can end every call.
 impl std::fmt::Debug for AgentConfig {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self {
-            local,
-            user_agent,
-            dialogs_max,
-            transactions_max,
-            seed: _,
-        } = self;
+        let Self { local, user_agent, dialogs_max, transactions_max, seed: _ } = self;
         f.debug_struct("AgentConfig")
             .field("local", local)
             .field("user_agent", user_agent)
@@ -113,10 +107,7 @@ pub enum AgentCommand {
 
 /// Out of the agent.
 #[derive(Clone, Debug, PartialEq)]
-#[allow(
-    clippy::large_enum_variant,
-    reason = "outputs are moved once, from the queue to who drains it"
-)]
+#[allow(clippy::large_enum_variant, reason = "outputs are moved once, from the queue to who drains it")]
 pub enum AgentOutput {
     /// Send this datagram from the SIP socket now.
     Transmit {

@@ -55,32 +55,21 @@ pub struct Session {
 impl Session {
     /// For a call whose RTP goes to `host:port` (even port; RTCP above it). `id` names the session in `o=` lines.
     pub fn new(host: IpAddr, port: u16, id: u64) -> Self {
-        Self {
-            host,
-            port,
-            id,
-            said: None,
-        }
+        Self { host, port, id, said: None }
     }
 
     /// An offer of these codecs, best first, with telephone events. Also the full new offer that a re-INVITE without one
     /// asks for.
     pub fn offer(&mut self, codecs: &[Codec]) -> Sdp {
-        let formats: Vec<(u8, Option<Codec>)> = codecs
-            .iter()
-            .map(|codec| (static_payload(*codec), Some(*codec)))
-            .chain([(EVENTS_PAYLOAD, None)])
-            .collect();
+        let formats: Vec<(u8, Option<Codec>)> =
+            codecs.iter().map(|codec| (static_payload(*codec), Some(*codec))).chain([(EVENTS_PAYLOAD, None)]).collect();
         let media = self.audio(&formats, "RTP/AVP", Direction::SendRecv);
         // A stream that was in an earlier description keeps its place (RFC 3264 section 8).
         let mut sections = match &self.said {
             Some(said) => said.media.iter().map(refused).collect(),
             None => Vec::new(),
         };
-        let place = self
-            .said
-            .as_ref()
-            .and_then(|said| said.media.iter().position(|media| media.port != 0));
+        let place = self.said.as_ref().and_then(|said| said.media.iter().position(|media| media.port != 0));
         match place.and_then(|place| sections.get_mut(place)) {
             Some(section) => *section = media,
             None => sections.push(media),
@@ -108,10 +97,8 @@ impl Session {
             // Events go under the number that the offer gives them, both ways.
             agreed.payload_receive = payload;
             agreed.events_receive = events;
-            let formats: Vec<(u8, Option<Codec>)> = [(payload, Some(codec))]
-                .into_iter()
-                .chain(events.map(|events| (events, None)))
-                .collect();
+            let formats: Vec<(u8, Option<Codec>)> =
+                [(payload, Some(codec))].into_iter().chain(events.map(|events| (events, None))).collect();
             let mut sections: Vec<Media> = offer.media.iter().map(refused).collect();
             sections[place] = self.audio(&formats, &media.protocol, agreed.direction);
             return Ok((self.say(sections), agreed));
@@ -128,20 +115,12 @@ impl Session {
         if answer.media.len() != offer.media.len() {
             return Err(SdpRefusal::Mismatch);
         }
-        let place = offer
-            .media
-            .iter()
-            .position(|media| media.port != 0)
-            .ok_or(SdpRefusal::Mismatch)?;
+        let place = offer.media.iter().position(|media| media.port != 0).ok_or(SdpRefusal::Mismatch)?;
         let (ours, theirs) = (&offer.media[place], &answer.media[place]);
         if !is_plain_audio(theirs) {
             return Err(SdpRefusal::NoAudio);
         }
-        let offered: Vec<Codec> = ours
-            .formats
-            .iter()
-            .filter_map(|format| codec_of(ours, format))
-            .collect();
+        let offered: Vec<Codec> = ours.formats.iter().filter_map(|format| codec_of(ours, format)).collect();
         // A trunk may answer with several codecs: the first is the one to use until it says otherwise.
         let (payload, codec) = first_common(theirs, &offered).ok_or(SdpRefusal::NoCodec)?;
         let events = events_payload(theirs);
@@ -152,12 +131,7 @@ impl Session {
     }
 
     /// Our audio section.
-    fn audio(
-        &self,
-        formats: &[(u8, Option<Codec>)],
-        protocol: &str,
-        direction: Direction,
-    ) -> Media {
+    fn audio(&self, formats: &[(u8, Option<Codec>)], protocol: &str, direction: Direction) -> Media {
         let maps = formats.iter().map(|(payload, codec)| RtpMap {
             payload: *payload,
             encoding: codec.map_or("telephone-event", encoding).into(),
@@ -169,16 +143,11 @@ impl Session {
             kind: "audio".into(),
             port: self.port,
             protocol: protocol.into(),
-            formats: formats
-                .iter()
-                .map(|(payload, _)| payload.to_string())
-                .collect(),
+            formats: formats.iter().map(|(payload, _)| payload.to_string()).collect(),
             connection: None,
             direction: Some(direction),
             maps: maps.collect(),
-            parameters: events
-                .map(|(payload, _)| (*payload, "0-15".into()))
-                .collect(),
+            parameters: events.map(|(payload, _)| (*payload, "0-15".into())).collect(),
             ptime_ms: Some(PTIME_MS),
             ptime_ms_max: None,
             rtcp_port: None,
@@ -208,21 +177,12 @@ impl Session {
 }
 
 /// The sending half of what is agreed; the receiving numbers depend on who offered.
-fn agree(
-    sdp: &Sdp,
-    media: &Media,
-    codec: Codec,
-    payload: u8,
-    events: Option<u8>,
-) -> Result<Agreed, SdpRefusal> {
+fn agree(sdp: &Sdp, media: &Media, codec: Codec, payload: u8, events: Option<u8>) -> Result<Agreed, SdpRefusal> {
     let address = sdp.address_of(media).ok_or(SdpRefusal::NoAddress)?;
     let theirs = sdp.direction_of(media);
     // The old way to hold (RFC 2543): no address to send to, whatever the direction says.
     let hears = theirs.receives() && !address.is_unspecified();
-    let port_rtcp = media
-        .rtcp_port
-        .filter(|port| *port != 0)
-        .or(media.port.checked_add(1));
+    let port_rtcp = media.rtcp_port.filter(|port| *port != 0).or(media.port.checked_add(1));
     let remote = (!address.is_unspecified()).then(|| SocketAddr::new(address, media.port));
     Ok(Agreed {
         codec,
@@ -231,15 +191,9 @@ fn agree(
         events_send: events,
         events_receive: None,
         remote,
-        remote_rtcp: remote
-            .and(port_rtcp)
-            .map(|port| SocketAddr::new(address, port)),
+        remote_rtcp: remote.and(port_rtcp).map(|port| SocketAddr::new(address, port)),
         direction: Direction::of(hears, theirs.sends()),
-        ptime_ms: media
-            .ptime_ms
-            .unwrap_or(PTIME_MS)
-            .min(media.ptime_ms_max.unwrap_or(u32::MAX))
-            .clamp(10, 60),
+        ptime_ms: media.ptime_ms.unwrap_or(PTIME_MS).min(media.ptime_ms_max.unwrap_or(u32::MAX)).clamp(10, 60),
     })
 }
 
@@ -262,9 +216,7 @@ fn refused(media: &Media) -> Media {
 
 /// `RTP/AVPF` differs by its feedback timing alone, and what we send is valid under it.
 fn is_plain_audio(media: &Media) -> bool {
-    media.kind == "audio"
-        && media.port != 0
-        && matches!(media.protocol.as_str(), "RTP/AVP" | "RTP/AVPF")
+    media.kind == "audio" && media.port != 0 && matches!(media.protocol.as_str(), "RTP/AVP" | "RTP/AVPF")
 }
 
 fn first_common(media: &Media, codecs: &[Codec]) -> Option<(u8, Codec)> {
@@ -286,31 +238,16 @@ fn codec_of(media: &Media, format: &str) -> Option<Codec> {
         };
     };
     // Some gateways write G.722 with the clock that it ought to have had.
-    let clock_fits = map.clock_hz == CLOCK_HZ
-        || map.encoding.eq_ignore_ascii_case("G722") && map.clock_hz == 16_000;
+    let clock_fits = map.clock_hz == CLOCK_HZ || map.encoding.eq_ignore_ascii_case("G722") && map.clock_hz == 16_000;
     [Codec::Pcmu, Codec::Pcma, Codec::G722]
         .into_iter()
-        .find(|codec| {
-            clock_fits && map.channels == 1 && map.encoding.eq_ignore_ascii_case(encoding(*codec))
-        })
+        .find(|codec| clock_fits && map.channels == 1 && map.encoding.eq_ignore_ascii_case(encoding(*codec)))
 }
 
 fn events_payload(media: &Media) -> Option<u8> {
-    let is_events = |map: &&RtpMap| {
-        map.encoding.eq_ignore_ascii_case("telephone-event") && map.clock_hz == CLOCK_HZ
-    };
-    let listed = |map: &&RtpMap| {
-        media
-            .formats
-            .iter()
-            .any(|format| format.parse() == Ok(map.payload))
-    };
-    media
-        .maps
-        .iter()
-        .filter(is_events)
-        .find(listed)
-        .map(|map| map.payload)
+    let is_events = |map: &&RtpMap| map.encoding.eq_ignore_ascii_case("telephone-event") && map.clock_hz == CLOCK_HZ;
+    let listed = |map: &&RtpMap| media.formats.iter().any(|format| format.parse() == Ok(map.payload));
+    media.maps.iter().filter(is_events).find(listed).map(|map| map.payload)
 }
 
 fn static_payload(codec: Codec) -> u8 {

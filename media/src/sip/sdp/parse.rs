@@ -1,8 +1,7 @@
 //! Reading a session description: bounded, line by line, telling which line is wrong.
 
 use super::{
-    Address, BODY_BYTES_MAX, Direction, FORMATS_MAX, LINES_MAX, MEDIA_MAX, Media, Origin, RtpMap,
-    Sdp, SdpError,
+    Address, BODY_BYTES_MAX, Direction, FORMATS_MAX, LINES_MAX, MEDIA_MAX, Media, Origin, RtpMap, Sdp, SdpError,
 };
 
 /// What has been read so far.
@@ -50,24 +49,15 @@ pub fn description(body: &[u8]) -> Result<Sdp, SdpError> {
 
 impl Reader {
     fn bad(&self, what: &'static str) -> SdpError {
-        SdpError::Line {
-            line: self.line,
-            what,
-        }
+        SdpError::Line { line: self.line, what }
     }
 
     fn too_many(&self, what: &'static str, max: usize) -> SdpError {
-        SdpError::TooMany {
-            line: self.line,
-            what,
-            max,
-        }
+        SdpError::TooMany { line: self.line, what, max }
     }
 
     fn read(&mut self, line: &str) -> Result<(), SdpError> {
-        let (kind, value) = line
-            .split_once('=')
-            .ok_or_else(|| self.bad("line without ="))?;
+        let (kind, value) = line.split_once('=').ok_or_else(|| self.bad("line without ="))?;
         if !self.version && kind != "v" {
             return Err(SdpError::Missing('v'));
         }
@@ -109,10 +99,7 @@ impl Reader {
             return Err(self.bad("connection"));
         };
         // A multicast address carries `/ttl`; nobody rings a clinic by multicast, so it is no usable address.
-        let address = Address {
-            text: (*host).into(),
-            ip: host.parse().ok(),
-        };
+        let address = Address { text: (*host).into(), ip: host.parse().ok() };
         match self.media.last_mut() {
             Some(media) => media.connection = Some(address),
             None => self.connection = Some(address),
@@ -185,12 +172,7 @@ impl Reader {
             // Packet times are wishes: one that cannot be read (some gateways write `20.0`) is as good as none.
             "ptime" => media.ptime_ms = value.trim().parse().ok(),
             "maxptime" => media.ptime_ms_max = value.trim().parse().ok(),
-            "rtcp" => {
-                media.rtcp_port = value
-                    .split_ascii_whitespace()
-                    .next()
-                    .and_then(|port| port.parse().ok())
-            }
+            "rtcp" => media.rtcp_port = value.split_ascii_whitespace().next().and_then(|port| port.parse().ok()),
             _ => media.direction = direction.or(media.direction),
         }
         Ok(())

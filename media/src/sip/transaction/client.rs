@@ -37,17 +37,9 @@ pub struct Client {
 
 impl Client {
     /// Sends the request.
-    pub fn start(
-        request: Request,
-        remote: SocketAddr,
-        now: Instant,
-        out: &mut VecDeque<TxOutput>,
-    ) -> Self {
+    pub fn start(request: Request, remote: SocketAddr, now: Instant, out: &mut VecDeque<TxOutput>) -> Self {
         let bytes = request.encode();
-        out.push_back(TxOutput::Transmit {
-            remote,
-            bytes: bytes.clone(),
-        });
+        out.push_back(TxOutput::Transmit { remote, bytes: bytes.clone() });
         Self {
             request,
             bytes,
@@ -78,20 +70,11 @@ impl Client {
 
     /// When a timer is due.
     pub fn next_wake(&self) -> Option<Instant> {
-        self.again
-            .map(|(at, _)| at)
-            .into_iter()
-            .chain(self.ends)
-            .min()
+        self.again.map(|(at, _)| at).into_iter().chain(self.ends).min()
     }
 
     /// Takes a response; `true` when the user agent has to see it.
-    pub fn receive(
-        &mut self,
-        response: &Response,
-        now: Instant,
-        out: &mut VecDeque<TxOutput>,
-    ) -> bool {
+    pub fn receive(&mut self, response: &Response, now: Instant, out: &mut VecDeque<TxOutput>) -> bool {
         let invite = self.request.method == Method::Invite;
         match (self.state, response.status) {
             (State::Waiting | State::Proceeding, 100..200) => {
@@ -131,21 +114,11 @@ impl Client {
     /// Runs the timers; tells whether the transaction is over, and whether it ends without a final response.
     pub fn wake(&mut self, now: Instant, out: &mut VecDeque<TxOutput>) -> (bool, bool) {
         if self.ends.is_some_and(|at| at <= now) {
-            return (
-                true,
-                matches!(self.state, State::Waiting | State::Proceeding),
-            );
+            return (true, matches!(self.state, State::Waiting | State::Proceeding));
         }
         if let Some((at, wait)) = self.again.filter(|(at, _)| *at <= now) {
-            out.push_back(TxOutput::Transmit {
-                remote: self.remote,
-                bytes: self.bytes.clone(),
-            });
-            let longest = if self.request.method == Method::Invite {
-                TIMEOUT
-            } else {
-                T2
-            };
+            out.push_back(TxOutput::Transmit { remote: self.remote, bytes: self.bytes.clone() });
+            let longest = if self.request.method == Method::Invite { TIMEOUT } else { T2 };
             self.again = Some((super::after(at, wait, now), (wait * 2).min(longest)));
         }
         (false, false)
@@ -159,23 +132,13 @@ impl Client {
 
     fn acknowledge(&self, out: &mut VecDeque<TxOutput>) {
         if let Some(bytes) = &self.ack {
-            out.push_back(TxOutput::Transmit {
-                remote: self.remote,
-                bytes: bytes.clone(),
-            });
+            out.push_back(TxOutput::Transmit { remote: self.remote, bytes: bytes.clone() });
         }
     }
 
     /// Section 17.1.1.3: the INVITE's Request-URI, top Via, Route and number; the response's To.
     fn refusal_ack(&self, response: &Response) -> Vec<u8> {
-        let Head {
-            via,
-            from,
-            call_id,
-            cseq,
-            fields,
-            ..
-        } = &self.request.head;
+        let Head { via, from, call_id, cseq, fields, .. } = &self.request.head;
         let kept = |field: &&Field| matches!(field.name.as_str(), "Route" | "Max-Forwards");
         let ack = Request {
             method: Method::Ack,
@@ -185,10 +148,7 @@ impl Client {
                 from: from.clone(),
                 to: response.head.to.clone(),
                 call_id: call_id.clone(),
-                cseq: CSeq {
-                    number: cseq.number,
-                    method: Method::Ack,
-                },
+                cseq: CSeq { number: cseq.number, method: Method::Ack },
                 fields: fields.iter().filter(kept).cloned().collect(),
             },
             body: Vec::new(),

@@ -35,24 +35,11 @@ pub struct Server {
 impl Server {
     /// For a request whose responses go to `remote`.
     pub fn new(invite: bool, remote: SocketAddr) -> Self {
-        Self {
-            invite,
-            remote,
-            state: State::Proceeding,
-            sent: None,
-            again: None,
-            ends: None,
-        }
+        Self { invite, remote, state: State::Proceeding, sent: None, again: None, ends: None }
     }
 
     /// Sends a response. After a final one nothing more is sent.
-    pub fn respond(
-        &mut self,
-        status: u16,
-        bytes: Vec<u8>,
-        now: Instant,
-        out: &mut VecDeque<TxOutput>,
-    ) {
+    pub fn respond(&mut self, status: u16, bytes: Vec<u8>, now: Instant, out: &mut VecDeque<TxOutput>) {
         if self.state != State::Proceeding {
             return;
         }
@@ -80,10 +67,7 @@ impl Server {
     /// Sends the last response again.
     pub fn send_again(&self, out: &mut VecDeque<TxOutput>) {
         if let Some(bytes) = &self.sent {
-            out.push_back(TxOutput::Transmit {
-                remote: self.remote,
-                bytes: bytes.clone(),
-            });
+            out.push_back(TxOutput::Transmit { remote: self.remote, bytes: bytes.clone() });
         }
     }
 
@@ -98,11 +82,7 @@ impl Server {
 
     /// When a timer is due.
     pub fn next_wake(&self) -> Option<Instant> {
-        self.again
-            .map(|(at, _)| at)
-            .into_iter()
-            .chain(self.ends)
-            .min()
+        self.again.map(|(at, _)| at).into_iter().chain(self.ends).min()
     }
 
     /// Runs the timers; `true` when the transaction is over.
