@@ -10,7 +10,7 @@ use auricle_media::sip::agent::{
 use auricle_media::sip::tokens::Tokens;
 use proptest::prelude::*;
 
-use crate::bench::{config, our_sdp};
+use crate::bench::{config, origin, our_sdp};
 
 const ADDRESSES: [&str; 2] = ["192.0.2.1:5060", "192.0.2.2:5060"];
 
@@ -39,7 +39,7 @@ impl Pair {
             UserAgent::new(AgentConfig { local, seed: [u8::try_from(side).unwrap(); 32], ..config() })
         };
         Self {
-            now: Instant::now(),
+            now: origin(),
             agents: [agent(0), agent(1)],
             told: Default::default(),
             flying: BTreeMap::new(),
