@@ -25,4 +25,5 @@ pub mod search;
 pub mod sessions;
 pub mod tasks;
 pub mod tasks_owed;
+pub mod tools;
 pub mod voice;

@@ -42,7 +42,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("sessions", &["app", "auth", "events", "accounts", "password"]),
     ("tasks_owed", &["app", "auth", "events"]),
     // What the receptionist does with records: use-cases behind the trait that `voice` declares.
-    ("desk", &["events", "voice", "appointments", "contacts", "knowledge", "tasks_owed", "providers"]),
+    ("tools", &["events", "voice", "appointments", "contacts", "knowledge", "tasks_owed", "providers"]),
 ];
 
 /// Modules that stand above everything and may import all of it, each with its reason.

@@ -15,7 +15,7 @@ use crate::providers::{ProviderError, Vocabulary};
 use crate::tasks::Tasks;
 use crate::voice::receptionist::Desk;
 use crate::voice::tools::Tools;
-use crate::voice::tools_store::StoreTools;
+use crate::tools::StoreTools;
 use crate::voice::{EngineEvents, VoiceConfig, VoiceError, VoiceHandle, VoiceShell};
 use auricle_domain::code::Lang;
 use auricle_domain::id::TenantId;

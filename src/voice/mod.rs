@@ -11,7 +11,6 @@ pub mod recording;
 pub mod shell;
 mod sockets;
 pub mod tools;
-pub mod tools_store;
 pub mod vocabulary;
 
 use crate::voice::recording::{Meta, RecordingSink};
