@@ -474,7 +474,9 @@ impl Turns {
     }
 
     fn played(&mut self, reply: ReplyId, samples: u64, started_ms: u64, done: bool, now: Instant) {
-        let Some(found) = self.replies.iter_mut().find(|it| it.id == reply && it.stage != Stage::Waiting) else { return };
+        let Some(found) = self.replies.iter_mut().find(|it| it.id == reply && it.stage != Stage::Waiting) else {
+            return;
+        };
         found.played(samples, started_ms, now);
         if !matches!(found.stage, Stage::Flushing(_)) {
             self.quiet_since = now;

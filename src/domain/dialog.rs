@@ -266,7 +266,9 @@ impl Dialog {
         let now = now.with_time_zone(self.setup.zone.clone());
         if let Input::Tool(result) = input {
             self.tool(result, &now);
-        } else if self.is_busy() && !matches!(input, Input::Answered | Input::Ready { .. } | Input::Emergency(_) | Input::TimeUp) {
+        } else if self.is_busy()
+            && !matches!(input, Input::Answered | Input::Ready { .. } | Input::Emergency(_) | Input::TimeUp)
+        {
             if self.queued.len() < QUEUE_MAX {
                 self.queued.push_back(input);
             }
@@ -409,7 +411,9 @@ impl Dialog {
     /// Nothing particular is awaited.
     fn open(&mut self, text: &str, now: &Zoned) {
         match intent::of(text, self.setup.language) {
-            Some(Intent::Book) if !intent::asks(text, self.setup.language) || self.names_service_and_time(text, now) => {
+            Some(Intent::Book)
+                if !intent::asks(text, self.setup.language) || self.names_service_and_time(text, now) =>
+            {
                 self.understood();
                 self.begin_booking(text, now);
             }
@@ -454,7 +458,9 @@ impl Dialog {
             (Some(Waiting::Slots), ToolResult::Slots(found)) => self.slots(found, now),
             (Some(Waiting::Hold), ToolResult::Held(held)) => self.held(held, now),
             (Some(Waiting::Confirm), ToolResult::Confirmed(done)) => self.confirmed(done, now),
-            (Some(Waiting::Message { voicemail }), ToolResult::MessageTaken(done)) => self.message_done(done, voicemail),
+            (Some(Waiting::Message { voicemail }), ToolResult::MessageTaken(done)) => {
+                self.message_done(done, voicemail)
+            }
             // An answer to a question that an emergency has overtaken.
             (waiting, _) => self.waiting = waiting,
         }
@@ -466,7 +472,8 @@ impl Dialog {
         let aside = self.question.clone().filter(|_| !matches!(self.state, State::Open | State::MessageOffered));
         if let Some(composed) = composed {
             self.understood();
-            let mut lines: Vec<Line> = composed.sentences.into_iter().map(|text| Line { text, lasting: true }).collect();
+            let mut lines: Vec<Line> =
+                composed.sentences.into_iter().map(|text| Line { text, lasting: true }).collect();
             let expect = aside.as_ref().map_or(Expect::Open, |say| say.expect);
             lines.extend(match aside {
                 Some(say) => say.lines,
@@ -495,7 +502,11 @@ impl Dialog {
             .map(|span| {
                 let from = phrases::spoken_time(span.from_minute, language);
                 let to = phrases::spoken_time(span.to_minute, language);
-                phrases::say(Phrase::HoursDay, language, &[("day", phrases::weekday(span.weekday, language)), ("from", &from), ("to", &to)])
+                phrases::say(
+                    Phrase::HoursDay,
+                    language,
+                    &[("day", phrases::weekday(span.weekday, language)), ("from", &from), ("to", &to)],
+                )
             })
             .collect();
         if days.is_empty() {

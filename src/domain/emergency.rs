@@ -23,8 +23,23 @@ pub struct Sign {
 
 /// Words that deny what follows them at once.
 const DENIALS: &[&str] = &[
-    "no", "not", "without", "never", "dont have", "doesnt have", "do not have", "does not have", "isnt", "havent got", "sin",
-    "no tengo", "no tiene", "nemam", "nema", "bez", "zadna|zadne|zadny|zadnou",
+    "no",
+    "not",
+    "without",
+    "never",
+    "dont have",
+    "doesnt have",
+    "do not have",
+    "does not have",
+    "isnt",
+    "havent got",
+    "sin",
+    "no tengo",
+    "no tiene",
+    "nemam",
+    "nema",
+    "bez",
+    "zadna|zadne|zadny|zadnou",
 ];
 /// A denial may be this many words before the phrase ("no more chest pain").
 const DENIAL_REACH: usize = 2;
@@ -41,7 +56,8 @@ pub fn detect(text: &str, language: Lang) -> Option<Sign> {
         for entry in lexicon::of(language) {
             for pattern in entry.patterns {
                 let Some(at) = find(&said, pattern) else { continue };
-                let sign = Sign { code: entry.code, language, denied: !entry.serious_when_denied && is_denied(&said, at) };
+                let sign =
+                    Sign { code: entry.code, language, denied: !entry.serious_when_denied && is_denied(&said, at) };
                 if !sign.denied {
                     return Some(sign);
                 }
@@ -55,10 +71,26 @@ pub fn detect(text: &str, language: Lang) -> Option<Sign> {
 /// Whether the caller takes an alarm back: "it is not an emergency", "no emergency".
 pub fn is_taken_back(text: &str) -> bool {
     const PHRASES: &[&str] = &[
-        "not an|a|any emergency", "no emergency", "isnt an emergency", "not emergency", "im fine", "i am fine", "false alarm",
-        "no es una emergencia", "no es emergencia", "ninguna emergencia", "estoy bien", "falsa alarma",
-        "neni to nouzove|nouzovy|nouze", "zadna nouze", "nejde o nouzi|nouzovy", "nejde o zivot", "jsem v poradku", "plany poplach",
-        "neni to nalehave|akutni|nouzova", "neni to zadna nouze",
+        "not an|a|any emergency",
+        "no emergency",
+        "isnt an emergency",
+        "not emergency",
+        "im fine",
+        "i am fine",
+        "false alarm",
+        "no es una emergencia",
+        "no es emergencia",
+        "ninguna emergencia",
+        "estoy bien",
+        "falsa alarma",
+        "neni to nouzove|nouzovy|nouze",
+        "zadna nouze",
+        "nejde o nouzi|nouzovy",
+        "nejde o zivot",
+        "jsem v poradku",
+        "plany poplach",
+        "neni to nalehave|akutni|nouzova",
+        "neni to zadna nouze",
     ];
     words::has_any(&words::words(text), PHRASES)
 }
@@ -88,8 +120,8 @@ fn is_denied(said: &[String], at: usize) -> bool {
 pub fn number(country: &str) -> &'static str {
     match country.to_ascii_uppercase().as_str() {
         "GB" | "HK" | "MY" | "BH" | "SA" | "OM" | "QA" | "KE" | "GH" | "BD" | "BW" | "MU" | "TT" => "999",
-        "US" | "CA" | "MX" | "AR" | "UY" | "PH" | "JO" | "PA" | "CR" | "DO" | "EC" | "SV" | "GT" | "HN" | "NI" | "PY" | "VE" | "BO"
-        | "PE" | "PR" | "LR" => "911",
+        "US" | "CA" | "MX" | "AR" | "UY" | "PH" | "JO" | "PA" | "CR" | "DO" | "EC" | "SV" | "GT" | "HN" | "NI"
+        | "PY" | "VE" | "BO" | "PE" | "PR" | "LR" => "911",
         "AU" => "000",
         "NZ" => "111",
         "JP" | "KR" | "TW" => "119",

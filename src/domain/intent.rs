@@ -42,80 +42,237 @@ pub fn of(text: &str, language: Lang) -> Option<Intent> {
 }
 
 const ENGLISH: &[(Intent, &[&str])] = &[
-    (Intent::NoRecording, &["no recording", "not record*", "dont record*", "do not record*", "stop recording", "without recording", "refuse recording"]),
+    (
+        Intent::NoRecording,
+        &[
+            "no recording",
+            "not record*",
+            "dont record*",
+            "do not record*",
+            "stop recording",
+            "without recording",
+            "refuse recording",
+        ],
+    ),
     (
         Intent::MedicalAdvice,
         &[
-            "should i take", "can i take", "how many tablets|pills|milligrams", "what dose|dosage", "which dose|medicine|medication|antibiotic*", "diagnose",
-            "diagnosis", "is it infected|normal|serious|cancer", "is this infected|normal|serious|cancer", "looks infected", "what should i do about my",
-            "what is wrong with me|my", "whats wrong with me|my", "do i have a|an infection|disease|cancer", "medical advice", "do you think i have",
-            "prescribe", "my symptom*", "my wound|stitches|scar is|are|looks", "interact with my", "stop taking my",
+            "should i take",
+            "can i take",
+            "how many tablets|pills|milligrams",
+            "what dose|dosage",
+            "which dose|medicine|medication|antibiotic*",
+            "diagnose",
+            "diagnosis",
+            "is it infected|normal|serious|cancer",
+            "is this infected|normal|serious|cancer",
+            "looks infected",
+            "what should i do about my",
+            "what is wrong with me|my",
+            "whats wrong with me|my",
+            "do i have a|an infection|disease|cancer",
+            "medical advice",
+            "do you think i have",
+            "prescribe",
+            "my symptom*",
+            "my wound|stitches|scar is|are|looks",
+            "interact with my",
+            "stop taking my",
         ],
     ),
     (
         Intent::Person,
         &[
-            "receptionist", "a human|person", "real person|human", "human being", "speak|talk to|with someone|somebody|staff|reception|doctor|nurse|manager",
-            "operator", "put me through", "transfer me", "someone real",
+            "receptionist",
+            "a human|person",
+            "real person|human",
+            "human being",
+            "speak|talk to|with someone|somebody|staff|reception|doctor|nurse|manager",
+            "operator",
+            "put me through",
+            "transfer me",
+            "someone real",
         ],
     ),
     (Intent::Message, &["a message", "leave message", "call|ring me back", "callback", "call back"]),
     (
         Intent::Book,
         &[
-            "book|make|schedule|arrange|get|have|need|want|like an|a|the|my|another appointment*|consultation|booking|session|slot", "book", "booking",
-            "an appointment", "appointment*", "schedule a|an", "come in for", "see a|the doctor", "reserve",
+            "book|make|schedule|arrange|get|have|need|want|like an|a|the|my|another appointment*|consultation|booking|session|slot",
+            "book",
+            "booking",
+            "an appointment",
+            "appointment*",
+            "schedule a|an",
+            "come in for",
+            "see a|the doctor",
+            "reserve",
         ],
     ),
-    (Intent::Repeat, &["say that again", "repeat", "pardon", "once more", "come again", "what did you say", "didnt hear|catch"]),
+    (
+        Intent::Repeat,
+        &["say that again", "repeat", "pardon", "once more", "come again", "what did you say", "didnt hear|catch"],
+    ),
     (Intent::Cancel, &["never mind", "nevermind", "forget it", "cancel that|it", "dont book|bother", "leave it"]),
-    (Intent::Hours, &["opening hours|times", "what time|times do|are you open|close|closed", "when are|do you open|close|closed", "are you open", "hours of opening", "your hours", "open on"]),
+    (
+        Intent::Hours,
+        &[
+            "opening hours|times",
+            "what time|times do|are you open|close|closed",
+            "when are|do you open|close|closed",
+            "are you open",
+            "hours of opening",
+            "your hours",
+            "open on",
+        ],
+    ),
     (
         Intent::Goodbye,
-        &["goodbye", "good bye", "bye", "thats all", "that is all", "thats it", "nothing else", "no thank you", "no thanks", "hang up", "thanks thats|bye", "have a good|nice day"],
+        &[
+            "goodbye",
+            "good bye",
+            "bye",
+            "thats all",
+            "that is all",
+            "thats it",
+            "nothing else",
+            "no thank you",
+            "no thanks",
+            "hang up",
+            "thanks thats|bye",
+            "have a good|nice day",
+        ],
     ),
 ];
 
 const SPANISH: &[(Intent, &[&str])] = &[
-    (Intent::NoRecording, &["no grab*", "sin grabar|grabacion", "no quiero que grabe*", "no quiero que me graben", "no me graben"]),
+    (
+        Intent::NoRecording,
+        &["no grab*", "sin grabar|grabacion", "no quiero que grabe*", "no quiero que me graben", "no me graben"],
+    ),
     (
         Intent::MedicalAdvice,
         &[
-            "puedo|debo tomar", "que dosis", "cuantas pastillas|tabletas", "esta infectad*", "es normal que", "es grave", "diagnost*", "consejo medico",
-            "que medicamento|medicina|antibiotico", "mis sintomas", "que me pasa", "que hago con mi", "receta*",
+            "puedo|debo tomar",
+            "que dosis",
+            "cuantas pastillas|tabletas",
+            "esta infectad*",
+            "es normal que",
+            "es grave",
+            "diagnost*",
+            "consejo medico",
+            "que medicamento|medicina|antibiotico",
+            "mis sintomas",
+            "que me pasa",
+            "que hago con mi",
+            "receta*",
         ],
     ),
     (
         Intent::Person,
-        &["recepcionista", "una persona", "persona real", "un humano", "hablar con alguien|recepcion|el|la|un|una", "operador|operadora", "paseme|pasame"],
+        &[
+            "recepcionista",
+            "una persona",
+            "persona real",
+            "un humano",
+            "hablar con alguien|recepcion|el|la|un|una",
+            "operador|operadora",
+            "paseme|pasame",
+        ],
     ),
-    (Intent::Message, &["un mensaje|recado", "dejar mensaje|recado", "llamenme|llamarme", "me llamen|llame", "devolver la llamada"]),
+    (
+        Intent::Message,
+        &["un mensaje|recado", "dejar mensaje|recado", "llamenme|llamarme", "me llamen|llame", "devolver la llamada"],
+    ),
     (Intent::Book, &["cita|citas", "reservar|reserva", "pedir hora", "agendar", "consulta para"]),
     (Intent::Repeat, &["repita|repite|repetir", "otra vez", "como dice|ha dicho", "no le he oido|entendido", "perdon"]),
     (Intent::Cancel, &["dejelo|dejalo", "olvidelo|olvidalo", "da igual", "no importa", "no reserve*"]),
-    (Intent::Hours, &["horario|horarios", "a que hora abren|cierran|abre|cierra", "cuando abren|cierran|abre|cierra", "estan abiertos", "esta abierto|abierta"]),
-    (Intent::Goodbye, &["adios", "hasta luego|pronto", "nada mas", "eso es todo", "no gracias", "muchas gracias adios"]),
+    (
+        Intent::Hours,
+        &[
+            "horario|horarios",
+            "a que hora abren|cierran|abre|cierra",
+            "cuando abren|cierran|abre|cierra",
+            "estan abiertos",
+            "esta abierto|abierta",
+        ],
+    ),
+    (
+        Intent::Goodbye,
+        &["adios", "hasta luego|pronto", "nada mas", "eso es todo", "no gracias", "muchas gracias adios"],
+    ),
 ];
 
 const CZECH: &[(Intent, &[&str])] = &[
-    (Intent::NoRecording, &["nenahrav*", "bez nahravani|nahravky", "nechci nahravat|nahravani", "nechci byt nahravan*", "nesouhlasim s nahravanim"]),
+    (
+        Intent::NoRecording,
+        &[
+            "nenahrav*",
+            "bez nahravani|nahravky",
+            "nechci nahravat|nahravani",
+            "nechci byt nahravan*",
+            "nesouhlasim s nahravanim",
+        ],
+    ),
     (
         Intent::MedicalAdvice,
         &[
-            "mam|muzu|mohu si vzit|brat", "mam|muzu|mohu brat|uzivat", "jakou davku", "kolik prasku|tablet", "je to zanicene|normalni|vazne|rakovina", "diagnoz*", "lekarskou radu",
-            "jaky lek|leky|antibiotik*", "moje priznaky", "co mi je", "co mam delat s", "predepsat|predepis*",
+            "mam|muzu|mohu si vzit|brat",
+            "mam|muzu|mohu brat|uzivat",
+            "jakou davku",
+            "kolik prasku|tablet",
+            "je to zanicene|normalni|vazne|rakovina",
+            "diagnoz*",
+            "lekarskou radu",
+            "jaky lek|leky|antibiotik*",
+            "moje priznaky",
+            "co mi je",
+            "co mam delat s",
+            "predepsat|predepis*",
         ],
     ),
     (
         Intent::Person,
-        &["recepcni", "s clovekem", "zivym clovekem", "skutecnym clovekem", "mluvit s nekym|recepci|lekarem|sestrou", "prepojte|spojte me", "operator*", "prepojit|spojit"],
+        &[
+            "recepcni",
+            "s clovekem",
+            "zivym clovekem",
+            "skutecnym clovekem",
+            "mluvit s nekym|recepci|lekarem|sestrou",
+            "prepojte|spojte me",
+            "operator*",
+            "prepojit|spojit",
+        ],
     ),
     (Intent::Message, &["vzkaz", "zpravu", "zavolejte|zavolat mi|me", "at mi zavola*", "zpetne zavol*"]),
     (Intent::Book, &["objedn*", "termin|terminu", "rezerv*", "schuzk*", "chci|chtel|chtela prijit"]),
     (Intent::Repeat, &["zopak*|opak*", "jeste jednou", "prosim jak", "nerozumel*|neslys*", "coze"]),
     (Intent::Cancel, &["nechte to|byt", "nic nechci", "zapomente", "to je jedno", "neobjednav*"]),
-    (Intent::Hours, &["oteviraci doba|dobu|hodiny", "oteviraci", "kdy mate|je otevreno", "kdy otevira*|zavira*", "do kolika|od kolika mate", "mate otevreno", "ordinacni hodiny|doba"]),
-    (Intent::Goodbye, &["na shledanou", "nashledanou", "sbohem", "to je vse|vsechno", "uz nic", "ne dekuji|diky", "nic dalsiho", "mejte se"]),
+    (
+        Intent::Hours,
+        &[
+            "oteviraci doba|dobu|hodiny",
+            "oteviraci",
+            "kdy mate|je otevreno",
+            "kdy otevira*|zavira*",
+            "do kolika|od kolika mate",
+            "mate otevreno",
+            "ordinacni hodiny|doba",
+        ],
+    ),
+    (
+        Intent::Goodbye,
+        &[
+            "na shledanou",
+            "nashledanou",
+            "sbohem",
+            "to je vse|vsechno",
+            "uz nic",
+            "ne dekuji|diky",
+            "nic dalsiho",
+            "mejte se",
+        ],
+    ),
 ];
 
 /// Yes or no, where the answer is clear.
@@ -124,19 +281,101 @@ pub fn yes_no(text: &str, language: Lang) -> Option<bool> {
     let (yes, no): (&[&str], &[&str]) = match language {
         Lang::En => (
             &[
-                "yes", "yeah", "yep", "yup", "sure", "okay", "ok", "please do", "of course", "thats fine|right|correct|good|perfect|great|ok|okay", "that is fine|right|correct|good",
-                "that works", "works for me", "sounds good", "perfect", "correct", "go ahead", "absolutely", "definitely", "book it", "please", "that would be great|good|fine|lovely", "i do", "i would", "fine",
-                "great", "lovely",
+                "yes",
+                "yeah",
+                "yep",
+                "yup",
+                "sure",
+                "okay",
+                "ok",
+                "please do",
+                "of course",
+                "thats fine|right|correct|good|perfect|great|ok|okay",
+                "that is fine|right|correct|good",
+                "that works",
+                "works for me",
+                "sounds good",
+                "perfect",
+                "correct",
+                "go ahead",
+                "absolutely",
+                "definitely",
+                "book it",
+                "please",
+                "that would be great|good|fine|lovely",
+                "i do",
+                "i would",
+                "fine",
+                "great",
+                "lovely",
             ],
-            &["no", "nope", "nah", "not", "dont", "cant", "doesnt", "wont", "another|different time|day", "something else", "neither", "rather"],
+            &[
+                "no",
+                "nope",
+                "nah",
+                "not",
+                "dont",
+                "cant",
+                "doesnt",
+                "wont",
+                "another|different time|day",
+                "something else",
+                "neither",
+                "rather",
+            ],
         ),
         Lang::Es => (
-            &["si", "claro", "vale", "de acuerdo", "por supuesto", "perfecto", "correcto", "esta bien", "me viene|va bien", "por favor", "eso es", "exacto", "desde luego", "bien", "bueno"],
+            &[
+                "si",
+                "claro",
+                "vale",
+                "de acuerdo",
+                "por supuesto",
+                "perfecto",
+                "correcto",
+                "esta bien",
+                "me viene|va bien",
+                "por favor",
+                "eso es",
+                "exacto",
+                "desde luego",
+                "bien",
+                "bueno",
+            ],
             &["no", "otro|otra dia|hora|fecha", "prefiero", "tampoco", "imposible"],
         ),
         Lang::Cs => (
-            &["ano", "jo", "jasne", "dobre", "dobra", "souhlasim", "samozrejme", "prosim", "v poradku", "hodi se|mi", "to jde", "presne", "spravne", "urcite", "budu rad|rada", "vyhovuje", "muze byt"],
-            &["ne", "nee", "nikoli|nikoliv", "nehodi*", "nemuzu|nemohu", "nechci", "jiny|jindy|jinou|jine", "radeji|radsi", "nevyhovuje", "nejde"],
+            &[
+                "ano",
+                "jo",
+                "jasne",
+                "dobre",
+                "dobra",
+                "souhlasim",
+                "samozrejme",
+                "prosim",
+                "v poradku",
+                "hodi se|mi",
+                "to jde",
+                "presne",
+                "spravne",
+                "urcite",
+                "budu rad|rada",
+                "vyhovuje",
+                "muze byt",
+            ],
+            &[
+                "ne",
+                "nee",
+                "nikoli|nikoliv",
+                "nehodi*",
+                "nemuzu|nemohu",
+                "nechci",
+                "jiny|jindy|jinou|jine",
+                "radeji|radsi",
+                "nevyhovuje",
+                "nejde",
+            ],
         ),
     };
     if has_any(&said, no) {
@@ -152,8 +391,18 @@ pub fn asks(text: &str, language: Lang) -> bool {
     }
     let said = words(text);
     let phrases: &[&str] = match language {
-        Lang::En => &["how much|many|long|far", "what|whats|where|wheres|which|who|why", "do you", "is there", "are there", "can i", "how do|does|can"],
-        Lang::Es => &["cuanto|cuanta|cuantos|cuantas|cuesta", "que|cual|donde|quien|por que", "tienen|hay|puedo", "como"],
+        Lang::En => &[
+            "how much|many|long|far",
+            "what|whats|where|wheres|which|who|why",
+            "do you",
+            "is there",
+            "are there",
+            "can i",
+            "how do|does|can",
+        ],
+        Lang::Es => {
+            &["cuanto|cuanta|cuantos|cuantas|cuesta", "que|cual|donde|quien|por que", "tienen|hay|puedo", "como"]
+        }
         Lang::Cs => &["kolik", "co|kde|kdo|proc|jak|jaky|jaka|jake|ktery|ktera", "mate|muzu|je u vas"],
     };
     has_any(&said, phrases)
@@ -167,10 +416,12 @@ pub fn service<'a>(text: &str, services: &'a [Service]) -> Option<&'a Service> {
         let names = std::iter::once(&service.name).chain(&service.aliases);
         names.map(|name| match_of(&said, &fold(name))).max().filter(|score| *score > 0).map(|score| (score, service))
     });
-    scored.fold(None, |best: Option<(usize, &Service)>, next| match best {
-        Some(best) if best.0 >= next.0 => Some(best),
-        _ => Some(next),
-    }).map(|(_, service)| service)
+    scored
+        .fold(None, |best: Option<(usize, &Service)>, next| match best {
+            Some(best) if best.0 >= next.0 => Some(best),
+            _ => Some(next),
+        })
+        .map(|(_, service)| service)
 }
 
 /// The whole name counts most; a telling word of it (five letters or more) counts a little.
@@ -181,7 +432,17 @@ fn match_of(said: &str, name: &str) -> usize {
     if said.contains(&format!(" {name} ")) || said.contains(&format!(" {name}s ")) {
         return 1_000 + name.len();
     }
-    const COMMON: &[&str] = &["appointment", "consultation", "treatment", "session", "consulta", "cita", "konzultace", "osetreni", "vysetreni"];
+    const COMMON: &[&str] = &[
+        "appointment",
+        "consultation",
+        "treatment",
+        "session",
+        "consulta",
+        "cita",
+        "konzultace",
+        "osetreni",
+        "vysetreni",
+    ];
     let telling = |word: &&str| word.len() >= 5 && !COMMON.contains(word);
     let stem = |word: &str| -> String { word.chars().take((word.chars().count() - 1).max(5)).collect() };
     name.split(' ').filter(telling).filter(|word| said.contains(&format!(" {}", stem(word)))).map(str::len).sum()
@@ -190,11 +451,30 @@ fn match_of(said: &str, name: &str) -> usize {
 /// A name from an answer such as "my name is Jane Smith" or "J A N E Smith"; none when there is no name in it.
 pub fn person_name(text: &str, language: Lang) -> Option<String> {
     let leads: &[&str] = match language {
-        Lang::En => &["my name is", "the name is", "my names", "name is", "this is", "its", "it is", "i am", "im", "sure", "yes", "okay", "um", "uh", "er", "hello", "hi"],
+        Lang::En => &[
+            "my name is",
+            "the name is",
+            "my names",
+            "name is",
+            "this is",
+            "its",
+            "it is",
+            "i am",
+            "im",
+            "sure",
+            "yes",
+            "okay",
+            "um",
+            "uh",
+            "er",
+            "hello",
+            "hi",
+        ],
         Lang::Es => &["me llamo", "mi nombre es", "soy", "a nombre de", "si", "claro", "es"],
         Lang::Cs => &["jmenuji se", "jmenuju se", "moje jmeno je", "jmeno je", "ja jsem", "jsem", "ano", "tady"],
     };
-    let mut kept: Vec<&str> = text.split(|c: char| c.is_whitespace() || ",.;:!?".contains(c)).filter(|word| !word.is_empty()).collect();
+    let mut kept: Vec<&str> =
+        text.split(|c: char| c.is_whitespace() || ",.;:!?".contains(c)).filter(|word| !word.is_empty()).collect();
     loop {
         let plain: Vec<String> = kept.iter().map(|word| fold(word)).collect();
         let lead = leads.iter().find(|lead| {
@@ -208,7 +488,10 @@ pub fn person_name(text: &str, language: Lang) -> Option<String> {
     }
     let mut name = String::new();
     let mut spelled = false;
-    for word in kept.into_iter().filter(|word| !matches!(fold(word).as_str(), "please" | "thanks" | "thank" | "you" | "gracias" | "prosim")) {
+    for word in kept
+        .into_iter()
+        .filter(|word| !matches!(fold(word).as_str(), "please" | "thanks" | "thank" | "you" | "gracias" | "prosim"))
+    {
         let single = word.chars().count() == 1;
         if !name.is_empty() && !(single && spelled) {
             name.push(' ');

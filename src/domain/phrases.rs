@@ -2,8 +2,8 @@
 //!
 //! Keys are typed: a sentence without a translation, or with a placeholder nobody fills, fails a test.
 
-use crate::code::Lang;
 use crate::Timestamp;
+use crate::code::Lang;
 use jiff::tz::TimeZone;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -284,7 +284,10 @@ mod tests {
             let mut expected: Vec<&str> = Phrase::ALL.iter().map(|phrase| phrase.key()).collect();
             expected.sort_unstable();
             assert_eq!(keys, expected, "{language}");
-            assert_eq!((file.weekdays.len(), file.weekdays_in_sentence.len(), file.months.len(), file.days.len()), (7, 7, 12, 31));
+            assert_eq!(
+                (file.weekdays.len(), file.weekdays_in_sentence.len(), file.months.len(), file.days.len()),
+                (7, 7, 12, 31)
+            );
             assert!(!file.backchannels.is_empty() && !file.stops.is_empty());
             for phrase in Phrase::ALL {
                 let text = &file.phrases[phrase.key()];

@@ -96,7 +96,10 @@ mod tests {
             aliases: Vec::new(),
             duration_min,
             resource: "Room 1".to_owned(),
-            hours: hours.iter().map(|&(weekday, from_minute, to_minute)| OpenSpan { weekday, from_minute, to_minute }).collect(),
+            hours: hours
+                .iter()
+                .map(|&(weekday, from_minute, to_minute)| OpenSpan { weekday, from_minute, to_minute })
+                .collect(),
             lead_min: 60,
             active: true,
             version: 1,
@@ -148,7 +151,12 @@ mod tests {
     #[test]
     fn a_hold_keeps_a_slot_until_it_runs_out() {
         let service = service(&[(2, 540, 600)], 60);
-        let held = [busy("2026-11-24T09:00:00Z", "2026-11-24T10:00:00Z", AppointmentStatus::Proposed, Some("2026-11-20T12:02:00Z"))];
+        let held = [busy(
+            "2026-11-24T09:00:00Z",
+            "2026-11-24T10:00:00Z",
+            AppointmentStatus::Proposed,
+            Some("2026-11-20T12:02:00Z"),
+        )];
         let range = ("2026-11-20T00:00:00Z", "2026-11-28T00:00:00Z");
         assert!(starts(&service, &held, "Europe/London", range, "2026-11-20T12:01:00Z").is_empty());
         assert_eq!(starts(&service, &held, "Europe/London", range, "2026-11-20T12:02:00Z").len(), 1);

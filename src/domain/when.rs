@@ -98,14 +98,19 @@ impl When {
         let local = at.to_zoned(zone.clone());
         let minute = u16::try_from(local.hour()).unwrap_or(0) * 60 + u16::try_from(local.minute()).unwrap_or(0);
         self.time.is_none_or(|time| {
-            if time.is_exact() { minute == time.from_minute } else { (time.from_minute..time.to_minute).contains(&minute) }
+            if time.is_exact() {
+                minute == time.from_minute
+            } else {
+                (time.from_minute..time.to_minute).contains(&minute)
+            }
         })
     }
 }
 
 /// A minute of a day as an instant; in the hour that summer time skips, the instant after it.
 fn instant(date: Date, minute: u16, zone: &TimeZone) -> Option<Timestamp> {
-    let (date, minute) = if minute >= 1_440 { (date.checked_add(1.day()).ok()?, minute - 1_440) } else { (date, minute) };
+    let (date, minute) =
+        if minute >= 1_440 { (date.checked_add(1.day()).ok()?, minute - 1_440) } else { (date, minute) };
     let time = date.at(i8::try_from(minute / 60).ok()?, i8::try_from(minute % 60).ok()?, 0, 0);
     time.to_zoned(zone.clone()).ok().map(|zoned| zoned.timestamp())
 }
@@ -132,10 +137,15 @@ mod tests {
 
     fn read(text: &str, language: Lang) -> String {
         let when = parse(text, language, now().date());
-        let days = when.days.map(|(first, last)| if first == last { first.to_string() } else { format!("{first}..{last}") });
+        let days =
+            when.days.map(|(first, last)| if first == last { first.to_string() } else { format!("{first}..{last}") });
         let time = when.time.map(|time| {
             let clock = |minute: u16| format!("{:02}:{:02}", minute / 60, minute % 60);
-            if time.is_exact() { clock(time.from_minute) } else { format!("{}-{}", clock(time.from_minute), clock(time.to_minute)) }
+            if time.is_exact() {
+                clock(time.from_minute)
+            } else {
+                format!("{}-{}", clock(time.from_minute), clock(time.to_minute))
+            }
         });
         format!("{} {}", days.unwrap_or_default(), time.unwrap_or_default()).trim().to_owned()
     }

@@ -64,7 +64,13 @@ pub trait Tools: Send + Sync {
     fn hold(&self, scope: Scope, slot: Slot) -> Answer<'_, AppointmentId>;
 
     /// Books a held slot. Confirming again gives the same appointment.
-    fn confirm(&self, scope: Scope, appointment: AppointmentId, name: String, number: String) -> Answer<'_, Appointment>;
+    fn confirm(
+        &self,
+        scope: Scope,
+        appointment: AppointmentId,
+        name: String,
+        number: String,
+    ) -> Answer<'_, Appointment>;
 
     /// Gives a held slot back. A hold that is gone is no error; a booked appointment stays booked.
     fn release(&self, scope: Scope, appointment: AppointmentId) -> Answer<'_, ()>;

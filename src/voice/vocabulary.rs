@@ -27,7 +27,8 @@ pub fn build(
 ) -> Vocabulary {
     let usual = usual::of(language);
     let mut out = Sentences { language, kept: Vec::new() };
-    let emergency: Vec<String> = emergency::spoken_phrases(language).iter().map(|phrase| (*phrase).to_owned()).collect();
+    let emergency: Vec<String> =
+        emergency::spoken_phrases(language).iter().map(|phrase| (*phrase).to_owned()).collect();
     for phrase in &emergency {
         for lead in usual.emergency_leads {
             out.add(&format!("{lead} {phrase}"));
@@ -129,7 +130,8 @@ fn times(out: &mut Sentences, usual: &usual::Usual) {
 /// Every digit after every other, as in telephone numbers.
 fn numbers(out: &mut Sentences) {
     for first in 0..10 {
-        let row: Vec<String> = (0..10).flat_map(|second| [in_words(first, out.language), in_words(second, out.language)]).collect();
+        let row: Vec<String> =
+            (0..10).flat_map(|second| [in_words(first, out.language), in_words(second, out.language)]).collect();
         for pair in row.chunks(2) {
             out.add(&format!("{} {}", pair.join(" "), pair.join(" ")));
         }

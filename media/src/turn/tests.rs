@@ -135,7 +135,9 @@ fn a_pause_in_the_middle_of_a_sentence_is_not_its_end_and_is_learned() {
 
 #[test]
 fn patience_depends_on_what_was_asked() {
-    for (patience, least_ms) in [(Patience::YesNo, 250), (Patience::Open, 500), (Patience::Digits, 1_200), (Patience::Message, 2_000)] {
+    for (patience, least_ms) in
+        [(Patience::YesNo, 250), (Patience::Open, 500), (Patience::Digits, 1_200), (Patience::Message, 2_000)]
+    {
         let mut call = Call::new();
         call.put(Input::Expect(patience)).says("yes", 300).pass(least_ms - 1);
         assert_eq!(call.asked(), [], "{patience:?}");
@@ -175,7 +177,10 @@ fn sound_without_words_is_asked_about_when_it_was_long_enough() {
 #[test]
 fn an_interruption_pauses_at_once_and_words_take_the_floor() {
     let mut call = Call::new();
-    call.reply(1, None, false, "We are open from nine to six every day.", 3_000).played(1, 1_000, 0, false).pass(1_000).take();
+    call.reply(1, None, false, "We are open from nine to six every day.", 3_000)
+        .played(1, 1_000, 0, false)
+        .pass(1_000)
+        .take();
     call.started();
     assert_eq!(call.take(), [Output::Pause(ReplyId(1))]);
     call.pass(200).partial("no i meant");
@@ -226,23 +231,39 @@ fn signs_of_listening_do_not_interrupt_and_are_not_answered() {
 fn protected_speech_is_not_interrupted_and_the_callers_words_are_kept() {
     let mut call = Call::new();
     call.reply(1, None, true, "This call is recorded.", 2_000).take();
-    call.played(1, 100, 0, false).started().pass(200).partial("stop i want to book").pass(600).stopped().complete("stop i want to book");
+    call.played(1, 100, 0, false)
+        .started()
+        .pass(200)
+        .partial("stop i want to book")
+        .pass(600)
+        .stopped()
+        .complete("stop i want to book");
     call.played(1, 1_000, 0, false).pass(900);
     assert!(call.take().iter().all(|output| matches!(output, Output::Hearing { .. })));
     call.played(1, 2_000, 0, true);
     let seen = call.take();
-    assert!(matches!(&seen[0], Output::Commit(record) if record.full && record.text == "This call is recorded."), "{seen:?}");
+    assert!(
+        matches!(&seen[0], Output::Commit(record) if record.full && record.text == "This call is recorded."),
+        "{seen:?}"
+    );
     assert!(seen.iter().any(|output| matches!(output, Output::Ask { text, .. } if text == "stop i want to book")));
 }
 
 #[test]
 fn an_emergency_interrupts_even_protected_speech_and_its_words_are_not_asked_about() {
     let mut call = Call::new();
-    call.reply(1, None, true, "This call is recorded.", 2_000).played(1, 500, 0, false).started().partial("i have chest pain").take();
+    call.reply(1, None, true, "This call is recorded.", 2_000)
+        .played(1, 500, 0, false)
+        .started()
+        .partial("i have chest pain")
+        .take();
     call.put(Input::Interrupt);
     assert!(call.take().contains(&Output::Flush(ReplyId(1))));
     call.reply(2, None, true, "Please dial 999.", 1_000);
-    assert!(!call.seen.iter().any(|output| matches!(output, Output::Speak { .. })), "the first playing is not gone yet");
+    assert!(
+        !call.seen.iter().any(|output| matches!(output, Output::Speak { .. })),
+        "the first playing is not gone yet"
+    );
     call.played(1, 520, 0, true);
     assert!(call.take().iter().any(|output| matches!(output, Output::Speak { reply: ReplyId(2), .. })));
     call.pass(300).stopped().complete("i have chest pain").pass(600);
@@ -254,7 +275,13 @@ fn an_emergency_interrupts_even_protected_speech_and_its_words_are_not_asked_abo
 fn what_was_never_played_is_never_on_record() {
     let mut call = Call::new();
     call.says("hello", 400).pass(500).reply(1, Some(1), false, "Hello to you.", 1_000).take();
-    call.started().partial("i want to book").played(1, 0, 0, true).pass(500).stopped().complete("i want to book").pass(500);
+    call.started()
+        .partial("i want to book")
+        .played(1, 0, 0, true)
+        .pass(500)
+        .stopped()
+        .complete("i want to book")
+        .pass(500);
     assert_eq!(call.committed().iter().map(|(who, ..)| *who).collect::<Vec<_>>(), [Who::Caller(TurnId(2))]);
 }
 
@@ -263,7 +290,10 @@ fn a_caller_who_goes_on_before_the_answer_is_heard_is_asked_about_as_continuing(
     let mut call = Call::new();
     call.says("i would like an appointment", 900).pass(500).says("for next tuesday", 700).pass(625);
     let asked = call.asked();
-    assert_eq!(asked.iter().map(|(turn, _, continues)| (*turn, *continues)).collect::<Vec<_>>(), [(1, false), (2, true)]);
+    assert_eq!(
+        asked.iter().map(|(turn, _, continues)| (*turn, *continues)).collect::<Vec<_>>(),
+        [(1, false), (2, true)]
+    );
     // The answer to the first half is stale.
     call.reply(1, Some(1), false, "Which day?", 500);
     assert_eq!(call.take(), [Output::Drop(ReplyId(1))]);
@@ -449,7 +479,10 @@ impl Rules {
                 let key = match record.who {
                     Who::Caller(turn) => (true, turn.0),
                     Who::Receptionist(reply) => {
-                        assert!(playing.played.get(&reply).is_some_and(|played| *played > 0), "{reply:?} was not played");
+                        assert!(
+                            playing.played.get(&reply).is_some_and(|played| *played > 0),
+                            "{reply:?} was not played"
+                        );
                         assert!(self.texts[&reply].starts_with(&record.text), "{record:?}");
                         (false, reply.0)
                     }

@@ -59,7 +59,8 @@ fn choose(asked: &[String], heading: &str, text: &str, language: Lang) -> Vec<St
     let mut length = 0;
     let from = if about >= best && best == 0 { 0 } else { scores.iter().position(|score| *score == best).unwrap_or(0) };
     for (at, sentence) in sentences.into_iter().enumerate().skip(from) {
-        let wanted = about > best || scores[at] * 2 > best || at == from || at == from + 1 && out.len() == 1 && length < 80;
+        let wanted =
+            about > best || scores[at] * 2 > best || at == from || at == from + 1 && out.len() == 1 && length < 80;
         if !wanted {
             continue;
         }
@@ -105,7 +106,10 @@ fn push(out: &mut Vec<String>, sentence: &str) {
 
 fn abbreviates(before: &str) -> bool {
     let last = before.rsplit(char::is_whitespace).next().unwrap_or_default();
-    matches!(last, "Dr" | "Mr" | "Mrs" | "Ms" | "St" | "e.g" | "i.e" | "Sr" | "Sra" | "MUDr" | "tel" | "č" | "a.m" | "p.m")
+    matches!(
+        last,
+        "Dr" | "Mr" | "Mrs" | "Ms" | "St" | "e.g" | "i.e" | "Sr" | "Sra" | "MUDr" | "tel" | "č" | "a.m" | "p.m"
+    )
 }
 
 /// Words that carry meaning, with synonyms brought to one word.
@@ -117,7 +121,8 @@ fn telling(text: &str, language: Lang) -> Vec<String> {
     };
     let mut out: Vec<String> = Vec::new();
     for word in words(text) {
-        let concept = concepts.iter().find(|(pattern, _)| fits(&word, pattern)).map(|(_, concept)| (*concept).to_owned());
+        let concept =
+            concepts.iter().find(|(pattern, _)| fits(&word, pattern)).map(|(_, concept)| (*concept).to_owned());
         let one = match concept {
             Some(concept) => concept,
             None if word.len() < 2 || empty.iter().any(|pattern| fits(&word, pattern)) => continue,
@@ -163,16 +168,137 @@ fn is_same(one: &str, other: &str) -> bool {
 }
 
 const ENGLISH_EMPTY: &[&str] = &[
-    "a", "an", "the", "and", "or", "but", "of", "in", "on", "at", "to", "for", "from", "with", "by", "about", "as", "into", "i", "im", "ive", "id", "me", "my",
-    "we", "our", "us", "you", "your", "youre", "he", "his", "him", "she", "her", "it", "its", "they", "their", "them", "this", "that", "these", "those", "is", "are", "was",
-    "were", "be", "been", "am", "do", "does", "did", "have", "has", "had", "can", "could", "would", "should", "will", "shall", "may", "might",
-    "what", "whats", "which", "who", "how", "why", "there", "theres", "here", "if", "so", "not", "no", "yes", "um", "uh", "er", "hello", "hi", "hey", "please",
-    "thanks", "thank", "just", "like", "want", "know", "tell", "ask", "wondering", "question", "need", "get", "got", "any", "some", "also", "then", "than", "ok",
-    "okay", "well", "good", "morning", "afternoon", "clinic", "wanted", "let", "lets", "sorry", "because", "uses", "use", "make", "go", "come", "up", "out", "one",
+    "a",
+    "an",
+    "the",
+    "and",
+    "or",
+    "but",
+    "of",
+    "in",
+    "on",
+    "at",
+    "to",
+    "for",
+    "from",
+    "with",
+    "by",
+    "about",
+    "as",
+    "into",
+    "i",
+    "im",
+    "ive",
+    "id",
+    "me",
+    "my",
+    "we",
+    "our",
+    "us",
+    "you",
+    "your",
+    "youre",
+    "he",
+    "his",
+    "him",
+    "she",
+    "her",
+    "it",
+    "its",
+    "they",
+    "their",
+    "them",
+    "this",
+    "that",
+    "these",
+    "those",
+    "is",
+    "are",
+    "was",
+    "were",
+    "be",
+    "been",
+    "am",
+    "do",
+    "does",
+    "did",
+    "have",
+    "has",
+    "had",
+    "can",
+    "could",
+    "would",
+    "should",
+    "will",
+    "shall",
+    "may",
+    "might",
+    "what",
+    "whats",
+    "which",
+    "who",
+    "how",
+    "why",
+    "there",
+    "theres",
+    "here",
+    "if",
+    "so",
+    "not",
+    "no",
+    "yes",
+    "um",
+    "uh",
+    "er",
+    "hello",
+    "hi",
+    "hey",
+    "please",
+    "thanks",
+    "thank",
+    "just",
+    "like",
+    "want",
+    "know",
+    "tell",
+    "ask",
+    "wondering",
+    "question",
+    "need",
+    "get",
+    "got",
+    "any",
+    "some",
+    "also",
+    "then",
+    "than",
+    "ok",
+    "okay",
+    "well",
+    "good",
+    "morning",
+    "afternoon",
+    "clinic",
+    "wanted",
+    "let",
+    "lets",
+    "sorry",
+    "because",
+    "uses",
+    "use",
+    "make",
+    "go",
+    "come",
+    "up",
+    "out",
+    "one",
 ];
 const ENGLISH_CONCEPTS: &[(&str, &str)] = &[
     ("open|opens|opening|close|closes|closed|closing|hours", "#hours"),
-    ("much|cost|costs|price|prices|priced|pricing|charge|charges|fee|fees|expensive|pound|pounds|dollars|euros", "#price"),
+    (
+        "much|cost|costs|price|prices|priced|pricing|charge|charges|fee|fees|expensive|pound|pounds|dollars|euros",
+        "#price",
+    ),
     ("where|address|located|location|find|directions|street|situated", "#place"),
     ("park|parking|car|garage", "#parking"),
     ("lift|elevator|wheelchair|stairs|step|steps|disabled|accessible|access|accessibility", "#access"),
@@ -183,10 +309,11 @@ const ENGLISH_CONCEPTS: &[(&str, &str)] = &[
     ("hurt|hurts|pain|painful|painless|sore", "#pain"),
 ];
 const SPANISH_EMPTY: &[&str] = &[
-    "el", "la", "los", "las", "un", "una", "unos", "unas", "y", "o", "u", "e", "de", "del", "en", "a", "al", "por", "para", "con", "sin", "sobre", "que", "cual",
-    "cuales", "quien", "como", "si", "no", "yo", "me", "mi", "mis", "su", "sus", "se", "le", "les", "lo", "nos", "es", "son", "esta", "estan", "este", "esto", "ser",
-    "hay", "tiene", "tienen", "tengo", "puedo", "puede", "pueden", "quiero", "quisiera", "querria", "saber", "decirme", "hola", "buenos", "buenas", "dias", "tardes",
-    "favor", "gracias", "muy", "mas", "clinica", "pregunta", "ustedes", "usted",
+    "el", "la", "los", "las", "un", "una", "unos", "unas", "y", "o", "u", "e", "de", "del", "en", "a", "al", "por",
+    "para", "con", "sin", "sobre", "que", "cual", "cuales", "quien", "como", "si", "no", "yo", "me", "mi", "mis", "su",
+    "sus", "se", "le", "les", "lo", "nos", "es", "son", "esta", "estan", "este", "esto", "ser", "hay", "tiene",
+    "tienen", "tengo", "puedo", "puede", "pueden", "quiero", "quisiera", "querria", "saber", "decirme", "hola",
+    "buenos", "buenas", "dias", "tardes", "favor", "gracias", "muy", "mas", "clinica", "pregunta", "ustedes", "usted",
 ];
 const SPANISH_CONCEPTS: &[(&str, &str)] = &[
     ("horario|horarios|abre|abren|abierto|abierta|abiertos|cierra|cierran|cerrado|cerrados|apertura", "#hours"),
@@ -201,10 +328,12 @@ const SPANISH_CONCEPTS: &[(&str, &str)] = &[
     ("duele|dolor|doloroso", "#pain"),
 ];
 const CZECH_EMPTY: &[&str] = &[
-    "a", "i", "o", "u", "v", "ve", "na", "do", "za", "s", "se", "si", "k", "ke", "z", "ze", "po", "od", "pro", "pri", "je", "jsou", "jsem", "jste", "byt", "bude",
-    "to", "ten", "ta", "te", "tom", "ty", "co", "kdo", "jak", "jaky", "jaka", "jake", "jakou", "ktery", "ktera", "ktere", "ze", "zda", "jestli", "mam", "mate", "ma", "muzu", "muzete", "mohu",
-    "muze", "chci", "chtel", "chtela", "bych", "by", "prosim", "dekuji", "dobry", "den", "ano", "ne", "vas", "vase", "nas", "nase", "me", "mi", "muj", "moje", "tam", "tady", "taky", "take",
-    "vedet", "zeptat", "dotaz", "otazka", "ordinace", "klinika", "klinice",
+    "a", "i", "o", "u", "v", "ve", "na", "do", "za", "s", "se", "si", "k", "ke", "z", "ze", "po", "od", "pro", "pri",
+    "je", "jsou", "jsem", "jste", "byt", "bude", "to", "ten", "ta", "te", "tom", "ty", "co", "kdo", "jak", "jaky",
+    "jaka", "jake", "jakou", "ktery", "ktera", "ktere", "ze", "zda", "jestli", "mam", "mate", "ma", "muzu", "muzete",
+    "mohu", "muze", "chci", "chtel", "chtela", "bych", "by", "prosim", "dekuji", "dobry", "den", "ano", "ne", "vas",
+    "vase", "nas", "nase", "me", "mi", "muj", "moje", "tam", "tady", "taky", "take", "vedet", "zeptat", "dotaz",
+    "otazka", "ordinace", "klinika", "klinice",
 ];
 const CZECH_CONCEPTS: &[(&str, &str)] = &[
     ("otevir*|otevren*|zavir*|zavren*|hodiny|doba|dobu|kdy", "#hours"),
@@ -242,10 +371,19 @@ mod tests {
     #[test]
     fn the_answer_is_the_documents_own_words() {
         let clinic = [
-            found("Opening hours", "We are open from Monday to Friday, 9 a.m. to 6 p.m. On Saturday we close at 1 p.m. We are closed on Sunday."),
+            found(
+                "Opening hours",
+                "We are open from Monday to Friday, 9 a.m. to 6 p.m. On Saturday we close at 1 p.m. We are closed on Sunday.",
+            ),
             found("Parking", "There is a car park behind the building. It is free for two hours."),
-            found("Prices", "A chemical peel costs 120 pounds. A consultation costs 40 pounds, taken off your first treatment. Laser sessions start at 90 pounds."),
-            found("Access", "The clinic is on the second floor. There is a lift at the back entrance. Please ring the bell marked reception and somebody will come down to help you with a wheelchair, a pushchair or heavy luggage. The lift is 80 centimetres wide and takes one wheelchair and one companion at a time. Guide dogs are welcome everywhere."),
+            found(
+                "Prices",
+                "A chemical peel costs 120 pounds. A consultation costs 40 pounds, taken off your first treatment. Laser sessions start at 90 pounds.",
+            ),
+            found(
+                "Access",
+                "The clinic is on the second floor. There is a lift at the back entrance. Please ring the bell marked reception and somebody will come down to help you with a wheelchair, a pushchair or heavy luggage. The lift is 80 centimetres wide and takes one wheelchair and one companion at a time. Guide dogs are welcome everywhere.",
+            ),
         ];
         let ask = |question| spoken(question, &clinic, Lang::En).unwrap_or_default();
         assert!(ask("what are your opening hours").starts_with("We are open from Monday to Friday"));

@@ -72,7 +72,11 @@ impl Dialog {
     }
 
     fn service_name(&self, id: Option<ServiceId>) -> String {
-        self.services.iter().find(|service| Some(service.id) == id).map(|service| service.name.clone()).unwrap_or_default()
+        self.services
+            .iter()
+            .find(|service| Some(service.id) == id)
+            .map(|service| service.name.clone())
+            .unwrap_or_default()
     }
 
     pub(super) fn begin_booking(&mut self, text: &str, now: &Zoned) {
@@ -131,7 +135,8 @@ impl Dialog {
     }
 
     fn find_slots(&mut self, booking: Booking, service: ServiceId, now: &Zoned) {
-        let anywhere = (now.timestamp(), now.timestamp().checked_add((24 * when::DAYS_AHEAD).hours()).unwrap_or(now.timestamp()));
+        let anywhere =
+            (now.timestamp(), now.timestamp().checked_add((24 * when::DAYS_AHEAD).hours()).unwrap_or(now.timestamp()));
         let (from, to) = match booking.when.window(now).filter(|_| !booking.widened) {
             Some(window) => (window.from.max(now.timestamp()), window.to),
             None => anywhere,
@@ -177,6 +182,7 @@ impl Dialog {
             return self.ask(self.lines(&[Phrase::NoSlots]), Expect::When);
         };
         booking.holds += 1;
+        booking.candidates.push_front(slot.clone());
         if let Some((held, before)) = &self.ledger.held
             && *before == slot
         {
@@ -184,7 +190,6 @@ impl Dialog {
             self.state = State::Booking(Box::new(booking));
             return self.held(Ok(held), now);
         }
-        booking.candidates.push_front(slot.clone());
         self.state = State::Booking(Box::new(booking));
         self.ask_tool(ToolRequest::Hold { slot }, Waiting::Hold);
     }
@@ -193,13 +198,7 @@ impl Dialog {
         let Some(mut booking) = self.take_booking() else { return };
         match held {
             Ok(appointment) => {
-                let slot = match booking.candidates.pop_front() {
-                    Some(slot) => slot,
-                    None => match self.ledger.held.take() {
-                        Some((_, slot)) => slot,
-                        None => return self.offer_message(&[Phrase::Trouble]),
-                    },
-                };
+                let Some(slot) = booking.candidates.pop_front() else { return self.offer_message(&[Phrase::Trouble]) };
                 if let Some(before) = booking.before.take().filter(|before| *before != appointment) {
                     self.release(before);
                 }

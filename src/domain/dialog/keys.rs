@@ -73,8 +73,13 @@ impl Dialog {
         if self.hears {
             return self.begin_booking("", now);
         }
-        let names: Vec<String> =
-            self.services.iter().filter(|service| service.active).take(KEYS_MAX).map(|service| service.name.clone()).collect();
+        let names: Vec<String> = self
+            .services
+            .iter()
+            .filter(|service| service.active)
+            .take(KEYS_MAX)
+            .map(|service| service.name.clone())
+            .collect();
         if names.len() < 2 {
             return self.begin_booking("", now);
         }

@@ -26,22 +26,34 @@ const fn part(phrases: &'static [&'static str], half: Half, from_minute: u16, to
 
 fn parts(language: Lang) -> &'static [Part] {
     match language {
-        Lang::En => const { &[
-            part(&["morning", "am", "a m"], Half::Morning, 360, 720),
-            part(&["afternoon", "pm", "p m"], Half::Afternoon, 720, 1_080),
-            part(&["evening", "tonight"], Half::Afternoon, 1_020, 1_320),
-            part(&["lunchtime", "lunch time"], Half::Afternoon, 690, 840),
-        ] },
-        Lang::Es => const { &[
-            part(&["la manana", "esta manana"], Half::Morning, 360, 720),
-            part(&["tarde"], Half::Afternoon, 720, 1_200),
-            part(&["noche"], Half::Afternoon, 1_080, 1_320),
-        ] },
-        Lang::Cs => const { &[
-            part(&["dopoledne", "rano"], Half::Morning, 360, 720),
-            part(&["odpoledne"], Half::Afternoon, 720, 1_080),
-            part(&["vecer"], Half::Afternoon, 1_020, 1_320),
-        ] },
+        Lang::En => {
+            const {
+                &[
+                    part(&["morning", "am", "a m"], Half::Morning, 360, 720),
+                    part(&["afternoon", "pm", "p m"], Half::Afternoon, 720, 1_080),
+                    part(&["evening", "tonight"], Half::Afternoon, 1_020, 1_320),
+                    part(&["lunchtime", "lunch time"], Half::Afternoon, 690, 840),
+                ]
+            }
+        }
+        Lang::Es => {
+            const {
+                &[
+                    part(&["la manana", "esta manana"], Half::Morning, 360, 720),
+                    part(&["tarde"], Half::Afternoon, 720, 1_200),
+                    part(&["noche"], Half::Afternoon, 1_080, 1_320),
+                ]
+            }
+        }
+        Lang::Cs => {
+            const {
+                &[
+                    part(&["dopoledne", "rano"], Half::Morning, 360, 720),
+                    part(&["odpoledne"], Half::Afternoon, 720, 1_080),
+                    part(&["vecer"], Half::Afternoon, 1_020, 1_320),
+                ]
+            }
+        }
     }
 }
 
@@ -49,7 +61,8 @@ const NOON: &str = "noon|midday|mediodia|poledne|poledni";
 
 /// The time named in the words that no day has used.
 pub(super) fn find(said: &[String], used: &mut [bool], language: Lang) -> Option<DaySpan> {
-    let part = parts(language).iter().find(|part| part.phrases.iter().any(|phrase| find_phrase(said, phrase).is_some()));
+    let part =
+        parts(language).iter().find(|part| part.phrases.iter().any(|phrase| find_phrase(said, phrase).is_some()));
     let half = glued_half(said).unwrap_or_else(|| part.map_or(Half::Unsaid, |part| part.half));
     let mut times = Vec::new();
     let mut at = 0;
@@ -135,12 +148,18 @@ fn clock(said: &[String], used: &[bool], at: usize, language: Lang) -> Option<(u
         let minutes = number(len + 1).filter(|(minutes, _)| *minutes < 10);
         return Some(minutes.map_or((value * 60, len + 1), |(minutes, more)| (value * 60 + minutes, len + 1 + more)));
     }
-    let marked = fits(word(len), "oclock|am|pm|hodin|hodiny|hodinu|horas|hora|a|p|in|de|h|rano|dopoledne|odpoledne|vecer")
-        || word(0).ends_with("am")
-        || word(0).ends_with("pm");
+    let marked =
+        fits(word(len), "oclock|am|pm|hodin|hodiny|hodinu|horas|hora|a|p|in|de|h|rano|dopoledne|odpoledne|vecer")
+            || word(0).ends_with("am")
+            || word(0).ends_with("pm");
     let led = at > 0
-        && fits(&said[at - 1], "at|around|about|after|before|by|from|between|and|until|till|las|la|v|ve|kolem|po|pred|od|do|mezi|a|to|past");
-    (marked || led || said.len() <= 2).then_some((value * 60, len))
+        && fits(
+            &said[at - 1],
+            "at|around|about|after|before|by|from|between|and|until|till|las|la|v|ve|kolem|po|pred|od|do|mezi|a|to|past",
+        );
+    let rest = said.iter().enumerate().filter(|(index, _)| !(at..at + len).contains(index));
+    let alone = rest.map(|(_, word)| word).all(|word| fits(word, "please|por|favor|prosim|ok|okay|yes|si|ano"));
+    (marked || led || alone).then_some((value * 60, len))
 }
 
 type Word<'a> = &'a dyn Fn(usize) -> &'a str;

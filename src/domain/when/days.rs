@@ -28,10 +28,28 @@ struct Lexicon {
 
 const ENGLISH: Lexicon = Lexicon {
     months: [
-        "january|jan", "february|feb", "march", "april", "may", "june", "july", "august|aug", "september|sept|sep", "october|oct",
-        "november|nov", "december|dec",
+        "january|jan",
+        "february|feb",
+        "march",
+        "april",
+        "may",
+        "june",
+        "july",
+        "august|aug",
+        "september|sept|sep",
+        "october|oct",
+        "november|nov",
+        "december|dec",
     ],
-    weekdays: ["monday*|mon", "tuesday*|tues|tue", "wednesday*|wed", "thursday*|thurs|thu", "friday*|fri", "saturday*|sat", "sunday*"],
+    weekdays: [
+        "monday*|mon",
+        "tuesday*|tues|tue",
+        "wednesday*|wed",
+        "thursday*|thurs|thu",
+        "friday*|fri",
+        "saturday*|sat",
+        "sunday*",
+    ],
     today: &["today", "this morning|afternoon|evening", "tonight"],
     tomorrow: &["tomorrow"],
     after_tomorrow: &["day after tomorrow"],
@@ -39,8 +57,18 @@ const ENGLISH: Lexicon = Lexicon {
     next_week: &["next week", "following week"],
     this_week: &["this week"],
     soon: &[
-        "as soon as possible", "soonest", "earliest", "first available", "first free", "next available", "next free", "any time", "anytime",
-        "any day", "whenever", "asap",
+        "as soon as possible",
+        "soonest",
+        "earliest",
+        "first available",
+        "first free",
+        "next available",
+        "next free",
+        "any time",
+        "anytime",
+        "any day",
+        "whenever",
+        "asap",
     ],
     within: "in",
     day_unit: "day|days",
@@ -51,7 +79,17 @@ const ENGLISH: Lexicon = Lexicon {
 
 const SPANISH: Lexicon = Lexicon {
     months: [
-        "enero", "febrero", "marzo", "abril", "mayo", "junio", "julio", "agosto", "septiembre|setiembre", "octubre", "noviembre",
+        "enero",
+        "febrero",
+        "marzo",
+        "abril",
+        "mayo",
+        "junio",
+        "julio",
+        "agosto",
+        "septiembre|setiembre",
+        "octubre",
+        "noviembre",
         "diciembre",
     ],
     weekdays: ["lunes", "martes", "miercoles", "jueves", "viernes", "sabado|sabados", "domingo|domingos"],
@@ -61,7 +99,14 @@ const SPANISH: Lexicon = Lexicon {
     next: "proximo|siguiente",
     next_week: &["semana que viene", "proxima|siguiente semana"],
     this_week: &["esta semana"],
-    soon: &["cuanto antes", "lo antes posible", "primera cita|hora", "primer hueco", "cualquier dia|hora|momento", "cuando sea"],
+    soon: &[
+        "cuanto antes",
+        "lo antes posible",
+        "primera cita|hora",
+        "primer hueco",
+        "cualquier dia|hora|momento",
+        "cuando sea",
+    ],
     within: "en",
     day_unit: "dia|dias",
     week_unit: "semana|semanas",
@@ -71,10 +116,28 @@ const SPANISH: Lexicon = Lexicon {
 
 const CZECH: Lexicon = Lexicon {
     months: [
-        "ledna|leden", "unora|unor", "brezna|brezen", "dubna|duben", "kvetna|kveten", "cervna|cerven", "cervence|cervenec", "srpna|srpen",
-        "zari", "rijna|rijen", "listopadu|listopad", "prosince|prosinec",
+        "ledna|leden",
+        "unora|unor",
+        "brezna|brezen",
+        "dubna|duben",
+        "kvetna|kveten",
+        "cervna|cerven",
+        "cervence|cervenec",
+        "srpna|srpen",
+        "zari",
+        "rijna|rijen",
+        "listopadu|listopad",
+        "prosince|prosinec",
     ],
-    weekdays: ["pondeli|pondelek", "utery|uterek", "streda|stredu", "ctvrtek", "patek", "sobota|sobotu", "nedele|nedeli"],
+    weekdays: [
+        "pondeli|pondelek",
+        "utery|uterek",
+        "streda|stredu",
+        "ctvrtek",
+        "patek",
+        "sobota|sobotu",
+        "nedele|nedeli",
+    ],
     today: &["dnes", "dneska"],
     tomorrow: &["zitra", "zejtra"],
     after_tomorrow: &["pozitri"],
@@ -219,15 +282,16 @@ fn upcoming(today: Date, month: i8, day: u32) -> Option<Date> {
 fn day_of_month(today: Date, day: u32) -> Option<Date> {
     let day = i8::try_from(day).ok()?;
     let month = today.first_of_month();
-    (0..3_i64).filter_map(|ahead| month.checked_add(ahead.months()).ok()).find_map(|month| {
-        Date::new(month.year(), month.month(), day).ok().filter(|date| *date >= today)
-    })
+    (0..3_i64)
+        .filter_map(|ahead| month.checked_add(ahead.months()).ok())
+        .find_map(|month| Date::new(month.year(), month.month(), day).ok().filter(|date| *date >= today))
 }
 
 fn weekday(said: &[String], used: &mut [bool], language: Lang, lexicon: &Lexicon, today: Date) -> Option<Date> {
-    let (at, weekday) = said.iter().enumerate().find_map(|(at, word)| {
-        lexicon.weekdays.iter().position(|day| fits(word, day)).map(|day| (at, day as i64))
-    })?;
+    let (at, weekday) = said
+        .iter()
+        .enumerate()
+        .find_map(|(at, word)| lexicon.weekdays.iter().position(|day| fits(word, day)).map(|day| (at, day as i64)))?;
     mark(used, at, 1);
     let current = i64::from(today.weekday().to_monday_zero_offset());
     let next = at > 0 && fits(&said[at - 1], lexicon.next);
@@ -261,7 +325,8 @@ fn ahead(said: &[String], used: &mut [bool], language: Lang, lexicon: &Lexicon) 
         if !fits(&said[at], lexicon.within) {
             return None;
         }
-        let (count, len) = if matches!(said[at + 1].as_str(), "a") { (1, 1) } else { number_at(&said[at + 1..], language)? };
+        let (count, len) =
+            if matches!(said[at + 1].as_str(), "a") { (1, 1) } else { number_at(&said[at + 1..], language)? };
         let unit = said.get(at + 1 + len)?;
         let days = if fits(unit, lexicon.week_unit) {
             i64::from(count) * 7

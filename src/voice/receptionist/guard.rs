@@ -8,18 +8,42 @@ pub(super) fn is_medical_advice(sentence: &str, language: Lang) -> bool {
     let said = words(sentence);
     let phrases: &[&str] = match language {
         Lang::En => &[
-            "you probably|likely|might|may|could have", "sounds like you have", "you have a|an infection|allergy|fracture|disease|condition", "diagnos*",
-            "you should|can|could|may|must take", "take two|one|three|four|some|a tablet*|pill*|paracetamol|ibuprofen|aspirin|dose", "take some|paracetamol|ibuprofen|aspirin|antibiotics",
-            "stop taking", "increase|reduce|double your dose", "is nothing to worry about", "nothing serious", "not serious", "its|is probably|likely a|an|just|nothing", "symptoms suggest|indicate",
+            "you probably|likely|might|may|could have",
+            "sounds like you have",
+            "you have a|an infection|allergy|fracture|disease|condition",
+            "diagnos*",
+            "you should|can|could|may|must take",
+            "take two|one|three|four|some|a tablet*|pill*|paracetamol|ibuprofen|aspirin|dose",
+            "take some|paracetamol|ibuprofen|aspirin|antibiotics",
+            "stop taking",
+            "increase|reduce|double your dose",
+            "is nothing to worry about",
+            "nothing serious",
+            "not serious",
+            "its|is probably|likely a|an|just|nothing",
+            "symptoms suggest|indicate",
             "no need to see a doctor",
         ],
         Lang::Es => &[
-            "probablemente tiene|tenga|sea", "diagnost*", "debe|debería|deberia|puede tomar", "tome un|una|dos|tres|paracetamol|ibuprofeno|aspirina", "deje de tomar",
-            "no es grave", "no es nada", "no se preocupe", "sus sintomas indican|sugieren",
+            "probablemente tiene|tenga|sea",
+            "diagnost*",
+            "debe|debería|deberia|puede tomar",
+            "tome un|una|dos|tres|paracetamol|ibuprofeno|aspirina",
+            "deje de tomar",
+            "no es grave",
+            "no es nada",
+            "no se preocupe",
+            "sus sintomas indican|sugieren",
         ],
         Lang::Cs => &[
-            "pravdepodobne mate|je|jde", "diagnoz*", "vezmete si|paralen|ibuprofen|ibalgin", "muzete|mela|mel byste|si vzit|brat", "prestante brat|uzivat",
-            "neni to vazne|nic", "nic vazneho", "vase priznaky",
+            "pravdepodobne mate|je|jde",
+            "diagnoz*",
+            "vezmete si|paralen|ibuprofen|ibalgin",
+            "muzete|mela|mel byste|si vzit|brat",
+            "prestante brat|uzivat",
+            "neni to vazne|nic",
+            "nic vazneho",
+            "vase priznaky",
         ],
     };
     has_any(&said, phrases) || has_dose(&said)
@@ -27,10 +51,36 @@ pub(super) fn is_medical_advice(sentence: &str, language: Lang) -> bool {
 
 /// A number followed by a unit of medicine.
 fn has_dose(said: &[String]) -> bool {
-    const UNITS: &[&str] =
-        &["mg", "mcg", "ml", "milligram*", "milligramme*", "millilit*", "tablet*", "pill*", "capsule*", "drops", "miligram*", "mililitr*", "pastilla*", "comprimido*", "prask*", "kapk*", "gotas"];
-    let counts = |word: &String| word.starts_with(|c: char| c.is_ascii_digit()) || matches!(word.as_str(), "one" | "two" | "three" | "four" | "un" | "una" | "dos" | "tres" | "jednu" | "dve" | "tri");
-    let glued = |word: &String| word.starts_with(|c: char| c.is_ascii_digit()) && (word.ends_with("mg") || word.ends_with("ml") || word.ends_with("mcg"));
+    const UNITS: &[&str] = &[
+        "mg",
+        "mcg",
+        "ml",
+        "milligram*",
+        "milligramme*",
+        "millilit*",
+        "tablet*",
+        "pill*",
+        "capsule*",
+        "drops",
+        "miligram*",
+        "mililitr*",
+        "pastilla*",
+        "comprimido*",
+        "prask*",
+        "kapk*",
+        "gotas",
+    ];
+    let counts = |word: &String| {
+        word.starts_with(|c: char| c.is_ascii_digit())
+            || matches!(
+                word.as_str(),
+                "one" | "two" | "three" | "four" | "un" | "una" | "dos" | "tres" | "jednu" | "dve" | "tri"
+            )
+    };
+    let glued = |word: &String| {
+        word.starts_with(|c: char| c.is_ascii_digit())
+            && (word.ends_with("mg") || word.ends_with("ml") || word.ends_with("mcg"))
+    };
     said.iter().any(glued) || said.windows(2).any(|pair| counts(&pair[0]) && has_any(&pair[1..], UNITS))
 }
 

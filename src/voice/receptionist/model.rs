@@ -71,7 +71,8 @@ impl Change {
 
 /// The instructions, with the clinic's facts filled in.
 pub(super) fn system(brief: &Brief, services: &[Service], language: Lang, now: &Zoned) -> String {
-    let names: Vec<&str> = services.iter().filter(|service| service.active).map(|service| service.name.as_str()).collect();
+    let names: Vec<&str> =
+        services.iter().filter(|service| service.active).map(|service| service.name.as_str()).collect();
     let language = match language {
         Lang::En => "English",
         Lang::Es => "Spanish",
@@ -222,7 +223,8 @@ impl Task {
 /// Where the first complete sentence ends, if there is one: behind its mark and a space, so that "10.30" stays whole.
 fn sentence_end(text: &str) -> Option<usize> {
     let bytes = text.as_bytes();
-    (1..bytes.len()).find(|&at| bytes[at].is_ascii_whitespace() && matches!(bytes[at - 1], b'.' | b'!' | b'?') && at >= 12)
+    (1..bytes.len())
+        .find(|&at| bytes[at].is_ascii_whitespace() && matches!(bytes[at - 1], b'.' | b'!' | b'?') && at >= 12)
 }
 
 #[cfg(test)]

@@ -315,7 +315,11 @@ impl Session {
             Some(SttEvent::Partial { text, .. }) => self.words(text, false, Vec::new()),
             Some(SttEvent::Final { text, words, confidence }) => {
                 self.confidence = confidence.or(self.confidence);
-                let words = words.into_iter().map(|word| HeardWord { text: word.text, start_ms: word.start_ms, end_ms: word.end_ms });
+                let words = words.into_iter().map(|word| HeardWord {
+                    text: word.text,
+                    start_ms: word.start_ms,
+                    end_ms: word.end_ms,
+                });
                 let words = words.collect();
                 self.words(text, true, words);
             }
@@ -337,7 +341,8 @@ impl Session {
 
     /// The lexicon sees every word before anything else (B-07).
     fn words(&mut self, text: String, complete: bool, words: Vec<HeardWord>) {
-        let sign = emergency::detect(&text, self.language).filter(|sign| !sign.denied && !emergency::is_taken_back(&text));
+        let sign =
+            emergency::detect(&text, self.language).filter(|sign| !sign.denied && !emergency::is_taken_back(&text));
         self.turns.handle(turn::Input::Heard { text, complete, words }, now());
         if let Some(sign) = sign
             && !self.alarmed
@@ -650,7 +655,9 @@ impl Session {
         }
         self.history.push_back(match speaker {
             Speaker::Caller => LlmMessage::Caller(text.to_owned()),
-            Speaker::Receptionist | Speaker::Staff => LlmMessage::Receptionist { text: text.to_owned(), calls: Vec::new() },
+            Speaker::Receptionist | Speaker::Staff => {
+                LlmMessage::Receptionist { text: text.to_owned(), calls: Vec::new() }
+            }
         });
     }
 }

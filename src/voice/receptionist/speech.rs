@@ -33,7 +33,13 @@ fn keep(key: Key, audio: Vec<Pcm>) {
 }
 
 /// Speaks lines as a reply's text and audio. Ends early when nobody listens any more.
-pub(super) async fn speak(tts: Arc<dyn Tts>, language: Lang, reply: ReplyId, lines: Vec<Line>, jobs: mpsc::Sender<Job>) {
+pub(super) async fn speak(
+    tts: Arc<dyn Tts>,
+    language: Lang,
+    reply: ReplyId,
+    lines: Vec<Line>,
+    jobs: mpsc::Sender<Job>,
+) {
     for line in lines {
         if let Err(error) = speak_line(&tts, language, reply, &line, &jobs).await {
             tracing::warn!(%error, "a sentence could not be spoken");

@@ -25,14 +25,15 @@ const ARGUMENTS_MAX: usize = 8_000;
 /// All tools, as JSON schemas.
 pub(super) fn all() -> Vec<LlmTool> {
     let text = |description: &str| json!({ "type": "string", "description": description });
-    let object = |properties: Value, required: Value| {
-        json!({ "type": "object", "properties": properties, "required": required, "additionalProperties": false })
-    };
+    let object = |properties: Value, required: Value| json!({ "type": "object", "properties": properties, "required": required, "additionalProperties": false });
     vec![
         LlmTool {
             name: "answer_from_knowledge",
             description: "Look up the clinic's own documents. Use it for every factual question about the clinic.",
-            parameters: object(json!({ "question": text("The caller's question in their words") }), json!(["question"])),
+            parameters: object(
+                json!({ "question": text("The caller's question in their words") }),
+                json!(["question"]),
+            ),
         },
         LlmTool {
             name: "find_slots",
@@ -140,7 +141,9 @@ impl From<ToolError> for Answered {
             ToolError::SlotTaken => Self::failed("slot_taken", "somebody else has it; offer another time"),
             ToolError::HoldGone => Self::failed("hold_gone", "find free times again"),
             ToolError::Invalid { field, reason } => Self::failed("invalid_arguments", &format!("{field}: {reason}")),
-            ToolError::Unavailable(_) => Self::failed("unavailable", "the records cannot be reached; offer to take a message"),
+            ToolError::Unavailable(_) => {
+                Self::failed("unavailable", "the records cannot be reached; offer to take a message")
+            }
         }
     }
 }
@@ -168,7 +171,8 @@ impl Task {
         if found.is_empty() {
             return Ok(Answered::done("nothing_found", json!({ "passages": [] })));
         }
-        let passages: Vec<Value> = found.iter().map(|found| json!({ "heading": found.heading, "text": found.text })).collect();
+        let passages: Vec<Value> =
+            found.iter().map(|found| json!({ "heading": found.heading, "text": found.text })).collect();
         let citations = found.into_iter().take(1).map(|found| found.citation).collect();
         self.note(Note::Outcome(Outcome::AnsweredQuestion)).await;
         Ok(Answered { ok: true, code: "found", body: json!({ "passages": passages }), citations })
@@ -176,7 +180,9 @@ impl Task {
 
     fn service(&self, name: &str) -> Result<Service, Answered> {
         let found = intent::service(name, &self.services);
-        found.cloned().ok_or_else(|| Answered::failed("unknown_service", "use one of the services named in your instructions"))
+        found
+            .cloned()
+            .ok_or_else(|| Answered::failed("unknown_service", "use one of the services named in your instructions"))
     }
 
     async fn find(&self, call: &LlmToolCall) -> Result<Answered, Answered> {
@@ -190,21 +196,25 @@ impl Task {
         let slots = self.desk.tools.find_slots(service.id, from, to, SLOTS).await?;
         let code = if slots.is_empty() { "no_slots" } else { "slots_found" };
         let spoken = |slot: &Slot| phrases::spoken_when(slot.start, zone, self.language);
-        let slots: Vec<Value> = slots.iter().map(|slot| json!({ "start": slot.start, "spoken": spoken(slot) })).collect();
+        let slots: Vec<Value> =
+            slots.iter().map(|slot| json!({ "start": slot.start, "spoken": spoken(slot) })).collect();
         Ok(Answered::done(code, json!({ "service": service.name, "slots": slots })))
     }
 
     async fn book(&mut self, call: &LlmToolCall) -> Result<Answered, Answered> {
         let Book { service, start, name, number, another } = parse(call)?;
         let service = self.service(&service)?;
-        let made = self.ledger.made.iter().find(|made| made.service == service.id && (!another || made.slot.start == start));
+        let made =
+            self.ledger.made.iter().find(|made| made.service == service.id && (!another || made.slot.start == start));
         if let Some(made) = made {
             let spoken = phrases::spoken_when(made.slot.start, self.now.time_zone(), self.language);
             return Ok(Answered::done("already_booked", json!({ "already_booked": spoken })));
         }
         let until = start.checked_add(1.minute()).unwrap_or(start);
         let free = self.desk.tools.find_slots(service.id, start, until, 1).await?;
-        let Some(slot) = free.into_iter().find(|slot| slot.start == start) else { return Err(ToolError::SlotTaken.into()) };
+        let Some(slot) = free.into_iter().find(|slot| slot.start == start) else {
+            return Err(ToolError::SlotTaken.into());
+        };
         let number = if number.is_empty() { self.number.clone() } else { number };
         let (tools, scope, jobs, reply) = (Arc::clone(&self.desk.tools), self.scope, self.jobs.clone(), self.reply);
         let (taken, patient) = (slot.clone(), name.clone());
