@@ -1,8 +1,8 @@
 // Every page, at every size, in light and dark: no complaint on the console, nothing for axe to find, nothing wider than the screen.
 import { axe, same, shot, signIn, visitor } from './browser.mjs';
 
-/** The pages, by name. `{call}` and `{document}` become one that exists. */
-export const PAGES = { calls: '/calls', call: '/calls/{call}', search: '/search', messages: '/messages', appointments: '/appointments', knowledge: '/knowledge', document: '/knowledge/{document}', 'document-new': '/knowledge/new', accounts: '/accounts', clinic: '/clinic' };
+/** The pages, by name. `{call}` and the like become one that exists. */
+export const PAGES = { calls: '/calls', call: '/calls/{call}', search: '/search', messages: '/messages', appointments: '/appointments', knowledge: '/knowledge', document: '/knowledge/{document}', contact: '/contacts/{contact}', 'document-new': '/knowledge/new', accounts: '/accounts', clinic: '/clinic' };
 
 export function pageTests(browser, url, who, { sizes = ['wide', 'middle', 'narrow'], looks = [false, true] } = {}) {
   const tests = {};
@@ -21,7 +21,7 @@ async function visit(browser, url, { email, password }, size, dark) {
     await signIn(page, email, password);
     const ids = await page.evaluate(async () => {
       const first = async (path) => (await (await fetch(path)).json()).items[0]?.id;
-      return { call: await first('/api/calls?status=ended&outcome=booked&limit=1') ?? await first('/api/calls?status=ended&limit=1'), document: await first('/api/knowledge-base?limit=1') };
+      return { call: await first('/api/calls?status=ended&outcome=booked&limit=1') ?? await first('/api/calls?status=ended&limit=1'), document: await first('/api/knowledge-base?limit=1'), contact: await first('/api/contacts?limit=1') };
     });
     for (const [name, path] of Object.entries(PAGES)) {
       const id = /\{(\w+)\}/.exec(path)?.[1];

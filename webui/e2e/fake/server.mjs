@@ -218,6 +218,8 @@ function api({ db, state, emit, pushCalls }) {
     },
     'PATCH /api/accounts/:id': ({ id, request, body }) => { const account = found(db.accounts, id); fresh(account, request); Object.assign(account, body, { version: account.version + 1 }); return view(account); },
     'POST /api/accounts/:id/reset-password': ({ id }) => { const account = found(db.accounts, id); Object.assign(account, { state: 'invited', password: 'violet-harbour-gently-nine', version: account.version + 1 }); return { one_time_password: account.password }; },
+    'GET /api/contacts': ({ query }) => page(db.contacts, query),
+    'GET /api/contacts/:id': ({ id }) => found(db.contacts, id),
     'GET /api/search': ({ query }) => find(query),
   };
 
@@ -258,6 +260,7 @@ function api({ db, state, emit, pushCalls }) {
     if (q === '') return { hits, next: null, seq: state.seq };
     for (const turn of db.turns) if (turn.text.toLowerCase().includes(q)) { const call = db.calls.find((one) => one.id === turn.call); hits.push({ kind: 'turn', id: `${turn.conversation}:${turn.index}`, call: turn.call, at: call.created_at, start_ms: turn.start_ms, title: call.contact_name ?? call.from_number, ...mark(turn.text), score: 1 }); }
     for (const call of db.calls) if (`${call.contact_name ?? ''} ${call.from_number}`.toLowerCase().includes(q)) hits.push({ kind: 'call', id: call.id, call: call.id, at: call.created_at, start_ms: null, title: call.contact_name ?? call.from_number, ...mark(`${call.contact_name ?? ''} ${call.from_number}`.trim()), score: 0.9 });
+    for (const one of db.contacts) if (`${one.name} ${one.numbers.join(' ')}`.toLowerCase().includes(q)) hits.push({ kind: 'contact', id: one.id, call: null, at: one.created_at, start_ms: null, title: one.name, ...mark(`${one.name} ${one.numbers.join(' ')}`), score: 0.85 });
     for (const document of db.documents) for (const text of document.content.split(/\n\s*\n/)) if (text.toLowerCase().includes(q)) hits.push({ kind: 'passage', id: document.id, call: null, at: document.updated_at, start_ms: null, title: document.name, ...mark(text), score: 0.8 });
     for (const one of db.appointments) if (`${one.patient_name} ${one.service_name}`.toLowerCase().includes(q)) hits.push({ kind: 'appointment', id: one.id, call: one.call, at: one.start, start_ms: null, title: one.service_name, ...mark(one.patient_name), score: 0.7 });
     for (const one of db.tasks) if (`${one.name} ${one.text}`.toLowerCase().includes(q)) hits.push({ kind: 'task', id: one.id, call: one.call, at: one.created_at, start_ms: null, title: one.name, ...mark(one.text), score: 0.6 });
