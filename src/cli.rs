@@ -1,5 +1,6 @@
 //! The command line: `auricle serve`, `demo`, `wall`, `call`, `config`, `user`, `openapi`.
 
+mod call;
 mod config;
 mod serve;
 pub(crate) mod texts;
@@ -34,6 +35,8 @@ struct Arguments {
 enum Command {
     #[command(about = texts::SERVE, after_help = texts::SERVE_AFTER)]
     Serve,
+    #[command(about = texts::CALL, after_help = texts::CALL_AFTER)]
+    Call(call::CallArguments),
     #[command(about = texts::CONFIG, after_help = texts::CONFIG_AFTER, subcommand)]
     Config(ConfigCommand),
     #[command(about = texts::USER, after_help = texts::USER_AFTER, subcommand)]
@@ -135,6 +138,7 @@ fn run(arguments: Arguments, out: &mut dyn Write) -> Result<(), Failure> {
     let read = || -> Result<Config, Failure> { Ok(Config::from_settings(&settings()?)?) };
     match arguments.command {
         Command::Serve => serve::serve(read()?, out),
+        Command::Call(arguments) => block_on(call::run(read()?, arguments, out)),
         Command::Config(ConfigCommand::Check) => config::check(&settings()?, out),
         Command::Config(ConfigCommand::Show) => config::show(&settings()?, out),
         Command::Config(ConfigCommand::Default) => config::default(out),

@@ -34,6 +34,19 @@ Examples:
   auricle demo
   auricle demo --once      # for scripts: ends by itself, status 0 only if all three calls went right";
 
+pub(crate) const CALL: &str = "Ring a telephone, say something, and print what came back and how fast";
+pub(crate) const CALL_AFTER: &str = "\
+Talks like a person: waits until the far end has finished, then says the next sentence. --say, --play and --dtmf are done
+in the order given; without any, it listens to the greeting and hangs up. The exit status is 0 only if the call was
+answered, everything was said, and something came back each time.
+
+Examples:
+  auricle call sip:clinic@127.0.0.1 --say \"When are you open on Saturday?\"
+  auricle call sip:clinic@127.0.0.1 --codec pcma --voice rms --say \"I need an appointment\" --say \"Tuesday at ten\"
+  auricle call sip:clinic@192.0.2.1:5060 --play question.wav --save call.wav --json
+  auricle call sip:clinic@127.0.0.1 --dtmf 0";
+pub(crate) const CALL_FAILED: &str = "the call did not go as it should: see the report";
+
 pub(crate) const CONFIG: &str = "Check, show or explain the configuration";
 pub(crate) const CONFIG_AFTER: &str = "\
 Examples:
