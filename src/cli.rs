@@ -2,9 +2,13 @@
 
 mod call;
 mod config;
+mod openapi;
 mod serve;
 pub(crate) mod texts;
 mod user;
+mod wall;
+
+pub(crate) use serve::Signals;
 
 use auricle::config::{Config, ConfigError, Settings};
 use auricle_domain::code::{Lang, Role};
@@ -37,10 +41,20 @@ enum Command {
     Serve,
     #[command(about = texts::CALL, after_help = texts::CALL_AFTER)]
     Call(call::CallArguments),
+    #[command(about = texts::WALL, after_help = texts::WALL_AFTER)]
+    Wall(wall::WallArguments),
+    #[command(about = texts::DEMO, after_help = texts::DEMO_AFTER)]
+    Demo {
+        /// End by itself after the three calls; exit status 0 only if all went right
+        #[arg(long)]
+        once: bool,
+    },
     #[command(about = texts::CONFIG, after_help = texts::CONFIG_AFTER, subcommand)]
     Config(ConfigCommand),
     #[command(about = texts::USER, after_help = texts::USER_AFTER, subcommand)]
     User(UserCommand),
+    #[command(about = texts::OPENAPI, after_help = texts::OPENAPI_AFTER)]
+    Openapi,
 }
 
 #[derive(Debug, Subcommand)]
@@ -121,7 +135,7 @@ impl From<ConfigError> for Failure {
 /// Runs the command that was typed.
 pub(crate) fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let mut out = io::stdout().lock();
+    let mut out = io::stdout();
     let outcome = run(arguments, &mut out).and_then(|()| Ok(out.flush()?));
     let (status, words) = match outcome {
         Ok(()) => return ExitCode::SUCCESS,
@@ -139,10 +153,13 @@ fn run(arguments: Arguments, out: &mut dyn Write) -> Result<(), Failure> {
     match arguments.command {
         Command::Serve => serve::serve(read()?, out),
         Command::Call(arguments) => block_on(call::run(read()?, arguments, out)),
+        Command::Wall(arguments) => block_on(wall::run(arguments)),
+        Command::Demo { once } => block_on(crate::demo::run(once, out)),
         Command::Config(ConfigCommand::Check) => config::check(&settings()?, out),
         Command::Config(ConfigCommand::Show) => config::show(&settings()?, out),
         Command::Config(ConfigCommand::Default) => config::default(out),
         Command::User(command) => block_on(user::run(read()?, command, out)),
+        Command::Openapi => openapi::print(out),
     }
 }
 

@@ -1,6 +1,7 @@
 //! The one binary: everything is a subcommand of `auricle`.
 
 mod cli;
+mod demo;
 
 use std::process::ExitCode;
 

@@ -1,6 +1,9 @@
 //! Product stories: one binary, one story a file.
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
 
+mod calls;
+mod config;
+mod crash;
 mod documents;
 mod layers;
 mod openai_model;

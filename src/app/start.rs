@@ -7,6 +7,7 @@ use crate::error::Error;
 use crate::events::Events;
 use crate::floor::{self, FloorParts};
 use crate::calls::StatsCache;
+use crate::http;
 use crate::jobs;
 use crate::knowledge::Library;
 use crate::sessions::Strangers;
@@ -141,7 +142,7 @@ impl Running {
         let app = assemble(config, records, voice, engine, speech, tools, clock);
         let web_addr = listener.local_addr().map_err(|source| StartError::Web { address: app.config.server.listen, source })?;
         let web_stop = CancellationToken::new();
-        let web = tokio::spawn(serve_web(Arc::clone(&app), listener, web_stop.clone()));
+        let web = tokio::spawn(http::serve(Arc::clone(&app), listener, web_stop.clone().cancelled_owned()));
         tracing::info!(%web_addr, sip_addr = %app.voice.sip_addr(), lost_calls = lost, "started");
         Ok(Self { app, web_addr, is_first_start, web, web_stop })
     }
@@ -211,10 +212,6 @@ fn outward_address() -> IpAddr {
         socket.local_addr()
     });
     routed.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |address| address.ip())
-}
-
-async fn serve_web(_app: Arc<App>, _listener: TcpListener, stop: CancellationToken) {
-    stop.cancelled().await;
 }
 
 /// What stands on the store.

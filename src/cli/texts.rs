@@ -90,3 +90,17 @@ pub(crate) const PASSWORD_AGAIN: &str = "Once more: ";
 pub(crate) const PASSWORDS_DIFFER: &str = "the two passwords differ; nothing was changed";
 pub(crate) const PASSWORD_SET: &str = "The password was changed; all sessions of the account have ended.";
 pub(crate) const NO_ACCOUNTS: &str = "There are no accounts. Make the first: auricle user add you@clinic.example --role admin";
+pub(crate) const DEMO_WELCOME: &str = "Lumen Skin Clinic is open. Everything about it is made up, and gone when this ends.";
+pub(crate) const DEMO_STAYS: &str = "The clinic stays open: sign in, read the calls, ring it yourself. Ctrl-C closes it.";
+pub(crate) const DEMO_INTERRUPTED: &str = "interrupted";
+pub(crate) const DEMO_FAILED: &str = "not every call of the demo went right; see above";
+
+pub(crate) const WALL: &str = "Show the wall board in this terminal: calls that are on, the last words said, the day's figures";
+pub(crate) const WALL_AFTER: &str = "\
+Signs in like a browser does; any account will do. q or Ctrl-C leaves.
+
+Examples:
+  auricle wall --email ada@clinic.example
+  AURICLE_PASSWORD=... auricle wall --url https://desk.clinic.example --email wall@clinic.example --language cs";
+pub(crate) const WALL_EMAIL: &str = "E-mail: ";
+pub(crate) const WALL_PASSWORD: &str = "Password: ";

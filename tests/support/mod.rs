@@ -1,4 +1,5 @@
 //! What the stories share.
 
+pub mod clinic;
 pub mod openai_server;
 pub mod tree;

@@ -1,0 +1,135 @@
+//! The whole program in the test's own process, on free ports of the loopback, with a store in a temporary folder.
+
+use auricle::app::{App, Options, Running, Speech};
+use auricle::clock;
+use auricle::config::{Config, Environment};
+use auricle::providers::{ProviderError, Stt, Tts};
+use auricle::voice::caller::CallScript;
+use auricle_domain::call::Call;
+use auricle_domain::code::{CallStatus, Lang};
+use auricle_domain::event::{Envelope, Event};
+use auricle_media::io::{Pcm, Rate};
+use auricle_storage::{Backend, Scan, schema::CALLS_BY_TIME};
+use futures_util::StreamExt;
+use futures_util::stream::{self, BoxStream};
+use std::f64::consts::TAU;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::time::Duration;
+use tempfile::TempDir;
+
+/// How long anything may take before the test is stuck.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Audio ports of one program.
+const RTP_PORTS: u16 = 40;
+static NEXT_RTP_PORT: AtomicU16 = AtomicU16::new(22_000);
+
+/// A voice that hums: 60 ms of a tone for each character, so that every text has a length and a sound.
+pub struct Hum;
+
+impl Tts for Hum {
+    fn name(&self) -> &'static str {
+        "hum"
+    }
+
+    fn languages(&self) -> &[Lang] {
+        Lang::ALL
+    }
+
+    fn speak(&self, text: &str, _language: Lang) -> BoxStream<'static, Result<Pcm, ProviderError>> {
+        let length = text.chars().count().min(40) * 960;
+        let wave = |at: usize| ((at as f64 * TAU * 220.0 / 16_000.0).sin() * 9_000.0) as i16;
+        let samples: Vec<i16> = (0..length).map(wave).collect();
+        stream::iter([Ok(Pcm { rate: Rate::Hz16000, samples: samples.into() })]).boxed()
+    }
+}
+
+/// A clinic that runs.
+pub struct Clinic {
+    pub running: Running,
+    folder: Option<TempDir>,
+}
+
+/// A configuration for tests: loopback, free ports, this folder.
+pub fn config(folder: &Path) -> Config {
+    let mut config = Config::defaults();
+    let free_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+    let first = NEXT_RTP_PORT.fetch_add(RTP_PORTS, Ordering::Relaxed);
+    config.server.listen = free_port;
+    config.server.environment = Environment::Development;
+    config.sip.listen = free_port;
+    config.sip.rtp_ports = first..=first + RTP_PORTS - 1;
+    config.sip.calls_max = 8;
+    config.storage.directory = folder.to_owned();
+    config
+}
+
+impl Clinic {
+    /// Opens a fresh one that hums, and listens with `stt`.
+    pub async fn open(backend: Backend, stt: Option<Arc<dyn Stt>>) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut clinic = Self::open_in(folder.path(), backend, stt).await;
+        clinic.folder = Some(folder);
+        clinic
+    }
+
+    /// Opens the one in this folder.
+    pub async fn open_in(folder: &Path, backend: Backend, stt: Option<Arc<dyn Stt>>) -> Self {
+        let speech = Some(Speech { stt, tts: Arc::new(Hum), llm: None });
+        let running = Running::start(config(folder), Options { backend, speech, clock: clock::system }).await.unwrap();
+        Self { running, folder: None }
+    }
+
+    pub fn app(&self) -> &App {
+        &self.running.app
+    }
+
+    /// A call to it that says nothing and hangs up when the far end has finished.
+    pub fn call(&self) -> CallScript {
+        CallScript {
+            from: "+442079460199".to_owned(),
+            length_max: Duration::from_secs(30),
+            ..CallScript::to(format!("sip:clinic@{}", self.running.app.voice.sip_addr()))
+        }
+    }
+
+    /// Its newest call.
+    pub fn last_call(&self) -> Option<Call> {
+        self.app().store.read(|tx| tx.scan(Scan::index(CALLS_BY_TIME).newest_first().limit(1))).unwrap().items.pop()
+    }
+
+    /// Everything that has happened, in order.
+    pub fn feed(&self) -> Vec<Envelope> {
+        self.app().store.feed(0, 900).unwrap()
+    }
+
+    /// Waits until something has happened.
+    pub async fn happened(&self, what: impl Fn(&Event) -> bool) -> Envelope {
+        let mut head = self.app().store.watch();
+        let found = async {
+            loop {
+                head.mark_unchanged();
+                if let Some(envelope) = self.feed().into_iter().find(|envelope| what(&envelope.event)) {
+                    return envelope;
+                }
+                head.changed().await.unwrap();
+            }
+        };
+        tokio::time::timeout(PATIENCE, found).await.expect("it did not happen in time")
+    }
+
+    /// Waits until the newest call has ended and its recording is complete.
+    pub async fn settled(&self) -> Call {
+        self.happened(|event| matches!(event, Event::CallEnded { .. })).await;
+        self.happened(|event| {
+            matches!(event, Event::CallRecording { state, .. } if state.as_str() == "stopped")
+        })
+        .await;
+        let call = self.last_call().unwrap();
+        assert_eq!(call.status, CallStatus::Ended);
+        call
+    }
+}
