@@ -9,3 +9,4 @@ mod layers;
 mod openai_model;
 mod openapi;
 mod support;
+mod voice;
