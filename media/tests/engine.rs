@@ -79,7 +79,8 @@ fn a_call_from_ring_to_goodbye() {
 /// VOICE-01
 #[test]
 fn the_offer_decides_the_codec_within_what_we_accept() {
-    let rows: [(&[Codec], &[Codec], Result<Codec, u16>); 5] = [
+    type Row = (&'static [Codec], &'static [Codec], Result<Codec, u16>);
+    let rows: [Row; 5] = [
         (&[Codec::G722, Codec::Pcmu], &ALL, Ok(Codec::G722)),
         (&[Codec::Pcmu, Codec::G722], &ALL, Ok(Codec::Pcmu)),
         (&[Codec::G722, Codec::Pcma], &[Codec::Pcmu, Codec::Pcma], Ok(Codec::Pcma)),

@@ -39,6 +39,9 @@ impl Packet {
     }
 }
 
+/// A recorded frame: its rate, where it begins in milliseconds, far end, our side.
+pub type Frame = (Rate, u64, Vec<i16>, Vec<i16>);
+
 /// A machine with an engine and what it was told.
 pub struct Host {
     pub address: IpAddr,
@@ -51,7 +54,7 @@ pub struct Host {
     pub levels: usize,
     /// What taps heard, 16 kHz.
     pub heard: BTreeMap<LegId, Vec<i16>>,
-    pub recorded: BTreeMap<LegId, Vec<(Rate, u64, Vec<i16>, Vec<i16>)>>,
+    pub recorded: BTreeMap<LegId, Vec<Frame>>,
     /// Times of RTP packets sent, in milliseconds since the beginning.
     pub rtp_sent: Vec<f64>,
 }
