@@ -7,6 +7,7 @@ mod settings;
 mod values;
 
 pub use auricle_media::engine::Network;
+pub use values::port_pairs;
 pub use settings::{ConfigError, DEFAULT_TOML, Problem, SYSTEM_FILE, Settings};
 
 use std::net::{IpAddr, SocketAddr};

@@ -50,7 +50,7 @@ fn an_unknown_key_is_refused_with_the_nearest_known_one() {
 fn a_wrong_variable_is_told_with_what_is_allowed() {
     let output = auricle(&["config", "check"], &[("AURICLE_SIP_CALLS_MAX", "0"), ("AURICLE_LOG_LEVL", "info")]);
     let words = String::from_utf8(output.stderr).unwrap();
-    assert!(words.contains("AURICLE_LOG_LEVL is not known; did you mean AURICLE_LOG_LEVEL?"), "{words}");
+    assert!(words.contains("AURICLE_LOG_LEVL: there is no such setting; did you mean AURICLE_LOG_LEVEL?"), "{words}");
     let output = auricle(&["config", "check"], &[("AURICLE_SIP_CALLS_MAX", "0")]);
     let words = String::from_utf8(output.stderr).unwrap();
     assert!(words.contains("sip.calls_max is 0, allowed are 1 to 2000"), "{words}");

@@ -2,7 +2,7 @@
 
 use super::{App, Speech, first};
 use crate::clock::{self, Clock};
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::error::Error;
 use crate::events::Events;
 use crate::floor::{self, FloorParts};
@@ -34,7 +34,8 @@ use tokio_util::sync::CancellationToken;
 
 /// Reports of receptionists that wait for the floor; when it is full, they wait.
 const REPORTS_MAX: usize = 1_024;
-/// Calls that the engine takes beyond the floor's own limit: the floor refuses them, and writes down that it did.
+/// Calls that the engine takes beyond the floor's own limit, as far as there are ports: the floor refuses them, and writes down
+/// that it did.
 const REFUSED_AT_ONCE_MAX: usize = 16;
 /// How long requests that are being answered may still take when the service stops.
 const REQUESTS_GRACE: Duration = Duration::from_secs(5);
@@ -198,7 +199,7 @@ fn voice_config(config: &Config) -> VoiceConfig {
         sip_listen: sip.listen,
         advertise: sip.advertise.or_else(|| sip.listen.ip().is_unspecified().then(outward_address)),
         rtp_ports: sip.rtp_ports.clone(),
-        calls_max: sip.calls_max + REFUSED_AT_ONCE_MAX,
+        calls_max: (sip.calls_max + REFUSED_AT_ONCE_MAX).min(config::port_pairs(&sip.rtp_ports)),
         trusted: sip.allow.clone(),
         codecs: vec![Codec::G722, Codec::Pcma, Codec::Pcmu],
     }

@@ -123,7 +123,7 @@ impl Settings {
             let origin = Origin::Variable(name.clone());
             let Some(key) = by_variable.get(&name) else {
                 let known = by_variable.keys().map(String::as_str);
-                problems.push(Problem { place: origin.to_string(), text: format!("is not known{}", nearest(&name, known)) });
+                problems.push(Problem { place: origin.to_string(), text: format!("there is no such setting{}", nearest(&name, known)) });
                 continue;
             };
             match typed(&self.values[key].0, &text) {

@@ -116,7 +116,7 @@ impl Reader<'_> {
                 }
             }
         }
-        let calls = (config.sip.rtp_ports.clone().count()) / 2;
+        let calls = port_pairs(&config.sip.rtp_ports);
         if calls < config.sip.calls_max && self.settings.values["sip.rtp_ports"].1 != Origin::Default {
             let text = format!(
                 "sip.rtp_ports has room for {calls} calls, sip.calls_max is {}: widen the one or lower the other",
@@ -130,6 +130,12 @@ impl Reader<'_> {
         let place = self.settings.values[key].1.to_string();
         self.problems.push(Problem { place, text });
     }
+}
+
+/// Calls that a range of audio ports has room for: each takes an even port and the odd one above it.
+pub fn port_pairs(ports: &RangeInclusive<u16>) -> usize {
+    let first_even = usize::from(*ports.start()).next_multiple_of(2);
+    (usize::from(*ports.end()) + 1).saturating_sub(first_even) / 2
 }
 
 fn any(text: &str) -> Result<String, String> {
@@ -235,6 +241,13 @@ mod tests {
         ] {
             let error = with(variable, text).expect_err(variable).to_string();
             assert!(error.contains(told) && error.contains(variable), "{variable}={text}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_call_takes_an_even_port_and_the_one_above() {
+        for (ports, calls) in [(20_000..=20_003, 2), (20_001..=20_004, 1), (20_000..=20_004, 2), (65_534..=65_535, 1)] {
+            assert_eq!(port_pairs(&ports), calls, "{ports:?}");
         }
     }
 

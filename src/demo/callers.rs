@@ -46,7 +46,7 @@ const CALLERS: [Caller; 3] = [
         number: "+442079460101",
         voice: "rms",
         codec: Codec::Pcmu,
-        says: &["What are your opening hours?", "No, thank you. Goodbye."],
+        says: &["What are your opening hours?", "No thanks, goodbye."],
         outcome: Outcome::AnsweredQuestion,
     },
     Caller {
@@ -60,7 +60,7 @@ const CALLERS: [Caller; 3] = [
             "Next Tuesday at ten in the morning.",
             "Yes, please.",
             "My name is Emma Brown.",
-            "No, thank you. Goodbye.",
+            "No thanks, goodbye.",
         ],
         outcome: Outcome::Booked,
     },
@@ -69,7 +69,7 @@ const CALLERS: [Caller; 3] = [
         number: "+442079460103",
         voice: "slt",
         codec: Codec::G722,
-        says: &["I have chest pain.", "Yes, thank you. Goodbye."],
+        says: &["I have chest pain.", "Yes."],
         outcome: Outcome::Emergency,
     },
 ];
