@@ -196,7 +196,7 @@ fn taken(tx: &ReadTx, resource: &str, from: Timestamp, to: Timestamp, now: Times
     let (mut taken, mut after) = (Vec::new(), None);
     loop {
         let begin = from.checked_sub(DURATION_MAX).unwrap_or(Timestamp::MIN);
-        let scan = Scan::index(schema::APPOINTMENTS_BY_RESOURCE).prefix(resource).from(begin).to(to);
+        let scan = Scan::index(schema::APPOINTMENTS_BY_RESOURCE).prefix(tx.lookup().resource(resource)).from(begin).to(to);
         let page = tx.scan(scan.after(after).limit(ROWS))?;
         taken.extend(page.items.into_iter().filter(|appointment| appointment.end > from && is_busy(appointment, now)));
         after = page.next;

@@ -74,7 +74,7 @@ pub struct PassageMatch {
     pub heading: String,
     /// Its text.
     pub text: String,
-    /// How well it fits, 0 to 1. The receptionist speaks from passages of at least 0.5.
+    /// How well it fits, 0 to 1. The receptionist speaks from passages of at least 0.4.
     pub score: f32,
 }
 

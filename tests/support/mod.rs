@@ -2,4 +2,5 @@
 
 pub mod clinic;
 pub mod openai_server;
+pub mod person;
 pub mod tree;
