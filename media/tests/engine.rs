@@ -280,6 +280,39 @@ fn reinvite(world: &mut World, direction: &str) {
     world.send(request("ACK", ""));
 }
 
+/// An INVITE without an offer: ours goes out in the 200, the answer comes in the ACK (RFC 3264 section 5, "late offer").
+#[test]
+fn an_invite_without_an_offer_is_answered_with_ours() {
+    let mut world = World::new(LAN, 23);
+    let (from, to) = (SocketAddr::from(([10, 0, 0, 9], 5060)), SocketAddr::from(([10, 0, 0, 2], 5060)));
+    let request = |method: &str, tag: &str, body: &str| {
+        let kind = if body.is_empty() { "" } else { "Content-Type: application/sdp\r\n" };
+        let text = format!(
+            "{method} sip:clinic@10.0.0.2 SIP/2.0\r\nVia: SIP/2.0/UDP 10.0.0.9:5060;branch=z9hG4bK{method}\r\n\
+             From: <sip:gateway@10.0.0.9>;tag=a\r\nTo: <sip:clinic@10.0.0.2>{tag}\r\nCall-ID: late\r\n\
+             CSeq: 1 {method}\r\nContact: <sip:gateway@10.0.0.9>\r\nMax-Forwards: 70\r\n{kind}\
+             Content-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        Packet { from, to, bytes: text.into_bytes() }
+    };
+    world.send(request("INVITE", "", ""));
+    let clinic = world.wait_for(CLINIC, incoming);
+    world.command(CLINIC, Command::Answer { leg: clinic });
+    world.run(100);
+    let (_, answer) = world.sip.iter().rev().find(|(_, packet)| packet.is_sip("SIP/2.0 200")).unwrap();
+    let answer = String::from_utf8(answer.bytes.clone()).unwrap();
+    assert!(answer.contains("m=audio") && answer.contains("G722/8000"), "{answer}");
+    assert!(world.hosts[CLINIC].rtp_sent.is_empty(), "nobody knows where to yet");
+    let tag = answer.lines().find_map(|line| line.strip_prefix("To:")?.split_once(";tag=")).unwrap().1.to_owned();
+    let body = "v=0\r\no=- 1 1 IN IP4 10.0.0.9\r\ns=-\r\nc=IN IP4 10.0.0.9\r\nt=0 0\r\nm=audio 4000 RTP/AVP 8\r\n";
+    world.send(request("ACK", &format!(";tag={tag}"), body));
+    world.run(100);
+    let answered = |event: &EngineEvent| matches!(event, EngineEvent::Answered { codec: Codec::Pcma, .. });
+    assert!(world.told(CLINIC, clinic).iter().any(answered));
+    assert!(world.hosts[CLINIC].rtp_sent.len() >= 4);
+}
+
 #[test]
 fn no_media_ends_the_call() {
     let mut world = World::new(LAN, 8);
