@@ -254,7 +254,13 @@ pub async fn add(events: &Events, by: By, op: OpId, new: NewAccount) -> Result<I
 ///
 /// # Errors
 /// `not_found`, `stale`, `invalid`; `conflict` when the clinic would be left without an administrator.
-pub async fn change(app: &App, may: &May<EditAccounts>, id: AccountId, version: u64, change: AccountChange) -> Result<AccountView, Error> {
+pub async fn change(
+    app: &App,
+    may: &May<EditAccounts>,
+    id: AccountId,
+    version: u64,
+    change: AccountChange,
+) -> Result<AccountView, Error> {
     if change.state == Some(AccountState::Invited) {
         return Err(Error::field("state", "unknown", "state can be set to active or disabled"));
     }
@@ -271,7 +277,10 @@ pub async fn change(app: &App, may: &May<EditAccounts>, id: AccountId, version: 
         account.language = change.language.unwrap_or(account.language);
         match change.state {
             Some(AccountState::Active) if account.state == AccountState::Invited => {
-                return Err(Error::new(ErrorCode::Conflict, "An invited account becomes active when its person has chosen a password"));
+                return Err(Error::new(
+                    ErrorCode::Conflict,
+                    "An invited account becomes active when its person has chosen a password",
+                ));
             }
             Some(state) => account.state = state,
             None => {}
@@ -332,11 +341,14 @@ fn put(tx: &mut Writing<'_>, mut account: Account) -> Result<AccountView, Error>
 /// Refuses when nobody but `id` could change accounts.
 fn keep_an_administrator(tx: &ReadTx, id: AccountId) -> Result<(), Error> {
     let accounts = tx.scan(Scan::<Account>::table().limit(ACCOUNTS_MAX))?.items;
-    let is_other = |other: &Account| other.id != id && other.role == Role::Admin && other.state != AccountState::Disabled;
+    let is_other =
+        |other: &Account| other.id != id && other.role == Role::Admin && other.state != AccountState::Disabled;
     if accounts.iter().any(is_other) {
         return Ok(());
     }
-    let was_one = accounts.iter().any(|account| account.id == id && account.role == Role::Admin && account.state != AccountState::Disabled);
+    let was_one = accounts
+        .iter()
+        .any(|account| account.id == id && account.role == Role::Admin && account.state != AccountState::Disabled);
     if !was_one {
         return Ok(());
     }
@@ -350,6 +362,8 @@ fn checked_name(name: &str) -> Result<String, Error> {
 /// Whether it can be an address: something without blanks on both sides of one `@`. Whether mail arrives, mail tells.
 fn is_email(text: &str) -> bool {
     let Some((user, host)) = text.split_once('@') else { return false };
-    let plain = |part: &str| !part.is_empty() && !part.contains('@') && !part.contains(|c: char| c.is_whitespace() || c.is_control());
+    let plain = |part: &str| {
+        !part.is_empty() && !part.contains('@') && !part.contains(|c: char| c.is_whitespace() || c.is_control())
+    };
     plain(user) && plain(host)
 }

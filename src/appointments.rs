@@ -18,9 +18,9 @@ use auricle_domain::appointment::{Appointment, Service, Slot};
 use auricle_domain::code::AppointmentStatus;
 use auricle_domain::event::Event;
 use auricle_domain::id::{AppointmentId, CallId, ContactId, ServiceId};
+use auricle_domain::slots::{self, is_busy};
 use auricle_domain::tenant::OpenSpan;
 use auricle_storage::{Cursor, ReadTx, Scan, schema};
-use auricle_domain::slots::{self, is_busy};
 use jiff::SignedDuration;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
@@ -183,7 +183,14 @@ pub fn slots(app: &App, _may: &May<ReadAppointments>, query: &SlotQuery) -> Resu
 ///
 /// # Errors
 /// `not_found` for an unknown service.
-pub(crate) fn free(tx: &ReadTx, service: ServiceId, from: Timestamp, to: Timestamp, now: Timestamp, limit: usize) -> Result<Vec<Slot>, Error> {
+pub(crate) fn free(
+    tx: &ReadTx,
+    service: ServiceId,
+    from: Timestamp,
+    to: Timestamp,
+    now: Timestamp,
+    limit: usize,
+) -> Result<Vec<Slot>, Error> {
     let service = known_service(tx, service)?;
     let clinic = clinic::known(tx)?;
     let zone = TimeZone::get(&clinic.zone).map_err(|error| Error::internal("find the clinic's time zone", &error))?;
@@ -192,11 +199,18 @@ pub(crate) fn free(tx: &ReadTx, service: ServiceId, from: Timestamp, to: Timesta
 }
 
 /// Appointments that keep a resource busy somewhere in `from..to`.
-fn taken(tx: &ReadTx, resource: &str, from: Timestamp, to: Timestamp, now: Timestamp) -> Result<Vec<Appointment>, Error> {
+fn taken(
+    tx: &ReadTx,
+    resource: &str,
+    from: Timestamp,
+    to: Timestamp,
+    now: Timestamp,
+) -> Result<Vec<Appointment>, Error> {
     let (mut taken, mut after) = (Vec::new(), None);
     loop {
         let begin = from.checked_sub(DURATION_MAX).unwrap_or(Timestamp::MIN);
-        let scan = Scan::index(schema::APPOINTMENTS_BY_RESOURCE).prefix(tx.lookup().resource(resource)).from(begin).to(to);
+        let scan =
+            Scan::index(schema::APPOINTMENTS_BY_RESOURCE).prefix(tx.lookup().resource(resource)).from(begin).to(to);
         let page = tx.scan(scan.after(after).limit(ROWS))?;
         taken.extend(page.items.into_iter().filter(|appointment| appointment.end > from && is_busy(appointment, now)));
         after = page.next;
@@ -218,7 +232,13 @@ pub fn list(app: &App, _may: &May<ReadAppointments>, query: &AppointmentQuery) -
     Ok(Page { items, next: next.map(|next| next.to_string()) })
 }
 
-fn matching(tx: &ReadTx, query: &AppointmentQuery, mut after: Option<Cursor>, limit: usize, now: Timestamp) -> Result<(Vec<Appointment>, Option<Cursor>), Error> {
+fn matching(
+    tx: &ReadTx,
+    query: &AppointmentQuery,
+    mut after: Option<Cursor>,
+    limit: usize,
+    now: Timestamp,
+) -> Result<(Vec<Appointment>, Option<Cursor>), Error> {
     let wanted = |appointment: &Appointment| {
         let is_over = appointment.status == AppointmentStatus::Proposed && !is_busy(appointment, now);
         !is_over && query.status.is_none_or(|status| appointment.status == status)
@@ -268,7 +288,12 @@ pub async fn get(app: &App, may: &May<ReadAppointments>, id: AppointmentId) -> R
 ///
 /// # Errors
 /// `invalid`, `not_found` for an unknown service, `slot_taken`.
-pub async fn book(app: &App, may: &May<EditAppointments>, key: Option<&str>, input: NewAppointment) -> Result<Appointment, Error> {
+pub async fn book(
+    app: &App,
+    may: &May<EditAppointments>,
+    key: Option<&str>,
+    input: NewAppointment,
+) -> Result<Appointment, Error> {
     let mut checks = Checks::default();
     let name = checks.text("patient_name", &input.patient_name, 1, NAME_CHARS_MAX);
     let number = checks.text("patient_number", &input.patient_number, 0, contacts::NUMBER_CHARS_MAX);
@@ -293,7 +318,9 @@ pub async fn book(app: &App, may: &May<EditAppointments>, key: Option<&str>, inp
 /// The slot that begins at `start`, if it is free.
 fn offered(tx: &ReadTx, service: ServiceId, start: Timestamp, now: Timestamp) -> Result<(Service, Slot), Error> {
     let found = known_service(tx, service)?;
-    let slot = free(tx, service, start, start + SignedDuration::from_secs(1), now, 1)?.into_iter().find(|slot| slot.start == start);
+    let slot = free(tx, service, start, start + SignedDuration::from_secs(1), now, 1)?
+        .into_iter()
+        .find(|slot| slot.start == start);
     match slot {
         Some(slot) => Ok((found, slot)),
         None => Err(Error::new(ErrorCode::SlotTaken, "The slot is taken, or it is none that this service offers")),
@@ -325,11 +352,19 @@ fn fresh(id: AppointmentId, service: &Service, slot: &Slot, created_at: Timestam
 ///
 /// # Errors
 /// `not_found`, `stale`, `invalid`; `conflict` for a step that is not possible, `slot_taken` when it cannot be booked again.
-pub async fn change(app: &App, may: &May<EditAppointments>, id: AppointmentId, version: u64, change: AppointmentChange) -> Result<Appointment, Error> {
+pub async fn change(
+    app: &App,
+    may: &May<EditAppointments>,
+    id: AppointmentId,
+    version: u64,
+    change: AppointmentChange,
+) -> Result<Appointment, Error> {
     let mut checks = Checks::default();
     let reason = checks.text("cancel_reason", change.cancel_reason.as_deref().unwrap_or_default(), 0, REASON_CHARS_MAX);
     let cancels = change.status == AppointmentStatus::Cancelled;
-    checks.require(cancels || reason.is_empty(), "cancel_reason", "unknown", || "cancel_reason goes with status cancelled only".to_owned());
+    checks.require(cancels || reason.is_empty(), "cancel_reason", "unknown", || {
+        "cancel_reason goes with status cancelled only".to_owned()
+    });
     checks.done()?;
     let now = (app.clock)();
     let changed = app.events.commit(clock::op(), may.by(), move |tx| {
@@ -385,6 +420,10 @@ fn known_service(tx: &ReadTx, id: ServiceId) -> Result<Service, Error> {
 fn put(tx: &mut Writing<'_>, mut appointment: Appointment) -> Result<Appointment, Error> {
     appointment.version += 1;
     tx.put(&appointment)?;
-    tx.event(Event::AppointmentChanged { appointment: appointment.id, status: appointment.status, call: appointment.call });
+    tx.event(Event::AppointmentChanged {
+        appointment: appointment.id,
+        status: appointment.status,
+        call: appointment.call,
+    });
     Ok(appointment)
 }

@@ -70,7 +70,10 @@ impl<P: Permission> May<P> {
     /// `password_change_required` for a person who still has a one-time password, `forbidden` for a role without `P`.
     pub fn check(who: SignedIn) -> Result<Self, Error> {
         if who.state == AccountState::Invited {
-            return Err(Error::new(ErrorCode::PasswordChangeRequired, "The one-time password must be changed first: PATCH /api/auth/me"));
+            return Err(Error::new(
+                ErrorCode::PasswordChangeRequired,
+                "The one-time password must be changed first: PATCH /api/auth/me",
+            ));
         }
         if !P::ROLES.contains(&who.role) {
             return Err(Error::forbidden(P::NAME));

@@ -65,7 +65,8 @@ pub async fn replace(app: &App, may: &May<EditClinic>, version: u64, input: Clin
             return Err(Error::stale("clinic", version, clinic.version));
         }
         let ClinicInput { name, country, zone, languages, hours, record_calls } = input.clone();
-        let clinic = Tenant { id: clinic.id, name, country, zone, languages, hours, record_calls, version: version + 1 };
+        let clinic =
+            Tenant { id: clinic.id, name, country, zone, languages, hours, record_calls, version: version + 1 };
         tx.put(&clinic)?;
         tx.event(Event::TenantChanged { version: clinic.version });
         Ok(clinic)
@@ -78,12 +79,17 @@ impl ClinicInput {
         let mut checks = Checks::default();
         let name = checks.text("name", &self.name, 1, NAME_CHARS_MAX);
         let is_code = self.country.len() == 2 && self.country.bytes().all(|b| b.is_ascii_uppercase());
-        checks.require(is_code, "country", "format", || "country must be two capital letters (ISO 3166-1), such as GB".to_owned());
+        checks.require(is_code, "country", "format", || {
+            "country must be two capital letters (ISO 3166-1), such as GB".to_owned()
+        });
         let is_zone = jiff::tz::TimeZone::get(&self.zone).is_ok();
-        checks.require(is_zone, "zone", "unknown", || "zone must be an IANA time zone, such as Europe/Prague".to_owned());
+        checks
+            .require(is_zone, "zone", "unknown", || "zone must be an IANA time zone, such as Europe/Prague".to_owned());
         let once = self.languages.iter().enumerate().all(|(i, lang)| !self.languages[..i].contains(lang));
         let some = !self.languages.is_empty();
-        checks.require(some && once, "languages", "out_of_range", || "languages must name 1 to 3 languages, each once".to_owned());
+        checks.require(some && once, "languages", "out_of_range", || {
+            "languages must name 1 to 3 languages, each once".to_owned()
+        });
         check_spans(&mut checks, "hours.open", &self.hours.open);
         checks.done()?;
         Ok(Self { name, ..self })
@@ -93,15 +99,25 @@ impl ClinicInput {
 /// Whether spans of a week are within their ranges and do not overlap.
 pub(crate) fn check_spans(checks: &mut Checks, field: &str, spans: &[OpenSpan]) {
     let few = spans.len() <= SPANS_MAX;
-    checks.require(few, field, "too_long", || format!("{field} has {} spans, allowed are up to {SPANS_MAX}", spans.len()));
+    checks.require(few, field, "too_long", || {
+        format!("{field} has {} spans, allowed are up to {SPANS_MAX}", spans.len())
+    });
     for (index, span) in spans.iter().take(SPANS_MAX).enumerate() {
         let field = format!("{field}[{index}]");
         let day = (1..=7).contains(&span.weekday);
-        checks.require(day, &format!("{field}.weekday"), "out_of_range", || format!("weekday is {}, allowed are 1 (Monday) to 7 (Sunday)", span.weekday));
+        checks.require(day, &format!("{field}.weekday"), "out_of_range", || {
+            format!("weekday is {}, allowed are 1 (Monday) to 7 (Sunday)", span.weekday)
+        });
         let minutes = span.from_minute < span.to_minute && span.to_minute <= DAY_MIN;
-        checks.require(minutes, &format!("{field}.to_minute"), "out_of_range", || format!("a span runs from 0 or later to at most {DAY_MIN}, and its end is after its begin"));
-        let apart = |other: &OpenSpan| other.weekday != span.weekday || other.to_minute <= span.from_minute || span.to_minute <= other.from_minute;
-        checks.require(spans[..index].iter().all(apart), &field, "conflict", || "spans of one day must not overlap".to_owned());
+        checks.require(minutes, &format!("{field}.to_minute"), "out_of_range", || {
+            format!("a span runs from 0 or later to at most {DAY_MIN}, and its end is after its begin")
+        });
+        let apart = |other: &OpenSpan| {
+            other.weekday != span.weekday || other.to_minute <= span.from_minute || span.to_minute <= other.from_minute
+        };
+        checks.require(spans[..index].iter().all(apart), &field, "conflict", || {
+            "spans of one day must not overlap".to_owned()
+        });
     }
 }
 
@@ -126,6 +142,9 @@ mod tests {
         wrong.hours.open.push(OpenSpan { weekday: 1, from_minute: 700, to_minute: 800 });
         wrong.hours.open.push(OpenSpan { weekday: 8, from_minute: 700, to_minute: 600 });
         let fields: Vec<String> = wrong.checked().unwrap_err().fields.into_iter().map(|error| error.field).collect();
-        assert_eq!(fields, ["country", "zone", "languages", "hours.open[1]", "hours.open[2].weekday", "hours.open[2].to_minute"]);
+        assert_eq!(
+            fields,
+            ["country", "zone", "languages", "hours.open[1]", "hours.open[2].weekday", "hours.open[2].to_minute"]
+        );
     }
 }

@@ -53,7 +53,9 @@ impl ContactInput {
         let name = checks.text("name", &self.name, 0, NAME_CHARS_MAX);
         let notes = checks.text("notes", &self.notes, 0, NOTES_CHARS_MAX);
         let few = |list: &[String]| list.len() <= ADDRESSES_MAX;
-        let range = |field: &str, list: &[String]| format!("{field} has {} entries, allowed are up to {ADDRESSES_MAX}", list.len());
+        let range = |field: &str, list: &[String]| {
+            format!("{field} has {} entries, allowed are up to {ADDRESSES_MAX}", list.len())
+        };
         checks.require(few(&self.numbers), "numbers", "too_long", || range("numbers", &self.numbers));
         checks.require(few(&self.emails), "emails", "too_long", || range("emails", &self.emails));
         let each = |checks: &mut Checks, field: &str, list: &[String], max| -> Vec<String> {
@@ -63,7 +65,9 @@ impl ContactInput {
         let numbers = each(&mut checks, "numbers", &self.numbers, NUMBER_CHARS_MAX);
         let emails = each(&mut checks, "emails", &self.emails, EMAIL_CHARS_MAX);
         let anything = !name.is_empty() || !numbers.is_empty() || !emails.is_empty();
-        checks.require(anything, "name", "required", || "a contact needs a name, a number or an e-mail address".to_owned());
+        checks.require(anything, "name", "required", || {
+            "a contact needs a name, a number or an e-mail address".to_owned()
+        });
         checks.done()?;
         Ok(Self { name, numbers, emails, notes, language: self.language })
     }
@@ -103,7 +107,12 @@ pub async fn get(app: &App, may: &May<ReadContacts>, id: ContactId) -> Result<Co
 ///
 /// # Errors
 /// `invalid` with the fields at fault.
-pub async fn create(app: &App, may: &May<EditContacts>, key: Option<&str>, input: ContactInput) -> Result<Contact, Error> {
+pub async fn create(
+    app: &App,
+    may: &May<EditContacts>,
+    key: Option<&str>,
+    input: ContactInput,
+) -> Result<Contact, Error> {
     let input = input.checked()?;
     let id = clock::fresh(ContactId::new, (app.clock)());
     let added = app.events.commit(may.op("contact.create", key), may.by(), move |tx| {
@@ -118,7 +127,13 @@ pub async fn create(app: &App, may: &May<EditContacts>, key: Option<&str>, input
 ///
 /// # Errors
 /// `not_found`, `stale`, `invalid`.
-pub async fn replace(app: &App, may: &May<EditContacts>, id: ContactId, version: u64, input: ContactInput) -> Result<Contact, Error> {
+pub async fn replace(
+    app: &App,
+    may: &May<EditContacts>,
+    id: ContactId,
+    version: u64,
+    input: ContactInput,
+) -> Result<Contact, Error> {
     let input = input.checked()?;
     let changed = app.events.commit(clock::op(), may.by(), move |tx| {
         let mut contact = known(tx, id)?;
@@ -135,14 +150,21 @@ pub async fn replace(app: &App, may: &May<EditContacts>, id: ContactId, version:
 ///
 /// # Errors
 /// When the store fails.
-pub(crate) fn with_number(tx: &mut Writing<'_>, id: ContactId, name: &str, number: &str) -> Result<Option<Contact>, Error> {
+pub(crate) fn with_number(
+    tx: &mut Writing<'_>,
+    id: ContactId,
+    name: &str,
+    number: &str,
+) -> Result<Option<Contact>, Error> {
     if number.is_empty() {
         return Ok(None);
     }
     let key = tx.lookup().number(number);
     let same = tx.scan(Scan::index(schema::CONTACTS_BY_NUMBER).prefix(key).limit(ADDRESSES_MAX))?.items;
     // People share telephones: the same number under another name is another person.
-    let known = same.into_iter().find(|contact| contact.name.is_empty() || contact.name.eq_ignore_ascii_case(name) || name.is_empty());
+    let known = same
+        .into_iter()
+        .find(|contact| contact.name.is_empty() || contact.name.eq_ignore_ascii_case(name) || name.is_empty());
     match known {
         Some(contact) if !contact.name.is_empty() || name.is_empty() => Ok(Some(contact)),
         Some(contact) => put(tx, Contact { name: name.to_owned(), ..contact }).map(Some),
@@ -154,7 +176,16 @@ pub(crate) fn with_number(tx: &mut Writing<'_>, id: ContactId, name: &str, numbe
 }
 
 fn fresh(id: ContactId, created_at: auricle_domain::Timestamp) -> Contact {
-    Contact { id, name: String::new(), numbers: Vec::new(), emails: Vec::new(), language: None, notes: String::new(), created_at, version: 0 }
+    Contact {
+        id,
+        name: String::new(),
+        numbers: Vec::new(),
+        emails: Vec::new(),
+        language: None,
+        notes: String::new(),
+        created_at,
+        version: 0,
+    }
 }
 
 fn known(tx: &ReadTx, id: ContactId) -> Result<Contact, Error> {

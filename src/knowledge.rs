@@ -151,7 +151,12 @@ pub async fn search(app: &App, _may: &May<ReadKnowledge>, query: PassageQuery) -
 ///
 /// # Errors
 /// `invalid` with every field at fault (KB-02); `forbidden` for a supervisor who would publish.
-pub async fn create(app: &App, may: &May<EditKnowledge>, key: Option<&str>, input: DocumentInput) -> Result<Document, Error> {
+pub async fn create(
+    app: &App,
+    may: &May<EditKnowledge>,
+    key: Option<&str>,
+    input: DocumentInput,
+) -> Result<Document, Error> {
     let id = clock::fresh(DocumentId::new, (app.clock)());
     let draft = Draft::of(app, may, input).await?;
     let op = may.op("knowledge.create", key);
@@ -175,7 +180,13 @@ pub async fn create(app: &App, may: &May<EditKnowledge>, key: Option<&str>, inpu
 ///
 /// # Errors
 /// `not_found`, `stale`; otherwise as [`create`].
-pub async fn replace(app: &App, may: &May<EditKnowledge>, id: DocumentId, version: u64, input: DocumentInput) -> Result<Document, Error> {
+pub async fn replace(
+    app: &App,
+    may: &May<EditKnowledge>,
+    id: DocumentId,
+    version: u64,
+    input: DocumentInput,
+) -> Result<Document, Error> {
     let draft = Draft::of(app, may, input).await?;
     let _writing = app.library.writing().await;
     let old = app.store.read(|tx| known(tx, id))?;
@@ -258,7 +269,8 @@ impl Draft {
         let library = app.library.clone();
         let prepared = tokio::task::spawn_blocking(move || {
             let pieces = cut::cut(&name, &content);
-            let vectors = library.embed(pieces.iter().map(|piece| format!("{}\n{}", piece.heading, piece.text)).collect())?;
+            let vectors =
+                library.embed(pieces.iter().map(|piece| format!("{}\n{}", piece.heading, piece.text)).collect())?;
             Ok(Self { name, namespace, language, state, content, pieces, vectors })
         });
         prepared.await.map_err(|error| Error::internal("cut a document into passages", &error))?
@@ -291,7 +303,12 @@ fn publishes(may: &May<EditKnowledge>, state: DocumentState) -> Result<(), Error
 }
 
 /// Writes a draft's content and passages. Nobody sees them before the document's own record says that they are there.
-async fn write(app: &App, may: &May<EditKnowledge>, id: DocumentId, draft: &Draft) -> Result<HashSet<PassageId>, Error> {
+async fn write(
+    app: &App,
+    may: &May<EditKnowledge>,
+    id: DocumentId,
+    draft: &Draft,
+) -> Result<HashSet<PassageId>, Error> {
     let (blobs, content) = (app.store.blobs().clone(), draft.content.clone());
     let written = tokio::task::spawn_blocking(move || blobs.put(BlobId::of(content.as_bytes()), content.as_bytes()));
     written.await.map_err(|error| Error::internal("keep a document", &error))??;
@@ -310,9 +327,9 @@ async fn write(app: &App, may: &May<EditKnowledge>, id: DocumentId, draft: &Draf
     }
     for some in passages.chunks(PASSAGES_AT_ONCE) {
         let some = some.to_vec();
-        let written = app.events.commit(clock::op(), may.by(), move |tx| {
-            some.iter().try_for_each(|passage| Ok(tx.put(passage)?))
-        });
+        let written = app
+            .events
+            .commit(clock::op(), may.by(), move |tx| some.iter().try_for_each(|passage| Ok(tx.put(passage)?)));
         written.await?;
     }
     Ok(passages.iter().map(|passage| passage.id).collect())
@@ -320,7 +337,9 @@ async fn write(app: &App, may: &May<EditKnowledge>, id: DocumentId, draft: &Draf
 
 /// Removes passages that were written for nothing.
 async fn undo(app: &App, may: &May<EditKnowledge>, id: DocumentId, passages: HashSet<PassageId>) -> Result<(), Error> {
-    app.events.commit(clock::op(), may.by(), move |tx| remove_passages(tx, id, |passage| passages.contains(&passage))).await
+    app.events
+        .commit(clock::op(), may.by(), move |tx| remove_passages(tx, id, |passage| passages.contains(&passage)))
+        .await
 }
 
 /// Removes those passages of a document of which `which` says so. Nothing but keys is written, so even the longest document's
@@ -374,7 +393,8 @@ async fn forget_content(app: &App, old: &Document) -> Result<(), Error> {
 }
 
 fn blob_of(document: &Document) -> Result<BlobId, Error> {
-    BlobId::from_sha256(&document.content_sha256).ok_or_else(|| Error::internal("find a document's content", &"its hash is none"))
+    BlobId::from_sha256(&document.content_sha256)
+        .ok_or_else(|| Error::internal("find a document's content", &"its hash is none"))
 }
 
 fn known(tx: &ReadTx, id: DocumentId) -> Result<Document, Error> {

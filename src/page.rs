@@ -21,6 +21,7 @@ pub struct Page<T> {
 /// Which page of a list.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
 pub struct PageQuery {
     /// `next` of the page before; none for the first page.
     #[serde(default)]
@@ -81,7 +82,11 @@ pub fn text_of(field: &str, text: &str, min: usize, max: usize) -> Result<String
         _ if chars > max => "too_long",
         _ => return Ok(text.to_owned()),
     };
-    Err(FieldError { field: field.to_owned(), code, detail: format!("{field} has {chars} characters, allowed are {min} to {max}") })
+    Err(FieldError {
+        field: field.to_owned(),
+        code,
+        detail: format!("{field} has {chars} characters, allowed are {min} to {max}"),
+    })
 }
 
 /// Collects what is wrong with an input, so that a client learns all of it at once.

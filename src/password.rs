@@ -72,9 +72,11 @@ pub async fn verify(password: String, hash: Option<String>) -> Result<bool, Erro
 }
 
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Error> {
-    let full = || Error::new(ErrorCode::Unavailable, format!("More than {WAITING_MAX} sign-ins are waiting")).retry_after(5);
+    let full =
+        || Error::new(ErrorCode::Unavailable, format!("More than {WAITING_MAX} sign-ins are waiting")).retry_after(5);
     let waiting = Waiting::enter().ok_or_else(full)?;
-    let place = PLACES.acquire().await.map_err(|error| Error::internal("wait for a place to hash a password", &error))?;
+    let place =
+        PLACES.acquire().await.map_err(|error| Error::internal("wait for a place to hash a password", &error))?;
     drop(waiting);
     let done = tokio::task::spawn_blocking(work).await;
     drop(place);

@@ -10,8 +10,8 @@ use auricle_domain::call::Call;
 use auricle_domain::code::{Lang, Outcome};
 use auricle_domain::contact::Contact;
 use auricle_domain::id::CallId;
-use auricle_storage::search::{SearchHit, SearchKind, SearchQuery};
 use auricle_storage::ReadTx;
+use auricle_storage::search::{SearchHit, SearchKind, SearchQuery};
 use serde::{Deserialize, Serialize};
 
 /// What to search for.
@@ -121,7 +121,9 @@ pub async fn search(app: &App, may: &May<Search>, input: SearchInput) -> Result<
 fn show(tx: &ReadTx, hit: SearchHit) -> Result<Found, Error> {
     let SearchHit { kind, id, parent, call, at, start_ms, title, snippet, highlights, score, .. } = hit;
     let title = match call {
-        Some(call) if title.is_empty() => tx.get::<Call>(&call)?.map(|call| caller(tx, &call)).transpose()?.unwrap_or_default(),
+        Some(call) if title.is_empty() => {
+            tx.get::<Call>(&call)?.map(|call| caller(tx, &call)).transpose()?.unwrap_or_default()
+        }
         _ => title,
     };
     Ok(Found { kind, id, parent, call, at, start_ms, title, snippet, highlights, score })

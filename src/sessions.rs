@@ -144,7 +144,8 @@ fn wrong_password() -> Error {
 
 fn locked(until: Timestamp, now: Timestamp) -> Error {
     let seconds = u32::try_from(until.duration_since(now).as_secs() + 1).unwrap_or(1);
-    let detail = format!("After {FAILURES_MAX} wrong passwords sign-in is locked for 15 minutes; {seconds} seconds are left");
+    let detail =
+        format!("After {FAILURES_MAX} wrong passwords sign-in is locked for 15 minutes; {seconds} seconds are left");
     Error::new(ErrorCode::Locked, detail).retry_after(seconds)
 }
 

@@ -80,7 +80,13 @@ pub fn of_call(app: &App, _may: &May<ReadCalls>, call: CallId) -> Result<CallTas
 ///
 /// # Errors
 /// `not_found`, `stale`; `conflict` for a step that is not possible; `forbidden` for an agent when it is somebody else's.
-pub async fn change(app: &App, may: &May<DoTasks>, id: TaskId, version: u64, change: TaskChange) -> Result<Task, Error> {
+pub async fn change(
+    app: &App,
+    may: &May<DoTasks>,
+    id: TaskId,
+    version: u64,
+    change: TaskChange,
+) -> Result<Task, Error> {
     let who = *may.who();
     let changed = app.events.commit(clock::op(), may.by(), move |tx| {
         let mut task: Task = tx.get(&id)?.ok_or_else(|| Error::not_found("task"))?;

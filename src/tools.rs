@@ -71,7 +71,9 @@ fn told(error: Error) -> ToolError {
 }
 
 /// Runs a writing tool to its end, even when the conversation that asked for it is over.
-async fn finished<T: Send + 'static>(work: impl Future<Output = Result<T, Error>> + Send + 'static) -> Result<T, ToolError> {
+async fn finished<T: Send + 'static>(
+    work: impl Future<Output = Result<T, Error>> + Send + 'static,
+) -> Result<T, ToolError> {
     match tokio::spawn(work).await {
         Ok(done) => done.map_err(told),
         Err(error) => Err(told(Error::internal("run a tool", &error))),
@@ -117,10 +119,17 @@ impl Tools for StoreTools {
         finished(async move { appointments::hold(&events, by(scope), scope, slot).await }).boxed()
     }
 
-    fn confirm(&self, scope: Scope, appointment: AppointmentId, name: String, number: String) -> Answer<'_, Appointment> {
+    fn confirm(
+        &self,
+        scope: Scope,
+        appointment: AppointmentId,
+        name: String,
+        number: String,
+    ) -> Answer<'_, Appointment> {
         let events = self.events.clone();
         let (name, number) = (cut(&name, NAME_CHARS_MAX), cut(&number, NUMBER_CHARS_MAX));
-        finished(async move { appointments::confirm(&events, by(scope), scope, appointment, name, number).await }).boxed()
+        finished(async move { appointments::confirm(&events, by(scope), scope, appointment, name, number).await })
+            .boxed()
     }
 
     fn release(&self, scope: Scope, appointment: AppointmentId) -> Answer<'_, ()> {
@@ -155,7 +164,13 @@ impl Tools for StoreTools {
 }
 
 /// Keeps a message as a task; the same words in the same call once.
-async fn keep_message(events: &Events, scope: Scope, text: String, name: String, number: String) -> Result<TaskId, Error> {
+async fn keep_message(
+    events: &Events,
+    scope: Scope,
+    text: String,
+    name: String,
+    number: String,
+) -> Result<TaskId, Error> {
     let id = clock::fresh(TaskId::new, events.now());
     let kept = events.commit(clock::op(), by(scope), move |tx| {
         let others = tx.scan(Scan::index(schema::TASKS_BY_CALL).prefix(scope.call).limit(TASKS_OF_CALL))?.items;

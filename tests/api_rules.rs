@@ -17,7 +17,8 @@ async fn bad_requests_are_told_what_is_wrong_with_them() {
     assert_eq!(wrong["errors"][0]["field"], "numbers[0]");
     let both = json!({ "name": "x".repeat(256), "numbers": [""], "notes": "n".repeat(10_001) });
     let both = read(post(both).await, StatusCode::BAD_REQUEST).await;
-    let fields: Vec<&str> = both["errors"].as_array().unwrap().iter().map(|error| error["field"].as_str().unwrap()).collect();
+    let fields: Vec<&str> =
+        both["errors"].as_array().unwrap().iter().map(|error| error["field"].as_str().unwrap()).collect();
     assert_eq!(fields, ["name", "notes", "numbers[0]"]);
     let request = |body: &str| admin.request(Method::POST, "/api/contacts").body(body.to_owned());
     read(request("{}").send().await.unwrap(), StatusCode::UNSUPPORTED_MEDIA_TYPE).await;
@@ -27,6 +28,7 @@ async fn bad_requests_are_told_what_is_wrong_with_them() {
     assert_eq!(large["code"], "too_large");
     read(admin.get("/api/contacts?limit=201").await, StatusCode::BAD_REQUEST).await;
     read(admin.get("/api/contacts?after=nonsense").await, StatusCode::BAD_REQUEST).await;
+    read(admin.get("/api/contacts?colour=red").await, StatusCode::BAD_REQUEST).await;
     read(admin.get("/api/calls?status=asleep").await, StatusCode::BAD_REQUEST).await;
     assert_eq!(read(admin.get("/api/contacts/17").await, StatusCode::NOT_FOUND).await["code"], "not_found");
     assert_eq!(read(admin.get("/api/nothing").await, StatusCode::NOT_FOUND).await["code"], "not_found");
@@ -39,7 +41,8 @@ async fn bad_requests_are_told_what_is_wrong_with_them() {
 async fn changes_are_based_on_a_version_and_additions_on_a_key() {
     let clinic = Clinic::quiet().await;
     let admin = clinic.admin().await;
-    let add = || admin.request(Method::POST, "/api/contacts").header("idempotency-key", "k1").json(&json!({ "name": "Ann" }));
+    let add =
+        || admin.request(Method::POST, "/api/contacts").header("idempotency-key", "k1").json(&json!({ "name": "Ann" }));
     let first = read(add().send().await.unwrap(), StatusCode::CREATED).await;
     let again = read(add().send().await.unwrap(), StatusCode::CREATED).await;
     assert_eq!(first, again);
@@ -88,10 +91,13 @@ async fn health_and_figures_are_there_for_machines() {
     let ready = read(anybody.get("/health/ready").await, StatusCode::SERVICE_UNAVAILABLE).await;
     let well: Vec<bool> = ready["checks"].as_array().unwrap().iter().map(|check| check["ok"] == true).collect();
     assert_eq!(well, [true, true, true, false], "{ready}");
-    let names: Vec<&str> = ready["checks"].as_array().unwrap().iter().map(|check| check["name"].as_str().unwrap()).collect();
+    let names: Vec<&str> =
+        ready["checks"].as_array().unwrap().iter().map(|check| check["name"].as_str().unwrap()).collect();
     assert_eq!(names, ["store", "search", "voice", "speech"]);
     let figures = read(anybody.get("/metrics?format=json").await, StatusCode::OK).await;
-    assert!(figures["auricle_uptime_seconds"].is_number() && figures["auricle_memory_resident_bytes"].as_f64() > Some(1e6));
+    assert!(
+        figures["auricle_uptime_seconds"].is_number() && figures["auricle_memory_resident_bytes"].as_f64() > Some(1e6)
+    );
     let text = anybody.get("/metrics").await.text().await.unwrap();
     assert!(text.contains("# TYPE auricle_http_requests_total counter"), "{text}");
     let page = anybody.get("/").await;

@@ -3,15 +3,17 @@
 use crate::support::clinic::Clinic;
 use crate::support::person::{Person, read};
 use auricle::voice::tools::{Message, Scope, ToolError};
+use auricle_domain::Timestamp;
 use auricle_domain::code::AppointmentStatus;
 use auricle_domain::id::{CallId, CauseId, ConversationId, ServiceId};
-use auricle_domain::Timestamp;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 async fn service(admin: &Person) -> (String, Vec<Value>) {
-    let every_day: Vec<Value> = (1..=7).map(|day| json!({ "weekday": day, "from_minute": 480, "to_minute": 960 })).collect();
-    let service = json!({ "name": "Consultation", "duration_min": 30, "resource": "Room 1", "hours": every_day, "lead_min": 0 });
+    let every_day: Vec<Value> =
+        (1..=7).map(|day| json!({ "weekday": day, "from_minute": 480, "to_minute": 960 })).collect();
+    let service =
+        json!({ "name": "Consultation", "duration_min": 30, "resource": "Room 1", "hours": every_day, "lead_min": 0 });
     let id = admin.made("/api/services", service).await["id"].as_str().unwrap().to_owned();
     let slots = read(admin.get(&format!("/api/slots?service={id}&limit=5")).await, StatusCode::OK).await;
     (id, slots["items"].as_array().unwrap().clone())
@@ -19,7 +21,11 @@ async fn service(admin: &Person) -> (String, Vec<Value>) {
 
 fn scope(random: u8) -> Scope {
     let (at, random) = (Timestamp::UNIX_EPOCH, [random; 10]);
-    Scope { call: CallId::new(at, random), conversation: ConversationId::new(at, random), cause: CauseId::new(at, random) }
+    Scope {
+        call: CallId::new(at, random),
+        conversation: ConversationId::new(at, random),
+        cause: CauseId::new(at, random),
+    }
 }
 
 /// Two people at the desk, one slot: the second is told.
@@ -84,15 +90,18 @@ async fn a_message_becomes_a_task_once() {
     let clinic = Clinic::quiet().await;
     let admin = clinic.admin().await;
     let tools = &clinic.running.app.desk.tools;
-    let message = || Message { text: "please ring me back".to_owned(), name: "Ann".to_owned(), number: "555".to_owned() };
+    let message =
+        || Message { text: "please ring me back".to_owned(), name: "Ann".to_owned(), number: "555".to_owned() };
     let task = tools.take_message(scope(1), message()).await.unwrap();
     assert_eq!(tools.take_message(scope(1), message()).await.unwrap(), task);
     let open = read(admin.get("/api/tasks?state=open").await, StatusCode::OK).await;
     assert_eq!(open["items"].as_array().unwrap().len(), 1);
     let path = format!("/api/tasks/{task}");
-    let taken = read(admin.change(Method::PATCH, &path, &json!(1), json!({ "state": "taken" })).await, StatusCode::OK).await;
+    let taken =
+        read(admin.change(Method::PATCH, &path, &json!(1), json!({ "state": "taken" })).await, StatusCode::OK).await;
     assert!(taken["owner"].is_string());
-    let done = read(admin.change(Method::PATCH, &path, &json!(2), json!({ "state": "done" })).await, StatusCode::OK).await;
+    let done =
+        read(admin.change(Method::PATCH, &path, &json!(2), json!({ "state": "done" })).await, StatusCode::OK).await;
     assert_eq!(done["state"], "done");
     read(admin.change(Method::PATCH, &path, &json!(3), json!({ "state": "taken" })).await, StatusCode::CONFLICT).await;
 }

@@ -45,7 +45,9 @@ async fn a_document_answers_from_the_moment_it_is_added() {
 async fn names_and_contents_have_limits() {
     let clinic = Clinic::quiet().await;
     let admin = clinic.admin().await;
-    let post = |name: &str, content: String| admin.send(Method::POST, "/api/knowledge-base", json!({ "name": name, "content": content }));
+    let post = |name: &str, content: String| {
+        admin.send(Method::POST, "/api/knowledge-base", json!({ "name": name, "content": content }))
+    };
     let both = read(post(&"n".repeat(256), "   ".to_owned()).await, StatusCode::BAD_REQUEST).await;
     assert_eq!((&both["errors"][0]["field"], &both["errors"][0]["code"]), (&json!("name"), &json!("too_long")));
     assert_eq!((&both["errors"][1]["field"], &both["errors"][1]["code"]), (&json!("content"), &json!("required")));
@@ -69,7 +71,10 @@ async fn imported_text_that_looks_like_an_attack_is_just_text() {
     let found = read(admin.get(&format!("/api/knowledge-base/search?q={q}")).await, StatusCode::OK).await;
     assert_eq!(found["items"][0]["name"], "Little Bobby");
     read(admin.get(&format!("/api/search?q={q}")).await, StatusCode::OK).await;
-    assert_eq!(read(admin.get("/api/knowledge-base").await, StatusCode::OK).await["items"].as_array().unwrap().len(), 1);
+    assert_eq!(
+        read(admin.get("/api/knowledge-base").await, StatusCode::OK).await["items"].as_array().unwrap().len(),
+        1
+    );
 }
 
 /// KB-04, VOICE-07: the receptionist answers what the clinic knows, and nothing else.
@@ -112,7 +117,9 @@ async fn supervisors_stage_and_administrators_publish() {
     let clinic = Clinic::quiet().await;
     let admin = clinic.admin().await;
     let supervisor = clinic.person("sue@clinic.example", Role::Supervisor).await;
-    let draft = supervisor.made("/api/knowledge-base", json!({ "name": "Parking", "content": "Parking is on the roof." })).await;
+    let draft = supervisor
+        .made("/api/knowledge-base", json!({ "name": "Parking", "content": "Parking is on the roof." }))
+        .await;
     assert_eq!(draft["state"], "draft");
     let found = read(admin.get("/api/knowledge-base/search?q=parking").await, StatusCode::OK).await;
     assert_eq!(found["items"], json!([]));

@@ -59,7 +59,9 @@ async fn ten_wrong_passwords_lock_and_tell_nothing() {
     clinic.person("ann@clinic.example", Role::Agent).await;
     let anybody = clinic.anybody();
     for email in ["ann@clinic.example", "nobody@clinic.example"] {
-        let login = |password: &str| anybody.send(Method::POST, "/api/auth/login", json!({ "email": email, "password": password }));
+        let login = |password: &str| {
+            anybody.send(Method::POST, "/api/auth/login", json!({ "email": email, "password": password }))
+        };
         for _ in 0..10 {
             assert_eq!(read(login("wrong").await, StatusCode::UNAUTHORIZED).await["code"], "wrong_password");
         }

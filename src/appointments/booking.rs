@@ -1,15 +1,15 @@
 //! Booking within a conversation: a slot is held, then confirmed, each in one transaction (B-10).
 
 use super::{fresh, known, offered, overlaps_none, put};
+use crate::clock;
 use crate::contacts;
 use crate::error::{Error, ErrorCode};
 use crate::events::{By, Events};
-use crate::clock;
 use crate::voice::tools::Scope;
 use auricle_domain::appointment::{Appointment, Slot};
 use auricle_domain::code::AppointmentStatus;
-use auricle_domain::slots::is_busy;
 use auricle_domain::id::{AppointmentId, ContactId, ConversationId};
+use auricle_domain::slots::is_busy;
 use auricle_storage::{ReadTx, Scan, schema};
 use jiff::SignedDuration;
 
@@ -35,7 +35,10 @@ pub(crate) async fn hold(events: &Events, by: By, scope: Scope, slot: Slot) -> R
             return Ok(put(tx, Appointment { held_until: Some(now + HOLD_FOR), ..same.clone() })?.id);
         }
         if own.len() >= OF_CONVERSATION_MAX {
-            return Err(Error::new(ErrorCode::Conflict, format!("A conversation holds and books {OF_CONVERSATION_MAX} slots at most")));
+            return Err(Error::new(
+                ErrorCode::Conflict,
+                format!("A conversation holds and books {OF_CONVERSATION_MAX} slots at most"),
+            ));
         }
         let (service, slot) = offered(tx, slot.service, slot.start, now)?;
         let held = Appointment {
@@ -54,7 +57,14 @@ pub(crate) async fn hold(events: &Events, by: By, scope: Scope, slot: Slot) -> R
 ///
 /// # Errors
 /// `not_found` when the conversation holds no such slot (any more), `slot_taken`.
-pub(crate) async fn confirm(events: &Events, by: By, scope: Scope, id: AppointmentId, name: String, number: String) -> Result<Appointment, Error> {
+pub(crate) async fn confirm(
+    events: &Events,
+    by: By,
+    scope: Scope,
+    id: AppointmentId,
+    name: String,
+    number: String,
+) -> Result<Appointment, Error> {
     let now = events.now();
     let contact = clock::fresh(ContactId::new, now);
     let booked = events.commit(clock::op(), by, move |tx| {
@@ -69,14 +79,17 @@ pub(crate) async fn confirm(events: &Events, by: By, scope: Scope, id: Appointme
         }
         overlaps_none(tx, &appointment, now)?;
         let contact = contacts::with_number(tx, contact, &name, &number)?.map(|contact| contact.id);
-        put(tx, Appointment {
-            status: AppointmentStatus::Booked,
-            held_until: None,
-            contact,
-            patient_name: name.clone(),
-            patient_number: number.clone(),
-            ..appointment
-        })
+        put(
+            tx,
+            Appointment {
+                status: AppointmentStatus::Booked,
+                held_until: None,
+                contact,
+                patient_name: name.clone(),
+                patient_number: number.clone(),
+                ..appointment
+            },
+        )
     });
     booked.await
 }

@@ -54,7 +54,12 @@ fn all(tx: &ReadTx) -> Result<Vec<Service>, Error> {
 ///
 /// # Errors
 /// `invalid`; `conflict` when there are too many.
-pub async fn create_service(app: &App, may: &May<EditServices>, key: Option<&str>, input: ServiceInput) -> Result<Service, Error> {
+pub async fn create_service(
+    app: &App,
+    may: &May<EditServices>,
+    key: Option<&str>,
+    input: ServiceInput,
+) -> Result<Service, Error> {
     let input = input.checked()?;
     let id = clock::fresh(ServiceId::new, (app.clock)());
     let added = app.events.commit(may.op("service.create", key), may.by(), move |tx| {
@@ -70,7 +75,13 @@ pub async fn create_service(app: &App, may: &May<EditServices>, key: Option<&str
 ///
 /// # Errors
 /// `not_found`, `stale`, `invalid`.
-pub async fn replace_service(app: &App, may: &May<EditServices>, id: ServiceId, version: u64, input: ServiceInput) -> Result<Service, Error> {
+pub async fn replace_service(
+    app: &App,
+    may: &May<EditServices>,
+    id: ServiceId,
+    version: u64,
+    input: ServiceInput,
+) -> Result<Service, Error> {
     let input = input.checked()?;
     let changed = app.events.commit(clock::op(), may.by(), move |tx| {
         let service = known_service(tx, id)?;
@@ -109,12 +120,19 @@ impl ServiceInput {
         let name = checks.text("name", &self.name, 1, NAME_CHARS_MAX);
         let resource = checks.text("resource", &self.resource, 1, NAME_CHARS_MAX);
         let count = self.aliases.len();
-        checks.require(count <= ALIASES_MAX, "aliases", "too_long", || format!("aliases has {count} entries, allowed are up to {ALIASES_MAX}"));
+        checks.require(count <= ALIASES_MAX, "aliases", "too_long", || {
+            format!("aliases has {count} entries, allowed are up to {ALIASES_MAX}")
+        });
         let aliases = self.aliases.iter().take(ALIASES_MAX).enumerate();
-        let aliases = aliases.map(|(index, text)| checks.text(&format!("aliases[{index}]"), text, 1, NAME_CHARS_MAX)).collect();
+        let aliases =
+            aliases.map(|(index, text)| checks.text(&format!("aliases[{index}]"), text, 1, NAME_CHARS_MAX)).collect();
         let (duration, lead) = (self.duration_min, self.lead_min.unwrap_or(LEAD_MIN));
-        checks.require(DURATION_MIN.contains(&duration), "duration_min", "out_of_range", || format!("duration_min is {duration}, allowed are 5 to 480"));
-        checks.require(lead <= LEAD_MIN_MAX, "lead_min", "out_of_range", || format!("lead_min is {lead}, allowed are 0 to {LEAD_MIN_MAX}"));
+        checks.require(DURATION_MIN.contains(&duration), "duration_min", "out_of_range", || {
+            format!("duration_min is {duration}, allowed are 5 to 480")
+        });
+        checks.require(lead <= LEAD_MIN_MAX, "lead_min", "out_of_range", || {
+            format!("lead_min is {lead}, allowed are 0 to {LEAD_MIN_MAX}")
+        });
         clinic::check_spans(&mut checks, "hours", self.hours.as_deref().unwrap_or_default());
         checks.done()?;
         Ok(Self { name, resource, aliases, ..self })

@@ -47,6 +47,10 @@ async fn me(State(app): State<Arc<App>>, who: SignedIn) -> Result<axum::Json<Acc
 
 /// Changes one's own account: language, name, password. The only thing that works with a one-time password.
 #[utoipa::path(patch, path = "/api/auth/me", tag = "auth", request_body = OwnChange, responses((status = 200, body = AccountView)))]
-async fn change_me(State(app): State<Arc<App>>, who: SignedIn, Json(change): Json<OwnChange>) -> Result<axum::Json<AccountView>, Error> {
+async fn change_me(
+    State(app): State<Arc<App>>,
+    who: SignedIn,
+    Json(change): Json<OwnChange>,
+) -> Result<axum::Json<AccountView>, Error> {
     Ok(axum::Json(accounts::change_own(&app, &who, change).await?))
 }

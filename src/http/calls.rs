@@ -2,14 +2,17 @@
 
 use super::extract::{Path, Query};
 use crate::app::App;
-use crate::auth::{May, permissions::{EndCalls, ReadCalls}};
 use crate::appointments::{self, CallAppointments};
+use crate::auth::{
+    May,
+    permissions::{EndCalls, ReadCalls},
+};
 use crate::calls::{self, CallQuery, CallStats, CallView, LiveCalls, Turns};
 use crate::conversations::{self, ConversationWithTurns};
-use crate::recordings;
-use crate::tasks_owed::{self, CallTasks};
 use crate::error::Error;
 use crate::page::{Page, PageQuery};
+use crate::recordings;
+use crate::tasks_owed::{self, CallTasks};
 use auricle_domain::conversation::Conversation;
 use auricle_domain::id::{CallId, ConversationId};
 use axum::extract::State;
@@ -38,7 +41,11 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
 
 /// Calls, newest first.
 #[utoipa::path(get, path = "/api/calls", tag = "calls", params(CallQuery), responses((status = 200, body = Page<CallView>)))]
-async fn list(State(app): State<Arc<App>>, may: May<ReadCalls>, Query(query): Query<CallQuery>) -> Result<axum::Json<Page<CallView>>, Error> {
+async fn list(
+    State(app): State<Arc<App>>,
+    may: May<ReadCalls>,
+    Query(query): Query<CallQuery>,
+) -> Result<axum::Json<Page<CallView>>, Error> {
     Ok(axum::Json(calls::list(&app, &may, &query)?))
 }
 
@@ -56,13 +63,21 @@ async fn stats(State(app): State<Arc<App>>, may: May<ReadCalls>) -> Result<axum:
 
 /// One call.
 #[utoipa::path(get, path = "/api/calls/{id}", tag = "calls", params(("id" = CallId, Path)), responses((status = 200, body = CallView)))]
-async fn get(State(app): State<Arc<App>>, may: May<ReadCalls>, Path(id): Path<CallId>) -> Result<axum::Json<CallView>, Error> {
+async fn get(
+    State(app): State<Arc<App>>,
+    may: May<ReadCalls>,
+    Path(id): Path<CallId>,
+) -> Result<axum::Json<CallView>, Error> {
     Ok(axum::Json(calls::get(&app, &may, id).await?))
 }
 
 /// What was said in a call, so far; that it was read is logged.
 #[utoipa::path(get, path = "/api/calls/{id}/turns", tag = "calls", params(("id" = CallId, Path)), responses((status = 200, body = Turns)))]
-async fn turns(State(app): State<Arc<App>>, may: May<ReadCalls>, Path(id): Path<CallId>) -> Result<axum::Json<Turns>, Error> {
+async fn turns(
+    State(app): State<Arc<App>>,
+    may: May<ReadCalls>,
+    Path(id): Path<CallId>,
+) -> Result<axum::Json<Turns>, Error> {
     Ok(axum::Json(calls::turns(&app, &may, id).await?))
 }
 
@@ -70,7 +85,12 @@ async fn turns(State(app): State<Arc<App>>, may: May<ReadCalls>, Path(id): Path<
 #[utoipa::path(get, path = "/api/calls/{id}/recording", tag = "calls",
     params(("id" = CallId, Path), ("Range" = Option<String>, Header, description = "`bytes=<first>-<last>`, one range")),
     responses((status = 200, content_type = "audio/wav", description = "All of it"), (status = 206, content_type = "audio/wav", description = "The range asked for")))]
-async fn recording(State(app): State<Arc<App>>, may: May<ReadCalls>, Path(id): Path<CallId>, headers: HeaderMap) -> Result<Response, Error> {
+async fn recording(
+    State(app): State<Arc<App>>,
+    may: May<ReadCalls>,
+    Path(id): Path<CallId>,
+    headers: HeaderMap,
+) -> Result<Response, Error> {
     super::recording::serve(&app, &may, id, &headers).await
 }
 
@@ -87,7 +107,12 @@ struct WaveformQuery {
 
 /// The loudness of a recording over time, for drawing.
 #[utoipa::path(get, path = "/api/calls/{id}/waveform", tag = "calls", params(("id" = CallId, Path), WaveformQuery), responses((status = 200, body = recordings::Waveform)))]
-async fn waveform(State(app): State<Arc<App>>, may: May<ReadCalls>, Path(id): Path<CallId>, Query(query): Query<WaveformQuery>) -> Result<axum::Json<recordings::Waveform>, Error> {
+async fn waveform(
+    State(app): State<Arc<App>>,
+    may: May<ReadCalls>,
+    Path(id): Path<CallId>,
+    Query(query): Query<WaveformQuery>,
+) -> Result<axum::Json<recordings::Waveform>, Error> {
     Ok(axum::Json(recordings::waveform(&app, &may, id, query.points).await?))
 }
 
@@ -100,24 +125,40 @@ async fn hang_up(State(app): State<Arc<App>>, may: May<EndCalls>, Path(id): Path
 
 /// Tasks that came of a call.
 #[utoipa::path(get, path = "/api/calls/{id}/tasks", tag = "calls", params(("id" = CallId, Path)), responses((status = 200, body = CallTasks)))]
-async fn tasks(State(app): State<Arc<App>>, may: May<ReadCalls>, Path(id): Path<CallId>) -> Result<axum::Json<CallTasks>, Error> {
+async fn tasks(
+    State(app): State<Arc<App>>,
+    may: May<ReadCalls>,
+    Path(id): Path<CallId>,
+) -> Result<axum::Json<CallTasks>, Error> {
     Ok(axum::Json(tasks_owed::of_call(&app, &may, id)?))
 }
 
 /// Appointments made in a call.
 #[utoipa::path(get, path = "/api/calls/{id}/appointments", tag = "calls", params(("id" = CallId, Path)), responses((status = 200, body = CallAppointments)))]
-async fn appointments(State(app): State<Arc<App>>, may: May<ReadCalls>, Path(id): Path<CallId>) -> Result<axum::Json<CallAppointments>, Error> {
+async fn appointments(
+    State(app): State<Arc<App>>,
+    may: May<ReadCalls>,
+    Path(id): Path<CallId>,
+) -> Result<axum::Json<CallAppointments>, Error> {
     Ok(axum::Json(appointments::of_call(&app, &may, id)?))
 }
 
 /// Conversations, newest first.
 #[utoipa::path(get, path = "/api/conversations", tag = "conversations", params(PageQuery), responses((status = 200, body = Page<Conversation>)))]
-async fn list_conversations(State(app): State<Arc<App>>, may: May<ReadCalls>, Query(page): Query<PageQuery>) -> Result<axum::Json<Page<Conversation>>, Error> {
+async fn list_conversations(
+    State(app): State<Arc<App>>,
+    may: May<ReadCalls>,
+    Query(page): Query<PageQuery>,
+) -> Result<axum::Json<Page<Conversation>>, Error> {
     Ok(axum::Json(conversations::list(&app, &may, &page)?))
 }
 
 /// One conversation with everything said in it; that it was read is logged.
 #[utoipa::path(get, path = "/api/conversations/{id}", tag = "conversations", params(("id" = ConversationId, Path)), responses((status = 200, body = ConversationWithTurns)))]
-async fn conversation(State(app): State<Arc<App>>, may: May<ReadCalls>, Path(id): Path<ConversationId>) -> Result<axum::Json<ConversationWithTurns>, Error> {
+async fn conversation(
+    State(app): State<Arc<App>>,
+    may: May<ReadCalls>,
+    Path(id): Path<ConversationId>,
+) -> Result<axum::Json<ConversationWithTurns>, Error> {
     Ok(axum::Json(conversations::get(&app, &may, id).await?))
 }

@@ -2,7 +2,10 @@
 
 use super::extract::{IfMatch, Json};
 use crate::app::App;
-use crate::auth::{May, permissions::{EditClinic, ReadClinic}};
+use crate::auth::{
+    May,
+    permissions::{EditClinic, ReadClinic},
+};
 use crate::clinic::{self, ClinicInput};
 use crate::error::Error;
 use auricle_domain::tenant::Tenant;
@@ -24,6 +27,11 @@ async fn get(State(app): State<Arc<App>>, may: May<ReadClinic>) -> Result<axum::
 /// Replaces all of the clinic's settings.
 #[utoipa::path(put, path = "/api/clinic", tag = "clinic", request_body = ClinicInput, params(super::openapi::IfMatchHeader),
     responses((status = 200, body = Tenant)))]
-async fn replace(State(app): State<Arc<App>>, may: May<EditClinic>, version: IfMatch, Json(input): Json<ClinicInput>) -> Result<axum::Json<Tenant>, Error> {
+async fn replace(
+    State(app): State<Arc<App>>,
+    may: May<EditClinic>,
+    version: IfMatch,
+    Json(input): Json<ClinicInput>,
+) -> Result<axum::Json<Tenant>, Error> {
     Ok(axum::Json(clinic::replace(&app, &may, version.0, input).await?))
 }

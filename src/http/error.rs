@@ -72,7 +72,9 @@ impl IntoResponse for Error {
             status: status.as_u16(),
             detail: self.detail,
             code: self.code.as_str().to_owned(),
-            errors: fields.map(|f| ProblemField { field: f.field, code: f.code.to_owned(), detail: f.detail }).collect(),
+            errors: fields
+                .map(|f| ProblemField { field: f.field, code: f.code.to_owned(), detail: f.detail })
+                .collect(),
             request_id: REQUEST_ID.try_with(Clone::clone).unwrap_or_default(),
         };
         let mut response = (status, axum::Json(problem)).into_response();

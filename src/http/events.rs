@@ -43,7 +43,11 @@ struct EventPage {
 
 /// The event log, oldest first.
 #[utoipa::path(get, path = "/api/events", tag = "events", params(EventQuery), responses((status = 200, body = EventPage)))]
-async fn list(State(app): State<Arc<App>>, _may: May<ReadEvents>, Query(query): Query<EventQuery>) -> Result<axum::Json<EventPage>, Error> {
+async fn list(
+    State(app): State<Arc<App>>,
+    _may: May<ReadEvents>,
+    Query(query): Query<EventQuery>,
+) -> Result<axum::Json<EventPage>, Error> {
     let limit = limit_of(query.limit, 100, 500)?;
     let items = app.store.feed(query.after.unwrap_or(0), limit)?;
     let head = app.store.head();

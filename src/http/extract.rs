@@ -100,7 +100,9 @@ impl<S: Send + Sync> FromRequestParts<S> for IfMatch {
         };
         let text = value.to_str().unwrap_or_default().trim();
         let text = text.strip_prefix("W/").unwrap_or(text).trim_matches('"');
-        text.parse().map(Self).map_err(|_| Error::field("If-Match", "format", "If-Match must be \"<version>\", a number in quotes"))
+        text.parse()
+            .map(Self)
+            .map_err(|_| Error::field("If-Match", "format", "If-Match must be \"<version>\", a number in quotes"))
     }
 }
 
@@ -118,7 +120,11 @@ impl<S: Send + Sync> FromRequestParts<S> for IdempotencyKey {
         let Some(value) = parts.headers.get("idempotency-key") else { return Ok(Self(None)) };
         match value.to_str() {
             Ok(key) if (1..=KEY_CHARS_MAX).contains(&key.len()) => Ok(Self(Some(key.to_owned()))),
-            _ => Err(Error::field("Idempotency-Key", "out_of_range", "Idempotency-Key must have 1 to 128 ASCII characters")),
+            _ => Err(Error::field(
+                "Idempotency-Key",
+                "out_of_range",
+                "Idempotency-Key must have 1 to 128 ASCII characters",
+            )),
         }
     }
 }

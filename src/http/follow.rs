@@ -13,8 +13,8 @@ use auricle_domain::event::{Envelope, Event};
 use auricle_domain::id::AccountId;
 use auricle_domain::live::Live;
 use axum::Extension;
-use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade, close_code};
 use axum::extract::State;
+use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade, close_code};
 use axum::response::Response;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -183,7 +183,9 @@ impl Following {
         let text = match message {
             Some(Ok(Message::Text(text))) => text,
             Some(Ok(Message::Ping(_) | Message::Pong(_))) => return Ok(false),
-            Some(Ok(Message::Binary(_))) => return Err(End::Closed(close_code::UNSUPPORTED, "messages are JSON in text frames")),
+            Some(Ok(Message::Binary(_))) => {
+                return Err(End::Closed(close_code::UNSUPPORTED, "messages are JSON in text frames"));
+            }
             Some(Ok(Message::Close(_))) | None => return Err(End::Gone),
             Some(Err(_)) => return Err(End::Closed(close_code::SIZE, "a frame was broken, or larger than 32 KiB")),
         };

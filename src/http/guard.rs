@@ -155,7 +155,9 @@ fn same_site(headers: &HeaderMap) -> Result<(), Error> {
     }
     match (text(ORIGIN), text(HOST)) {
         (None, _) => Ok(()),
-        (Some(origin), Some(host)) if origin.split_once("://").is_some_and(|(_, of)| of.eq_ignore_ascii_case(host)) => Ok(()),
+        (Some(origin), Some(host)) if origin.split_once("://").is_some_and(|(_, of)| of.eq_ignore_ascii_case(host)) => {
+            Ok(())
+        }
         _ => refused(),
     }
 }
@@ -175,7 +177,10 @@ mod tests {
             (&[("sec-fetch-site", "same-origin")][..], true),
             (&[("sec-fetch-site", "none")], true),
             (&[("sec-fetch-site", "same-site")], false),
-            (&[("sec-fetch-site", "cross-site"), ("origin", "https://clinic.example"), ("host", "clinic.example")], false),
+            (
+                &[("sec-fetch-site", "cross-site"), ("origin", "https://clinic.example"), ("host", "clinic.example")],
+                false,
+            ),
             (&[("origin", "https://clinic.example"), ("host", "clinic.example")], true),
             (&[("origin", "https://clinic.example.evil"), ("host", "clinic.example")], false),
             (&[("origin", "null"), ("host", "clinic.example")], false),
@@ -190,7 +195,8 @@ mod tests {
     fn a_token_is_taken_from_the_header_before_the_cookie() {
         let token_text = |text: String| Token::from_text(&text).unwrap();
         let (one, other) = ("A".repeat(43), "B".repeat(42) + "A");
-        let both = headers(&[("authorization", &format!("bearer {one}")), ("cookie", &format!("__Host-auricle={other}"))]);
+        let both =
+            headers(&[("authorization", &format!("bearer {one}")), ("cookie", &format!("__Host-auricle={other}"))]);
         assert_eq!(token(&both), Some(token_text(one.clone())));
         let cookie = headers(&[("cookie", &format!("x=y; __Host-auricle={other}"))]);
         assert_eq!(token(&cookie), Some(token_text(other)));

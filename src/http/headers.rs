@@ -2,7 +2,9 @@
 
 use super::web;
 use axum::extract::Request;
-use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS};
+use axum::http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+};
 use axum::http::{HeaderName, HeaderValue};
 use axum::middleware::Next;
 use axum::response::Response;
@@ -35,7 +37,8 @@ pub async fn secure(request: Request, next: Next) -> Response {
 fn policy() -> HeaderValue {
     static POLICY: OnceLock<HeaderValue> = OnceLock::new();
     let make = || {
-        let scripts = web::inline_script_hashes().into_iter().map(|hash| format!(" 'sha256-{hash}'")).collect::<String>();
+        let scripts =
+            web::inline_script_hashes().into_iter().map(|hash| format!(" 'sha256-{hash}'")).collect::<String>();
         let text = format!(
             "default-src 'none'; script-src 'self'{scripts}; style-src 'self'; img-src 'self' data:; font-src 'self'; \
              media-src 'self' blob:; connect-src 'self'; manifest-src 'self'; worker-src 'self'; base-uri 'none'; \

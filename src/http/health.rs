@@ -15,7 +15,11 @@ const BEHIND_MAX: u64 = 1_000;
 
 /// The routes of this file.
 pub fn routes() -> OpenApiRouter<Arc<App>> {
-    OpenApiRouter::new().routes(routes!(health)).routes(routes!(api_health)).routes(routes!(live)).routes(routes!(ready))
+    OpenApiRouter::new()
+        .routes(routes!(health))
+        .routes(routes!(api_health))
+        .routes(routes!(live))
+        .routes(routes!(ready))
 }
 
 /// That the service is up, and since when.

@@ -36,7 +36,10 @@ impl Limits {
     /// Nothing used yet.
     pub fn new() -> Self {
         let anonymous = Quota::with_period(ANONYMOUS_EVERY).expect("9 s are not 0").allow_burst(ANONYMOUS_MAX);
-        Self { addresses: RateLimiter::keyed(anonymous), accounts: RateLimiter::keyed(Quota::per_minute(SIGNED_IN_MAX)) }
+        Self {
+            addresses: RateLimiter::keyed(anonymous),
+            accounts: RateLimiter::keyed(Quota::per_minute(SIGNED_IN_MAX)),
+        }
     }
 
     /// Counts a request.

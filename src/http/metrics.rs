@@ -68,7 +68,13 @@ async fn show(
         Some("json") => true,
         Some("prometheus") => false,
         None => accepts_json(),
-        Some(other) => return Err(Error::field("format", "unknown", format!("format is {other:?}, allowed are json and prometheus"))),
+        Some(other) => {
+            return Err(Error::field(
+                "format",
+                "unknown",
+                format!("format is {other:?}, allowed are json and prometheus"),
+            ));
+        }
     };
     gauge(&app);
     let text = RECORDER.get().and_then(Option::as_ref).map(PrometheusHandle::render).unwrap_or_default();
@@ -128,7 +134,8 @@ mod tests {
 
     #[test]
     fn the_object_has_the_figures_of_the_text() {
-        let text = "# TYPE a counter\na 3\n\nb{route=\"/api/x\",status=\"200\"} 1\nb{route=\"/api/y\",status=\"404\"} 2.5\n";
+        let text =
+            "# TYPE a counter\na 3\n\nb{route=\"/api/x\",status=\"200\"} 1\nb{route=\"/api/y\",status=\"404\"} 2.5\n";
         let expected = json!({
             "a": 3.0,
             "b": [

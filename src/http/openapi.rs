@@ -12,7 +12,9 @@ use std::sync::{Arc, LazyLock};
 use utoipa::openapi::content::ContentBuilder;
 use utoipa::openapi::response::ResponseBuilder;
 use utoipa::openapi::schema::Ref;
-use utoipa::openapi::security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
+use utoipa::openapi::security::{
+    ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
+};
 use utoipa::openapi::{OpenApi, RefOr};
 use utoipa::{IntoParams, OpenApi as _};
 use utoipa_axum::router::OpenApiRouter;
@@ -40,8 +42,11 @@ pub struct IdempotencyHeader {
 
 #[derive(utoipa::OpenApi)]
 #[openapi(
-    info(title = "Auricle", description = "A clinic's telephone desk. Errors are `application/problem+json` with a stable `code`. Lists are newest first and go on at `?after=<next>`. Changes name the version they are based on in `If-Match`."),
-    components(schemas(Problem, ServerMessage, ClientMessage, Event)),
+    info(
+        title = "Auricle",
+        description = "A clinic's telephone desk. Errors are `application/problem+json` with a stable `code`. Lists are newest first and go on at `?after=<next>`. Changes name the version they are based on in `If-Match`."
+    ),
+    components(schemas(Problem, ServerMessage, ClientMessage, Event))
 )]
 struct Base;
 
@@ -78,7 +83,8 @@ fn finish(mut document: OpenApi) -> OpenApi {
     let none: [&str; 0] = [];
     document.security = Some(vec![SecurityRequirement::new("cookie", none), SecurityRequirement::new("bearer", none)]);
     let content = ContentBuilder::new().schema(Some(RefOr::Ref(Ref::from_schema_name("Problem")))).build();
-    let problem = ResponseBuilder::new().description("What went wrong").content("application/problem+json", content).build();
+    let problem =
+        ResponseBuilder::new().description("What went wrong").content("application/problem+json", content).build();
     for item in document.paths.paths.values_mut() {
         let operations = [&mut item.get, &mut item.post, &mut item.put, &mut item.patch, &mut item.delete];
         for operation in operations.into_iter().flatten() {

@@ -28,7 +28,8 @@ pub async fn serve(app: &App, may: &May<ReadCalls>, id: CallId, headers: &Header
     let (first, end) = range.as_ref().map_or((0, length), |range| (*range.start(), *range.end() + 1));
     // What is complete never changes again; what is being written is longer next time.
     let cache = if audio.complete { "private, max-age=3600" } else { "no-store" };
-    let mut response = Body::from_stream(stream::try_unfold((audio, first), move |place| chunk(place, end))).into_response();
+    let mut response =
+        Body::from_stream(stream::try_unfold((audio, first), move |place| chunk(place, end))).into_response();
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("audio/wav"));
     headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
@@ -36,7 +37,10 @@ pub async fn serve(app: &App, may: &May<ReadCalls>, id: CallId, headers: &Header
     headers.insert(CONTENT_LENGTH, HeaderValue::from(end - first));
     if range.is_some() {
         let text = format!("bytes {first}-{}/{length}", end - 1);
-        headers.insert(CONTENT_RANGE, HeaderValue::try_from(text).map_err(|error| Error::internal("name a range", &error))?);
+        headers.insert(
+            CONTENT_RANGE,
+            HeaderValue::try_from(text).map_err(|error| Error::internal("name a range", &error))?,
+        );
         *response.status_mut() = StatusCode::PARTIAL_CONTENT;
     }
     Ok(response)

@@ -16,6 +16,10 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
 
 /// Finds turns, calls, contacts, appointments, tasks and passages, best first.
 #[utoipa::path(get, path = "/api/search", tag = "search", params(SearchInput), responses((status = 200, body = SearchPage)))]
-async fn search(State(app): State<Arc<App>>, may: May<Search>, Query(input): Query<SearchInput>) -> Result<axum::Json<SearchPage>, Error> {
+async fn search(
+    State(app): State<Arc<App>>,
+    may: May<Search>,
+    Query(input): Query<SearchInput>,
+) -> Result<axum::Json<SearchPage>, Error> {
     Ok(axum::Json(search::search(&app, &may, input).await?))
 }

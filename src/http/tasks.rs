@@ -19,13 +19,23 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
 
 /// Messages to read and calls to return, newest first.
 #[utoipa::path(get, path = "/api/tasks", tag = "tasks", params(TaskQuery), responses((status = 200, body = Page<Task>)))]
-async fn list(State(app): State<Arc<App>>, may: May<DoTasks>, Query(query): Query<TaskQuery>) -> Result<axum::Json<Page<Task>>, Error> {
+async fn list(
+    State(app): State<Arc<App>>,
+    may: May<DoTasks>,
+    Query(query): Query<TaskQuery>,
+) -> Result<axum::Json<Page<Task>>, Error> {
     Ok(axum::Json(tasks_owed::list(&app, &may, &query)?))
 }
 
 /// Takes a task, finishes it, gives it back or drops it.
 #[utoipa::path(patch, path = "/api/tasks/{id}", tag = "tasks", request_body = TaskChange,
     params(("id" = TaskId, Path), super::openapi::IfMatchHeader), responses((status = 200, body = Task)))]
-async fn change(State(app): State<Arc<App>>, may: May<DoTasks>, Path(id): Path<TaskId>, version: IfMatch, Json(change): Json<TaskChange>) -> Result<axum::Json<Task>, Error> {
+async fn change(
+    State(app): State<Arc<App>>,
+    may: May<DoTasks>,
+    Path(id): Path<TaskId>,
+    version: IfMatch,
+    Json(change): Json<TaskChange>,
+) -> Result<axum::Json<Task>, Error> {
     Ok(axum::Json(tasks_owed::change(&app, &may, id, version.0, change).await?))
 }

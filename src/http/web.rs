@@ -83,7 +83,9 @@ fn kind(path: &str) -> &'static str {
 /// SHA-256, in base64, of every script that stands in the first page itself.
 pub(super) fn inline_script_hashes() -> Vec<String> {
     let Some(page) = Files::get(INDEX) else { return Vec::new() };
-    scripts_in(&String::from_utf8_lossy(&page.data)).map(|script| STANDARD.encode(Sha256::digest(script.as_bytes()))).collect()
+    scripts_in(&String::from_utf8_lossy(&page.data))
+        .map(|script| STANDARD.encode(Sha256::digest(script.as_bytes())))
+        .collect()
 }
 
 /// The texts of `<script>` elements without a `src`.
@@ -101,7 +103,8 @@ mod tests {
 
     #[test]
     fn scripts_in_the_page_are_found_and_files_are_not() {
-        let page = "<script src=\"a.js\"></script><script>one()</script><p>x</p><script type=\"module\">\n two()\n</script>";
+        let page =
+            "<script src=\"a.js\"></script><script>one()</script><p>x</p><script type=\"module\">\n two()\n</script>";
         assert_eq!(scripts_in(page).collect::<Vec<_>>(), ["one()", "\n two()\n"]);
     }
 }

@@ -29,7 +29,8 @@ pub fn cut(name: &str, content: &str) -> Vec<Piece> {
     let mut section: Vec<String> = Vec::new();
     let mut lines = content.lines().map(str::trim).peekable();
     while let Some(line) = lines.next() {
-        let underlined = lines.peek().is_some_and(|next| is_underline(next)) && !line.is_empty() && paragraph.is_empty();
+        let underlined =
+            lines.peek().is_some_and(|next| is_underline(next)) && !line.is_empty() && paragraph.is_empty();
         if line.starts_with('#') || underlined {
             close_paragraph(&mut paragraph, &mut section);
             close_section(&heading, &mut section, &mut pieces);
@@ -67,7 +68,10 @@ fn joined(pieces: Vec<Piece>) -> Vec<Piece> {
                 last.text.push_str(&text);
             }
             // A heading that would make its text too long stands above it already.
-            _ => joined.push(Piece { heading: piece.heading.clone(), text: text.chars().rev().take(PASSAGE_CHARS_MAX).collect::<Vec<_>>().into_iter().rev().collect() }),
+            _ => joined.push(Piece {
+                heading: piece.heading.clone(),
+                text: text.chars().rev().take(PASSAGE_CHARS_MAX).collect::<Vec<_>>().into_iter().rev().collect(),
+            }),
         }
         heading = piece.heading;
     }
@@ -79,7 +83,9 @@ fn is_underline(line: &str) -> bool {
 }
 
 fn is_item(line: &str) -> bool {
-    line.starts_with("- ") || line.starts_with("* ") || line.split_once(". ").is_some_and(|(n, _)| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()))
+    line.starts_with("- ")
+        || line.starts_with("* ")
+        || line.split_once(". ").is_some_and(|(n, _)| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()))
 }
 
 fn close_paragraph(paragraph: &mut String, section: &mut Vec<String>) {
@@ -117,7 +123,8 @@ fn split(text: &str) -> Vec<String> {
     let mut rest = text.trim();
     while let Some((limit, _)) = rest.char_indices().nth(PASSAGE_CHARS_MAX) {
         let window = &rest[..limit];
-        let sentence = window.char_indices().filter(|(at, c)| matches!(c, '.' | '!' | '?' | '\n') && *at >= limit / 2).last();
+        let sentence =
+            window.char_indices().filter(|(at, c)| matches!(c, '.' | '!' | '?' | '\n') && *at >= limit / 2).last();
         let at = match sentence {
             Some((at, c)) => at + c.len_utf8(),
             None => window.rfind(' ').filter(|at| *at > 0).unwrap_or(limit),
@@ -139,7 +146,10 @@ mod tests {
 
     #[test]
     fn paragraphs_stand_under_their_heading() {
-        let pieces = cut("Clinic", "We are near the station.\n\n# Parking\nBehind the house.\nTwo hours free.\n\n## Prices\n\nA visit is 30 euros.");
+        let pieces = cut(
+            "Clinic",
+            "We are near the station.\n\n# Parking\nBehind the house.\nTwo hours free.\n\n## Prices\n\nA visit is 30 euros.",
+        );
         let shown: Vec<(&str, &str)> = pieces.iter().map(|p| (p.heading.as_str(), p.text.as_str())).collect();
         assert_eq!(
             shown,

@@ -85,7 +85,8 @@ impl Library {
         })?;
         let mut shelf = self.0.shelf.write().unwrap_or_else(PoisonError::into_inner);
         shelf.places.retain(|_, place| place.document != id);
-        let place = |passage: Passage| (passage.id, Place { document: id, language: passage.language, vector: passage.vector });
+        let place =
+            |passage: Passage| (passage.id, Place { document: id, language: passage.language, vector: passage.vector });
         shelf.places.extend(passages.into_iter().map(place));
         shelf.generation = shelf.generation.max(seq);
         Ok(())
@@ -109,7 +110,10 @@ impl Library {
         ids.sort_unstable();
         self.0.store.read(|tx| {
             let read = ids.iter().filter_map(|id| tx.get::<Passage>(id).transpose());
-            read.map(|passage| passage.map(|passage| format!("{}\n{}", passage.heading, passage.text)).map_err(Error::from)).collect()
+            read.map(|passage| {
+                passage.map(|passage| format!("{}\n{}", passage.heading, passage.text)).map_err(Error::from)
+            })
+            .collect()
         })
     }
 
@@ -168,13 +172,15 @@ impl Library {
         let mut scores: Vec<(PassageId, f32)> = {
             let shelf = self.0.shelf.read().unwrap_or_else(PoisonError::into_inner);
             let spoken = shelf.places.iter().filter(|(_, place)| place.language == language);
-            let mut similar: Vec<(PassageId, f32)> = spoken.map(|(id, place)| (*id, dot(&vector, &place.vector))).collect();
+            let mut similar: Vec<(PassageId, f32)> =
+                spoken.map(|(id, place)| (*id, dot(&vector, &place.vector))).collect();
             similar.sort_by(|a, b| b.1.total_cmp(&a.1));
             let nearest = similar.iter().take(CANDIDATES).map(|(id, _)| *id);
             for id in nearest {
                 coverage.entry(id).or_insert(0.0);
             }
-            let candidates = similar.into_iter().filter_map(|(id, similarity)| Some((id, coverage.get(&id)?, similarity)));
+            let candidates =
+                similar.into_iter().filter_map(|(id, similarity)| Some((id, coverage.get(&id)?, similarity)));
             candidates.map(|(id, coverage, similarity)| (id, fused(*coverage, similarity))).collect()
         };
         scores.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
@@ -185,7 +191,14 @@ impl Library {
                 let Some(passage) = tx.get::<Passage>(&id)? else { continue };
                 let Some(document) = tx.get::<Document>(&passage.document)? else { continue };
                 let Passage { heading, text, .. } = passage;
-                matches.push(PassageMatch { passage: id, document: document.id, name: document.name, heading, text, score });
+                matches.push(PassageMatch {
+                    passage: id,
+                    document: document.id,
+                    name: document.name,
+                    heading,
+                    text,
+                    score,
+                });
             }
             Ok(matches)
         })
