@@ -113,7 +113,7 @@ async fn beyond_the_capacity_a_caller_is_refused_and_rung_back() {
     clinic.app().floor.drain().await;
     let report = caller::place(clinic.call()).await.unwrap();
     assert_eq!(report.cause, Some(LegEnd::Refused(503)));
-    clinic.happened(|event| matches!(event, Event::CallEnded { cause: EndCause::Rejected, .. })).await;
+    clinic.happened(|event| matches!(event, Event::CallEnded { end: EndCause::Rejected, .. })).await;
     clinic.happened(|event| matches!(event, Event::TaskChanged { kind: TaskKind::MissedCall, .. })).await;
     clinic.running.stop(Duration::ZERO).await;
 }

@@ -106,8 +106,8 @@ events! {
     CallEnded("call.ended") {
         /// The call.
         call: CallId,
-        /// Why.
-        cause: EndCause,
+        /// Why. Not `cause`: that name belongs to the envelope, which is one JSON object with the event.
+        end: EndCause,
     },
     /// Something was said.
     TurnCommitted("conversation.turn") {
@@ -181,4 +181,71 @@ events! {
         /// Which one.
         id: String,
     },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::code::{Heard, Speaker};
+    use crate::conversation::{Citation, ToolUse, Word};
+    use crate::id::PassageId;
+
+    fn turn(at: Timestamp) -> Turn {
+        Turn {
+            conversation: ConversationId::new(at, [1; 10]),
+            call: CallId::new(at, [2; 10]),
+            index: 3,
+            speaker: Speaker::Receptionist,
+            text: "We open at nine.".to_owned(),
+            language: Lang::En,
+            start_ms: 1_000,
+            end_ms: 2_500,
+            heard: Heard::Partly,
+            words: vec![Word { text: "we".to_owned(), start_ms: 1_000, end_ms: 1_200 }],
+            citations: vec![Citation {
+                document: DocumentId::new(at, [4; 10]),
+                name: "Hours".to_owned(),
+                passage: PassageId::new(at, [5; 10]),
+            }],
+            tools: vec![ToolUse { name: "book".to_owned(), ok: true, result: "booked".to_owned() }],
+            reply_ms: Some(640),
+            engine: "local".to_owned(),
+        }
+    }
+
+    fn samples() -> Vec<Event> {
+        let at = Timestamp::UNIX_EPOCH;
+        let call = CallId::new(at, [2; 10]);
+        let appointment = AppointmentId::new(at, [6; 10]);
+        vec![
+            Event::CallAnswered { call, answer_ms: 4 },
+            Event::CallRecording { call, state: RecordingState::Stopped, length_ms: 32_000 },
+            Event::CallEnded { call, end: EndCause::CallerHungUp },
+            Event::TurnCommitted { turn: Box::new(turn(at)) },
+            Event::TurnCommitted { turn: Box::new(Turn { reply_ms: None, ..turn(at) }) },
+            Event::AppointmentChanged { appointment, status: AppointmentStatus::Booked, call: None },
+            Event::AppointmentChanged { appointment, status: AppointmentStatus::Booked, call: Some(call) },
+        ]
+    }
+
+    /// The log is kept in MessagePack and told in JSON: an event must come back from both as it was.
+    #[test]
+    fn events_come_back_as_they_were() {
+        let at = Timestamp::UNIX_EPOCH;
+        let call = CallId::new(at, [2; 10]);
+        for actor in [Actor::System, Actor::Receptionist { call }] {
+            for event in samples() {
+                let cause = CauseId::new(at, [9; 10]);
+                let envelope = Envelope { seq: 7, at, tenant: TenantId::new(at, [8; 10]), actor, cause, event };
+                let mut bytes = Vec::new();
+                let mut serializer = rmp_serde::Serializer::new(&mut bytes).with_struct_map().with_human_readable();
+                assert!(envelope.serialize(&mut serializer).is_ok());
+                let mut deserializer = rmp_serde::Deserializer::from_read_ref(&bytes).with_human_readable();
+                let packed = Envelope::deserialize(&mut deserializer).map_err(|error| error.to_string());
+                assert_eq!(packed.as_ref(), Ok(&envelope));
+                let json = serde_json::to_string(&envelope).and_then(|text| serde_json::from_str::<Envelope>(&text));
+                assert_eq!(json.map_err(|e| e.to_string()).as_ref(), Ok(&envelope));
+            }
+        }
+    }
 }

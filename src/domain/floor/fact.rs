@@ -150,7 +150,7 @@ fn ended(call: &mut Call, cause: EndCause, quality: CallQuality, missed: Option<
     call.quality = CallQuality { answer_ms: call.quality.answer_ms, ..quality };
     let nothing_came_of_it = if cause == EndCause::Rejected { Outcome::Failed } else { Outcome::Abandoned };
     outcome_reached(call, nothing_came_of_it, applied);
-    applied.events.push(Event::CallEnded { call: call.id, cause });
+    applied.events.push(Event::CallEnded { call: call.id, end: cause });
     if let Some(task) = missed {
         applied.owe(owed(call, task, TaskKind::MissedCall, MISSED_CALL_DUE_S, at));
     }

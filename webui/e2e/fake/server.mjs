@@ -73,7 +73,7 @@ export function start(port = 0) {
     call.duration_ms = Date.parse(call.ended_at) - Date.parse(call.answered_at ?? call.ended_at);
     Object.assign(call.recording, { state: 'stopped', rate_hz: 8000, length_ms: Math.min(call.duration_ms, 60_000) });
     if (outcome) emit('call.outcome', { call: call.id, outcome });
-    emit('call.ended', { call: call.id, cause });
+    emit('call.ended', { call: call.id, end: cause });
     pushCalls();
   }
   state.end = end;
