@@ -60,7 +60,7 @@ const tests = {
     await page.getByRole('link', { name: 'All documents' }).click();
     await page.getByLabel('Question', { exact: true }).fill(`how many chairs has the ${MARK} waiting room?`);
     await page.keyboard.press('Enter');
-    await page.locator('aside').getByText('seven chairs').waitFor();
+    await page.locator('aside').getByText(`The ${MARK} waiting room has seven chairs`).waitFor();
     await page.keyboard.press('Escape');
     await page.getByRole('searchbox').first().fill(MARK);
     await page.locator('main [data-row]', { hasText: 'seven chairs' }).waitFor();
@@ -114,7 +114,7 @@ const tests = {
 
   'settings are saved and put back': story('/clinic', async (page) => {
     const name = page.getByLabel('Name of the clinic');
-    await page.waitForFunction(() => document.querySelector('form input')?.value);
+    await page.waitForFunction(() => document.querySelector('main form input')?.value);
     const before = await name.inputValue();
     for (const wanted of [`${before} ${MARK}`, before]) {
       await name.fill(wanted);
