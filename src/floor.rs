@@ -28,8 +28,10 @@ use tokio::sync::{mpsc, watch};
 use apology::Apologies;
 use shell::Shell;
 
-/// Inputs from receptionists' ends, recordings and people that wait for the floor; when it is full, senders wait.
+/// Inputs from receptionists' ends and recordings that wait for the floor; when it is full, senders wait.
 const MAILBOX_MAX: usize = 1_024;
+/// Orders of people that wait for the floor; when it is full, people wait.
+const ORDERS_MAX: usize = 64;
 
 /// What the floor needs from outside.
 pub struct FloorParts {
@@ -56,7 +58,7 @@ pub struct FloorParts {
 /// A way to the floor from anywhere. Cheap to clone.
 #[derive(Clone)]
 pub struct FloorHandle {
-    mailbox: mpsc::Sender<Input>,
+    orders: mpsc::Sender<Input>,
     board: watch::Receiver<Arc<Vec<LiveCall>>>,
     changes: Arc<AtomicU64>,
 }
@@ -86,25 +88,26 @@ impl FloorHandle {
             return Err(Error::new(ErrorCode::Conflict, "The call has ended already"));
         }
         let stopping = |_| Error::new(ErrorCode::Unavailable, "The service is stopping");
-        self.mailbox.send(Input::HangUp { call }).await.map_err(stopping)
+        self.orders.send(Input::HangUp { call }).await.map_err(stopping)
     }
 
     /// Takes no new calls from now on; those that are on stay.
     pub async fn drain(&self) {
         // A floor that is gone takes no calls either.
-        let _gone = self.mailbox.send(Input::Drain).await;
+        let _gone = self.orders.send(Input::Drain).await;
     }
 }
 
 /// Opens the floor. It closes when the engine's events end and every call has been written down.
 pub fn open(parts: FloorParts, engine: EngineEvents) -> FloorHandle {
     let (mailbox, inputs) = mpsc::channel(MAILBOX_MAX);
+    let (orders, ordered) = mpsc::channel(ORDERS_MAX);
     let (board, watched) = watch::channel(Arc::default());
     let changes = Arc::new(AtomicU64::new(0));
     let apologies = Apologies::prepare(&parts.tasks, Arc::clone(&parts.desk.tts), parts.apology);
-    let handle = FloorHandle { mailbox: mailbox.clone(), board: watched, changes: Arc::clone(&changes) };
+    let handle = FloorHandle { orders, board: watched, changes: Arc::clone(&changes) };
     let tasks = parts.tasks.clone();
     let shell = Shell::new(Floor::new(parts.calls_max), parts, mailbox, board, changes, apologies);
-    tasks.spawn("floor", shell.run(engine, inputs));
+    tasks.spawn("floor", shell.run(engine, ordered, inputs));
     handle
 }

@@ -49,7 +49,7 @@ fn serve(folder: &Path) -> Served {
     Served { child, sip: sip.expect("it says where it listens") }
 }
 
-/// Waits until the recording has so many bytes and something has been said, as far as the disk knows.
+/// Waits until the recording has so many bytes.
 async fn recorded(folder: &Path, bytes: u64) {
     let recordings = folder.join("blobs/recordings");
     let deadline = Instant::now() + PATIENCE;
@@ -75,7 +75,8 @@ async fn after_a_kill_in_mid_call_everything_up_to_the_last_second_is_there() {
     script.quiet = PATIENCE;
     script.length_max = PATIENCE;
     let calling = tokio::spawn(caller::place(script));
-    recorded(folder.path(), 5 * TWO_SECONDS).await;
+    // By then the greeting has been said and written down.
+    recorded(folder.path(), 8 * TWO_SECONDS).await;
     served.child.kill().unwrap();
     let killed_at = Timestamp::now();
     served.child.wait().unwrap();

@@ -73,12 +73,21 @@ impl Shell {
     }
 
     /// Runs until the engine's events have ended and nothing more is expected of any call.
-    pub(super) async fn run(mut self, mut engine: EngineEvents, mut inputs: mpsc::Receiver<Input>) {
+    ///
+    /// Orders of people come before anything else: a service that was told to stop answers no call after that. Reports come before
+    /// inputs: what a receptionist told must have been heard before it counts as gone.
+    pub(super) async fn run(
+        mut self,
+        mut engine: EngineEvents,
+        mut orders: mpsc::Receiver<Input>,
+        mut inputs: mpsc::Receiver<Input>,
+    ) {
         let mut engine_is_up = true;
         while engine_is_up || !self.lines.is_empty() {
             let wake = self.until_wake();
             tokio::select! {
                 biased;
+                Some(order) = orders.recv() => self.put(order).await,
                 event = engine.recv(), if engine_is_up => match event {
                     Some(event) => self.engine(event).await,
                     None => {
