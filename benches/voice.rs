@@ -134,7 +134,11 @@ async fn own_calls() {
     setups.sort();
     let at = |share: f64| setups[(share * (setups.len() - 1) as f64) as usize].as_secs_f64() * 1000.0;
     println!("INVITE to 200, as the caller's application sees it: p50 {:.2} ms, p99 {:.2} ms", at(0.5), at(0.99));
-    println!("a PCMA leg with audio both ways: {:.3} % of a core ({} legs on two media threads)", share * 100.0, 2 * CALLS);
+    println!(
+        "a PCMA leg with audio both ways: {:.3} % of a core ({} legs on two media threads)",
+        share * 100.0,
+        2 * CALLS
+    );
     print_quality("heard by the clinic", &seen);
     print_quality("heard by the callers", &heard);
     voice.stop(Duration::ZERO).await;

@@ -1,7 +1,7 @@
 //! A telephone rings and is answered: real sockets on the loopback, real peers (SIPp, baresip, our own caller).
 
-use auricle::providers::flite::Flite;
 use auricle::providers::Tts;
+use auricle::providers::flite::Flite;
 use auricle::voice::caller::{Act, CallReport, CallScript, place};
 use auricle::voice::recording::{Meta, RecordingSink, State};
 use auricle::voice::{EngineEvents, VoiceConfig, VoiceHandle, VoiceShell};
@@ -251,7 +251,8 @@ async fn sipp_streams_audio_and_it_is_recorded() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("speech.al");
     let speech = speak("Good morning, I would like to know when you are open.").await;
-    let alaw: Vec<u8> = speech.samples.chunks_exact(2).map(|pair| auricle_media::codec::g711::encode_a(pair[0])).collect();
+    let alaw: Vec<u8> =
+        speech.samples.chunks_exact(2).map(|pair| auricle_media::codec::g711::encode_a(pair[0])).collect();
     std::fs::write(&file, alaw).unwrap();
     let scenario = include_str!("voice/rtp_stream.xml").replace("FILE", file.to_str().unwrap());
     let path = folder.path().join("rtp_stream.xml");
@@ -290,7 +291,8 @@ async fn baresip_calls_and_speaks() {
     std::fs::write(folder.path().join("accounts"), "<sip:tester@127.0.0.1>;regint=0\n").unwrap();
     let mut command = tokio::process::Command::new("baresip");
     command.args(["-f", folder.path().to_str().unwrap(), "-t", "6", "-e", &format!("/dial {}", clinic.uri())]);
-    let mut process = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true).spawn();
+    let mut process =
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true).spawn();
     let process = process.as_mut().expect("baresip is installed by `make deps`");
     let answered = clinic.next_ended().await;
     process.wait().await.unwrap();

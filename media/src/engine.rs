@@ -284,7 +284,10 @@ struct Random(u64);
 
 impl Random {
     fn new(seed: &[u8; 32]) -> Self {
-        Self(seed.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)))
+        Self(
+            seed.iter()
+                .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)),
+        )
     }
 
     fn seeds(&mut self) -> Seeds {

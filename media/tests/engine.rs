@@ -92,8 +92,7 @@ fn the_offer_decides_the_codec_within_what_we_accept() {
         match expected {
             Ok(codec) => {
                 let (caller, _) = world.call(offered);
-                let answered =
-                    |event: &EngineEvent| matches!(event, EngineEvent::Answered { codec: agreed, .. } if *agreed == codec);
+                let answered = |event: &EngineEvent| matches!(event, EngineEvent::Answered { codec: agreed, .. } if *agreed == codec);
                 assert!(world.told(CALLER, caller).iter().any(answered), "{offered:?} to {accepted:?}");
             }
             Err(status) => {
@@ -120,7 +119,8 @@ fn playing_is_counted_at_the_wire() {
     world.command(CLINIC, Command::Resume { leg: clinic, id: PlayId(1) });
     world.run(1_000);
     assert_eq!(played(&world.hosts[CLINIC].events), (8_000, true));
-    let reports: Vec<u64> = world.hosts[CLINIC].events.iter().filter(|(_, e)| is_played(e)).map(|(at, _)| *at).collect();
+    let reports: Vec<u64> =
+        world.hosts[CLINIC].events.iter().filter(|(_, e)| is_played(e)).map(|(at, _)| *at).collect();
     assert!(reports.windows(2).filter(|pair| pair[1] - pair[0] <= 100).count() >= 8, "{reports:?}");
     world.command(CLINIC, play(clinic, 2, tone(500.0, Rate::Hz8000, 1_000)));
     world.run(200);
@@ -214,7 +214,10 @@ fn the_tick_never_drifts_and_catches_up_a_little() {
     world.run(60_000);
     let sent = &world.hosts[CLINIC].rtp_sent;
     let first = sent[0];
-    assert!(sent.iter().enumerate().all(|(n, at)| (at - first - 20.0 * n as f64).abs() < 0.001), "on the grid for a minute");
+    assert!(
+        sent.iter().enumerate().all(|(n, at)| (at - first - 20.0 * n as f64).abs() < 0.001),
+        "on the grid for a minute"
+    );
     let before = sent.len();
     world.stall(70);
     world.run(0);
@@ -393,7 +396,11 @@ fn lost_signalling_is_sent_again() {
         world.run(40_000);
         let told = world.told(CLINIC, clinic);
         assert_eq!(told.last(), Some(&EngineEvent::Ended { leg: clinic, cause: LegEnd::RemoteHangup }), "{name}");
-        assert_eq!(told.iter().filter(|event| incoming(event)).count(), 1, "{name}: one call, however often it is asked");
+        assert_eq!(
+            told.iter().filter(|event| incoming(event)).count(),
+            1,
+            "{name}: one call, however often it is asked"
+        );
         assert_eq!(world.hosts[CALLER].engine.legs() + world.hosts[CLINIC].engine.legs(), 0, "{name}");
     }
 }

@@ -109,7 +109,8 @@ pub(super) async fn run(config: Config, arguments: CallArguments, out: &mut dyn 
     let report = caller::place(script).await.map_err(Failure::failed)?;
     let saved = arguments.save.filter(|_| !report.audio.is_empty());
     if let Some(path) = &saved {
-        std::fs::write(path, report.wav()).map_err(|error| Failure::failed(format_args!("{}: {error}", path.display())))?;
+        std::fs::write(path, report.wav())
+            .map_err(|error| Failure::failed(format_args!("{}: {error}", path.display())))?;
     }
     if arguments.json {
         writeln!(out, "{}", json(&report, &acts, saved.as_deref()))?;

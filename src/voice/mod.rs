@@ -7,6 +7,7 @@
 pub mod receptionist;
 pub mod caller;
 mod meters;
+mod outbox;
 pub mod recording;
 pub mod shell;
 mod sockets;

@@ -98,9 +98,8 @@ impl Recordings {
     /// Starts the writer thread.
     pub(crate) fn start() -> io::Result<Self> {
         let (entries, queue) = sync_channel(FRAMES_MAX);
-        let thread = std::thread::Builder::new()
-            .name("recordings".to_owned())
-            .spawn(move || Writer::default().run(&queue))?;
+        let thread =
+            std::thread::Builder::new().name("recordings".to_owned()).spawn(move || Writer::default().run(&queue))?;
         Ok(Self { entries, ends: Vec::new(), thread })
     }
 
@@ -110,14 +109,7 @@ impl Recordings {
     }
 
     /// Both sides of 20 ms. False when the queue was full: the writer will put in silence.
-    pub(crate) fn frame(
-        &mut self,
-        leg: LegId,
-        rate: Rate,
-        at_ms: u64,
-        caller: Box<[i16]>,
-        clinic: Box<[i16]>,
-    ) -> bool {
+    pub(crate) fn frame(&mut self, leg: LegId, rate: Rate, at_ms: u64, caller: Box<[i16]>, clinic: Box<[i16]>) -> bool {
         self.entries.try_send(Entry::Frame { leg, rate, at_ms, caller, clinic }).is_ok()
     }
 

@@ -25,9 +25,7 @@ pub struct Network {
 
 /// A network that could not be understood.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "{value:?} is not a network: expected an IPv4 or IPv6 address, then /0 to /32 or /0 to /128"
-)]
+#[error("{value:?} is not a network: expected an IPv4 or IPv6 address, then /0 to /32 or /0 to /128")]
 pub struct NetworkError {
     /// What was given.
     pub value: String,
@@ -39,17 +37,11 @@ impl Network {
         match (self.address, address.to_canonical()) {
             (IpAddr::V4(own), IpAddr::V4(other)) => {
                 let shift = 32 - u32::from(self.prefix);
-                (own.to_bits() ^ other.to_bits())
-                    .checked_shr(shift)
-                    .unwrap_or(0)
-                    == 0
+                (own.to_bits() ^ other.to_bits()).checked_shr(shift).unwrap_or(0) == 0
             }
             (IpAddr::V6(own), IpAddr::V6(other)) => {
                 let shift = 128 - u32::from(self.prefix);
-                (own.to_bits() ^ other.to_bits())
-                    .checked_shr(shift)
-                    .unwrap_or(0)
-                    == 0
+                (own.to_bits() ^ other.to_bits()).checked_shr(shift).unwrap_or(0) == 0
             }
             _ => false,
         }
@@ -60,9 +52,7 @@ impl FromStr for Network {
     type Err = NetworkError;
 
     fn from_str(text: &str) -> Result<Self, NetworkError> {
-        let wrong = || NetworkError {
-            value: text.chars().take(80).collect(),
-        };
+        let wrong = || NetworkError { value: text.chars().take(80).collect() };
         let (address, prefix) = match text.trim().split_once('/') {
             Some((address, prefix)) => (address, Some(prefix)),
             None => (text.trim(), None),
@@ -70,11 +60,7 @@ impl FromStr for Network {
         let address: IpAddr = address.parse().map_err(|_| wrong())?;
         let longest = if address.is_ipv4() { 32 } else { 128 };
         let prefix = match prefix {
-            Some(digits) => digits
-                .parse()
-                .ok()
-                .filter(|prefix| *prefix <= longest)
-                .ok_or_else(wrong)?,
+            Some(digits) => digits.parse().ok().filter(|prefix| *prefix <= longest).ok_or_else(wrong)?,
             None => longest,
         };
         Ok(Self { address, prefix })
@@ -111,10 +97,7 @@ pub(crate) struct Admission {
 
 impl Admission {
     pub(crate) fn new(trusted: Vec<Network>) -> Self {
-        Self {
-            trusted,
-            buckets: HashMap::new(),
-        }
+        Self { trusted, buckets: HashMap::new() }
     }
 
     /// Judges a datagram; `known` says that we called this source ourselves, which makes it trusted.
@@ -126,19 +109,13 @@ impl Admission {
         if self.buckets.len() >= SOURCES_MAX && !self.buckets.contains_key(&key) {
             // A bucket that has filled up again remembers nothing that a new one would not know.
             let full = Duration::from_secs(u64::from(BURST.div_ceil(PER_SECOND)));
-            self.buckets
-                .retain(|_, bucket| now.saturating_duration_since(bucket.filled_at) < full);
+            self.buckets.retain(|_, bucket| now.saturating_duration_since(bucket.filled_at) < full);
             if self.buckets.len() >= SOURCES_MAX {
                 return Verdict::TooMany;
             }
         }
-        let bucket = self.buckets.entry(key).or_insert(Bucket {
-            tokens: f64::from(BURST),
-            filled_at: now,
-        });
-        let elapsed = now
-            .saturating_duration_since(bucket.filled_at)
-            .as_secs_f64();
+        let bucket = self.buckets.entry(key).or_insert(Bucket { tokens: f64::from(BURST), filled_at: now });
+        let elapsed = now.saturating_duration_since(bucket.filled_at).as_secs_f64();
         bucket.tokens = (bucket.tokens + elapsed * f64::from(PER_SECOND)).min(f64::from(BURST));
         bucket.filled_at = now;
         if bucket.tokens < 1.0 {
@@ -185,26 +162,14 @@ mod tests {
         ];
         for (network, address, inside) in rows {
             let parsed: Network = network.parse().unwrap();
-            assert_eq!(
-                parsed.contains(ip(address)),
-                inside,
-                "{address} in {network}"
-            );
+            assert_eq!(parsed.contains(ip(address)), inside, "{address} in {network}");
         }
     }
 
     #[test]
     fn nonsense_is_no_network() {
-        for text in [
-            "",
-            "10.0.0.0/33",
-            "::1/129",
-            "10.0.0/8",
-            "10.0.0.0/",
-            "10.0.0.0/-1",
-            "localhost",
-            "10.0.0.0/8/8",
-        ] {
+        for text in ["", "10.0.0.0/33", "::1/129", "10.0.0/8", "10.0.0.0/", "10.0.0.0/-1", "localhost", "10.0.0.0/8/8"]
+        {
             assert!(text.parse::<Network>().is_err(), "{text:?} was taken");
         }
     }
@@ -222,15 +187,11 @@ mod tests {
     fn a_flood_from_one_source_leaves_the_others_alone() {
         let mut door = Admission::new(vec!["0.0.0.0/0".parse().unwrap()]);
         let now = crate::epoch();
-        let admitted = (0..10_000)
-            .filter(|_| door.judge(ip("10.0.0.1"), || false, now) == Verdict::Admitted)
-            .count();
+        let admitted = (0..10_000).filter(|_| door.judge(ip("10.0.0.1"), || false, now) == Verdict::Admitted).count();
         assert_eq!(admitted, BURST as usize);
         assert_eq!(door.judge(ip("10.0.0.2"), || false, now), Verdict::Admitted);
         let later = now + Duration::from_millis(500);
-        let again = (0..10_000)
-            .filter(|_| door.judge(ip("10.0.0.1"), || false, later) == Verdict::Admitted)
-            .count();
+        let again = (0..10_000).filter(|_| door.judge(ip("10.0.0.1"), || false, later) == Verdict::Admitted).count();
         assert_eq!(again, PER_SECOND as usize / 2);
     }
 
@@ -243,10 +204,7 @@ mod tests {
             assert_eq!(door.judge(source(i), || false, now), Verdict::Admitted);
         }
         assert_eq!(door.judge(source(9_999), || false, now), Verdict::TooMany);
-        assert_eq!(
-            door.judge(source(9_999), || false, now + Duration::from_secs(3)),
-            Verdict::Admitted
-        );
+        assert_eq!(door.judge(source(9_999), || false, now + Duration::from_secs(3)), Verdict::Admitted);
         assert_eq!(door.buckets.len(), 1);
     }
 
@@ -255,14 +213,9 @@ mod tests {
         let mut door = Admission::new(vec!["::/0".parse().unwrap()]);
         let now = crate::epoch();
         for i in 0..BURST {
-            let source = IpAddr::V6(Ipv6Addr::from_bits(
-                (0x2001_0db8_u128 << 96) + u128::from(i),
-            ));
+            let source = IpAddr::V6(Ipv6Addr::from_bits((0x2001_0db8_u128 << 96) + u128::from(i)));
             assert_eq!(door.judge(source, || false, now), Verdict::Admitted);
         }
-        assert_eq!(
-            door.judge(ip("2001:db8::ffff:1"), || false, now),
-            Verdict::TooMany
-        );
+        assert_eq!(door.judge(ip("2001:db8::ffff:1"), || false, now), Verdict::TooMany);
     }
 }

@@ -3,9 +3,7 @@
 use super::Engine;
 use crate::io::{EngineEvent, LegEnd, LegId, Output, Socket};
 use crate::leg::{Stage, Visitor};
-use crate::sip::agent::{
-    AgentCommand, AgentEnd, AgentEvent, AgentInput, AgentOutput, DialogId, Invite, InviteError,
-};
+use crate::sip::agent::{AgentCommand, AgentEnd, AgentEvent, AgentInput, AgentOutput, DialogId, Invite, InviteError};
 use crate::sip::sdp::Sdp;
 use std::time::Instant;
 

@@ -132,7 +132,8 @@ impl Audio {
         if !self.agreed.direction.receives() || self.agreed.held() {
             return false;
         }
-        let heard = self.stream.heard_at().max(self.rtcp_heard).map_or(self.watched_since, |at| at.max(self.watched_since));
+        let heard =
+            self.stream.heard_at().max(self.rtcp_heard).map_or(self.watched_since, |at| at.max(self.watched_since));
         at.saturating_duration_since(heard) >= SILENT_MAX
     }
 

@@ -296,4 +296,3 @@ async fn collect(mut events: mpsc::Receiver<SttEvent>) -> Vec<String> {
     }
     said
 }
-
