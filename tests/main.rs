@@ -9,6 +9,7 @@ mod crash;
 mod documents;
 mod following;
 mod knowledge;
+mod listening;
 mod layers;
 mod openai_model;
 mod openapi;
