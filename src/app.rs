@@ -7,9 +7,9 @@ mod start;
 pub use speech::Speech;
 pub use start::{Options, Running, StartError};
 
+use crate::calls::StatsCache;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::calls::StatsCache;
 use crate::events::Events;
 use crate::floor::FloorHandle;
 use crate::knowledge::Library;

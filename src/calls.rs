@@ -160,7 +160,8 @@ fn matching(
     limit: usize,
 ) -> Result<(Vec<Call>, Option<Cursor>), Error> {
     let wanted = |call: &Call| {
-        query.status.is_none_or(|status| call.status == status) && query.outcome.is_none_or(|it| call.outcome == Some(it))
+        query.status.is_none_or(|status| call.status == status)
+            && query.outcome.is_none_or(|it| call.outcome == Some(it))
     };
     let (mut found, mut looked_at) = (Vec::new(), 0);
     loop {

@@ -7,8 +7,8 @@ mod settings;
 mod values;
 
 pub use auricle_media::engine::Network;
-pub use values::port_pairs;
 pub use settings::{ConfigError, DEFAULT_TOML, Problem, SYSTEM_FILE, Settings};
+pub use values::port_pairs;
 
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;

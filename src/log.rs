@@ -33,7 +33,8 @@ pub fn start(config: &LogConfig) -> io::Result<WorkerGuard> {
         }
     };
     // Libraries speak of their own concerns below a warning; what they know of a request may be about a person.
-    let levels = Targets::new().with_default(tracing::Level::WARN).with_targets(OURS.map(|target| (target, config.level)));
+    let levels =
+        Targets::new().with_default(tracing::Level::WARN).with_targets(OURS.map(|target| (target, config.level)));
     let lines = tracing_subscriber::fmt::layer().json().flatten_event(true).with_span_list(false).with_writer(writer);
     // A second start in one process (tests) keeps the first.
     let _already_started = tracing_subscriber::registry().with(levels).with(lines).try_init();

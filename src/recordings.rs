@@ -56,7 +56,8 @@ pub struct Audio {
 impl Audio {
     fn open(blobs: &Blobs, call: &Call) -> Result<Self, Error> {
         let there_is_none = || Error::new(ErrorCode::NotFound, "There is no recording of this call");
-        if matches!(call.recording.state, RecordingState::Off | RecordingState::Refused) || call.recording.rate_hz == 0 {
+        if matches!(call.recording.state, RecordingState::Off | RecordingState::Refused) || call.recording.rate_hz == 0
+        {
             return Err(there_is_none());
         }
         let reader = blobs.open(BlobId::Recording(call.id)).map_err(|error| match error.is_missing() {
@@ -106,7 +107,8 @@ impl Audio {
     /// # Errors
     /// When the disk fails.
     fn waveform(&mut self, points: u64) -> io::Result<Waveform> {
-        let mut waveform = Waveform { rate_hz: self.rate_hz, length_ms: self.length_ms(), caller: vec![], clinic: vec![] };
+        let mut waveform =
+            Waveform { rate_hz: self.rate_hz, length_ms: self.length_ms(), caller: vec![], clinic: vec![] };
         for point in 0..points {
             let (from, to) = (self.frames * point / points, self.frames * (point + 1) / points);
             let looked_at = (to - from).min(LOOKED_AT_MAX);
@@ -155,7 +157,8 @@ fn header(rate_hz: u32, data_bytes: u64) -> [u8; HEADER_BYTES as usize] {
 /// # Errors
 /// `range_not_satisfiable` when nothing of it exists.
 pub fn range(header: Option<&str>, length: u64) -> Result<Option<RangeInclusive<u64>>, Error> {
-    let Some((first, last)) = header.and_then(|text| text.strip_prefix("bytes=")).and_then(|spec| spec.split_once('-')) else {
+    let Some((first, last)) = header.and_then(|text| text.strip_prefix("bytes=")).and_then(|spec| spec.split_once('-'))
+    else {
         return Ok(None);
     };
     let (first, last) = (first.trim(), last.trim());
@@ -165,7 +168,9 @@ pub fn range(header: Option<&str>, length: u64) -> Result<Option<RangeInclusive<
     let range = match (first.parse::<u64>(), last.parse::<u64>()) {
         (Ok(first), Ok(last)) if first <= last => first..=last.min(length.saturating_sub(1)),
         (Ok(first), Err(_)) if last.is_empty() => first..=length.saturating_sub(1),
-        (Err(_), Ok(suffix)) if first.is_empty() && suffix > 0 => length.saturating_sub(suffix)..=length.saturating_sub(1),
+        (Err(_), Ok(suffix)) if first.is_empty() && suffix > 0 => {
+            length.saturating_sub(suffix)..=length.saturating_sub(1)
+        }
         (Err(_), Ok(0)) if first.is_empty() => length..=length,
         _ => return Ok(None),
     };

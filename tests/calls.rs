@@ -16,7 +16,8 @@ async fn a_call_goes_from_ringing_to_ended_and_leaves_everything_behind() {
     let clinic = Clinic::open(Backend::Memory, None).await;
     let mut board = clinic.app().floor.watch();
     let calling = tokio::spawn(caller::place(clinic.call()));
-    let on = tokio::time::timeout(PATIENCE, board.wait_for(|calls| calls.iter().any(|call| call.answered_at.is_some())));
+    let on =
+        tokio::time::timeout(PATIENCE, board.wait_for(|calls| calls.iter().any(|call| call.answered_at.is_some())));
     let card = on.await.unwrap().unwrap()[0].clone();
     assert_eq!((card.from_number.as_str(), card.status), ("+442079460199", CallStatus::WithReceptionist));
     clinic.happened(|event| matches!(event, Event::CallAnswered { call, .. } if *call == card.call)).await;
@@ -37,7 +38,8 @@ async fn a_call_goes_from_ringing_to_ended_and_leaves_everything_behind() {
 
     let feed = clinic.feed();
     assert!(feed.iter().enumerate().all(|(index, envelope)| envelope.seq == index as u64 + 1), "the feed has holes");
-    let kinds: Vec<&str> = feed.iter().filter(|it| it.event.kind().starts_with("call.")).map(|it| it.event.kind()).collect();
+    let kinds: Vec<&str> =
+        feed.iter().filter(|it| it.event.kind().starts_with("call.")).map(|it| it.event.kind()).collect();
     assert_eq!(kinds[..2], ["call.arrived", "call.answered"]);
     let causes: std::collections::HashSet<_> =
         feed.iter().filter(|it| it.event.kind().starts_with("call.")).map(|it| it.cause).collect();
@@ -89,7 +91,7 @@ async fn beyond_the_capacity_a_caller_is_refused_and_rung_back() {
 async fn the_recording_has_the_caller_left_and_the_clinic_right() {
     let clinic = Clinic::open(Backend::Memory, None).await;
     let mut script = clinic.call();
-    let square = |at: usize| if at / 40 % 2 == 0 { 8_000 } else { -8_000 };
+    let square = |at: usize| if (at / 40).is_multiple_of(2) { 8_000 } else { -8_000 };
     script.acts = vec![Act::Play((0..16_000).map(square).collect())];
     caller::place(script).await.unwrap();
     let call = clinic.settled().await;
@@ -107,4 +109,3 @@ async fn the_recording_has_the_caller_left_and_the_clinic_right() {
     assert!(said.into_iter().any(|turn| turn.speaker == Speaker::Receptionist));
     clinic.running.stop(Duration::ZERO).await;
 }
-

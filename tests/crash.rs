@@ -45,7 +45,9 @@ fn serve(folder: &Path) -> Served {
         .spawn()
         .unwrap();
     let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let sip = lines.map_while(Result::ok).find_map(|line| Some(line.strip_prefix("SIP")?.split_whitespace().next()?.to_owned()));
+    let sip = lines
+        .map_while(Result::ok)
+        .find_map(|line| Some(line.strip_prefix("SIP")?.split_whitespace().next()?.to_owned()));
     Served { child, sip: sip.expect("it says where it listens") }
 }
 
@@ -89,7 +91,10 @@ async fn after_a_kill_in_mid_call_everything_up_to_the_last_second_is_there() {
     let recording_ms = i64::try_from(call.recording.offset_ms + call.recording.length_ms).unwrap();
     let missing_ms = killed_at.as_millisecond() - call.answered_at.unwrap().as_millisecond() - recording_ms;
     assert!(missing_ms <= 1_200, "{missing_ms} ms of the recording are missing");
-    assert_eq!(call.ended_at.map(|at| at.as_millisecond()), call.answered_at.map(|at| at.as_millisecond() + recording_ms));
+    assert_eq!(
+        call.ended_at.map(|at| at.as_millisecond()),
+        call.answered_at.map(|at| at.as_millisecond() + recording_ms)
+    );
     let turns = clinic.app().store.read(|tx| calls::said_in(tx, call.id)).unwrap();
     assert!(!turns.is_empty(), "nothing of what was said is there");
     let tasks = clinic.app().store.read(|tx| tx.scan(Scan::<Task>::table())).unwrap().items;
@@ -98,6 +103,9 @@ async fn after_a_kill_in_mid_call_everything_up_to_the_last_second_is_there() {
     caller::place(clinic.call()).await.unwrap();
     clinic.happened(|event| matches!(event, Event::CallEnded { call: ended, .. } if *ended != call.id)).await;
     let feed = clinic.feed();
-    assert!(feed.iter().enumerate().all(|(index, envelope)| envelope.seq == index as u64 + 1), "a number is missing or used twice");
+    assert!(
+        feed.iter().enumerate().all(|(index, envelope)| envelope.seq == index as u64 + 1),
+        "a number is missing or used twice"
+    );
     clinic.running.stop(Duration::ZERO).await;
 }

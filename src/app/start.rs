@@ -1,22 +1,22 @@
 //! Start in order, drain, stop in reverse.
 
 use super::{App, Speech, first};
+use crate::calls::StatsCache;
 use crate::clock::{self, Clock};
 use crate::config::{self, Config};
 use crate::error::Error;
 use crate::events::Events;
 use crate::floor::{self, FloorParts};
-use crate::calls::StatsCache;
 use crate::http;
 use crate::jobs;
 use crate::knowledge::Library;
-use crate::sessions::Strangers;
 use crate::providers::local::HashedWords;
 use crate::providers::{ProviderError, Vocabulary};
+use crate::sessions::Strangers;
 use crate::tasks::Tasks;
+use crate::tools::StoreTools;
 use crate::voice::receptionist::Desk;
 use crate::voice::tools::Tools;
-use crate::tools::StoreTools;
 use crate::voice::{EngineEvents, VoiceConfig, VoiceError, VoiceHandle, VoiceShell};
 use auricle_domain::code::Lang;
 use auricle_domain::id::TenantId;
@@ -62,7 +62,9 @@ impl Default for Options {
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// Another Auricle has the store.
-    #[error("the store in {directory} is in use by another running Auricle: stop that one first, or set storage.directory")]
+    #[error(
+        "the store in {directory} is in use by another running Auricle: stop that one first, or set storage.directory"
+    )]
     InUse {
         /// As configured.
         directory: PathBuf,
@@ -141,7 +143,8 @@ impl Running {
         let (voice, engine) = VoiceShell::start(voice_config(&config))?;
         let records = Records { store, search, library, events };
         let app = assemble(config, records, voice, engine, speech, tools, clock);
-        let web_addr = listener.local_addr().map_err(|source| StartError::Web { address: app.config.server.listen, source })?;
+        let web_addr =
+            listener.local_addr().map_err(|source| StartError::Web { address: app.config.server.listen, source })?;
         let web_stop = CancellationToken::new();
         let web = tokio::spawn(http::serve(Arc::clone(&app), listener, web_stop.clone().cancelled_owned()));
         tracing::info!(%web_addr, sip_addr = %app.voice.sip_addr(), lost_calls = lost, "started");
@@ -171,7 +174,8 @@ fn open_store(config: &Config, options: &Options) -> Result<(Store, Search), Sta
     };
     // A store that exists keeps the clinic it was made for.
     let tenant = clock::fresh(TenantId::new, (options.clock)());
-    let store = Store::open(StoreOptions { directory: directory.clone(), backend: options.backend, tenant }).map_err(fail)?;
+    let store =
+        Store::open(StoreOptions { directory: directory.clone(), backend: options.backend, tenant }).map_err(fail)?;
     let search = jobs::search::open(&directory.join("search"), &store).map_err(fail)?;
     Ok((store, search))
 }
@@ -252,5 +256,19 @@ fn assemble(
     let floor = floor::open(parts, engine);
     tasks.spawn("search", jobs::search::run(store.clone(), search.clone(), library.clone(), tasks.stop_token()));
     let (stats, strangers, started_at) = (StatsCache::default(), Strangers::default(), clock());
-    Arc::new(App { config, store, search, library, stats, strangers, events, voice, floor, desk, tasks, clock, started_at })
+    Arc::new(App {
+        config,
+        store,
+        search,
+        library,
+        stats,
+        strangers,
+        events,
+        voice,
+        floor,
+        desk,
+        tasks,
+        clock,
+        started_at,
+    })
 }

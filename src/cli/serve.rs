@@ -12,7 +12,8 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 const CALLS_GRACE: Duration = Duration::from_secs(120);
 
 pub(super) fn serve(config: Config, out: &mut dyn Write) -> Result<(), Failure> {
-    let _log = log::start(&config.log).map_err(|error| Failure::Failed(format!("cannot write logs (log.directory): {error}")))?;
+    let _log = log::start(&config.log)
+        .map_err(|error| Failure::Failed(format!("cannot write logs (log.directory): {error}")))?;
     block_on(async {
         let mut signals = Signals::new()?;
         let running = Running::start(config, Options::default()).await.map_err(Failure::failed)?;

@@ -24,7 +24,8 @@ Examples:
   auricle serve --config /etc/auricle/auricle.toml
   AURICLE_SERVER_LISTEN=127.0.0.1:9000 AURICLE_STORAGE_DIRECTORY=./data auricle serve";
 
-pub(crate) const DEMO: &str = "Run a sample clinic in a temporary folder and let three callers ring it over real SIP and RTP";
+pub(crate) const DEMO: &str =
+    "Run a sample clinic in a temporary folder and let three callers ring it over real SIP and RTP";
 pub(crate) const DEMO_AFTER: &str = "\
 Everything stays on this machine, on free ports of the loopback. Three synthetic callers ask for the opening hours, book an
 appointment, and report chest pain; what was heard and said is printed. Then the clinic stays up: sign in with the printed
@@ -89,13 +90,17 @@ pub(crate) const PASSWORD: &str = "New password: ";
 pub(crate) const PASSWORD_AGAIN: &str = "Once more: ";
 pub(crate) const PASSWORDS_DIFFER: &str = "the two passwords differ; nothing was changed";
 pub(crate) const PASSWORD_SET: &str = "The password was changed; all sessions of the account have ended.";
-pub(crate) const NO_ACCOUNTS: &str = "There are no accounts. Make the first: auricle user add you@clinic.example --role admin";
-pub(crate) const DEMO_WELCOME: &str = "Lumen Skin Clinic is open. Everything about it is made up, and gone when this ends.";
-pub(crate) const DEMO_STAYS: &str = "The clinic stays open: sign in, read the calls, ring it yourself. Ctrl-C closes it.";
+pub(crate) const NO_ACCOUNTS: &str =
+    "There are no accounts. Make the first: auricle user add you@clinic.example --role admin";
+pub(crate) const DEMO_WELCOME: &str =
+    "Lumen Skin Clinic is open. Everything about it is made up, and gone when this ends.";
+pub(crate) const DEMO_STAYS: &str =
+    "The clinic stays open: sign in, read the calls, ring it yourself. Ctrl-C closes it.";
 pub(crate) const DEMO_INTERRUPTED: &str = "interrupted";
 pub(crate) const DEMO_FAILED: &str = "not every call of the demo went right; see above";
 
-pub(crate) const WALL: &str = "Show the wall board in this terminal: calls that are on, the last words said, the day's figures";
+pub(crate) const WALL: &str =
+    "Show the wall board in this terminal: calls that are on, the last words said, the day's figures";
 pub(crate) const WALL_AFTER: &str = "\
 Signs in like a browser does; any account will do. q or Ctrl-C leaves.
 

@@ -32,9 +32,14 @@ pub(super) async fn run(config: Config, command: UserCommand, out: &mut dyn Writ
 fn open(config: &Config) -> Result<Store, Failure> {
     let directory = config.storage.directory.clone();
     let tenant = clock::fresh(TenantId::new, clock::system());
-    Store::open(StoreOptions { directory: directory.clone(), backend: Backend::Redb, tenant }).map_err(|error| match error {
-        StoreError::InUse { .. } => Failure::failed(texts::STORE_IN_USE),
-        error => Failure::Failed(format!("cannot open the store in {} (storage.directory): {error}", directory.display())),
+    Store::open(StoreOptions { directory: directory.clone(), backend: Backend::Redb, tenant }).map_err(|error| {
+        match error {
+            StoreError::InUse { .. } => Failure::failed(texts::STORE_IN_USE),
+            error => Failure::Failed(format!(
+                "cannot open the store in {} (storage.directory): {error}",
+                directory.display()
+            )),
+        }
     })
 }
 
@@ -76,7 +81,13 @@ fn list(store: &Store, out: &mut dyn Write) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn passwd(store: &Store, events: &Events, email: &str, generate: bool, out: &mut dyn Write) -> Result<(), Failure> {
+async fn passwd(
+    store: &Store,
+    events: &Events,
+    email: &str,
+    generate: bool,
+    out: &mut dyn Write,
+) -> Result<(), Failure> {
     let address = email.trim().to_lowercase();
     let found = store.read(|tx| tx.find(ACCOUNT_BY_EMAIL, tx.lookup().email(&address))).map_err(Failure::failed)?;
     let account: Account = found.ok_or_else(|| Failure::failed(no_such_account(email)))?;

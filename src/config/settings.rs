@@ -90,7 +90,10 @@ impl Settings {
     ///
     /// # Errors
     /// An unreadable file, unknown keys (with the nearest known one), values of the wrong type, forgotten placeholders.
-    pub fn load(file: Option<&Path>, environment: impl IntoIterator<Item = (String, String)>) -> Result<Self, ConfigError> {
+    pub fn load(
+        file: Option<&Path>,
+        environment: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, ConfigError> {
         let mut settings = Self::defaults();
         let mut problems = Vec::new();
         let system = Path::new(SYSTEM_FILE);
@@ -114,8 +117,13 @@ impl Settings {
         Ok(())
     }
 
-    fn lay_environment(&mut self, environment: impl IntoIterator<Item = (String, String)>, problems: &mut Vec<Problem>) {
-        let by_variable: BTreeMap<String, String> = self.values.keys().map(|key| (variable(key), key.clone())).collect();
+    fn lay_environment(
+        &mut self,
+        environment: impl IntoIterator<Item = (String, String)>,
+        problems: &mut Vec<Problem>,
+    ) {
+        let by_variable: BTreeMap<String, String> =
+            self.values.keys().map(|key| (variable(key), key.clone())).collect();
         for (name, text) in environment {
             if !name.starts_with("AURICLE_") || COMMAND_VARIABLES.contains(&name.as_str()) {
                 continue;
@@ -123,7 +131,10 @@ impl Settings {
             let origin = Origin::Variable(name.clone());
             let Some(key) = by_variable.get(&name) else {
                 let known = by_variable.keys().map(String::as_str);
-                problems.push(Problem { place: origin.to_string(), text: format!("there is no such setting{}", nearest(&name, known)) });
+                problems.push(Problem {
+                    place: origin.to_string(),
+                    text: format!("there is no such setting{}", nearest(&name, known)),
+                });
                 continue;
             };
             match typed(&self.values[key].0, &text) {
@@ -182,7 +193,9 @@ fn flatten(table: &Table) -> Vec<(String, Value)> {
     for (section, value) in table {
         match value {
             Value::Table(keys) if keys.is_empty() => all.push((section.clone(), value.clone())),
-            Value::Table(keys) => all.extend(keys.iter().map(|(key, value)| (format!("{section}.{key}"), value.clone()))),
+            Value::Table(keys) => {
+                all.extend(keys.iter().map(|(key, value)| (format!("{section}.{key}"), value.clone())))
+            }
             other => all.push((section.clone(), other.clone())),
         }
     }
@@ -215,7 +228,8 @@ fn typed(like: &Value, text: &str) -> Result<Value, &'static str> {
 /// `; did you mean X?` for the most similar known name, or nothing when none is similar.
 fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> String {
     let bare = |key: &str| key.rsplit_once('.').map_or(key.to_owned(), |(_, last)| last.to_owned());
-    let likeness = |key: &str| strsim::jaro_winkler(name, key).max(strsim::jaro_winkler(&bare(name), &bare(key)) - 0.05);
+    let likeness =
+        |key: &str| strsim::jaro_winkler(name, key).max(strsim::jaro_winkler(&bare(name), &bare(key)) - 0.05);
     known
         .map(|key| (likeness(key), key))
         .max_by(|a, b| a.0.total_cmp(&b.0))
@@ -249,7 +263,8 @@ mod tests {
 
     #[test]
     fn the_environment_wins_over_the_file_and_the_file_over_the_default() {
-        let settings = load("[sip]\ncalls_max = 7\nlisten = \"127.0.0.1:5080\"", &[("AURICLE_SIP_CALLS_MAX", "9")]).unwrap();
+        let settings =
+            load("[sip]\ncalls_max = 7\nlisten = \"127.0.0.1:5080\"", &[("AURICLE_SIP_CALLS_MAX", "9")]).unwrap();
         assert_eq!(settings.values["sip.calls_max"].0, Value::Integer(9));
         assert_eq!(settings.values["sip.listen"].0, Value::String("127.0.0.1:5080".into()));
         assert_eq!(settings.values["log.level"].1, Origin::Default);

@@ -2,7 +2,8 @@
 
 use super::settings::{ConfigError, Origin, Problem, Settings};
 use super::{
-    Config, Environment, LlmConfig, LlmKind, LogConfig, Network, ServerConfig, SipConfig, SpeechConfig, StorageConfig, SttKind,
+    Config, Environment, LlmConfig, LlmKind, LogConfig, Network, ServerConfig, SipConfig, SpeechConfig, StorageConfig,
+    SttKind,
 };
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
@@ -110,7 +111,9 @@ impl Reader<'_> {
     /// Rules between keys.
     fn together(&mut self, config: &Config) {
         if config.llm.provider != LlmKind::None {
-            for (key, empty) in [("llm.base_url", config.llm.base_url.is_empty()), ("llm.model", config.llm.model.is_empty())] {
+            for (key, empty) in
+                [("llm.base_url", config.llm.base_url.is_empty()), ("llm.model", config.llm.model.is_empty())]
+            {
                 if empty {
                     self.note("llm.provider", format!("{key} is empty, llm.provider = \"openai\" needs it"));
                 }
@@ -155,7 +158,9 @@ fn maybe_path(text: &str) -> Result<Option<PathBuf>, String> {
 }
 
 fn address(text: &str) -> Result<SocketAddr, String> {
-    text.parse().map_err(|_| "it must be an address with a port from 0 to 65535, such as 127.0.0.1:8080 or [::1]:8080".to_owned())
+    text.parse().map_err(|_| {
+        "it must be an address with a port from 0 to 65535, such as 127.0.0.1:8080 or [::1]:8080".to_owned()
+    })
 }
 
 fn advertised(text: &str) -> Result<Option<IpAddr>, String> {
@@ -174,9 +179,11 @@ fn network(text: &str) -> Result<Network, String> {
 }
 
 fn ports(text: &str) -> Result<RangeInclusive<u16>, String> {
-    let wrong = || "it must be a first and a last port of 1024 to 65535, at least four, such as \"20000-23999\"".to_owned();
+    let wrong =
+        || "it must be a first and a last port of 1024 to 65535, at least four, such as \"20000-23999\"".to_owned();
     let (first, last) = text.split_once('-').ok_or_else(wrong)?;
-    let (first, last): (u16, u16) = (first.trim().parse().map_err(|_| wrong())?, last.trim().parse().map_err(|_| wrong())?);
+    let (first, last): (u16, u16) =
+        (first.trim().parse().map_err(|_| wrong())?, last.trim().parse().map_err(|_| wrong())?);
     if first < 1_024 || last < first.saturating_add(3) { Err(wrong()) } else { Ok(first..=last) }
 }
 
@@ -186,7 +193,10 @@ fn url(text: &str) -> Result<String, String> {
 }
 
 fn environment(text: &str) -> Result<Environment, String> {
-    one_of(text, &[Environment::Production, Environment::Staging, Environment::Development].map(|each| (each.as_str(), each)))
+    one_of(
+        text,
+        &[Environment::Production, Environment::Staging, Environment::Development].map(|each| (each.as_str(), each)),
+    )
 }
 
 fn stt(text: &str) -> Result<SttKind, String> {
@@ -229,7 +239,11 @@ mod tests {
             ("AURICLE_SIP_RTP_PORTS", "80-90", "1024 to 65535"),
             ("AURICLE_SIP_RTP_PORTS", "20000-20002", "at least four"),
             ("AURICLE_SIP_RTP_PORTS", "20000-20099", "room for 50 calls, sip.calls_max is 200"),
-            ("AURICLE_SIP_ALLOW", "10.0.0.0/8,10.0.0.0/40", "\"10.0.0.0/40\" is not a network such as 10.0.0.0/8 (up to /32)"),
+            (
+                "AURICLE_SIP_ALLOW",
+                "10.0.0.0/8,10.0.0.0/40",
+                "\"10.0.0.0/40\" is not a network such as 10.0.0.0/8 (up to /32)",
+            ),
             ("AURICLE_SIP_ADVERTISE", "0.0.0.0", "an address that the far end can reach"),
             ("AURICLE_SPEECH_STT", "whisper", "it is one of \"pocketsphinx\", \"none\""),
             ("AURICLE_SPEECH_FLITE", " ", "must not be empty"),

@@ -83,10 +83,23 @@ struct Kept {
 }
 
 /// Lets the callers ring one after the other and prints what came of each. True when all went right.
-pub(super) async fn ring(running: &Running, admin: SignedIn, folder: &Path, out: &mut dyn Write) -> Result<bool, Failure> {
+pub(super) async fn ring(
+    running: &Running,
+    admin: SignedIn,
+    folder: &Path,
+    out: &mut dyn Write,
+) -> Result<bool, Failure> {
     let mut all_right = true;
     for (index, caller) in CALLERS.iter().enumerate() {
-        writeln!(out, "Caller {} of {} {} ({}, voice {})", index + 1, CALLERS.len(), caller.wish, name(caller.codec), caller.voice)?;
+        writeln!(
+            out,
+            "Caller {} of {} {} ({}, voice {})",
+            index + 1,
+            CALLERS.len(),
+            caller.wish,
+            name(caller.codec),
+            caller.voice
+        )?;
         out.flush()?;
         let report = caller::place(script(running, caller)).await.map_err(Failure::failed)?;
         let kept = kept(&running.app, admin, caller).await.map_err(Failure::failed)?;
@@ -199,9 +212,19 @@ fn print(
     writeln!(out, "  outcome      {outcome}{}", wrong(is_right, "it should be", caller.outcome.as_str()))?;
     let seconds = call.recording.length_ms as f64 / 1_000.0;
     let file = folder.join("clinic/blobs/recordings").join(call.id.to_string());
-    writeln!(out, "  recording    {seconds:.1} s, http://{}/calls/{}{}", running.web_addr, call.id, wrong(*audible, "not both sides are heard", ""))?;
+    writeln!(
+        out,
+        "  recording    {seconds:.1} s, http://{}/calls/{}{}",
+        running.web_addr,
+        call.id,
+        wrong(*audible, "not both sides are heard", "")
+    )?;
     writeln!(out, "               {}", file.display())?;
-    writeln!(out, "  search       {}\n", if *found { "finds it by what was said" } else { "NOT RIGHT: does not find it" })?;
+    writeln!(
+        out,
+        "  search       {}\n",
+        if *found { "finds it by what was said" } else { "NOT RIGHT: does not find it" }
+    )?;
     Ok(is_right && *audible && *found)
 }
 

@@ -297,7 +297,9 @@ impl Floor {
     /// Takes one input. Inputs about calls or legs that are gone change nothing.
     pub fn handle(&mut self, input: Input, now: Timestamp) {
         match input {
-            Input::Arrived { leg, ids, from, to, tenant } => self.arrived(Stay::new(leg, ids, from, to, *tenant, now), now),
+            Input::Arrived { leg, ids, from, to, tenant } => {
+                self.arrived(Stay::new(leg, ids, from, to, *tenant, now), now)
+            }
             Input::Drain => self.draining = true,
             Input::Wake => self.wake(now),
             Input::Answered { leg, .. }

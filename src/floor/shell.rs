@@ -1,7 +1,7 @@
 //! The loop around the machine.
 
-use super::apology::Apologies;
 use super::FloorParts;
+use super::apology::Apologies;
 use super::writer::{self, Entry, FACTS_MAX};
 use crate::clock;
 use crate::recordings::BlobSink;
@@ -168,7 +168,13 @@ impl Shell {
         self.lines.insert(ids.call, Line { facts, receptionist: None, playing: None });
         self.legs.insert(leg, ids.call);
         tracing::info!(cause = %ids.cause, call = %ids.call, "a call arrives");
-        Some(Input::Arrived { leg: Leg(leg.0), ids, from: from.to_owned(), to: to.to_owned(), tenant: Box::new(tenant) })
+        Some(Input::Arrived {
+            leg: Leg(leg.0),
+            ids,
+            from: from.to_owned(),
+            to: to.to_owned(),
+            tenant: Box::new(tenant),
+        })
     }
 
     /// Keeps what is being played, so that it can be stopped, and hears the end of an apology.

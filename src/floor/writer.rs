@@ -34,7 +34,13 @@ pub(super) enum Entry {
 }
 
 /// Starts a writer; it ends when its sender is dropped and all is written.
-pub(super) async fn write(events: Events, call: CallId, cause: CauseId, mut entries: mpsc::Receiver<Entry>, changes: Arc<AtomicU64>) {
+pub(super) async fn write(
+    events: Events,
+    call: CallId,
+    cause: CauseId,
+    mut entries: mpsc::Receiver<Entry>,
+    changes: Arc<AtomicU64>,
+) {
     while let Some(entry) = entries.recv().await {
         if let Err(error) = written(&events, call, cause, entry).await {
             tracing::error!(%cause, %call, %error, "a fact of a call could not be written");
@@ -88,7 +94,8 @@ async fn commit(events: &Events, op: OpId, call: CallId, cause: CauseId, entry: 
 /// Applies one fact to the records of a call within a transaction.
 pub(super) fn apply(tx: &mut crate::events::Writing<'_>, id: CallId, fact: &Fact, at: Timestamp) -> Result<(), Error> {
     let mut call = tx.get::<Call>(&id)?.ok_or_else(|| Error::not_found("call"))?;
-    let mut conversation = tx.get::<Conversation>(&call.conversation)?.ok_or_else(|| Error::not_found("conversation"))?;
+    let mut conversation =
+        tx.get::<Conversation>(&call.conversation)?.ok_or_else(|| Error::not_found("conversation"))?;
     let applied = fact.apply(&mut call, &mut conversation, at);
     tx.put(&call)?;
     tx.put(&conversation)?;

@@ -124,10 +124,7 @@ impl Clinic {
     /// Waits until the newest call has ended and its recording is complete.
     pub async fn settled(&self) -> Call {
         self.happened(|event| matches!(event, Event::CallEnded { .. })).await;
-        self.happened(|event| {
-            matches!(event, Event::CallRecording { state, .. } if state.as_str() == "stopped")
-        })
-        .await;
+        self.happened(|event| matches!(event, Event::CallRecording { state, .. } if state.as_str() == "stopped")).await;
         let call = self.last_call().unwrap();
         assert_eq!(call.status, CallStatus::Ended);
         call

@@ -140,7 +140,14 @@ fn outcome_reached(call: &mut Call, outcome: Outcome, applied: &mut Applied) {
     applied.events.push(Event::CallOutcome { call: call.id, outcome });
 }
 
-fn ended(call: &mut Call, cause: EndCause, quality: CallQuality, missed: Option<TaskId>, at: Timestamp, applied: &mut Applied) {
+fn ended(
+    call: &mut Call,
+    cause: EndCause,
+    quality: CallQuality,
+    missed: Option<TaskId>,
+    at: Timestamp,
+    applied: &mut Applied,
+) {
     if call.status == CallStatus::Ended {
         return;
     }

@@ -141,9 +141,8 @@ fn a_call_is_answered_at_once_attended_and_closed() {
     assert_eq!(desk.conversation.as_ref().unwrap().turns, 2);
     assert!(desk.floor.board().is_empty());
     assert!(desk.tasks.is_empty());
-    let expected = [
-        "call.answered", "call.recording", "conversation.turn", "conversation.turn", "call.outcome", "call.ended",
-    ];
+    let expected =
+        ["call.answered", "call.recording", "conversation.turn", "conversation.turn", "call.outcome", "call.ended"];
     assert_eq!(desk.events, expected);
 }
 
@@ -171,8 +170,13 @@ fn the_recording_is_completed_after_the_end() {
 #[test]
 fn the_weightiest_outcome_stands() {
     let order = [
-        Outcome::Abandoned, Outcome::Failed, Outcome::AnsweredQuestion, Outcome::Voicemail, Outcome::MessageTaken,
-        Outcome::Booked, Outcome::Emergency,
+        Outcome::Abandoned,
+        Outcome::Failed,
+        Outcome::AnsweredQuestion,
+        Outcome::Voicemail,
+        Outcome::MessageTaken,
+        Outcome::Booked,
+        Outcome::Emergency,
     ];
     for (index, weightier) in order.iter().enumerate() {
         for lighter in &order[..index] {
