@@ -15,12 +15,13 @@ use crate::providers::{ProviderError, Vocabulary};
 use crate::sessions::Strangers;
 use crate::tasks::Tasks;
 use crate::tools::StoreTools;
-use crate::voice::receptionist::Desk;
+use crate::voice::receptionist::{self, Desk};
 use crate::voice::tools::Tools;
 use crate::voice::{EngineEvents, VoiceConfig, VoiceError, VoiceHandle, VoiceShell};
 use auricle_domain::code::Lang;
 use auricle_domain::id::TenantId;
 use auricle_domain::phrases::{self, Phrase};
+use auricle_domain::tenant::Tenant;
 use auricle_media::io::Codec;
 use auricle_storage::{Backend, Search, Store, StoreError, StoreOptions};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
@@ -240,8 +241,12 @@ fn assemble(
     let Records { store, search, library, events } = records;
     let (reports_out, reports) = mpsc::channel(REPORTS_MAX);
     let Speech { stt, tts, llm } = speech;
-    let desk = Desk { voice: Arc::new(voice.clone()), stt, tts, llm, tools, reports: reports_out, clock };
     let tasks = Tasks::default();
+    if let Ok(Some(tenant)) = store.read(|tx| tx.get::<Tenant>(&tx.tenant())) {
+        let tts = Arc::clone(&tts);
+        tasks.spawn("greeting", async move { receptionist::warm(&tts, &tenant).await });
+    }
+    let desk = Desk { voice: Arc::new(voice.clone()), stt, tts, llm, tools, reports: reports_out, clock };
     let parts = FloorParts {
         store: store.clone(),
         events: events.clone(),

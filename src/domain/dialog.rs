@@ -4,25 +4,26 @@
 //! what the call came to. It speaks only sentences of `config/phrases` and sentences of the clinic's own knowledge:
 //! it cannot invent. It works without any provider, and takes over when a language model fails.
 
+mod alarm;
 pub mod answer;
 mod booking;
+mod io;
 mod keys;
+mod knowledge;
 mod message;
 #[cfg(test)]
 mod tests;
 pub mod tool;
 
-use crate::appointment::{Service, Slot};
+use crate::appointment::Service;
 use crate::code::{Lang, Outcome};
-use crate::conversation::Citation;
 use crate::emergency::{self, Sign};
-use crate::id::{AppointmentId, ServiceId};
+use crate::id::AppointmentId;
 use crate::intent::{self, Intent};
 use crate::phrases::{self, Phrase};
-use crate::tenant::WeekHours;
 use booking::Booking;
+pub use io::{Expect, Input, Ledger, Line, Made, Output, Say, Setup};
 use jiff::Zoned;
-use jiff::tz::TimeZone;
 use message::Draft;
 use std::collections::VecDeque;
 use tool::{ToolRequest, ToolResult};
@@ -33,148 +34,6 @@ const QUEUE_MAX: usize = 16;
 const MISSES_MAX: u8 = 2;
 /// Passages looked at for one question.
 pub const PASSAGES: usize = 5;
-
-/// What the dialog knows before the first word.
-#[derive(Clone, Debug)]
-pub struct Setup {
-    /// The clinic's name.
-    pub clinic: String,
-    /// ISO 3166-1 country: decides the emergency number.
-    pub country: String,
-    /// The clinic's zone.
-    pub zone: TimeZone,
-    /// The clinic's opening hours.
-    pub hours: WeekHours,
-    /// The language of the call.
-    pub language: Lang,
-    /// The caller as signalled.
-    pub caller_number: String,
-    /// Whether the call is recorded.
-    pub recorded: bool,
-}
-
-/// Into the dialog.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Input {
-    /// The call is answered: greet at once, whatever is not ready yet.
-    Answered,
-    /// What was being prepared during the greeting is there; until then inputs are kept. Once more with `hears: false`
-    /// when recognition is lost during the call.
-    Ready {
-        /// Whether what the caller says is understood at all; otherwise there are only keys.
-        hears: bool,
-        /// What can be booked.
-        services: Vec<Service>,
-    },
-    /// The caller said.
-    Heard(String),
-    /// The caller pressed.
-    Digit(char),
-    /// The caller spoke, but no word was understood.
-    Unclear,
-    /// Nobody has spoken for long.
-    Silence,
-    /// Nobody has spoken in spite of prompts.
-    SilenceOver,
-    /// An emergency phrase was heard, perhaps in the middle of a sentence.
-    Emergency(Sign),
-    /// A spotter beside the recogniser believes that it heard an emergency phrase.
-    EmergencySuspected,
-    /// A tool's answer; answers come in the order of the requests.
-    Tool(ToolResult),
-    /// The call has reached its longest duration.
-    TimeUp,
-}
-
-/// What kind of answer a say awaits.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Expect {
-    /// Anything.
-    #[default]
-    Open,
-    /// Yes or no.
-    YesNo,
-    /// A day or time.
-    When,
-    /// A name.
-    Name,
-    /// Digits.
-    Digits,
-    /// A free message.
-    Message,
-}
-
-/// One sentence, or a few that belong together.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Line {
-    /// The words.
-    pub text: String,
-    /// The same for every caller: worth keeping as audio. Never holds personal data.
-    pub lasting: bool,
-}
-
-/// Something to say.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Say {
-    /// In this order.
-    pub lines: Vec<Line>,
-    /// Not to be interrupted by speech.
-    pub protected: bool,
-    /// What is awaited afterwards.
-    pub expect: Expect,
-    /// Where it comes from.
-    pub citations: Vec<Citation>,
-}
-
-/// Out of the dialog.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Output {
-    /// Say this.
-    Say(Say),
-    /// Look this up, or write it; hand the answer back as [`Input::Tool`].
-    Tool(ToolRequest),
-    /// What the call has come to so far; the last one stands.
-    Outcome(Outcome),
-    /// The caller is being told the emergency number.
-    Emergency {
-        /// What was heard.
-        sign: Sign,
-        /// The number told.
-        number: &'static str,
-    },
-    /// Stop recording, and remove what there is of it.
-    RefuseRecording,
-    /// What the caller says from now on is a voicemail.
-    Voicemail,
-    /// Hang up when everything has been said.
-    End,
-}
-
-/// A booking made in this call.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Made {
-    /// What.
-    pub service: ServiceId,
-    /// When.
-    pub slot: Slot,
-    /// Under which id.
-    pub appointment: AppointmentId,
-}
-
-/// What was done in this call, by whichever brain: the same request again is not done again.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Ledger {
-    /// Booked.
-    pub made: Vec<Made>,
-    /// Held and not yet confirmed.
-    pub held: Option<(AppointmentId, Slot)>,
-    /// The caller's name, once told.
-    pub name: Option<String>,
-    /// Number to ring back, once told; the signalled one otherwise.
-    pub number: Option<String>,
-    /// A message was taken.
-    pub message: bool,
-}
 
 /// What is being talked about.
 #[derive(Clone, Debug)]
@@ -440,14 +299,6 @@ impl Dialog {
             && !crate::when::parse(text, self.setup.language, now.date()).is_empty()
     }
 
-    /// What is nothing else is a question for the clinic's knowledge.
-    fn question(&mut self, text: &str) {
-        if !answer::is_question(text, self.setup.language) {
-            return self.missed();
-        }
-        self.ask_tool(ToolRequest::Answer { query: text.to_owned() }, Waiting::Passages(text.to_owned()));
-    }
-
     fn tool(&mut self, result: ToolResult, now: &Zoned) {
         if matches!(result, ToolResult::Released(_)) && self.releases > 0 {
             self.releases -= 1;
@@ -464,90 +315,6 @@ impl Dialog {
             // An answer to a question that an emergency has overtaken.
             (waiting, _) => self.waiting = waiting,
         }
-    }
-
-    fn answered(&mut self, question: &str, found: Result<Vec<tool::Found>, tool::ToolFailure>) {
-        let language = self.setup.language;
-        let composed = found.as_ref().ok().and_then(|found| answer::compose(question, found, language));
-        let aside = self.question.clone().filter(|_| !matches!(self.state, State::Open | State::MessageOffered));
-        if let Some(composed) = composed {
-            self.understood();
-            let mut lines: Vec<Line> =
-                composed.sentences.into_iter().map(|text| Line { text, lasting: true }).collect();
-            let expect = aside.as_ref().map_or(Expect::Open, |say| say.expect);
-            lines.extend(match aside {
-                Some(say) => say.lines,
-                None => self.lines(&[Phrase::AnythingElse]),
-            });
-            self.came_to(Outcome::AnsweredQuestion);
-            self.put(Say { lines, protected: false, expect, citations: composed.citations });
-        } else if intent::of(question, language) == Some(Intent::Hours) && !self.setup.hours.open.is_empty() {
-            self.say_hours();
-        } else if let Some(say) = aside {
-            // An aside without an answer does not cost the caller what is under way.
-            self.missed_with(say);
-        } else {
-            self.understood();
-            let phrase = if found.is_err() { Phrase::Trouble } else { Phrase::NoAnswer };
-            self.offer_message(&[phrase]);
-        }
-    }
-
-    fn say_hours(&mut self) {
-        let language = self.setup.language;
-        let mut spans = self.setup.hours.open.clone();
-        spans.sort_by_key(|span| (span.weekday, span.from_minute));
-        let days: Vec<String> = spans
-            .iter()
-            .map(|span| {
-                let from = phrases::spoken_time(span.from_minute, language);
-                let to = phrases::spoken_time(span.to_minute, language);
-                phrases::say(
-                    Phrase::HoursDay,
-                    language,
-                    &[("day", phrases::weekday(span.weekday, language)), ("from", &from), ("to", &to)],
-                )
-            })
-            .collect();
-        if days.is_empty() {
-            return self.offer_message(&[Phrase::HoursUnknown]);
-        }
-        let mut lines = vec![self.line(Phrase::Hours, &[("hours", &days.join(", "))])];
-        lines.extend(self.lines(&[Phrase::AnythingElse]));
-        self.understood();
-        self.came_to(Outcome::AnsweredQuestion);
-        self.ask(lines, Expect::Open);
-    }
-
-    fn offer_message(&mut self, phrases: &[Phrase]) {
-        self.state = State::MessageOffered;
-        let mut lines = self.lines(phrases);
-        if !self.hears {
-            lines.extend(self.lines(&[Phrase::KeyYesNo]));
-        }
-        self.ask(lines, Expect::YesNo);
-    }
-
-    fn message_offered(&mut self, text: &str, now: &Zoned) {
-        let language = self.setup.language;
-        match (intent::of(text, language), intent::yes_no(text, language)) {
-            (Some(Intent::Book | Intent::Goodbye | Intent::Hours), _) => self.open(text, now),
-            (Some(Intent::Message), _) | (None | Some(Intent::Cancel), Some(true)) => {
-                self.understood();
-                self.begin_message(&[Phrase::MessageAsk]);
-            }
-            (_, Some(false)) => {
-                self.understood();
-                self.ask(self.lines(&[Phrase::MessageDropped]), Expect::Open);
-            }
-            _ => self.open(text, now),
-        }
-    }
-
-    fn person(&mut self) {
-        self.understood();
-        self.drop_booking();
-        self.begin_message(&[Phrase::PersonNotNow, Phrase::MessageAsk]);
     }
 
     fn no_medical_advice(&mut self) {
@@ -602,81 +369,6 @@ impl Dialog {
         self.drop_booking();
         self.say(self.lines(&[Phrase::SilenceGoodbye]), Expect::Open);
         self.end();
-    }
-
-    /// Whether the words are taken as an alarm, or as an answer to one.
-    fn alarm(&mut self, text: &str, sign: Sign) -> bool {
-        if emergency::is_taken_back(text) {
-            return false;
-        }
-        if sign.denied {
-            if matches!(self.state, State::Emergency(_) | State::EmergencyAsked) || self.suspected {
-                return false;
-            }
-            self.suspect();
-        } else {
-            self.emergency(sign);
-        }
-        true
-    }
-
-    fn emergency(&mut self, sign: Sign) {
-        if sign.denied {
-            return self.suspect();
-        }
-        let number = emergency::number(&self.setup.country);
-        self.waiting = None;
-        self.queued.clear();
-        self.state = State::Emergency(sign);
-        self.question = None;
-        self.out.push_back(Output::Emergency { sign, number });
-        self.came_to(Outcome::Emergency);
-        let notice = self.line(Phrase::EmergencyNotice, &[("number", number)]);
-        self.put(Say { lines: vec![notice], protected: true, ..Say::default() });
-        self.ask(self.lines(&[Phrase::EmergencyCorrect]), Expect::Open);
-    }
-
-    fn suspect(&mut self) {
-        if self.suspected || matches!(self.state, State::Emergency(_)) {
-            return;
-        }
-        self.suspected = true;
-        self.drop_booking();
-        self.state = State::EmergencyAsked;
-        let number = emergency::number(&self.setup.country);
-        let line = self.line(Phrase::EmergencyAsk, &[("number", number)]);
-        self.ask(vec![line], Expect::YesNo);
-    }
-
-    fn emergency_answered(&mut self, text: &str, now: &Zoned) {
-        match intent::yes_no(text, self.setup.language) {
-            Some(true) => self.emergency(Sign { code: "confirmed", language: self.setup.language, denied: false }),
-            _ if emergency::is_taken_back(text) || is_short(text) => {
-                self.understood();
-                self.ask(self.lines(&[Phrase::EmergencyCorrected]), Expect::Open);
-            }
-            _ => self.open(text, now),
-        }
-    }
-
-    /// After the notice only a correction leads back; everything else repeats the number.
-    fn after_emergency(&mut self, sign: Sign, text: &str) {
-        let language = self.setup.language;
-        let goodbye = intent::of(text, language) == Some(Intent::Goodbye);
-        if emergency::is_taken_back(text) || (intent::yes_no(text, language) == Some(false) && is_short(text)) {
-            self.outcome = None;
-            self.suspected = true;
-            self.understood();
-            self.ask(self.lines(&[Phrase::EmergencyCorrected]), Expect::Open);
-        } else if goodbye {
-            self.goodbye();
-        } else {
-            self.state = State::Emergency(sign);
-            let number = emergency::number(&self.setup.country);
-            let mut lines = vec![self.line(Phrase::EmergencyNotice, &[("number", number)])];
-            lines.extend(self.lines(&[Phrase::EmergencyCorrect]));
-            self.ask(lines, Expect::Open);
-        }
     }
 
     /// The caller was not understood: at most twice in a row, then the keys.

@@ -2,7 +2,9 @@
 //!
 //! One task per call. It owns nothing that must survive it: what happened is told in [`Report`]s as it happens.
 
+mod brain;
 mod guard;
+mod hearing;
 mod model;
 mod session;
 mod speech;

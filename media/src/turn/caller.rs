@@ -220,7 +220,8 @@ impl Caller {
         if changed {
             it.news_at = now;
         }
-        if let Some(last) = words.last() {
+        // The voice detector's clock is the call's own; a recogniser's word times serve only where it heard nothing.
+        if let Some(last) = words.last().filter(|_| it.speech_ms == 0 && it.speaking_from_ms.is_none()) {
             it.end_ms = it.end_ms.max(last.end_ms);
         }
         if complete {

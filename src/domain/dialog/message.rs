@@ -5,6 +5,7 @@ use super::{Dialog, Expect, Outcome, Output, Phrase, State, Waiting};
 use crate::intent::{self, Intent};
 use crate::numbers;
 use crate::phrases;
+use jiff::Zoned;
 
 /// Longest message, in bytes.
 const TEXT_MAX: usize = 4_000;
@@ -24,6 +25,37 @@ pub(super) struct Draft {
 }
 
 impl Dialog {
+    pub(super) fn offer_message(&mut self, phrases: &[Phrase]) {
+        self.state = State::MessageOffered;
+        let mut lines = self.lines(phrases);
+        if !self.hears {
+            lines.extend(self.lines(&[Phrase::KeyYesNo]));
+        }
+        self.ask(lines, Expect::YesNo);
+    }
+
+    pub(super) fn message_offered(&mut self, text: &str, now: &Zoned) {
+        let language = self.setup.language;
+        match (intent::of(text, language), intent::yes_no(text, language)) {
+            (Some(Intent::Book | Intent::Goodbye | Intent::Hours), _) => self.open(text, now),
+            (Some(Intent::Message), _) | (None | Some(Intent::Cancel), Some(true)) => {
+                self.understood();
+                self.begin_message(&[Phrase::MessageAsk]);
+            }
+            (_, Some(false)) => {
+                self.understood();
+                self.ask(self.lines(&[Phrase::MessageDropped]), Expect::Open);
+            }
+            _ => self.open(text, now),
+        }
+    }
+
+    pub(super) fn person(&mut self) {
+        self.understood();
+        self.drop_booking();
+        self.begin_message(&[Phrase::PersonNotNow, Phrase::MessageAsk]);
+    }
+
     /// Asks for a message; without recognition it becomes a voicemail, or a note to ring back.
     pub(super) fn begin_message(&mut self, phrases: &[Phrase]) {
         if self.hears {

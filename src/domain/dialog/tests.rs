@@ -4,9 +4,11 @@
 use super::tool::{Found, Message, ToolFailure};
 use super::*;
 use crate::Timestamp;
-use crate::appointment::Appointment;
-use crate::id::{DocumentId, PassageId};
-use crate::tenant::OpenSpan;
+use crate::appointment::{Appointment, Slot};
+use crate::conversation::Citation;
+use crate::id::{DocumentId, PassageId, ServiceId};
+use crate::tenant::{OpenSpan, WeekHours};
+use jiff::tz::TimeZone;
 
 /// Friday, 20 November 2026, 12:00 in London.
 fn now() -> Zoned {

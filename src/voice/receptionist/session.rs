@@ -1,6 +1,6 @@
 //! One conversation: everything that happens goes through Turn and the dialog, one thing at a time.
 
-use super::model::{self, Note};
+use super::model::Note;
 use super::speech;
 use super::work;
 use super::{Brief, Desk, Report};
@@ -10,11 +10,9 @@ use auricle_domain::code::{Heard, Lang, Outcome, Speaker};
 use auricle_domain::conversation::{Citation, ToolUse, Turn, Word};
 use auricle_domain::dialog::tool::{ToolRequest, ToolResult};
 use auricle_domain::dialog::{self, Dialog, Expect, Line, Say, Setup};
-use auricle_domain::emergency::{self, Sign};
 use auricle_domain::phrases::{self, Phrase};
-use auricle_domain::{intent, numbers, when};
 use auricle_media::io::{Command, EngineEvent, Pcm, PlayId};
-use auricle_media::turn::{self, Escalation, HeardWord, Patience, Prompt, ReplyId, TurnId, TurnRecord, Turns, Who};
+use auricle_media::turn::{self, Escalation, Patience, Prompt, ReplyId, TurnId, TurnRecord, Turns, Who};
 use jiff::tz::TimeZone;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -34,8 +32,6 @@ const JOBS_MAX: usize = 256;
 const MUTE_MAX: u8 = 3;
 /// Turns a model is shown.
 const HISTORY_MAX: usize = 60;
-/// Below this the recogniser is unsure, so that a spotted emergency phrase is asked about.
-const SURE: f32 = 0.5;
 
 /// What side tasks tell the conversation.
 #[derive(Debug)]
@@ -58,58 +54,58 @@ pub(super) enum Job {
 
 /// What belongs to a reply beside its words.
 #[derive(Default)]
-struct Spoken {
-    citations: Vec<Citation>,
-    tools: Vec<ToolUse>,
-    engine: String,
-    abort: Option<AbortHandle>,
-    shown: String,
+pub(super) struct Spoken {
+    pub(super) citations: Vec<Citation>,
+    pub(super) tools: Vec<ToolUse>,
+    pub(super) engine: String,
+    pub(super) abort: Option<AbortHandle>,
+    pub(super) shown: String,
 }
 
 /// The state to go back to when the caller goes on speaking before an answer was heard.
-struct Before {
-    dialog: Dialog,
-    text: String,
+pub(super) struct Before {
+    pub(super) dialog: Dialog,
+    pub(super) text: String,
 }
 
 pub(super) struct Session {
     pub(super) brief: Arc<Brief>,
     pub(super) desk: Desk,
-    turns: Turns,
+    pub(super) turns: Turns,
     pub(super) dialog: Dialog,
-    language: Lang,
-    zone: TimeZone,
-    stt: Option<SttSession>,
-    taps: Option<mpsc::Receiver<(Pcm, u64)>>,
-    jobs: mpsc::Sender<Job>,
-    results: mpsc::Receiver<Job>,
-    replies: HashMap<ReplyId, Spoken>,
-    newest: u64,
+    pub(super) language: Lang,
+    pub(super) zone: TimeZone,
+    pub(super) stt: Option<SttSession>,
+    pub(super) taps: Option<mpsc::Receiver<(Pcm, u64)>>,
+    pub(super) jobs: mpsc::Sender<Job>,
+    pub(super) results: mpsc::Receiver<Job>,
+    pub(super) replies: HashMap<ReplyId, Spoken>,
+    pub(super) newest: u64,
     /// The turn the next say answers.
-    answering: Option<TurnId>,
+    pub(super) answering: Option<TurnId>,
     /// What the model is thinking about.
-    thinking: Option<(ReplyId, String)>,
+    pub(super) thinking: Option<(ReplyId, String)>,
     /// The model failed in this call: the local receptionist has it.
-    model_failed: bool,
-    history: VecDeque<LlmMessage>,
-    pending_tools: Vec<ToolUse>,
-    before: Option<Before>,
-    wrote: bool,
-    epoch: u64,
+    pub(super) model_failed: bool,
+    pub(super) history: VecDeque<LlmMessage>,
+    pub(super) pending_tools: Vec<ToolUse>,
+    pub(super) before: Option<Before>,
+    pub(super) wrote: bool,
+    pub(super) epoch: u64,
     /// This utterance has raised the alarm already.
-    alarmed: bool,
+    pub(super) alarmed: bool,
     /// An emergency phrase was spotted in this utterance.
-    spotted: bool,
+    pub(super) spotted: bool,
     /// The recogniser's own certainty about this utterance.
-    confidence: Option<f32>,
-    outcome: Option<Outcome>,
-    mute: u8,
-    ending: bool,
-    hung_up: Option<Instant>,
-    dropped_frames: u64,
+    pub(super) confidence: Option<f32>,
+    pub(super) outcome: Option<Outcome>,
+    pub(super) mute: u8,
+    pub(super) ending: bool,
+    pub(super) hung_up: Option<Instant>,
+    pub(super) dropped_frames: u64,
 }
 
-fn now() -> Instant {
+pub(super) fn now() -> Instant {
     tokio::time::Instant::now().into_std()
 }
 
@@ -227,7 +223,7 @@ impl Session {
         });
     }
 
-    fn tell(&mut self, input: dialog::Input) {
+    pub(super) fn tell(&mut self, input: dialog::Input) {
         let now = (self.desk.clock)().to_zoned(self.zone.clone());
         self.dialog.handle(input, &now);
     }
@@ -250,116 +246,15 @@ impl Session {
         }
     }
 
-    fn command(&self, command: Command) {
+    pub(super) fn command(&self, command: Command) {
         if let Err(error) = self.desk.voice.send(command) {
             tracing::warn!(%error, "a voice command could not be given");
         }
     }
 
-    async fn report(&self, report: Report) {
+    pub(super) async fn report(&self, report: Report) {
         // A floor that is gone does not want to know any more.
         let _gone = self.desk.reports.send((self.brief.call, report)).await;
-    }
-
-    async fn engine(&mut self, event: EngineEvent) {
-        let hears = self.stt.is_some() && self.dialog.is_listening();
-        match event {
-            EngineEvent::SpeechStarted { at_ms, .. } if hears => {
-                self.to_stt(SttInput::SpeechStarted { at_ms });
-                self.turns.handle(turn::Input::SpeechStarted { at_ms }, now());
-            }
-            EngineEvent::SpeechEnded { at_ms, .. } if hears => {
-                self.to_stt(SttInput::SpeechEnded { at_ms });
-                self.turns.handle(turn::Input::SpeechEnded { at_ms }, now());
-            }
-            EngineEvent::Dtmf { digit, .. } => {
-                self.turns.handle(turn::Input::Dtmf, now());
-                self.answering = None;
-                self.thinking = None;
-                self.tell(dialog::Input::Digit(digit));
-            }
-            EngineEvent::PlayedTo { id, samples, started_ms, done, .. } => {
-                let reply = ReplyId(id.0);
-                self.turns.handle(turn::Input::Played { reply, samples, started_ms, done }, now());
-                self.show(reply).await;
-            }
-            _ => {}
-        }
-    }
-
-    /// The words of a reply as they are being heard.
-    async fn show(&mut self, reply: ReplyId) {
-        let Some((text, start_ms)) = self.turns.saying(reply) else { return };
-        let Some(spoken) = self.replies.get_mut(&reply).filter(|spoken| spoken.shown != text) else { return };
-        spoken.shown.clone_from(&text);
-        self.report(Report::Partial { speaker: Speaker::Receptionist, text, start_ms }).await;
-    }
-
-    fn to_stt(&mut self, input: SttInput) {
-        if let Some(stt) = &self.stt
-            && stt.audio.try_send(input).is_err()
-        {
-            self.dropped_frames += 1;
-        }
-    }
-
-    fn frame(&mut self, frame: Option<(Pcm, u64)>) {
-        match frame {
-            Some((pcm, at_ms)) => self.to_stt(SttInput::Audio { pcm, at_ms }),
-            None => self.taps = None,
-        }
-    }
-
-    fn recognised(&mut self, event: Option<SttEvent>) {
-        match event {
-            Some(SttEvent::Partial { text, .. }) => self.words(text, false, Vec::new()),
-            Some(SttEvent::Final { text, words, confidence }) => {
-                self.confidence = confidence.or(self.confidence);
-                let words = words.into_iter().map(|word| HeardWord {
-                    text: word.text,
-                    start_ms: word.start_ms,
-                    end_ms: word.end_ms,
-                });
-                let words = words.collect();
-                self.words(text, true, words);
-            }
-            Some(SttEvent::Spotted { .. }) => self.spotted = true,
-            Some(SttEvent::Failed(error)) => {
-                tracing::warn!(%error, "recognition failed during the call");
-                self.deaf();
-            }
-            None => self.deaf(),
-        }
-    }
-
-    fn deaf(&mut self) {
-        self.stt = None;
-        self.taps = None;
-        let services = self.dialog.services().to_vec();
-        self.tell(dialog::Input::Ready { hears: false, services });
-    }
-
-    /// The lexicon sees every word before anything else (B-07).
-    fn words(&mut self, text: String, complete: bool, words: Vec<HeardWord>) {
-        let sign =
-            emergency::detect(&text, self.language).filter(|sign| !sign.denied && !emergency::is_taken_back(&text));
-        self.turns.handle(turn::Input::Heard { text, complete, words }, now());
-        if let Some(sign) = sign
-            && !self.alarmed
-        {
-            self.alarmed = true;
-            // While the number is being told, telling it again would only delay it.
-            if !(self.dialog.is_alarmed() && !self.turns.is_silent()) {
-                self.alarm(sign);
-            }
-        }
-    }
-
-    fn alarm(&mut self, sign: Sign) {
-        self.turns.handle(turn::Input::Interrupt, now());
-        self.answering = None;
-        self.thinking = None;
-        self.tell(dialog::Input::Emergency(sign));
     }
 
     fn job(&mut self, job: Job) {
@@ -386,43 +281,6 @@ impl Session {
         }
     }
 
-    fn ready(&mut self, stt: Option<SttSession>, services: Vec<Service>) {
-        let hears = stt.is_some();
-        if hears {
-            match self.desk.voice.tap(self.brief.leg) {
-                Ok(frames) => self.taps = Some(frames),
-                Err(error) => tracing::warn!(%error, "the caller cannot be heard"),
-            }
-        }
-        self.stt = stt.filter(|_| self.taps.is_some());
-        let hears = self.stt.is_some();
-        self.tell(dialog::Input::Ready { hears, services });
-    }
-
-    fn model(&mut self, reply: ReplyId, note: Note) {
-        match note {
-            Note::Tool { record, citations } => {
-                let spoken = self.replies.entry(reply).or_default();
-                spoken.tools.push(record);
-                spoken.citations.extend(citations);
-            }
-            Note::Wrote(change) => {
-                self.wrote = true;
-                change.apply(self.dialog.ledger_mut());
-            }
-            Note::Outcome(outcome) => self.dialog.note_outcome(outcome),
-            Note::EndCall => self.ending = true,
-            Note::Failed => {
-                self.model_failed = true;
-                self.turns.handle(turn::Input::ReplyFailed { reply }, now());
-            }
-            Note::Done => {
-                self.thinking = None;
-                self.turns.handle(turn::Input::ReplyDone { reply }, now());
-            }
-        }
-    }
-
     async fn dialog_wants(&mut self, output: dialog::Output) {
         match output {
             dialog::Output::Say(say) => self.say(say),
@@ -443,7 +301,7 @@ impl Session {
         }
     }
 
-    fn say(&mut self, say: Say) {
+    pub(super) fn say(&mut self, say: Say) {
         let reply = self.begin_reply(say.protected);
         let tools = std::mem::take(&mut self.pending_tools);
         let expect = say.expect;
@@ -455,7 +313,7 @@ impl Session {
         self.expect(expect);
     }
 
-    fn begin_reply(&mut self, protected: bool) -> ReplyId {
+    pub(super) fn begin_reply(&mut self, protected: bool) -> ReplyId {
         self.newest += 1;
         let reply = ReplyId(self.newest);
         let answers = self.answering.take();
@@ -463,7 +321,7 @@ impl Session {
         reply
     }
 
-    fn expect(&mut self, expect: Expect) {
+    pub(super) fn expect(&mut self, expect: Expect) {
         let (patience, expectation) = match expect {
             Expect::Open => (Patience::Open, Expectation::Open),
             Expect::YesNo => (Patience::YesNo, Expectation::YesNo),
@@ -476,7 +334,7 @@ impl Session {
         self.to_stt(SttInput::Expect(expectation));
     }
 
-    fn use_tool(&mut self, request: ToolRequest) {
+    pub(super) fn use_tool(&mut self, request: ToolRequest) {
         let writes = request.writes();
         self.wrote |= writes;
         let (desk, scope, language) = (self.desk.clone(), self.scope(), self.language);
@@ -546,79 +404,6 @@ impl Session {
         }
     }
 
-    /// The caller has finished a turn: whoever has the conversation answers it.
-    fn ask(&mut self, turn: TurnId, text: String, continues: bool) {
-        let mut text = text;
-        if let Some(before) = self.before.take()
-            && continues
-            && !self.wrote
-        {
-            self.epoch += 1;
-            self.dialog = before.dialog;
-            self.pending_tools.clear();
-            text = format!("{} {text}", before.text);
-        }
-        self.wrote = false;
-        self.answering = Some(turn);
-        let unsure = self.confidence.take().is_some_and(|confidence| confidence < SURE);
-        if std::mem::take(&mut self.spotted) && (unsure || !makes_sense(&text, self.language)) {
-            return self.tell(dialog::Input::EmergencySuspected);
-        }
-        self.before = Some(Before { dialog: self.dialog.clone(), text: text.clone() });
-        if self.uses_model(&text) {
-            self.ask_model(text);
-        } else {
-            self.tell(dialog::Input::Heard(text));
-        }
-    }
-
-    /// A model answers what is open; what is under way, and what must not depend on a model, stays local.
-    fn uses_model(&self, text: &str) -> bool {
-        use intent::Intent::{MedicalAdvice, NoRecording};
-        let local = matches!(intent::of(text, self.language), Some(MedicalAdvice | NoRecording));
-        self.desk.llm.is_some()
-            && !self.model_failed
-            && self.dialog.is_open()
-            && !local
-            && emergency::detect(text, self.language).is_none()
-    }
-
-    fn ask_model(&mut self, text: String) {
-        let Some(llm) = self.desk.llm.clone() else { return };
-        let reply = self.begin_reply(false);
-        self.thinking = Some((reply, text));
-        let now = (self.desk.clock)().to_zoned(self.zone.clone());
-        let task = model::Task {
-            llm: Arc::clone(&llm),
-            desk: self.desk.clone(),
-            scope: self.scope(),
-            language: self.language,
-            reply,
-            system: model::system(&self.brief, self.dialog.services(), self.language, &now),
-            messages: self.history.iter().cloned().collect(),
-            services: self.dialog.services().to_vec(),
-            ledger: self.dialog.ledger().clone(),
-            number: self.brief.from.clone(),
-            emergency: emergency::number(&self.brief.tenant.country),
-            now,
-            jobs: self.jobs.clone(),
-        };
-        let abort = Some(tokio::spawn(task.run()).abort_handle());
-        self.replies.insert(reply, Spoken { engine: llm.name().to_owned(), abort, ..Spoken::default() });
-        self.expect(Expect::Open);
-    }
-
-    /// An answer did not come, or broke off: the local receptionist carries on in the same conversation.
-    fn carry_on(&mut self) {
-        self.answering = None;
-        if let Some((_, text)) = self.thinking.take() {
-            self.model_failed = true;
-            self.tell(dialog::Input::Heard(text));
-        } else if !self.dialog.is_waiting() && self.dialog.is_listening() && !self.ending {
-            self.tell(dialog::Input::Unclear);
-        }
-    }
-
     async fn commit(&mut self, record: TurnRecord) {
         let (speaker, spoken) = match record.who {
             Who::Caller(_) => {
@@ -660,16 +445,6 @@ impl Session {
             }
         });
     }
-}
-
-/// Whether the words are a request, an answer or a question that the dialog can do something with.
-fn makes_sense(text: &str, language: Lang) -> bool {
-    let today = jiff::civil::Date::constant(2026, 1, 1);
-    intent::of(text, language).is_some()
-        || intent::yes_no(text, language).is_some()
-        || intent::asks(text, language)
-        || !when::parse(text, language, today).is_empty()
-        || !numbers::digits(text, language).is_empty()
 }
 
 async fn next_event(stt: &mut Option<SttSession>) -> Option<SttEvent> {
