@@ -126,19 +126,20 @@ impl Seat {
             spotter.end()?;
         }
         let text = clean(&self.words.hypothesis());
-        let words = self.words.segments().iter().filter_map(|segment| word_of(segment, start_ms)).collect();
-        Ok(Utterance { text, words })
+        Ok(Utterance { text, words: words_of(&self.words.segments(), start_ms) })
     }
 }
 
-/// A segment as a word with times; fillers and sentence marks are none.
-fn word_of(segment: &Segment, start_ms: u64) -> Option<Word> {
-    let text = clean_word(&segment.word)?;
-    Some(Word {
-        text: text.to_owned(),
-        start_ms: start_ms + u64::from(segment.start_frame) * FRAME_MS,
-        end_ms: start_ms + (u64::from(segment.end_frame) + 1) * FRAME_MS,
-    })
+/// Segments as words with times; fillers and sentence marks are none. The decoder counts frames on from one utterance to
+/// the next, so the first segment (the sentence mark, at the utterance's first frame) is where time begins.
+fn words_of(segments: &[Segment], start_ms: u64) -> Vec<Word> {
+    let origin = segments.first().map_or(0, |first| first.start_frame);
+    let at_ms = |frame: u32| start_ms + u64::from(frame.saturating_sub(origin)) * FRAME_MS;
+    let word = |segment: &Segment| {
+        let text = clean_word(&segment.word)?.to_owned();
+        Some(Word { text, start_ms: at_ms(segment.start_frame), end_ms: at_ms(segment.end_frame + 1) })
+    };
+    segments.iter().filter_map(word).collect()
 }
 
 /// A dictionary word without its alternative-pronunciation number: `the(2)` is `the`.
@@ -175,9 +176,12 @@ mod tests {
     }
 
     #[test]
-    fn words_carry_times_of_the_call() {
-        let segment = Segment { word: "hours(2)".to_owned(), start_frame: 10, end_frame: 29 };
+    fn words_carry_times_of_the_call_however_many_utterances_came_before() {
+        let segment = |word: &str, start_frame, end_frame| Segment { word: word.to_owned(), start_frame, end_frame };
         let word = Word { text: "hours".to_owned(), start_ms: 1_100, end_ms: 1_300 };
-        assert_eq!(word_of(&segment, 1_000), Some(word));
+        for before in [0, 193] {
+            let segments = [segment("<s>", before, before + 9), segment("hours(2)", before + 10, before + 29)];
+            assert_eq!(words_of(&segments, 1_000), [word.clone()]);
+        }
     }
 }

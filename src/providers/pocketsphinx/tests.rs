@@ -90,6 +90,11 @@ async fn a_spoken_question_is_understood_with_partials_and_word_times() {
     // The clinic's own product name is not in the dictionary, and the second caller gets the same seat.
     let heard = hear(&stt, &say("rms", "Do you offer juvederm?").await).await;
     assert_eq!(final_text(&heard), "do you offer juvederm");
+    let last = heard.iter().find_map(|event| match event {
+        SttEvent::Final { words, .. } => words.last().cloned(),
+        _ => None,
+    });
+    assert!(last.unwrap().end_ms <= 4_000, "times begin anew with each utterance: {heard:?}");
 
     // B-07: the phrase is spotted beside the decoder, too.
     let heard = hear(&stt, &say("slt", "I have chest pain.").await).await;
