@@ -3,14 +3,23 @@
 //! The table is the rule: a module that is missing, or an import that is not listed, fails the test. Adding a line is a
 //! decision that a reviewer should see.
 
-use crate::support::tree::{rust_files, root};
+use crate::support::tree::{root, rust_files};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Words for groups of modules that many may import.
 const BASE: &[&str] = &["error", "clock", "page", "config", "tasks"];
 const USE_CASES: &[&str] = &[
-    "accounts", "appointments", "calls", "clinic", "contacts", "conversations", "knowledge", "recordings", "search",
-    "sessions", "tasks_owed",
+    "accounts",
+    "appointments",
+    "calls",
+    "clinic",
+    "contacts",
+    "conversations",
+    "knowledge",
+    "recordings",
+    "search",
+    "sessions",
+    "tasks_owed",
 ];
 
 /// Module, and what it may import beside [`BASE`].

@@ -7,8 +7,13 @@ use futures_util::StreamExt;
 use serde_json::json;
 
 fn model(base_url: String) -> OpenAi {
-    let options =
-        OpenAiOptions { base_url, model: "m".into(), api_key: "k-1".into(), first_token_ms_max: 300, stall_ms_max: 300 };
+    let options = OpenAiOptions {
+        base_url,
+        model: "m".into(),
+        api_key: "k-1".into(),
+        first_token_ms_max: 300,
+        stall_ms_max: 300,
+    };
     OpenAi::new(options)
 }
 
@@ -58,14 +63,16 @@ async fn text_streams_and_the_request_is_what_such_servers_expect() {
 #[tokio::test]
 async fn a_tool_call_is_put_together_from_its_pieces() {
     let (_, deltas) = ask(Turn::Call { name: "find_slots", arguments: r#"{"day":"2026-11-24"}"# }).await;
-    let call = LlmToolCall { id: "call_abc".into(), name: "find_slots".into(), arguments: r#"{"day":"2026-11-24"}"#.into() };
+    let call =
+        LlmToolCall { id: "call_abc".into(), name: "find_slots".into(), arguments: r#"{"day":"2026-11-24"}"#.into() };
     assert_eq!(deltas, [Ok(LlmDelta::Call(call)), Ok(LlmDelta::Done)]);
 }
 
 #[tokio::test]
 async fn a_tool_call_as_odd_servers_send_it_is_understood_too() {
     let (_, deltas) = ask(Turn::OddCall { name: "end_call", arguments: json!({ "reason": "goodbye" }) }).await;
-    let call = LlmToolCall { id: "call_0".into(), name: "end_call".into(), arguments: r#"{"reason":"goodbye"}"#.into() };
+    let call =
+        LlmToolCall { id: "call_0".into(), name: "end_call".into(), arguments: r#"{"reason":"goodbye"}"#.into() };
     assert_eq!(deltas, [Ok(LlmDelta::Call(call)), Ok(LlmDelta::Done)]);
 }
 
@@ -89,5 +96,8 @@ async fn a_server_that_is_not_there_is_unavailable() {
     let url = format!("http://{}/v1", listener.local_addr().unwrap());
     drop(listener);
     let deltas: Vec<_> = model(url).reply(request()).collect().await;
-    assert!(matches!(&deltas[..], [Err(ProviderError::Unavailable { .. } | ProviderError::Timeout { .. })]), "{deltas:?}");
+    assert!(
+        matches!(&deltas[..], [Err(ProviderError::Unavailable { .. } | ProviderError::Timeout { .. })]),
+        "{deltas:?}"
+    );
 }

@@ -144,9 +144,7 @@ codes! {
 impl Lang {
     /// The language of a BCP 47 tag (`cs-CZ` is Czech), if the product speaks it.
     pub fn from_tag(tag: &str) -> Option<Self> {
-        tag.split(['-', '_'])
-            .next()
-            .and_then(|primary| primary.to_ascii_lowercase().parse().ok())
+        tag.split(['-', '_']).next().and_then(|primary| primary.to_ascii_lowercase().parse().ok())
     }
 }
 
@@ -164,10 +162,7 @@ mod tests {
     #[test]
     fn an_unknown_word_is_told_which_words_exist() {
         let error = "boss".parse::<Role>().map_err(|error| error.to_string());
-        assert_eq!(
-            error,
-            Err("Role cannot be \"boss\"; it is one of: AGENT, SUPERVISOR, ADMIN".to_owned())
-        );
+        assert_eq!(error, Err("Role cannot be \"boss\"; it is one of: AGENT, SUPERVISOR, ADMIN".to_owned()));
     }
 
     #[test]

@@ -2,13 +2,10 @@
 
 use crate::Timestamp;
 use crate::account::Actor;
-use crate::code::{
-    AppointmentStatus, EndCause, Lang, Outcome, RecordingState, Role, TaskKind, TaskState,
-};
+use crate::code::{AppointmentStatus, EndCause, Lang, Outcome, RecordingState, Role, TaskKind, TaskState};
 use crate::conversation::Turn;
 use crate::id::{
-    AccountId, AppointmentId, CallId, CauseId, ContactId, ConversationId, DocumentId, ServiceId,
-    TaskId, TenantId,
+    AccountId, AppointmentId, CallId, CauseId, ContactId, ConversationId, DocumentId, ServiceId, TaskId, TenantId,
 };
 use serde::{Deserialize, Serialize};
 

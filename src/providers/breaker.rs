@@ -84,8 +84,12 @@ impl Watch {
         self.settled = true;
         *state = match (&*state, ok) {
             (_, true) => State::Closed { failures: 0 },
-            (State::Closed { failures }, false) if failures + 1 < FAILURES_MAX => State::Closed { failures: failures + 1 },
-            (State::Closed { .. } | State::HalfOpen | State::Open { .. }, false) => State::Open { since: Instant::now() },
+            (State::Closed { failures }, false) if failures + 1 < FAILURES_MAX => {
+                State::Closed { failures: failures + 1 }
+            }
+            (State::Closed { .. } | State::HalfOpen | State::Open { .. }, false) => {
+                State::Open { since: Instant::now() }
+            }
         };
     }
 }
@@ -140,7 +144,8 @@ mod tests {
         fn reply(&self, _: LlmRequest) -> BoxStream<'static, Result<LlmDelta, ProviderError>> {
             self.asked.fetch_add(1, Ordering::SeqCst);
             let works = self.works.load(Ordering::SeqCst);
-            let outcome = if works { Ok(LlmDelta::Done) } else { Err(ProviderError::Timeout { provider: "llm", limit_ms: 1 }) };
+            let outcome =
+                if works { Ok(LlmDelta::Done) } else { Err(ProviderError::Timeout { provider: "llm", limit_ms: 1 }) };
             stream::once(async move { outcome }).boxed()
         }
     }

@@ -39,7 +39,8 @@ impl Tts for Voices {
     }
 
     fn speak(&self, text: &str, language: Lang) -> BoxStream<'static, Result<Pcm, ProviderError>> {
-        let able = self.voices.iter().filter(|voice| voice.languages().contains(&language)).cloned().collect::<Vec<_>>();
+        let able =
+            self.voices.iter().filter(|voice| voice.languages().contains(&language)).cloned().collect::<Vec<_>>();
         let text = text.to_owned();
         stream::once(async move {
             let reason = format!("no voice speaks {language}");

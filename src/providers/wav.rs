@@ -9,7 +9,9 @@ pub enum WavError {
     #[error("not a WAV file")]
     NotWav,
     /// Another encoding.
-    #[error("WAV format {format}, {channels} channel(s), {bits} bit: only 16-bit PCM with one or two channels can be played")]
+    #[error(
+        "WAV format {format}, {channels} channel(s), {bits} bit: only 16-bit PCM with one or two channels can be played"
+    )]
     Encoding {
         /// Format code; 1 is PCM.
         format: u16,
@@ -124,7 +126,8 @@ mod tests {
     }
 
     fn tone(rate_hz: u32, hz: f64, count: usize) -> Vec<i16> {
-        let sample = |n: usize| (10_000.0 * (2.0 * std::f64::consts::PI * hz * n as f64 / f64::from(rate_hz)).sin()) as i16;
+        let sample =
+            |n: usize| (10_000.0 * (2.0 * std::f64::consts::PI * hz * n as f64 / f64::from(rate_hz)).sin()) as i16;
         (0..count).map(sample).collect()
     }
 
@@ -145,7 +148,8 @@ mod tests {
         let wide = read_wideband(&wav(22_050, 1, 0, &tone(22_050, 440.0, 22_050))).unwrap_or_default();
         let expected = tone(16_000, 440.0, 16_000);
         assert_eq!(wide.len(), expected.len());
-        let error: i32 = (100..15_900).map(|at| (i32::from(wide[at]) - i32::from(expected[at])).abs()).max().unwrap_or(0);
+        let error: i32 =
+            (100..15_900).map(|at| (i32::from(wide[at]) - i32::from(expected[at])).abs()).max().unwrap_or(0);
         assert!(error < 300, "largest difference {error}");
     }
 

@@ -4,10 +4,10 @@
 //! [`VoiceHandle`], through which anybody may command legs, and the one stream of [`EngineEvent`]s, which belongs to
 //! whoever decides about calls.
 
-pub mod receptionist;
 pub mod caller;
 mod meters;
 mod outbox;
+pub mod receptionist;
 pub mod recording;
 pub mod shell;
 mod sockets;
@@ -89,16 +89,9 @@ pub(crate) enum Request {
     /// For the engine.
     Command(Command),
     /// Hand what the far end says to this reader.
-    Tap {
-        leg: LegId,
-        to: mpsc::Sender<(Pcm, u64)>,
-    },
+    Tap { leg: LegId, to: mpsc::Sender<(Pcm, u64)> },
     /// Record both sides into this sink.
-    Record {
-        leg: LegId,
-        sink: Box<dyn RecordingSink>,
-        meta: watch::Sender<Meta>,
-    },
+    Record { leg: LegId, sink: Box<dyn RecordingSink>, meta: watch::Sender<Meta> },
     /// Refuse new calls; after `grace` hang up what is still on; then end the thread.
     Stop { grace: Duration },
 }
@@ -133,9 +126,7 @@ pub struct VoiceHandle {
 
 impl std::fmt::Debug for VoiceHandle {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("VoiceHandle")
-            .field("sip_addr", &self.sip_addr)
-            .finish_non_exhaustive()
+        f.debug_struct("VoiceHandle").field("sip_addr", &self.sip_addr).finish_non_exhaustive()
     }
 }
 
@@ -147,13 +138,7 @@ impl VoiceHandle {
         stopped: watch::Receiver<bool>,
         sip_addr: SocketAddr,
     ) -> Self {
-        Self {
-            requests,
-            waker,
-            gauges,
-            stopped,
-            sip_addr,
-        }
+        Self { requests, waker, gauges, stopped, sip_addr }
     }
 
     /// Hands a command to the engine.
@@ -182,11 +167,7 @@ impl VoiceHandle {
     ///
     /// # Errors
     /// As [`send`](Self::send); the sink is dropped then.
-    pub fn record(
-        &self,
-        leg: LegId,
-        sink: Box<dyn RecordingSink>,
-    ) -> Result<watch::Receiver<Meta>, VoiceError> {
+    pub fn record(&self, leg: LegId, sink: Box<dyn RecordingSink>) -> Result<watch::Receiver<Meta>, VoiceError> {
         let (meta, progress) = watch::channel(Meta::default());
         self.request(Request::Record { leg, sink, meta })?;
         Ok(progress)
@@ -218,12 +199,10 @@ impl VoiceHandle {
     }
 
     fn request(&self, request: Request) -> Result<(), VoiceError> {
-        self.requests
-            .try_send(request)
-            .map_err(|error| match error {
-                TrySendError::Full(_) => VoiceError::Busy,
-                TrySendError::Disconnected(_) => VoiceError::Stopped,
-            })?;
+        self.requests.try_send(request).map_err(|error| match error {
+            TrySendError::Full(_) => VoiceError::Busy,
+            TrySendError::Disconnected(_) => VoiceError::Stopped,
+        })?;
         // A failed wake-up only means that the thread reads the queue at its next tick instead.
         let _woken = self.waker.wake();
         Ok(())

@@ -84,7 +84,8 @@ async fn answer(State(server): State<OpenAiServer>, headers: HeaderMap, Json(bod
         Turn::BreakAfter(texts) => events(texts.into_iter().map(text), false),
         Turn::Garbage => events(["data: {nonsense\n\n".to_owned()], false),
         Turn::Refuse(status) => {
-            let error = json!({ "error": { "message": "no more for you", "type": "test", "param": null, "code": null } });
+            let error =
+                json!({ "error": { "message": "no more for you", "type": "test", "param": null, "code": null } });
             (StatusCode::from_u16(status).unwrap(), Json(error)).into_response()
         }
     }

@@ -59,11 +59,21 @@ struct Problem {
 #[derive(Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 enum ServerFrame {
-    Hello { seq: u64 },
-    Event { envelope: Envelope },
-    Live { live: Live },
-    Calls { items: Vec<LiveCall> },
-    Gap { head: u64 },
+    Hello {
+        seq: u64,
+    },
+    Event {
+        envelope: Envelope,
+    },
+    Live {
+        live: Live,
+    },
+    Calls {
+        items: Vec<LiveCall>,
+    },
+    Gap {
+        head: u64,
+    },
     Ping,
     #[serde(other)]
     Unknown,

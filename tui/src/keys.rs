@@ -35,9 +35,21 @@ pub struct Key {
 
 /// Every key of the board.
 pub const KEYS: &[Key] = &[
-    Key { label: "q", ascii: "q", codes: &[KeyCode::Char('q'), KeyCode::Esc], action: Action::Quit, text: Text::KeyQuit },
+    Key {
+        label: "q",
+        ascii: "q",
+        codes: &[KeyCode::Char('q'), KeyCode::Esc],
+        action: Action::Quit,
+        text: Text::KeyQuit,
+    },
     Key { label: "↑", ascii: "k", codes: &[KeyCode::Up, KeyCode::Char('k')], action: Action::Up, text: Text::KeyUp },
-    Key { label: "↓", ascii: "j", codes: &[KeyCode::Down, KeyCode::Char('j')], action: Action::Down, text: Text::KeyDown },
+    Key {
+        label: "↓",
+        ascii: "j",
+        codes: &[KeyCode::Down, KeyCode::Char('j')],
+        action: Action::Down,
+        text: Text::KeyDown,
+    },
     Key { label: "r", ascii: "r", codes: &[KeyCode::Char('r')], action: Action::Refresh, text: Text::KeyRefresh },
     Key { label: "?", ascii: "?", codes: &[KeyCode::Char('?')], action: Action::Help, text: Text::KeyHelp },
 ];

@@ -39,7 +39,8 @@ fn clock(model: &Model) -> Line<'static> {
     let now = model.now.to_zoned(zone);
     let weekday = usize::from(now.weekday().to_monday_zero_offset().unsigned_abs());
     let weekday = text(model.language, Text::Weekdays).split(' ').nth(weekday).unwrap_or_default();
-    let time = format!(" {weekday} {}.{}. {:02}:{:02}:{:02} ", now.day(), now.month(), now.hour(), now.minute(), now.second());
+    let time =
+        format!(" {weekday} {}.{}. {:02}:{:02}:{:02} ", now.day(), now.month(), now.hour(), now.minute(), now.second());
     let age = text(model.language, Text::DataAge).replace("{0}", &model.age_s().to_string());
     match model.connection {
         Connection::Up => Line::from(vec![Span::raw(time), Span::styled(format!("- {age} "), theme::QUIET)]),
@@ -65,7 +66,10 @@ fn help(frame: &mut Frame<'_>, model: &Model) {
         .iter()
         .map(|key| {
             let label = if model.ascii { key.ascii } else { key.label };
-            Line::from(vec![Span::styled(format!("  {label:<3}"), theme::STRONG), Span::raw(text(model.language, key.text))])
+            Line::from(vec![
+                Span::styled(format!("  {label:<3}"), theme::STRONG),
+                Span::raw(text(model.language, key.text)),
+            ])
         })
         .collect();
     lines.push(Line::default());

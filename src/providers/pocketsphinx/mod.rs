@@ -99,10 +99,9 @@ impl Stt for PocketSphinx {
             let (audio, audio_in) = mpsc::channel(AUDIO_FRAMES_MAX);
             let (events_out, events) = mpsc::channel(EVENTS_MAX);
             let session = Session { pool: Arc::clone(&self.pool), audio: audio_in, events: events_out, _place: place };
-            std::thread::Builder::new()
-                .name("stt".to_owned())
-                .spawn(move || session.run(&options))
-                .map_err(|error| ProviderError::Unavailable { provider: NAME, reason: format!("no thread: {error}") })?;
+            std::thread::Builder::new().name("stt".to_owned()).spawn(move || session.run(&options)).map_err(
+                |error| ProviderError::Unavailable { provider: NAME, reason: format!("no thread: {error}") },
+            )?;
             Ok(SttSession { audio, events })
         })
     }

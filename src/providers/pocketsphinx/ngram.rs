@@ -145,10 +145,8 @@ mod tests {
     #[test]
     fn counts_in_the_header_are_the_lines_that_follow() {
         let text = arpa(&sentences(&["book an appointment", "an appointment please"])).unwrap_or_default();
-        let declared: usize = text
-            .lines()
-            .filter_map(|line| line.strip_prefix("ngram ")?.split_once('=')?.1.parse::<usize>().ok())
-            .sum();
+        let declared: usize =
+            text.lines().filter_map(|line| line.strip_prefix("ngram ")?.split_once('=')?.1.parse::<usize>().ok()).sum();
         let listed = text.lines().filter(|line| line.starts_with('-')).count();
         assert_eq!(declared, listed);
         assert!(text.ends_with("\\end\\\n"));
@@ -156,7 +154,8 @@ mod tests {
 
     #[test]
     fn every_history_sums_to_one() {
-        let lines = sentences(&["what are your hours", "what are your prices", "are you open today", "your hours today"]);
+        let lines =
+            sentences(&["what are your hours", "what are your prices", "are you open today", "your hours today"]);
         let mut counts: [Counts<'_>; 3] = Default::default();
         for line in &lines {
             let mut words = vec!["<s>"];

@@ -41,7 +41,12 @@ impl Seat {
     }
 
     /// Sets the seat to a vocabulary, unless it is already.
-    pub fn learn(&mut self, sphinx: &Arc<Sphinx>, models: &Models, vocabulary: &Vocabulary) -> Result<(), ProviderError> {
+    pub fn learn(
+        &mut self,
+        sphinx: &Arc<Sphinx>,
+        models: &Models,
+        vocabulary: &Vocabulary,
+    ) -> Result<(), ProviderError> {
         if self.generation == Some(vocabulary.generation) {
             return Ok(());
         }

@@ -48,7 +48,10 @@ async fn hear(stt: &PocketSphinx, samples: &[i16]) -> Vec<SttEvent> {
             if index == 20 {
                 audio.send(SttInput::SpeechStarted { at_ms }).await.unwrap();
             }
-            audio.send(SttInput::Audio { pcm: Pcm { rate: Rate::Hz16000, samples: frame.into() }, at_ms }).await.unwrap();
+            audio
+                .send(SttInput::Audio { pcm: Pcm { rate: Rate::Hz16000, samples: frame.into() }, at_ms })
+                .await
+                .unwrap();
         }
         audio.send(SttInput::SpeechEnded { at_ms: feed.len() as u64 / 16 }).await.unwrap();
     });

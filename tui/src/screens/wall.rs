@@ -33,7 +33,9 @@ pub fn draw(frame: &mut Frame<'_>, area: Rect, model: &Model) {
 
 /// A label above its figure; as many columns as fit, in the order of weight.
 fn figures(frame: &mut Frame<'_>, area: Rect, model: &Model) {
-    let shown = |value: fn(&crate::message::Figures) -> u64| model.figures.as_ref().map_or("-".to_owned(), |f| value(f).to_string());
+    let shown = |value: fn(&crate::message::Figures) -> u64| {
+        model.figures.as_ref().map_or("-".to_owned(), |f| value(f).to_string())
+    };
     let urgent = model.figures.is_some_and(|figures| figures.emergency > 0);
     let cells = [
         (Text::OnNow, model.calls.len().to_string(), theme::STRONG),
@@ -65,7 +67,8 @@ fn figures(frame: &mut Frame<'_>, area: Rect, model: &Model) {
 fn emergency<'a>(model: &Model, call: &'a LiveCall, count: usize) -> Line<'a> {
     let number = caller(model, call);
     let more = if count > 1 { format!(" (+{})", count - 1) } else { String::new() };
-    let line = format!(" !! {}{more}  {number}  {}  \"", text(model.language, Text::Emergency), elapsed(call, model.now));
+    let line =
+        format!(" !! {}{more}  {number}  {}  \"", text(model.language, Text::Emergency), elapsed(call, model.now));
     Line::from(vec![Span::styled(line, theme::URGENT), Span::raw(&call.last_words), Span::styled("\"", theme::URGENT)])
 }
 

@@ -36,12 +36,25 @@ fn board(language: Lang, ascii: bool) -> Model {
     let mut model = Model::new(clinic, language, ascii, at(0));
     update(&mut model, Message::Connected(at(0)));
     let calls = vec![
-        call(1, false, Speaker::Caller, "Do you have parking near the clinic, because my father uses a wheelchair and he is slow"),
+        call(
+            1,
+            false,
+            Speaker::Caller,
+            "Do you have parking near the clinic, because my father uses a wheelchair and he is slow",
+        ),
         call(2, false, Speaker::Receptionist, "I have Thursday at 10:20."),
         call(3, true, Speaker::Caller, "and now she can't breathe properly"),
     ];
     update(&mut model, Message::Calls(calls, at(60)));
-    let figures = Figures { calls: 41, answered: 40, answered_question: 22, booked: 9, message_taken: 5, emergency: 1, abandoned: 1 };
+    let figures = Figures {
+        calls: 41,
+        answered: 40,
+        answered_question: 22,
+        booked: 9,
+        message_taken: 5,
+        emergency: 1,
+        abandoned: 1,
+    };
     update(&mut model, Message::Figures(figures, at(60)));
     update(&mut model, Message::Second(at(72)));
     model
