@@ -158,7 +158,7 @@ pub fn person_name(text: &str, language: Lang) -> Option<String> {
         .filter(|word| !matches!(fold(word).as_str(), "please" | "thanks" | "thank" | "you" | "gracias" | "prosim"))
     {
         let single = word.chars().count() == 1;
-        if !name.is_empty() && !(single && spelled) {
+        if !(name.is_empty() || single && spelled) {
             name.push(' ');
         }
         let mut chars = word.chars();

@@ -151,7 +151,7 @@ pub fn in_words(value: u32, language: Lang) -> String {
             let joint = if language == Lang::Es { " y " } else { " " };
             format!("{}{joint}{}", word(value / 10 * 10), word(value % 10))
         }
-        100..1_000 if language == Lang::En && value % 100 == 0 => format!("{} hundred", word(value / 100)),
+        100..1_000 if language == Lang::En && value.is_multiple_of(100) => format!("{} hundred", word(value / 100)),
         100..1_000 if language == Lang::En => {
             format!("{} hundred and {}", word(value / 100), in_words(value % 100, language))
         }

@@ -23,7 +23,7 @@ struct Call {
 
 impl Call {
     fn new() -> Self {
-        let start = Instant::now();
+        let start = crate::epoch();
         let words = |list: &[&str]| list.iter().map(|word| (*word).to_owned()).collect();
         let config = Config { backchannels: words(&["mhm", "okay", "i see"]), stops: words(&["stop", "wait"]) };
         Self { turns: Turns::new(config, start), start, at_ms: 0, seen: Vec::new() }

@@ -15,11 +15,11 @@ impl Session {
         let hears = self.stt.is_some() && self.dialog.is_listening();
         match event {
             EngineEvent::SpeechStarted { at_ms, .. } if hears => {
-                self.to_stt(SttInput::SpeechStarted { at_ms });
+                self.feed(SttInput::SpeechStarted { at_ms });
                 self.turns.handle(turn::Input::SpeechStarted { at_ms }, now());
             }
             EngineEvent::SpeechEnded { at_ms, .. } if hears => {
-                self.to_stt(SttInput::SpeechEnded { at_ms });
+                self.feed(SttInput::SpeechEnded { at_ms });
                 self.turns.handle(turn::Input::SpeechEnded { at_ms }, now());
             }
             EngineEvent::Dtmf { digit, .. } => {
@@ -45,7 +45,7 @@ impl Session {
         self.report(Report::Partial { speaker: Speaker::Receptionist, text, start_ms }).await;
     }
 
-    pub(super) fn to_stt(&mut self, input: SttInput) {
+    pub(super) fn feed(&mut self, input: SttInput) {
         if let Some(stt) = &self.stt
             && stt.audio.try_send(input).is_err()
         {
@@ -55,7 +55,7 @@ impl Session {
 
     pub(super) fn frame(&mut self, frame: Option<(Pcm, u64)>) {
         match frame {
-            Some((pcm, at_ms)) => self.to_stt(SttInput::Audio { pcm, at_ms }),
+            Some((pcm, at_ms)) => self.feed(SttInput::Audio { pcm, at_ms }),
             None => self.taps = None,
         }
     }
@@ -99,7 +99,7 @@ impl Session {
         {
             self.alarmed = true;
             // While the number is being told, telling it again would only delay it.
-            if !(self.dialog.is_alarmed() && !self.turns.is_silent()) {
+            if !self.dialog.is_alarmed() || self.turns.is_silent() {
                 self.alarm(sign);
             }
         }

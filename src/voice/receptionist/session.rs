@@ -331,7 +331,7 @@ impl Session {
             Expect::Message => (Patience::Message, Expectation::Message),
         };
         self.turns.handle(turn::Input::Expect(patience), now());
-        self.to_stt(SttInput::Expect(expectation));
+        self.feed(SttInput::Expect(expectation));
     }
 
     pub(super) fn use_tool(&mut self, request: ToolRequest) {
