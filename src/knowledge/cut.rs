@@ -123,8 +123,7 @@ fn split(text: &str) -> Vec<String> {
     let mut rest = text.trim();
     while let Some((limit, _)) = rest.char_indices().nth(PASSAGE_CHARS_MAX) {
         let window = &rest[..limit];
-        let sentence =
-            window.char_indices().filter(|(at, c)| matches!(c, '.' | '!' | '?' | '\n') && *at >= limit / 2).next_back();
+        let sentence = window.char_indices().rfind(|(at, c)| matches!(c, '.' | '!' | '?' | '\n') && *at >= limit / 2);
         let at = match sentence {
             Some((at, c)) => at + c.len_utf8(),
             None => window.rfind(' ').filter(|at| *at > 0).unwrap_or(limit),

@@ -8,7 +8,7 @@
 use crate::providers::ProviderError;
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::path::{Path, PathBuf};
-use std::ptr::{null, null_mut};
+use std::ptr::null_mut;
 use std::sync::Arc;
 
 /// The provider's name in errors.
@@ -320,7 +320,7 @@ fn broken(reason: &str) -> ProviderError {
 
 /// Copies a C string; NULL is empty.
 unsafe fn text_of(pointer: *const c_char) -> String {
-    if pointer == null() {
+    if pointer.is_null() {
         return String::new();
     }
     // SAFETY: the library returns NUL-terminated strings.
