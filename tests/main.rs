@@ -7,6 +7,7 @@ mod calls;
 mod config;
 mod crash;
 mod documents;
+mod fault;
 mod following;
 mod knowledge;
 mod layers;
