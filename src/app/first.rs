@@ -12,10 +12,10 @@ use auricle_domain::tenant::{OpenSpan, Tenant, WeekHours};
 use auricle_storage::Store;
 use jiff::tz::TimeZone;
 
-/// Makes the clinic where there is none. Says whether it did.
-pub(super) async fn make_clinic(store: &Store, events: &Events, now: Timestamp) -> Result<bool, Error> {
+/// Makes the clinic where there is none.
+pub(super) async fn make_clinic(store: &Store, events: &Events, now: Timestamp) -> Result<(), Error> {
     if store.read(|tx| tx.get::<Tenant>(&tx.tenant()))?.is_some() {
-        return Ok(false);
+        return Ok(());
     }
     let by = By { actor: Actor::System, cause: clock::fresh(CauseId::new, now) };
     let zone = TimeZone::system().iana_name().unwrap_or("Etc/UTC").to_owned();
@@ -34,8 +34,8 @@ pub(super) async fn make_clinic(store: &Store, events: &Events, now: Timestamp) 
         tx.event(Event::TenantChanged { version: tenant.version });
         Ok(())
     });
-    made.await?;
-    Ok(true)
+    tracing::info!(cause = %by.cause, "the first start: a clinic with default settings is made");
+    made.await
 }
 
 /// Monday to Friday, the same hours.

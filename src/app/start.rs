@@ -18,12 +18,13 @@ use crate::tools::StoreTools;
 use crate::voice::receptionist::{self, Desk};
 use crate::voice::tools::Tools;
 use crate::voice::{EngineEvents, VoiceConfig, VoiceError, VoiceHandle, VoiceShell};
+use auricle_domain::account::Account;
 use auricle_domain::code::Lang;
 use auricle_domain::id::TenantId;
 use auricle_domain::phrases::{self, Phrase};
 use auricle_domain::tenant::Tenant;
 use auricle_media::io::Codec;
-use auricle_storage::{Backend, Search, Store, StoreError, StoreOptions};
+use auricle_storage::{Backend, Scan, Search, Store, StoreError, StoreOptions};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -117,8 +118,8 @@ pub struct Running {
     pub app: Arc<App>,
     /// Where the web side listens, with the port that was really taken.
     pub web_addr: SocketAddr,
-    /// The clinic was made just now: nobody can sign in yet.
-    pub is_first_start: bool,
+    /// There is no account: nobody can sign in.
+    pub is_without_accounts: bool,
     web: JoinHandle<()>,
     web_stop: CancellationToken,
 }
@@ -132,7 +133,8 @@ impl Running {
         let clock = options.clock;
         let (store, search) = open_store(&config, &options)?;
         let events = Events::new(store.clone(), clock);
-        let is_first_start = first::make_clinic(&store, &events, clock()).await?;
+        first::make_clinic(&store, &events, clock()).await?;
+        let accounts = store.read(|tx| tx.scan(Scan::<Account>::table().limit(1))).map_err(Error::from)?;
         let lost = floor::close_lost_calls(&store, &events, clock).await?;
         let library = Library::open(store.clone(), search.clone(), Some(Arc::new(HashedWords)))?;
         let tools: Arc<dyn Tools> = Arc::new(StoreTools::new(store.clone(), events.clone(), library.clone()));
@@ -149,7 +151,7 @@ impl Running {
         let web_stop = CancellationToken::new();
         let web = tokio::spawn(http::serve(Arc::clone(&app), listener, web_stop.clone().cancelled_owned()));
         tracing::info!(%web_addr, sip_addr = %app.voice.sip_addr(), lost_calls = lost, "started");
-        Ok(Self { app, web_addr, is_first_start, web, web_stop })
+        Ok(Self { app, web_addr, is_without_accounts: accounts.items.is_empty(), web, web_stop })
     }
 
     /// Stops everything in reverse: no new calls, those that are on may end for `calls_grace`, then the web, then the rest. All that

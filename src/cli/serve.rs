@@ -17,8 +17,8 @@ pub(super) fn serve(config: Config, out: &mut dyn Write) -> Result<(), Failure> 
     block_on(async {
         let mut signals = Signals::new()?;
         let running = Running::start(config, Options::default()).await.map_err(Failure::failed)?;
-        if running.is_first_start {
-            writeln!(out, "{}", texts::FIRST_START)?;
+        if running.is_without_accounts {
+            writeln!(out, "{}", texts::NO_ADMINISTRATOR)?;
         }
         writeln!(out, "Web   http://{}", running.web_addr)?;
         writeln!(out, "SIP   {} (UDP)", running.app.voice.sip_addr())?;

@@ -76,9 +76,8 @@ Example:
 pub(crate) const STORE_IN_USE: &str = "\
 the store is in use: Auricle is running. Use Accounts in the browser, or stop the service first (systemctl stop auricle).";
 
-pub(crate) const FIRST_START: &str = "\
-This is the first start: a clinic with default settings was made. Nobody can sign in yet. Stop this (Ctrl-C), then make the
-first administrator and start again:
+pub(crate) const NO_ADMINISTRATOR: &str = "\
+Nobody can sign in yet. Stop this (Ctrl-C), make the first administrator, and start again:
 
   auricle user add you@clinic.example --role admin
 ";
