@@ -4,10 +4,12 @@ use super::{fresh, known, offered, overlaps_none, put};
 use crate::clock;
 use crate::contacts;
 use crate::error::{Error, ErrorCode};
-use crate::events::{By, Events};
+use crate::events::{By, Events, Writing};
 use crate::voice::tools::Scope;
 use auricle_domain::appointment::{Appointment, Slot};
+use auricle_domain::call::Call;
 use auricle_domain::code::AppointmentStatus;
+use auricle_domain::conversation::Conversation;
 use auricle_domain::id::{AppointmentId, ContactId, ConversationId};
 use auricle_domain::slots::is_busy;
 use auricle_storage::{ReadTx, Scan, schema};
@@ -79,6 +81,7 @@ pub(crate) async fn confirm(
         }
         overlaps_none(tx, &appointment, now)?;
         let contact = contacts::with_number(tx, contact, &name, &number)?.map(|contact| contact.id);
+        introduce(tx, scope, contact, &number)?;
         put(
             tx,
             Appointment {
@@ -92,6 +95,23 @@ pub(crate) async fn confirm(
         )
     });
     booked.await
+}
+
+/// Who rang is known once a caller has given a name with the number that they ring from.
+fn introduce(tx: &mut Writing<'_>, scope: Scope, contact: Option<ContactId>, number: &str) -> Result<(), Error> {
+    let Some(mut call) = tx.get::<Call>(&scope.call)? else { return Ok(()) };
+    if call.contact.is_some() || call.from_number != number {
+        return Ok(());
+    }
+    call.contact = contact;
+    call.version += 1;
+    tx.put(&call)?;
+    if let Some(mut conversation) = tx.get::<Conversation>(&scope.conversation)? {
+        conversation.contact = contact;
+        conversation.version += 1;
+        tx.put(&conversation)?;
+    }
+    Ok(())
 }
 
 /// Gives a held slot back. What is booked stays booked; what is gone is gone.

@@ -40,6 +40,28 @@ export async function signIn(page, email, password) {
   await page.locator('main h1').first().waitFor();
 }
 
+/** Signs in with what may be a one-time password, which is changed then; resolves to the password that holds from now on. */
+export async function settle(browser, url, { email, password }, chosen = 'a password for the tests') {
+  const page = await visitor(browser, url);
+  try {
+    await page.goto('/sign-in');
+    await page.locator('input[type=email]').fill(email);
+    await page.locator('input[type=password]').fill(password);
+    await page.locator('form button.primary').click();
+    const fresh = page.locator('input[autocomplete=new-password]');
+    const isIn = (address) => !address.pathname.startsWith('/sign-in');
+    await Promise.race([fresh.first().waitFor(), page.waitForURL(isIn)]);
+    if ((await fresh.count()) === 0) return password;
+    await page.locator('input[autocomplete=current-password]').fill(password);
+    for (const field of await fresh.all()) await field.fill(chosen);
+    await page.locator('form button.primary').click();
+    await page.waitForURL(isIn);
+    return chosen;
+  } finally {
+    await page.context().close();
+  }
+}
+
 /** What axe finds against WCAG 2.1 AA and its best practices. */
 export async function axe(page) {
   // Through the debugging protocol, so that the page's own security policy stays in force.

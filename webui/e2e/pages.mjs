@@ -1,39 +1,37 @@
 // Every page, at every size, in light and dark: no complaint on the console, nothing for axe to find, nothing wider than the screen.
-import { axe, same, shot, signIn, visitor } from './browser.mjs';
+import { SIZES, axe, same, shot, signIn, visitor, yes } from './browser.mjs';
 
 /** The pages, by name. `{call}` and the like become one that exists. */
-export const PAGES = { calls: '/calls', call: '/calls/{call}', search: '/search', messages: '/messages', appointments: '/appointments', knowledge: '/knowledge', document: '/knowledge/{document}', contact: '/contacts/{contact}', 'document-new': '/knowledge/new', accounts: '/accounts', clinic: '/clinic' };
+export const PAGES = { calls: '/calls', call: '/calls/{call}', search: '/search', messages: '/messages', appointments: '/appointments?day={day}', knowledge: '/knowledge', document: '/knowledge/{document}', contact: '/contacts/{contact}', 'document-new': '/knowledge/new', accounts: '/accounts', clinic: '/clinic' };
 
-export function pageTests(browser, url, who, { sizes = ['wide', 'middle', 'narrow'], looks = [false, true] } = {}) {
-  const tests = {};
-  for (const size of sizes) for (const dark of looks) tests[`pages ${size} ${dark ? 'dark' : 'light'}`] = () => visit(browser, url, who, size, dark);
-  return tests;
+/** `sought` is a word that search finds. */
+export function pageTests(browser, url, who, sought = 'appointment') {
+  return Object.fromEntries(Object.keys(SIZES).map((size) => [`every page, ${size}, light and dark`, () => visit(browser, url, who, size, sought)]));
 }
 
-async function visit(browser, url, { email, password }, size, dark) {
-  const page = await visitor(browser, url, { size, dark });
+async function visit(browser, url, { email, password }, size, sought) {
+  const page = await visitor(browser, url, { size });
   const problems = [];
-  const suffix = `${size}-${dark ? 'dark' : 'light'}`;
   try {
     await page.goto('/sign-in');
     await page.locator('input[type=email]').waitFor();
-    problems.push(...(await look(page, `sign-in-${suffix}`)));
+    problems.push(...(await look(page, `sign-in-${size}`)));
     await signIn(page, email, password);
     const ids = await page.evaluate(async () => {
-      const first = async (path) => (await (await fetch(path)).json()).items[0]?.id;
-      return { call: await first('/api/calls?status=ended&outcome=booked&limit=1') ?? await first('/api/calls?status=ended&limit=1'), document: await first('/api/knowledge-base?limit=1'), contact: await first('/api/contacts?limit=1') };
+      const first = async (path, field = 'id') => (await (await fetch(path)).json()).items[0]?.[field];
+      return { call: await first('/api/calls?status=ended&outcome=booked&limit=1') ?? await first('/api/calls?status=ended&limit=1'), document: await first('/api/knowledge-base?limit=1'), contact: await first('/api/contacts?limit=1'), day: await first('/api/appointments?limit=1', 'start') };
     });
     for (const [name, path] of Object.entries(PAGES)) {
       const id = /\{(\w+)\}/.exec(path)?.[1];
-      if (id && !ids[id]) continue;
+      yes(!id || ids[id], `there is no ${id} to show`);
       await page.goto(path.replace(/\{(\w+)\}/, (_, key) => ids[key]));
       await page.locator('main h1').first().waitFor();
-      await page.waitForLoadState('networkidle').catch(() => undefined);
+      await page.locator('main .loading').waitFor({ state: 'detached' });
       if (name === 'search') {
-        await page.locator('input[type=search]').first().fill('check');
-        await page.locator('main [data-row]').first().waitFor({ timeout: 4_000 }).catch(() => undefined);
+        await page.locator('input[type=search]').first().fill(sought);
+        await page.locator('main [data-row]').first().waitFor();
       }
-      problems.push(...(await look(page, `${name}-${suffix}`)));
+      problems.push(...(await look(page, `${name}-${size}`)));
     }
     same([...problems, ...page.complaints], [], 'problems');
   } finally {
@@ -41,10 +39,14 @@ async function visit(browser, url, { email, password }, size, dark) {
   }
 }
 
-/** Takes a picture and returns what is wrong with the page. */
+/** Takes pictures in light and dark and returns what is wrong with the page. */
 async function look(page, name) {
-  await shot(page, name);
-  const problems = (await axe(page)).map((problem) => `${name}: ${problem}`);
+  const problems = [];
+  for (const colorScheme of ['dark', 'light']) {
+    await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
+    await shot(page, `${name}-${colorScheme}`);
+    problems.push(...(await axe(page)).map((problem) => `${name} ${colorScheme}: ${problem}`));
+  }
   if (await page.evaluate(() => document.documentElement.scrollWidth > document.documentElement.clientWidth)) problems.push(`${name}: wider than the screen`);
   return problems;
 }

@@ -8,7 +8,7 @@ const fake = await start();
 const browser = await open();
 const who = { email: 'admin@lumen.test', password: 'correct horse battery' };
 const only = process.argv[2];
-let tests = { ...pageTests(browser, fake.url, who), ...stories(browser, fake) };
+let tests = { ...pageTests(browser, fake.url, who, 'check'), ...stories(browser, fake) };
 if (only) tests = Object.fromEntries(Object.entries(tests).filter(([name]) => name.includes(only)));
 const failed = await run(tests);
 await browser.close();
