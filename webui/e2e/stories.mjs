@@ -70,13 +70,18 @@ export function stories(browser, url, who) {
       await row.getByText('Disabled').waitFor();
     }),
 
-    'a recorded call plays': story('/calls', async (page) => {
+    'a recorded call plays, and a click on a word goes there': story('/calls', async (page) => {
       const id = await page.evaluate(async () => (await (await fetch('/api/calls?status=ended&limit=100')).json()).items.find((call) => call.recording.state === 'stopped' && call.recording.length_ms > 10_000)?.id);
       yes(id, 'there is a recorded call of more than ten seconds');
       await page.goto(`/calls/${id}`);
       await page.getByRole('button', { name: 'Play', exact: true }).click();
       await page.waitForFunction(() => document.querySelector('audio')?.currentTime > 0.5);
       await shot(page, 'real-playing');
+      const word = page.locator('.turn.caller [data-at]').first();
+      const at_s = Number(await word.getAttribute('data-at')) / 1000;
+      await Promise.all([word.click(), page.locator('.turn.caller .now').first().waitFor()]);
+      const now_s = await page.locator('audio').evaluate((audio) => audio.currentTime);
+      yes(now_s >= at_s && now_s < at_s + 5, `a word at ${at_s} s is at ${now_s} s of the recording`);
     }),
 
     'settings are saved and put back': story('/clinic', async (page) => {
