@@ -59,9 +59,10 @@ async fn recorded(folder: &Path, bytes: u64) {
         let files = std::fs::read_dir(&recordings).into_iter().flatten().flatten();
         files.filter_map(|file| file.metadata().ok()).map(|metadata| metadata.len()).max().unwrap_or(0)
     };
+    let mut look = tokio::time::interval(Duration::from_millis(20));
     while length() < bytes {
         assert!(Instant::now() < deadline, "the recording does not grow");
-        tokio::time::sleep(Duration::from_millis(20)).await;
+        look.tick().await;
     }
 }
 
