@@ -91,7 +91,7 @@ async fn after_a_kill_in_mid_call_everything_up_to_the_last_second_is_there() {
     assert_eq!(call.recording.state, RecordingState::Stopped);
     let recording_ms = i64::try_from(call.recording.offset_ms + call.recording.length_ms).unwrap();
     let missing_ms = killed_at.as_millisecond() - call.answered_at.unwrap().as_millisecond() - recording_ms;
-    assert!(missing_ms <= 1_200, "{missing_ms} ms of the recording are missing");
+    assert!(missing_ms <= 1_000, "{missing_ms} ms of the recording are missing");
     assert_eq!(
         call.ended_at.map(|at| at.as_millisecond()),
         call.answered_at.map(|at| at.as_millisecond() + recording_ms)
