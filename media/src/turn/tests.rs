@@ -1,5 +1,7 @@
 #![allow(clippy::unwrap_used)]
 //! Step tables on virtual time, and random conversations that must keep the rules.
+//!
+//! One long file, because every table drives the same `Call` and reads as one list of what Turn promises.
 
 use super::*;
 use crate::io::{Pcm, Rate};

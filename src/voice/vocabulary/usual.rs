@@ -1,4 +1,6 @@
 //! What callers usually say, by language: not shown or spoken to anybody, only expected by the recogniser.
+//!
+//! One long file, because it is word lists and nothing else: the three languages stand beside each other to be compared.
 
 use auricle_domain::code::Lang;
 
