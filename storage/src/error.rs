@@ -113,6 +113,23 @@ pub enum StoreError {
         /// Whether the file does not exist.
         missing: bool,
     },
+    /// What is on the disk is not what was written there, or is sealed with another key: it was damaged, moved or exchanged.
+    #[error("{what} is damaged or sealed with another key; nothing of it is used. {way_back}")]
+    Damaged {
+        /// The record, file or part of it.
+        what: String,
+        /// What an administrator can do.
+        way_back: &'static str,
+    },
+    /// The keys of the store cannot be used; an administrator can help.
+    #[error("{0}")]
+    Keys(String),
+    /// The system has no randomness to give.
+    #[error("the system gave no random bytes: {reason}")]
+    Randomness {
+        /// The system's words.
+        reason: String,
+    },
     /// The search index failed. It is derived: it can be deleted and built again.
     #[error("search index: {attempt} failed: {reason}")]
     Search {

@@ -78,6 +78,7 @@ mod lookup;
 mod record;
 mod scan;
 pub mod schema;
+mod seal;
 pub mod search;
 mod store;
 mod tx;
