@@ -69,6 +69,29 @@ impl Environment {
 pub struct StorageConfig {
     /// Folder of the store, the index and the recordings.
     pub directory: PathBuf,
+    /// File of the key that opens the store; none: see [`Self::key_file`].
+    pub key_file: Option<PathBuf>,
+}
+
+/// Name of the key among the credentials that systemd hands to a service.
+const KEY_CREDENTIAL: &str = "auricle.key";
+
+impl StorageConfig {
+    /// File of the key that opens the store: the one that is set, else the credential of systemd's, else beside the store's
+    /// folder and named like it.
+    pub fn key_file(&self) -> PathBuf {
+        if let Some(path) = &self.key_file {
+            return path.clone();
+        }
+        let credential =
+            std::env::var_os("CREDENTIALS_DIRECTORY").map(|folder| PathBuf::from(folder).join(KEY_CREDENTIAL));
+        if let Some(path) = credential.filter(|path| path.is_file()) {
+            return path;
+        }
+        let mut name = self.directory.file_name().unwrap_or_default().to_owned();
+        name.push(".key");
+        self.directory.with_file_name(name)
+    }
 }
 
 /// `[sip]`

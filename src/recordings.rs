@@ -43,7 +43,6 @@ pub struct Waveform {
 }
 
 /// A recording, opened: a WAV file as long as the recording was at that moment.
-#[derive(Debug)]
 pub struct Audio {
     reader: BlobReader,
     header: [u8; HEADER_BYTES as usize],
@@ -67,6 +66,9 @@ impl Audio {
         let frames = reader.len()? / FRAME_BYTES;
         let rate_hz = call.recording.rate_hz;
         let complete = call.recording.state == RecordingState::Stopped;
+        if complete && frames < call.recording.length_ms * u64::from(rate_hz) / 1_000 {
+            return Err(reader.damaged("its end is missing").into());
+        }
         Ok(Self { header: header(rate_hz, frames * FRAME_BYTES), reader, rate_hz, frames, complete })
     }
 
@@ -214,8 +216,8 @@ pub async fn waveform(app: &App, _may: &May<ReadCalls>, id: CallId, points: Opti
 /// # Errors
 /// When the disk fails; a missing file is an empty recording.
 pub fn recovered(blobs: &Blobs, call: &Call) -> Result<Recording, StoreError> {
-    let frames = match blobs.open(BlobId::Recording(call.id)) {
-        Ok(reader) => reader.len()? / FRAME_BYTES,
+    let frames = match blobs.finish(BlobId::Recording(call.id)) {
+        Ok(bytes) => bytes / FRAME_BYTES,
         Err(error) if error.is_missing() => 0,
         Err(error) => return Err(error),
     };
@@ -236,8 +238,8 @@ impl RecordingSink for BlobSink {
         self.0.sync().map_err(io::Error::other)
     }
 
-    fn finish(mut self: Box<Self>) -> io::Result<()> {
-        self.sync()
+    fn finish(self: Box<Self>) -> io::Result<()> {
+        self.0.finish().map_err(io::Error::other)
     }
 }
 

@@ -24,7 +24,7 @@ use auricle_domain::id::TenantId;
 use auricle_domain::phrases::{self, Phrase};
 use auricle_domain::tenant::Tenant;
 use auricle_media::io::Codec;
-use auricle_storage::{Backend, Scan, Search, Store, StoreError, StoreOptions};
+use auricle_storage::{Backend, KeySource, Scan, Search, Store, StoreError, StoreOptions};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -177,8 +177,12 @@ fn open_store(config: &Config, options: &Options) -> Result<(Store, Search), Sta
     };
     // A store that exists keeps the clinic it was made for.
     let tenant = clock::fresh(TenantId::new, (options.clock)());
-    let store =
-        Store::open(StoreOptions { directory: directory.clone(), backend: options.backend, tenant }).map_err(fail)?;
+    let keys = match options.backend {
+        Backend::Redb => KeySource::File(config.storage.key_file()),
+        Backend::Memory => KeySource::Fresh,
+    };
+    let backend = options.backend;
+    let store = Store::open(StoreOptions { directory: directory.clone(), backend, keys, tenant }).map_err(fail)?;
     let search = jobs::search::open(&directory.join("search"), &store).map_err(fail)?;
     Ok((store, search))
 }

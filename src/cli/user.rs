@@ -12,7 +12,7 @@ use auricle_domain::code::{AccountState, Lang, Role};
 use auricle_domain::event::Event;
 use auricle_domain::id::{CauseId, TenantId};
 use auricle_storage::schema::ACCOUNT_BY_EMAIL;
-use auricle_storage::{Backend, Scan, Store, StoreError, StoreOptions};
+use auricle_storage::{Backend, KeySource, Scan, Store, StoreError, StoreOptions};
 use std::io::{IsTerminal, Write};
 
 /// Accounts listed; a clinic has fewer.
@@ -32,7 +32,8 @@ pub(super) async fn run(config: Config, command: UserCommand, out: &mut dyn Writ
 fn open(config: &Config) -> Result<Store, Failure> {
     let directory = config.storage.directory.clone();
     let tenant = clock::fresh(TenantId::new, clock::system());
-    Store::open(StoreOptions { directory: directory.clone(), backend: Backend::Redb, tenant }).map_err(|error| {
+    let keys = KeySource::File(config.storage.key_file());
+    Store::open(StoreOptions { directory: directory.clone(), backend: Backend::Redb, keys, tenant }).map_err(|error| {
         match error {
             StoreError::InUse { .. } => Failure::failed(texts::STORE_IN_USE),
             error => Failure::Failed(format!(

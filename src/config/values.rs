@@ -25,7 +25,10 @@ pub(super) fn config(settings: &Settings) -> Result<Config, ConfigError> {
             environment: read.text("server.environment", environment),
             trusted_proxies: read.list("server.trusted_proxies", PROXIES_MAX, network),
         },
-        storage: StorageConfig { directory: read.text("storage.directory", path) },
+        storage: StorageConfig {
+            directory: read.text("storage.directory", path),
+            key_file: read.text("storage.key_file", maybe_path),
+        },
         sip: SipConfig {
             listen: read.text("sip.listen", address),
             advertise: read.text("sip.advertise", advertised),

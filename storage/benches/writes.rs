@@ -11,7 +11,7 @@ use auricle_domain::code::{TaskKind, TaskState};
 use auricle_domain::event::Event;
 use auricle_domain::id::{CauseId, TaskId, TenantId};
 use auricle_domain::task::Task;
-use auricle_storage::{Backend, EventDraft, OpId, Store, StoreError, StoreOptions, WriteTx};
+use auricle_storage::{Backend, EventDraft, KeySource, OpId, Store, StoreError, StoreOptions, WriteTx};
 use std::io::Write;
 use std::time::{Duration, Instant};
 
@@ -22,8 +22,13 @@ fn main() {
     let parent = std::env::var_os("AURICLE_BENCH_DIR").map_or_else(std::env::temp_dir, Into::into);
     let folder = tempfile::tempdir_in(parent).unwrap();
     let tenant = TenantId::new(Timestamp::UNIX_EPOCH, [1; 10]);
-    let store =
-        Store::open(StoreOptions { directory: folder.path().to_owned(), backend: Backend::Redb, tenant }).unwrap();
+    let store = Store::open(StoreOptions {
+        directory: folder.path().to_owned(),
+        backend: Backend::Redb,
+        keys: KeySource::Fresh,
+        tenant,
+    })
+    .unwrap();
     for (writers, events) in [(1, 1), (64, 1), (64, 10)] {
         let began = Instant::now();
         let head = store.head();

@@ -1,19 +1,30 @@
-//! Blobs: recordings and the contents of documents, as files beside the records.
+//! Blobs: recordings and the contents of documents, as sealed files beside the records.
 //!
-//! A recording grows by appending; what was synced before a crash is there after it, and it can be read and
-//! played while it is being written. Everything else is written whole, under a name that follows from its
-//! content, and is either there completely or not at all.
+//! A recording grows by appending; what was synced before a crash is there after it, and it can be read and played while it
+//! is being written. Everything else is written whole, under a name that follows from its content, and is either there
+//! completely or not at all.
 //!
-//! All bytes of blobs go to and come from the disk through [`BlobWriter`] and [`BlobReader`].
+//! `format` says what a file looks like; [`BlobWriter`] and [`BlobReader`] are the only ways to and from the disk.
+
+mod format;
+mod reader;
+mod writer;
+
+pub use reader::BlobReader;
+pub use writer::BlobWriter;
 
 use crate::error::StoreError;
 use crate::files;
 use crate::hex;
+use crate::keys::Keys;
+use crate::seal::{KEY_BYTES, SealKey};
 use auricle_domain::id::CallId;
+use format::Place;
+use hmac::{Hmac, Mac};
 use sha2::{Digest, Sha256};
-use std::fs::File;
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Folder of recordings.
 const RECORDINGS: &str = "recordings";
@@ -61,24 +72,49 @@ impl BlobId {
 }
 
 /// The blobs of a store.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Blobs {
     directory: PathBuf,
+    seal: Arc<SealKey>,
+    /// Key of the names of contents: a name must not tell whoever has the content which file holds it.
+    names: [u8; KEY_BYTES],
 }
 
 impl Blobs {
-    pub(crate) fn at(directory: &Path) -> Result<Self, StoreError> {
+    pub(crate) fn at(directory: &Path, keys: &Keys) -> Result<Self, StoreError> {
         for folder in [RECORDINGS, CONTENTS] {
             let folder = directory.join(folder);
             files::create_directory(&folder)?;
             files::remove_drafts(&folder)?;
         }
         files::sync_directory(directory)?;
-        Ok(Self { directory: directory.to_owned() })
+        let seal = Arc::new(keys.seal_key("blobs"));
+        Ok(Self { directory: directory.to_owned(), seal, names: keys.lasting("blob names") })
     }
 
-    fn path(&self, id: BlobId) -> PathBuf {
-        self.directory.join(id.folder()).join(id.name())
+    fn place(&self, id: BlobId) -> Place {
+        let name = match id {
+            BlobId::Recording(call) => call.to_string(),
+            BlobId::Content(hash) => {
+                let mut mac = Hmac::<Sha256>::new_from_slice(&self.names).expect("HMAC takes a key of any length");
+                mac.update(&hash);
+                hex::encode(&mac.finalize().into_bytes())
+            }
+        };
+        self.stored(id.folder(), name)
+    }
+
+    fn stored(&self, folder: &'static str, name: String) -> Place {
+        Place {
+            path: self.directory.join(folder).join(&name),
+            bound: format!("{folder}/{name}"),
+            seal: self.seal.clone(),
+        }
+    }
+
+    /// The file of a blob, for people who look for it.
+    pub fn path(&self, id: BlobId) -> PathBuf {
+        self.place(id).path
     }
 
     /// Begins a blob that grows. Its name is durable when this returns.
@@ -86,20 +122,18 @@ impl Blobs {
     /// # Errors
     /// When there is one of this name already, or the disk fails.
     pub fn create(&self, id: BlobId) -> Result<BlobWriter, StoreError> {
-        let path = self.path(id);
-        let file = files::create(&path)?;
+        let place = self.place(id);
+        let file = files::create(&place.path)?;
         files::sync_directory(&self.directory.join(id.folder()))?;
-        Ok(BlobWriter { file, path })
+        BlobWriter::begin(place, file)
     }
 
     /// Opens a blob, which may still be growing.
     ///
     /// # Errors
-    /// [`StoreError::is_missing`] when there is none; otherwise when the disk fails.
+    /// [`StoreError::is_missing`] when there is none; [`StoreError::Damaged`]; otherwise when the disk fails.
     pub fn open(&self, id: BlobId) -> Result<BlobReader, StoreError> {
-        let path = self.path(id);
-        let file = File::open(&path).map_err(|error| StoreError::io("opening a blob", &path, &error))?;
-        Ok(BlobReader { file, path })
+        BlobReader::open(self.place(id))
     }
 
     /// Writes a whole blob durably; one of the same name is replaced. Give bytes the name [`BlobId::of`] them.
@@ -107,15 +141,31 @@ impl Blobs {
     /// # Errors
     /// When the disk fails; what was there before is then still there.
     pub fn put(&self, id: BlobId, bytes: &[u8]) -> Result<(), StoreError> {
-        files::write_whole(&self.path(id), bytes)
+        let place = self.place(id);
+        files::write_whole(&place.path, &writer::whole(&place, bytes)?)
     }
 
     /// The whole of a blob.
     ///
     /// # Errors
-    /// [`StoreError::is_missing`] when there is none; otherwise when the disk fails.
+    /// [`StoreError::is_missing`] when there is none; [`StoreError::Damaged`] when it is not what was put there, or was
+    /// never finished; otherwise when the disk fails.
     pub fn get(&self, id: BlobId) -> Result<Vec<u8>, StoreError> {
-        files::read(&self.path(id))
+        let mut reader = self.open(id)?;
+        if !reader.is_finished() {
+            return Err(reader.damaged("its end is missing"));
+        }
+        let mut bytes = Vec::new();
+        reader.read_to_end(&mut bytes).map_err(|error| StoreError::io("reading a blob", &self.path(id), &error))?;
+        Ok(bytes)
+    }
+
+    /// Finishes a blob whose writer was killed: what was torn off at its end is cut away. Its length in bytes.
+    ///
+    /// # Errors
+    /// [`StoreError::is_missing`] when there is none; otherwise when the disk fails.
+    pub fn finish(&self, id: BlobId) -> Result<u64, StoreError> {
+        writer::finish_torn(self.place(id))
     }
 
     /// Removes a blob durably. False when there was none. Whoever has it open reads on.
@@ -123,89 +173,32 @@ impl Blobs {
     /// # Errors
     /// When the disk fails.
     pub fn delete(&self, id: BlobId) -> Result<bool, StoreError> {
-        files::remove(&self.path(id))
+        files::remove(&self.place(id).path)
     }
 
     /// Whether there is such a blob.
     pub fn exists(&self, id: BlobId) -> bool {
-        self.path(id).is_file()
-    }
-}
-
-/// A blob that grows.
-#[derive(Debug)]
-pub struct BlobWriter {
-    file: File,
-    path: PathBuf,
-}
-
-impl BlobWriter {
-    /// Appends bytes; readers see them at once, and a crash of the process does not lose them. A power cut may,
-    /// until [`BlobWriter::sync`].
-    ///
-    /// # Errors
-    /// When the disk fails or is full.
-    pub fn append(&mut self, bytes: &[u8]) -> Result<(), StoreError> {
-        self.file.write_all(bytes).map_err(|error| StoreError::io("appending to a blob", &self.path, &error))
-    }
-
-    /// Makes everything appended so far durable.
-    ///
-    /// # Errors
-    /// When the disk fails; what was appended since the last success may then be lost.
-    pub fn sync(&mut self) -> Result<(), StoreError> {
-        self.file.sync_data().map_err(|error| StoreError::io("making a blob durable", &self.path, &error))
-    }
-}
-
-/// A blob that is read. Reading past what has been written gives an end that a later read may move.
-#[derive(Debug)]
-pub struct BlobReader {
-    file: File,
-    path: PathBuf,
-}
-
-impl BlobReader {
-    /// Bytes written so far.
-    ///
-    /// # Errors
-    /// When the disk fails.
-    pub fn len(&self) -> Result<u64, StoreError> {
-        let metadata = self.file.metadata().map_err(|error| StoreError::io("measuring a blob", &self.path, &error))?;
-        Ok(metadata.len())
-    }
-
-    /// Whether nothing has been written so far.
-    ///
-    /// # Errors
-    /// When the disk fails.
-    pub fn is_empty(&self) -> Result<bool, StoreError> {
-        self.len().map(|len| len == 0)
-    }
-}
-
-impl Read for BlobReader {
-    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        self.file.read(buffer)
-    }
-}
-
-impl Seek for BlobReader {
-    fn seek(&mut self, position: SeekFrom) -> std::io::Result<u64> {
-        self.file.seek(position)
+        self.place(id).path.is_file()
     }
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use super::format::{FRAME_BYTES_MAX, FRAME_EXTRA_BYTES, HEAD_BYTES};
     use super::*;
+    use crate::seal::DataKey;
     use auricle_domain::Timestamp;
+    use std::io::{Seek, SeekFrom};
     use std::os::unix::fs::PermissionsExt;
+
+    fn keys() -> Keys {
+        Keys::new(DataKey::from_slice(&[7; KEY_BYTES]).unwrap(), 1)
+    }
 
     fn open() -> (Blobs, tempfile::TempDir) {
         let directory = tempfile::tempdir().unwrap();
-        (Blobs::at(&directory.path().join("blobs")).unwrap(), directory)
+        (Blobs::at(&directory.path().join("blobs"), &keys()).unwrap(), directory)
     }
 
     fn recording(n: u8) -> BlobId {
@@ -222,9 +215,10 @@ mod tests {
         let mut heard = Vec::new();
         for part in [b"one".as_slice(), b"two", b"three"] {
             writer.append(part).unwrap();
+            writer.sync().unwrap();
             reader.read_to_end(&mut heard).unwrap();
         }
-        writer.sync().unwrap();
+        writer.finish().unwrap();
         assert_eq!((heard.as_slice(), reader.len().unwrap()), (b"onetwothree".as_slice(), 11));
         let mut tail = String::new();
         reader.seek(SeekFrom::Start(6)).unwrap();
@@ -235,8 +229,10 @@ mod tests {
     #[test]
     fn a_recording_is_never_begun_over_another() {
         let (blobs, _kept) = open();
-        blobs.create(recording(1)).unwrap().append(b"first").unwrap();
+        let mut writer = blobs.create(recording(1)).unwrap();
+        writer.append(b"first").unwrap();
         assert!(blobs.create(recording(1)).is_err());
+        writer.finish().unwrap();
         assert_eq!(blobs.get(recording(1)).unwrap(), b"first");
     }
 
@@ -263,8 +259,94 @@ mod tests {
         let (blobs, directory) = open();
         let draft = blobs.path(BlobId::of(b"abc")).with_extension(format!("0.{}", files::DRAFT));
         std::fs::write(&draft, b"ab").unwrap();
-        let blobs = Blobs::at(&directory.path().join("blobs")).unwrap();
+        let blobs = Blobs::at(&directory.path().join("blobs"), &keys()).unwrap();
         assert!(!draft.exists());
         assert!(!blobs.exists(BlobId::of(b"abc")));
+    }
+
+    fn written(blobs: &Blobs, id: BlobId, pieces: &[&[u8]]) -> PathBuf {
+        let mut writer = blobs.create(id).unwrap();
+        for piece in pieces {
+            writer.append(piece).unwrap();
+            writer.sync().unwrap();
+        }
+        blobs.path(id)
+    }
+
+    /// B-02: what was being written when the power went does not count, all before it does.
+    #[test]
+    fn a_torn_recording_is_finished_where_it_was_torn() {
+        let (blobs, _kept) = open();
+        let path = written(&blobs, recording(1), &[b"one", b"two", b"three"]);
+        let whole = std::fs::read(&path).unwrap();
+        // A frame of three bytes; the last one has five.
+        let (head, three, five) = (HEAD_BYTES as usize, FRAME_EXTRA_BYTES + 3, FRAME_EXTRA_BYTES + 5);
+        for (length, zeroed, left) in [
+            (whole.len(), 0, b"onetwothree".as_slice()),
+            (whole.len() - 1, 0, b"onetwo"),
+            (whole.len() - five, 0, b"onetwo"),
+            (whole.len(), 7, b"onetwo"),
+            (whole.len(), five + 1, b"one"),
+            (head + three + 2, 0, b"one"),
+            (head, 0, b""),
+            (3, 0, b""),
+        ] {
+            let mut torn = whole[..length].to_vec();
+            torn[length - zeroed..].fill(0);
+            std::fs::write(&path, torn).unwrap();
+            assert_eq!(blobs.finish(recording(1)), Ok(left.len() as u64), "{length} {zeroed}");
+            assert_eq!(blobs.get(recording(1)).unwrap(), left, "{length} {zeroed}");
+            assert_eq!(blobs.finish(recording(1)), Ok(left.len() as u64), "it is finished already");
+        }
+    }
+
+    /// B-17: no change of a finished file gives other bytes than those that were written.
+    #[test]
+    fn a_changed_blob_is_refused_and_named() {
+        let (blobs, _kept) = open();
+        let content = vec![5; FRAME_BYTES_MAX + 100];
+        let id = BlobId::of(&content);
+        blobs.put(id, &content).unwrap();
+        let path = blobs.path(id);
+        let whole = std::fs::read(&path).unwrap();
+        for at in (0..whole.len()).step_by(997).chain([whole.len() - 1, 3, 9, 25]) {
+            let mut changed = whole.clone();
+            changed[at] ^= 1;
+            std::fs::write(&path, changed).unwrap();
+            let error = blobs.get(id).unwrap_err().to_string();
+            assert!(error.contains(path.to_str().unwrap()), "{at}: {error}");
+            std::fs::write(&path, &whole[..at]).unwrap();
+            assert!(blobs.get(id).is_err(), "{at}");
+        }
+    }
+
+    #[test]
+    fn a_file_under_another_name_and_a_frame_of_another_file_do_not_open() {
+        let (blobs, _kept) = open();
+        let first = written(&blobs, recording(1), &[b"one", b"two"]);
+        let second = written(&blobs, recording(2), &[b"one", b"two"]);
+        let mut mixed = std::fs::read(&first).unwrap();
+        let own = std::fs::read(&first).unwrap();
+        let frame = HEAD_BYTES as usize..HEAD_BYTES as usize + FRAME_EXTRA_BYTES + 3;
+        mixed[frame.clone()].copy_from_slice(&std::fs::read(&second).unwrap()[frame]);
+        std::fs::write(&first, mixed).unwrap();
+        let mut heard = Vec::new();
+        assert!(blobs.open(recording(1)).unwrap().read_to_end(&mut heard).is_err());
+        std::fs::write(&second, own).unwrap();
+        assert_eq!(blobs.open(recording(2)).unwrap().len(), Ok(0));
+    }
+
+    /// SEC-20
+    #[test]
+    fn nothing_that_was_put_is_readable_on_the_disk() {
+        let (blobs, _kept) = open();
+        let text = b"Emma Brown has chest pain";
+        let path = written(&blobs, recording(1), &[text]);
+        blobs.put(BlobId::of(text), text).unwrap();
+        for path in [path, blobs.path(BlobId::of(text))] {
+            let bytes = std::fs::read(&path).unwrap();
+            assert!(!bytes.windows(5).any(|window| text.windows(5).any(|word| word == window)), "{}", path.display());
+            assert!(!path.to_str().unwrap().contains(&BlobId::of(text).name()));
+        }
     }
 }

@@ -2,6 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
+/// The way back from damage, in words for an administrator.
+pub(crate) const RESTORE: &str =
+    "Everything else goes on; bring it back with `auricle restore` from a backup made before";
+
 /// A failure of the store. None of the texts carries a value of a record: keys and values may be about people.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
@@ -120,6 +124,16 @@ pub enum StoreError {
         what: String,
         /// What an administrator can do.
         way_back: &'static str,
+    },
+    /// The store, or a file of it, was written by a newer program.
+    #[error("{what} has format {found}; this program reads up to {known}: install the newer program again")]
+    Newer {
+        /// The file or folder.
+        what: PathBuf,
+        /// The format found.
+        found: u32,
+        /// The newest format known.
+        known: u32,
     },
     /// The keys of the store cannot be used; an administrator can help.
     #[error("{0}")]

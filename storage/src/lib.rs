@@ -25,13 +25,14 @@
 //! ```
 //! use auricle_domain::id::{ServiceId, TenantId};
 //! use auricle_domain::{Timestamp, appointment::Service};
-//! use auricle_storage::{Backend, OpId, Scan, Store, StoreError, StoreOptions};
+//! use auricle_storage::{Backend, KeySource, OpId, Scan, Store, StoreError, StoreOptions};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # let folder = tempfile::tempdir()?;
 //! # let (now, random) = (Timestamp::UNIX_EPOCH, [7; 10]);
 //! let tenant = TenantId::new(now, random);
-//! let store = Store::open(StoreOptions { directory: folder.path().to_owned(), backend: Backend::Redb, tenant })?;
+//! let keys = KeySource::File(folder.path().join("store.key"));
+//! let store = Store::open(StoreOptions { directory: folder.path().to_owned(), backend: Backend::Redb, keys, tenant })?;
 //!
 //! // Identifiers and instants are taken before, and moved in.
 //! let service = Service {
@@ -61,8 +62,8 @@
 //! numbers in the [feed](Store::feed), which [`search`] and others follow. [`Blobs`] holds recordings and the
 //! contents of documents.
 //!
-//! In the store's directory lie `store.redb` (records), `lookup.key` (the key of the HMACs, for the owner alone)
-//! and `blobs/`. The search index has a directory of its own, and can be deleted at any time.
+//! In the store's directory lie `store.redb` (records), `keys.json` (the wrapped data key) and `blobs/`; all that they
+//! hold is sealed. The search index has a directory of its own, and can be deleted at any time.
 
 mod blobs;
 mod codec;
@@ -72,6 +73,7 @@ mod fatal;
 mod files;
 mod hex;
 mod key;
+mod keys;
 mod kv;
 mod log;
 mod lookup;
@@ -89,6 +91,7 @@ pub use commit::{Commit, OpId};
 pub use error::StoreError;
 pub use fatal::OnFatal;
 pub use key::{KEY_BYTES_MAX, KeyPart};
+pub use keys::{KeySource, Passphrase, has_passphrase, recover_key_file, rotate_key_file, set_passphrase};
 pub use kv::{PAGE_ROWS_MAX, TRANSACTION_BYTES_MAX};
 pub use log::EventDraft;
 pub use lookup::{Lookup, LookupKey};

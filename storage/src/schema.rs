@@ -14,6 +14,7 @@
 //! | 100.. | indexes | see each | key of the record |
 
 use crate::codec::Table;
+use crate::hex;
 use crate::record::{Entries, Index, Record};
 use auricle_domain::account::{Account, Session};
 use auricle_domain::appointment::{Appointment, Service};
@@ -71,6 +72,50 @@ pub const APPOINTMENTS_BY_CALL: Index<Appointment> = Index::new(115, "appointmen
 pub const TASKS_BY_STATE: Index<Task> = Index::new(116, "tasks_by_state");
 /// Tasks of a call: `call, created_at`.
 pub const TASKS_BY_CALL: Index<Task> = Index::new(117, "tasks_by_call");
+
+/// What a row is, in words for an administrator: table or index, and what names the row in it.
+pub(crate) fn describe(key: &[u8]) -> String {
+    let table = match key.get(16..18) {
+        Some(id) => name_of(u16::from_be_bytes([id[0], id[1]])),
+        None => "unknown",
+    };
+    let rest = key.get(18..).unwrap_or_default();
+    let name = match <[u8; 16]>::try_from(rest) {
+        Ok(id) => uuid::Uuid::from_bytes(id).to_string(),
+        Err(_) => hex::encode(rest),
+    };
+    format!("the row {name} of table {table}")
+}
+
+fn name_of(id: u16) -> &'static str {
+    let tables = [
+        META,
+        FEED,
+        FEED_HEAD,
+        CURSOR,
+        OP,
+        Tenant::TABLE,
+        Account::TABLE,
+        StoredSession::TABLE,
+        Call::TABLE,
+        Conversation::TABLE,
+        Turn::TABLE,
+        Contact::TABLE,
+        Document::TABLE,
+        Passage::TABLE,
+        Service::TABLE,
+        Appointment::TABLE,
+        Task::TABLE,
+    ];
+    match tables.iter().find(|table| table.id == id) {
+        Some(table) => table.name,
+        None if id >= FIRST_INDEX => "index",
+        None => "unknown",
+    }
+}
+
+/// Number of the first index.
+const FIRST_INDEX: u16 = 100;
 
 /// A session under the hash of its token; the token itself is never stored.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

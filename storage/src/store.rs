@@ -5,10 +5,10 @@ use crate::commit::{self, Commit, OpId};
 use crate::error::StoreError;
 use crate::fatal::{Fatal, OnFatal};
 use crate::files;
-use crate::kv::Kv;
+use crate::keys::{KeySource, Keys};
 use crate::kv::memory::MemoryKv;
 use crate::kv::redb::{Opening, RedbKv};
-use crate::lookup::LookupKey;
+use crate::kv::{self, Kv};
 use crate::tx::{ReadTx, Shared, WriteTx};
 use auricle_domain::Timestamp;
 use auricle_domain::event::Envelope;
@@ -36,6 +36,8 @@ pub struct StoreOptions {
     pub directory: PathBuf,
     /// Where the records live.
     pub backend: Backend,
+    /// Where the key comes from that opens the store. With the memory backend nothing but [`KeySource::Fresh`] makes sense.
+    pub keys: KeySource,
     /// The clinic of a new store. A store that exists keeps its own: see [`Store::tenant`].
     pub tenant: TenantId,
 }
@@ -108,6 +110,7 @@ struct Inner {
     shared: Arc<Shared>,
     publisher: Publisher,
     blobs: Blobs,
+    keys: Keys,
 }
 
 /// The records, change feed and blobs of one clinic. Cheap to clone; closes when the last clone is dropped.
@@ -128,13 +131,15 @@ impl Store {
     /// # Errors
     /// As [`Store::open`].
     pub fn open_with(options: StoreOptions, hooks: Hooks) -> Result<Self, StoreError> {
-        let StoreOptions { directory, backend, tenant } = options;
+        let StoreOptions { directory, backend, keys, tenant } = options;
         files::create_directory(&directory)?;
-        let blobs = Blobs::at(&directory.join("blobs"))?;
+        let keys = Keys::open(&directory, &keys, directory.join(kv::redb::FILE).exists())?;
+        let blobs = Blobs::at(&directory.join("blobs"), &keys)?;
         let publisher = Publisher::new();
-        let (lookup, default) = match backend {
-            Backend::Memory => (LookupKey::fresh()?, IN_MEMORY),
-            Backend::Redb => (LookupKey::open(&directory)?, Faults::default()),
+        let lookup = keys.lookup();
+        let default = match backend {
+            Backend::Memory => IN_MEMORY,
+            Backend::Redb => Faults::default(),
         };
         let faults = hooks.faults.unwrap_or(default);
         let share = |tenant| Arc::new(Shared { tenant, lookup: lookup.clone(), limits: Limits::default(), faults });
@@ -145,12 +150,18 @@ impl Store {
             }
             Backend::Redb => {
                 let fatal = Arc::new(Fatal::new(hooks.on_fatal));
-                let opening = Opening { tenant, share: &share, publisher: publisher.clone(), fatal };
+                let opening = Opening {
+                    tenant,
+                    seal: keys.seal_key("values"),
+                    share: &share,
+                    publisher: publisher.clone(),
+                    fatal,
+                };
                 let (kv, shared) = RedbKv::open(&directory, opening)?;
                 (Box::new(kv), shared)
             }
         };
-        let store = Self(Arc::new(Inner { kv, shared, publisher, blobs }));
+        let store = Self(Arc::new(Inner { kv, shared, publisher, blobs, keys }));
         store.0.publisher.publish(store.read(ReadTx::head)?);
         Ok(store)
     }

@@ -10,7 +10,7 @@ use auricle_domain::contact::Contact;
 use auricle_domain::event::Event;
 use auricle_domain::id::{CallId, CauseId, ContactId, TenantId};
 use auricle_storage::schema::CONTACTS_BY_NUMBER;
-use auricle_storage::{Backend, BlobId, EventDraft, OpId, Scan, Store, StoreError, StoreOptions};
+use auricle_storage::{Backend, BlobId, EventDraft, KeySource, OpId, Scan, Store, StoreError, StoreOptions};
 use std::collections::HashSet;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
@@ -29,7 +29,13 @@ fn main() {
 
 fn open(directory: &Path) -> Store {
     let tenant = TenantId::new(Timestamp::UNIX_EPOCH, [1; 10]);
-    Store::open(StoreOptions { directory: directory.to_owned(), backend: Backend::Redb, tenant }).unwrap()
+    Store::open(StoreOptions {
+        directory: directory.to_owned(),
+        backend: Backend::Redb,
+        keys: KeySource::File(directory.join("store.key")),
+        tenant,
+    })
+    .unwrap()
 }
 
 fn contact(n: u64) -> Contact {

@@ -64,6 +64,7 @@ pub fn config(folder: &Path) -> Config {
     config.sip.rtp_ports = first..=first + RTP_PORTS - 1;
     config.sip.calls_max = 8;
     config.storage.directory = folder.to_owned();
+    config.storage.key_file = Some(folder.join("store.key"));
     config
 }
 

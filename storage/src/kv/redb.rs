@@ -1,5 +1,8 @@
 //! The backend on disk: one redb file, one writer thread, group commit.
 //!
+//! Every value is sealed on its way into the file and bound to its whole key, of which the table is a part, so that a value
+//! that was changed, moved or exchanged on the disk does not open. Closures see and write plain values.
+//!
 //! Closures that wait while the disk is busy with a commit are run one after the other into the next one. A lone
 //! writer is committed at once; when the last commit had company, the writer thread waits a moment for it to
 //! come back. Every commit is two-phase with quick repair, so that a crash neither loses an acknowledged write
@@ -8,11 +11,12 @@
 
 use super::{Job, KeyRange, Kv, Overlay, Prepared, Row, Snapshot, prepare};
 use crate::codec;
-use crate::error::StoreError;
+use crate::error::{RESTORE, StoreError};
 use crate::fatal::Fatal;
 use crate::files;
 use crate::key;
 use crate::schema;
+use crate::seal::SealKey;
 use crate::store::Publisher;
 use crate::tx::Shared;
 use auricle_domain::id::TenantId;
@@ -28,9 +32,9 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// One physical table holds all of ours: their number is part of every key.
-const ROWS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("rows");
+const ROWS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("sealed");
 /// File name within the store's directory.
-const FILE: &str = "store.redb";
+pub(crate) const FILE: &str = "store.redb";
 /// Page cache: enough for a clinic's hot pages within the memory we mean to stay in.
 const CACHE_BYTES: usize = 32 << 20;
 /// Jobs that may wait for the writer; more are refused.
@@ -55,6 +59,7 @@ pub(crate) struct RedbKv {
 struct StoreFile {
     database: Database,
     path: PathBuf,
+    seal: SealKey,
     fatal: Arc<Fatal>,
 }
 
@@ -64,6 +69,13 @@ impl StoreFile {
         let error = StoreError::Io { attempt, path: self.path.clone(), reason: error.to_string(), missing: false };
         self.fatal.strike(&error);
         error
+    }
+
+    /// The plain value of a row. One that does not open concerns whoever asked for it, and nobody else.
+    fn plain(&self, key: &[u8], sealed: &[u8]) -> Result<Vec<u8>, StoreError> {
+        self.seal
+            .open(key, sealed)
+            .ok_or_else(|| StoreError::Damaged { what: schema::describe(key), way_back: RESTORE })
     }
 }
 
@@ -83,6 +95,8 @@ fn opened(path: &Path, error: &DatabaseError) -> StoreError {
 pub(crate) struct Opening<'a> {
     /// The clinic of a new store.
     pub(crate) tenant: TenantId,
+    /// Seals the values.
+    pub(crate) seal: SealKey,
     /// Makes what transactions share, once it is known whose store it is.
     pub(crate) share: &'a dyn Fn(TenantId) -> Arc<Shared>,
     /// Told of every commit.
@@ -116,8 +130,8 @@ impl RedbKv {
     }
 
     fn start(database: Database, path: PathBuf, opening: Opening<'_>) -> Result<(Self, Arc<Shared>), StoreError> {
-        let Opening { tenant, share, publisher, fatal } = opening;
-        let file = Arc::new(StoreFile { database, path, fatal });
+        let Opening { tenant, seal, share, publisher, fatal } = opening;
+        let file = Arc::new(StoreFile { database, path, seal, fatal });
         let shared = share(owner(&file, tenant)?);
         let (sender, jobs) = sync_channel(QUEUE_MAX);
         let writer = Writer { file: Arc::clone(&file), jobs, shared: Arc::clone(&shared), publisher, company: 1 };
@@ -192,7 +206,7 @@ impl RedbSnapshot {
 impl Snapshot for RedbSnapshot {
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
         let value = self.table.get(key).map_err(|error| self.file.failed("reading", &error))?;
-        Ok(value.map(|guard| guard.value().to_vec()))
+        value.map(|guard| self.file.plain(key, guard.value())).transpose()
     }
 
     fn range(&self, range: &KeyRange, reverse: bool, limit: usize) -> Result<Vec<Row>, StoreError> {
@@ -202,7 +216,7 @@ impl Snapshot for RedbSnapshot {
         while page.len() < limit {
             let Some(row) = (if reverse { rows.next_back() } else { rows.next() }) else { break };
             let (key, value) = row.map_err(|error| self.file.failed("scanning", &error))?;
-            page.push((key.value().to_vec(), value.value().to_vec()));
+            page.push((key.value().to_vec(), self.file.plain(key.value(), value.value())?));
         }
         Ok(page)
     }
@@ -216,7 +230,7 @@ fn write(file: &StoreFile, writes: Overlay) -> Result<(), StoreError> {
         let mut table = tx.open_table(ROWS).map_err(|error| file.failed("opening the table", &error))?;
         for (key, value) in writes.into_rows() {
             match value {
-                Some(value) => table.insert(key.as_slice(), value.as_slice()),
+                Some(value) => table.insert(key.as_slice(), file.seal.seal(&key, &value)?.as_slice()),
                 None => table.remove(key.as_slice()),
             }
             .map_err(|error| file.failed("writing", &error))?;

@@ -6,7 +6,7 @@ mod faults;
 mod model;
 mod suite;
 
-use crate::{Backend, EventDraft, OpId, Store, StoreError, StoreOptions, WriteTx};
+use crate::{Backend, EventDraft, KeySource, OpId, Store, StoreError, StoreOptions, WriteTx};
 use auricle_domain::Timestamp;
 use auricle_domain::account::{Account, Actor};
 use auricle_domain::code::{AccountState, Lang, Role};
@@ -33,7 +33,12 @@ fn op(n: u64) -> OpId {
 }
 
 fn options(directory: &std::path::Path, backend: Backend) -> StoreOptions {
-    StoreOptions { directory: directory.to_owned(), backend, tenant: TenantId::new(at(0), id(1)) }
+    StoreOptions {
+        directory: directory.to_owned(),
+        backend,
+        keys: KeySource::File(directory.join("store.key")),
+        tenant: TenantId::new(at(0), id(1)),
+    }
 }
 
 fn open(backend: Backend) -> Opened {

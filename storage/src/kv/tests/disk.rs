@@ -2,9 +2,10 @@
 
 use super::{Opened, account, append_one, at, contact, id, op, open, options, put};
 use crate::fatal::Fatal;
+use crate::keys::Keys;
 use crate::kv::Kv;
 use crate::kv::redb::{Opening, QUEUE_MAX, RedbKv};
-use crate::lookup::LookupKey;
+use crate::record::Record;
 use crate::schema::{ACCOUNT_BY_EMAIL, CONTACTS_BY_NUMBER};
 use crate::store::{Limits, Publisher};
 use crate::tx::{ReadTx, Shared};
@@ -12,8 +13,8 @@ use crate::{Backend, Faults, OpId, Store, StoreError, StoreOptions};
 use auricle_domain::account::Account;
 use auricle_domain::contact::Contact;
 use auricle_domain::id::TenantId;
-use redb::StorageBackend;
 use redb::backends::InMemoryBackend;
+use redb::{ReadableTable, StorageBackend};
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -47,7 +48,7 @@ fn everything_is_there_after_a_restart() {
 fn the_records_are_for_the_owner_alone() {
     let Opened { store: _open, directory } = open(Backend::Redb);
     let files: Vec<_> = std::fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap()).collect();
-    assert_eq!(files.len(), 3);
+    assert_eq!(files.len(), 4);
     for file in files {
         let mode = file.metadata().unwrap().permissions().mode();
         assert_eq!(mode & 0o077, 0, "{}", file.path().display());
@@ -139,7 +140,7 @@ fn a_closure_that_holds_its_transaction_too_long_fails() {
 }
 
 fn shared(tenant: TenantId, limits: Limits) -> Arc<Shared> {
-    Arc::new(Shared { tenant, lookup: LookupKey::fresh().unwrap(), limits, faults: Faults::default() })
+    Arc::new(Shared { tenant, lookup: Keys::fresh().unwrap().lookup(), limits, faults: Faults::default() })
 }
 
 /// A disk that fails when it is told to.
@@ -184,6 +185,7 @@ fn a_failure_of_the_disk_strikes_once_and_acknowledges_nothing() {
     };
     let opening = Opening {
         tenant: TenantId::new(at(0), id(1)),
+        seal: Keys::fresh().unwrap().seal_key("values"),
         share: &|tenant| shared(tenant, Limits::default()),
         publisher: Publisher::new(),
         fatal: Arc::new(Fatal::new(Some(Box::new(hook)))),
@@ -201,4 +203,53 @@ fn a_failure_of_the_disk_strikes_once_and_acknowledges_nothing() {
     assert!(matches!(run(2), Err(StoreError::Io { .. })));
     assert!(matches!(run(3), Err(StoreError::Io { .. })));
     assert_eq!(strikes.load(Ordering::SeqCst), 1);
+}
+
+/// SEC-20, B-17: no word of a record is readable in any file of the store.
+#[test]
+fn nothing_of_a_record_is_readable_on_the_disk() {
+    let Opened { store, directory } = open(Backend::Redb);
+    let person = Contact { name: "Bartholomew Quixote".to_owned(), ..contact(1, &["+15550100999"]) };
+    store.run(op(1), at(0), move |tx| tx.put(&person)).wait().unwrap();
+    drop(store);
+    for file in ["store.redb", "keys.json"] {
+        let bytes = std::fs::read(directory.path().join(file)).unwrap();
+        for word in ["Bartholomew", "Quixote", "15550100999", "name"] {
+            assert!(!bytes.windows(word.len()).any(|window| window == word.as_bytes()), "{word} in {file}");
+        }
+    }
+}
+
+/// B-17: a value that was changed or exchanged on the disk is refused by name; everything else is served.
+#[test]
+fn a_value_that_was_exchanged_is_refused_and_the_rest_served() {
+    let Opened { store, directory } = open(Backend::Redb);
+    for n in 1..=3 {
+        store.run(op(u64::from(n)), at(0), move |tx| tx.put(&contact(n, &[]))).wait().unwrap();
+    }
+    let keys: Vec<Vec<u8>> = (1..=3)
+        .map(|n| store.read(|tx| Ok::<_, StoreError>(tx.key_of(Contact::TABLE, &contact(n, &[]).id))).unwrap())
+        .collect();
+    drop(store);
+    {
+        let database = redb::Database::open(directory.path().join("store.redb")).unwrap();
+        let tx = database.begin_write().unwrap();
+        let rows = redb::TableDefinition::<&[u8], &[u8]>::new("sealed");
+        let mut table = tx.open_table(rows).unwrap();
+        let value = table.get(keys[0].as_slice()).unwrap().unwrap().value().to_vec();
+        table.insert(keys[1].as_slice(), value.as_slice()).unwrap();
+        drop(table);
+        tx.commit().unwrap();
+    }
+    let store = Store::open(options(directory.path(), Backend::Redb)).unwrap();
+    let get = |n: u8| store.read(|tx| tx.get::<Contact>(&contact(n, &[]).id));
+    assert_eq!(get(1), Ok(Some(contact(1, &[]))));
+    assert_eq!(get(3), Ok(Some(contact(3, &[]))));
+    let error = get(2).unwrap_err();
+    let words = error.to_string();
+    assert!(matches!(error, StoreError::Damaged { .. }));
+    assert!(words.contains(&contact(2, &[]).id.to_string()) && words.contains("contact"), "{words}");
+    assert!(words.contains("auricle restore"), "{words}");
+    // Writing goes on.
+    store.run(op(9), at(0), |tx| tx.put(&contact(3, &[]))).wait().unwrap();
 }
