@@ -122,7 +122,7 @@ impl Events {
     pub async fn record_read(&self, by: By, kind: &'static str, id: impl ToString) -> Result<(), Error> {
         let id = id.to_string();
         self.commit(clock::op(), by, move |tx| {
-            tx.event(Event::RecordRead { kind: kind.to_owned(), id: id.clone() });
+            tx.event(Event::RecordRead { kind: kind.to_owned(), id: id.clone(), reason: None });
             Ok(())
         })
         .await

@@ -177,6 +177,9 @@ events! {
         kind: String,
         /// Which one.
         id: String,
+        /// Why, where whoever read it said so; up to 300 characters.
+        #[serde(default)]
+        reason: Option<String>,
     },
 }
 

@@ -61,6 +61,20 @@ pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
     path.parent().map_or(Ok(()), sync_directory)
 }
 
+/// Copies a whole file durably, for the owner alone; one of the same name is replaced.
+pub(crate) fn copy(from: &Path, to: &Path) -> Result<(), StoreError> {
+    let draft = to.with_extension(DRAFT);
+    // One of before was left by a crash.
+    remove(&draft)?;
+    let mut file = create(&draft)?;
+    File::open(from)
+        .and_then(|mut from| std::io::copy(&mut from, &mut file))
+        .and_then(|_| file.sync_all())
+        .map_err(|error| StoreError::io("copying a file", from, &error))?;
+    fs::rename(&draft, to).map_err(|error| StoreError::io("renaming a file", to, &error))?;
+    to.parent().map_or(Ok(()), sync_directory)
+}
+
 /// Removes what writers that were killed left in a directory.
 pub(crate) fn remove_drafts(directory: &Path) -> Result<(), StoreError> {
     let failed = |error: &std::io::Error| StoreError::io("listing a directory", directory, error);

@@ -65,6 +65,7 @@
 //! In the store's directory lie `store.redb` (records), `keys.json` (the wrapped data key) and `blobs/`; all that they
 //! hold is sealed. The search index has a directory of its own, and can be deleted at any time.
 
+mod audit;
 mod blobs;
 mod codec;
 mod commit;
@@ -77,6 +78,7 @@ mod keys;
 mod kv;
 mod log;
 mod lookup;
+mod migrate;
 mod record;
 mod scan;
 pub mod schema;
@@ -85,6 +87,7 @@ pub mod search;
 mod store;
 mod tx;
 
+pub use audit::{AuditBreak, AuditCheck};
 pub use blobs::{BlobId, BlobReader, BlobWriter, Blobs};
 pub use codec::{Table, VALUE_BYTES_MAX};
 pub use commit::{Commit, OpId};
@@ -95,6 +98,7 @@ pub use keys::{KeySource, Passphrase, has_passphrase, recover_key_file, rotate_k
 pub use kv::{PAGE_ROWS_MAX, TRANSACTION_BYTES_MAX};
 pub use log::EventDraft;
 pub use lookup::{Lookup, LookupKey};
+pub use migrate::FORMAT;
 pub use record::{Entries, Index, Record};
 pub use scan::{Cursor, Page, Scan};
 pub use search::Search;

@@ -4,6 +4,7 @@
 //! a number that can be read was committed, and no smaller one is still to come: a follower that remembers one
 //! number misses nothing.
 
+use crate::audit::Chain;
 use crate::codec;
 use crate::error::StoreError;
 use crate::key;
@@ -42,12 +43,17 @@ impl WriteTx {
         }
         let tenant = self.tenant();
         let mut head = self.head()?;
-        for EventDraft { at, actor, cause, event } in drafts {
+        // Entry N of the audit chain is about event N of the feed.
+        let mut chain = Chain::at(self.audit_head()?);
+        for draft in drafts {
             head += 1;
+            self.audit_next(&mut chain, &draft)?;
+            let EventDraft { at, actor, cause, event } = draft;
             let envelope = Envelope { seq: head, at, tenant, actor, cause, event };
             let value = codec::encode(schema::FEED, &envelope)?;
             self.raw_set(schema::FEED.name, self.key_of(schema::FEED, &head), Some(value))?;
         }
+        self.set_audit_head(chain.head())?;
         let value = codec::encode(schema::FEED_HEAD, &head)?;
         self.raw_set(schema::FEED_HEAD.name, self.key_of(schema::FEED_HEAD, &()), Some(value))?;
         self.head = Some(head);

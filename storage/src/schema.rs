@@ -10,6 +10,9 @@
 //! | 3 | feed_head | - | number of the last event |
 //! | 4 | cursor | follower's name | number of the last event it has taken in |
 //! | 5 | op | week, op id | the reply of a transaction, kept for one to two weeks |
+//! | 6 | format | (under the nil tenant) | format of the store, see `migrate.rs` |
+//! | 7 | audit | seq | [`AuditEntry`](auricle_domain::audit::AuditEntry) |
+//! | 8 | audit_head | - | the last entry's number and link |
 //! | 10.. | one per record | see each | the record |
 //! | 100.. | indexes | see each | key of the record |
 
@@ -35,6 +38,9 @@ pub(crate) const FEED: Table = Table { id: 2, name: "feed", version: 1 };
 pub(crate) const FEED_HEAD: Table = Table { id: 3, name: "feed_head", version: 1 };
 pub(crate) const CURSOR: Table = Table { id: 4, name: "cursor", version: 1 };
 pub(crate) const OP: Table = Table { id: 5, name: "op", version: 1 };
+pub(crate) const FORMAT: Table = Table { id: 6, name: "format", version: 1 };
+pub(crate) const AUDIT: Table = Table { id: 7, name: "audit", version: 1 };
+pub(crate) const AUDIT_HEAD: Table = Table { id: 8, name: "audit_head", version: 1 };
 
 /// Accounts by e-mail address: `lookup().email(address)`.
 pub const ACCOUNT_BY_EMAIL: Index<Account> = Index::unique(100, "account_by_email");
@@ -94,6 +100,9 @@ fn name_of(id: u16) -> &'static str {
         FEED_HEAD,
         CURSOR,
         OP,
+        FORMAT,
+        AUDIT,
+        AUDIT_HEAD,
         Tenant::TABLE,
         Account::TABLE,
         StoredSession::TABLE,

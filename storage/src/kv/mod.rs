@@ -7,7 +7,7 @@
 pub(crate) mod memory;
 pub(crate) mod redb;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use crate::error::StoreError;
 use crate::tx::{Seen, Shared, WriteTx};

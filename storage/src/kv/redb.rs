@@ -15,6 +15,7 @@ use crate::error::{RESTORE, StoreError};
 use crate::fatal::Fatal;
 use crate::files;
 use crate::key;
+use crate::migrate;
 use crate::schema;
 use crate::seal::SealKey;
 use crate::store::Publisher;
@@ -116,7 +117,7 @@ impl RedbKv {
         let mut builder = Database::builder();
         builder.set_cache_size(CACHE_BYTES);
         let database = builder.create(&path).map_err(|error| opened(&path, &error))?;
-        let opened = Self::start(database, path, opening)?;
+        let opened = Self::start(database, path, Some(directory), opening)?;
         files::sync_directory(directory)?;
         Ok(opened)
     }
@@ -126,13 +127,18 @@ impl RedbKv {
     pub(crate) fn on(backend: impl StorageBackend, opening: Opening<'_>) -> Result<(Self, Arc<Shared>), StoreError> {
         let path = PathBuf::from("test");
         let database = Database::builder().create_with_backend(backend).map_err(|error| opened(&path, &error))?;
-        Self::start(database, path, opening)
+        Self::start(database, path, None, opening)
     }
 
-    fn start(database: Database, path: PathBuf, opening: Opening<'_>) -> Result<(Self, Arc<Shared>), StoreError> {
+    fn start(
+        database: Database,
+        path: PathBuf,
+        directory: Option<&Path>,
+        opening: Opening<'_>,
+    ) -> Result<(Self, Arc<Shared>), StoreError> {
         let Opening { tenant, seal, share, publisher, fatal } = opening;
         let file = Arc::new(StoreFile { database, path, seal, fatal });
-        let shared = share(owner(&file, tenant)?);
+        let shared = share(owner(&file, directory, tenant)?);
         let (sender, jobs) = sync_channel(QUEUE_MAX);
         let writer = Writer { file: Arc::clone(&file), jobs, shared: Arc::clone(&shared), publisher, company: 1 };
         let thread = std::thread::Builder::new()
@@ -144,17 +150,49 @@ impl RedbKv {
 }
 
 /// Whose store it is: that of the clinic it was made for.
-fn owner(file: &Arc<StoreFile>, fresh: TenantId) -> Result<TenantId, StoreError> {
+fn owner(file: &Arc<StoreFile>, directory: Option<&Path>, fresh: TenantId) -> Result<TenantId, StoreError> {
     let key = key::encode(&([0u8; 16], schema::META.id));
     // The table must exist before the first snapshot.
     write(file, Overlay::default())?;
     if let Some(bytes) = RedbSnapshot::take(file)?.get(&key)? {
-        return codec::decode(schema::META, &bytes);
+        let tenant: TenantId = codec::decode(schema::META, &bytes)?;
+        migrate::run(&Alone { file, directory }, *tenant.as_bytes())?;
+        return Ok(tenant);
     }
     let mut writes = Overlay::default();
+    migrate::mark(&mut writes, migrate::FORMAT)?;
     writes.set(key, Some(codec::encode(schema::META, &fresh)?));
     write(file, writes)?;
     Ok(fresh)
+}
+
+/// The file while nobody else uses it, for bringing it to a newer format.
+struct Alone<'a> {
+    file: &'a Arc<StoreFile>,
+    directory: Option<&'a Path>,
+}
+
+impl migrate::Rows for Alone<'_> {
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        RedbSnapshot::take(self.file)?.get(key)
+    }
+
+    fn range(&self, range: &KeyRange, limit: usize) -> Result<Vec<Row>, StoreError> {
+        RedbSnapshot::take(self.file)?.range(range, false, limit)
+    }
+
+    fn write(&self, writes: Overlay) -> Result<(), StoreError> {
+        write(self.file, writes)
+    }
+
+    /// Between two commits the file on the disk is the store: there is no writer yet, and every commit so far was synced.
+    fn snapshot(&self, name: &str) -> Result<(), StoreError> {
+        self.directory.map_or(Ok(()), |directory| files::copy(&self.file.path, &directory.join(name)))
+    }
+
+    fn name(&self) -> PathBuf {
+        self.file.path.clone()
+    }
 }
 
 impl Kv for RedbKv {

@@ -15,12 +15,12 @@ use auricle_domain::event::Event;
 use auricle_domain::id::{AccountId, CauseId, ContactId, TenantId};
 
 /// A store in a directory that is removed with it.
-struct Opened {
-    store: Store,
-    directory: tempfile::TempDir,
+pub(crate) struct Opened {
+    pub(crate) store: Store,
+    pub(crate) directory: tempfile::TempDir,
 }
 
-fn at(second: i64) -> Timestamp {
+pub(crate) fn at(second: i64) -> Timestamp {
     Timestamp::from_second(1_800_000_000 + second).unwrap()
 }
 
@@ -28,7 +28,7 @@ fn id(n: u8) -> [u8; 10] {
     [n; 10]
 }
 
-fn op(n: u64) -> OpId {
+pub(crate) fn op(n: u64) -> OpId {
     OpId::derive("test", &[&n.to_be_bytes()])
 }
 
@@ -41,7 +41,7 @@ fn options(directory: &std::path::Path, backend: Backend) -> StoreOptions {
     }
 }
 
-fn open(backend: Backend) -> Opened {
+pub(crate) fn open(backend: Backend) -> Opened {
     let directory = tempfile::tempdir().unwrap();
     let store = Store::open(options(directory.path(), backend)).unwrap();
     Opened { store, directory }
@@ -76,7 +76,7 @@ fn account(n: u8, email: &str) -> Account {
     }
 }
 
-fn draft(n: u8) -> EventDraft {
+pub(crate) fn draft(n: u8) -> EventDraft {
     let event = Event::ContactChanged { contact: ContactId::new(at(0), id(n)) };
     EventDraft { at: at(0), actor: Actor::System, cause: CauseId::new(at(0), id(9)), event }
 }
