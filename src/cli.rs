@@ -1,8 +1,11 @@
-//! The command line: `auricle serve`, `demo`, `wall`, `call`, `config`, `user`, `openapi`.
+//! The command line: `auricle serve`, `demo`, `wall`, `call`, `config`, `user`, `secrets`,
+//! `audit`, `openapi`.
 
+mod audit;
 mod call;
 mod config;
 mod openapi;
+mod secrets;
 mod serve;
 pub(crate) mod texts;
 mod user;
@@ -53,6 +56,10 @@ enum Command {
     Config(ConfigCommand),
     #[command(about = texts::USER, after_help = texts::USER_AFTER, subcommand)]
     User(UserCommand),
+    #[command(about = texts::SECRETS, after_help = texts::SECRETS_AFTER, subcommand)]
+    Secrets(secrets::SecretsCommand),
+    #[command(about = texts::AUDIT, after_help = texts::AUDIT_AFTER, subcommand)]
+    Audit(audit::AuditCommand),
     #[command(about = texts::OPENAPI, after_help = texts::OPENAPI_AFTER)]
     Openapi,
 }
@@ -159,6 +166,8 @@ fn run(arguments: Arguments, out: &mut dyn Write) -> Result<(), Failure> {
         Command::Config(ConfigCommand::Show) => config::show(&settings()?, out),
         Command::Config(ConfigCommand::Default) => config::default(out),
         Command::User(command) => block_on(user::run(read()?, command, out)),
+        Command::Secrets(command) => secrets::run(&read()?, command, out),
+        Command::Audit(command) => audit::run(&read()?, command, out),
         Command::Openapi => openapi::print(out),
     }
 }

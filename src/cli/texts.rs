@@ -68,6 +68,40 @@ Examples:
   auricle user passwd ada@clinic.example
   auricle user disable ada@clinic.example";
 
+pub(crate) const SECRETS: &str = "Make, change and bring back the keys that open the store";
+pub(crate) const SECRETS_AFTER: &str = "\
+Everything in the store is sealed under one data key. The key file (storage.key_file) opens it for the service; the recovery
+passphrase opens it for you, when the key file or the whole machine is lost. Write the passphrase down: it is shown once.
+
+Examples:
+  auricle secrets generate            # once, after installing
+  auricle secrets rotate              # a new key file, when somebody may have seen the old one
+  auricle secrets rotate --passphrase # and a new passphrase
+  auricle secrets recover             # the key file is lost: asks for the passphrase, makes a new key file";
+pub(crate) const PASSPHRASE: &str = "Recovery passphrase: ";
+pub(crate) const PASSPHRASE_ONCE: &str = "\
+It is shown this once. Write it on paper and keep that away from this machine: without it no backup can be restored, and a
+lost key file cannot be replaced. Nobody else has it.";
+pub(crate) const PASSPHRASE_THERE: &str = "\
+there is a recovery passphrase already. If it is lost, make a new one with `auricle secrets rotate --passphrase`; backups that
+were made before still need the old one.";
+pub(crate) const KEY_FILE_NEW: &str = "\
+It is a new one: the old one opens nothing any more. A running service needs no restart.";
+pub(crate) const KEY_FILE_BACK: &str = "The key file is back. Start the service: systemctl start auricle";
+
+pub(crate) const AUDIT: &str = "Read and check the record of who did or read what";
+pub(crate) const AUDIT_AFTER: &str = "\
+Every write and every reading of a record is an entry, linked to the one before. `verify` names the first entry that was
+changed or removed. An end that was cut off shows only against a head that you have kept elsewhere, so keep one:
+
+  auricle audit head >> /media/usb/auricle-heads.txt
+  auricle audit verify --head /media/usb/auricle-heads.txt
+  auricle audit list --limit 50
+
+These work while the service is stopped; while it runs, an administrator has the same under /api/audit.";
+pub(crate) const AUDIT_EMPTY: &str = "Nothing has happened yet.";
+pub(crate) const AUDIT_HOLDS: &str = "The chain holds";
+
 pub(crate) const OPENAPI: &str = "Print the description of the HTTP API (OpenAPI 3.1, JSON)";
 pub(crate) const OPENAPI_AFTER: &str = "\
 Example:

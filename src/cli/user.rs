@@ -29,7 +29,8 @@ pub(super) async fn run(config: Config, command: UserCommand, out: &mut dyn Writ
     }
 }
 
-fn open(config: &Config) -> Result<Store, Failure> {
+/// Opens the store of a service that is stopped.
+pub(super) fn open(config: &Config) -> Result<Store, Failure> {
     let directory = config.storage.directory.clone();
     let tenant = clock::fresh(TenantId::new, clock::system());
     let keys = KeySource::File(config.storage.key_file());

@@ -75,3 +75,16 @@ pub enum Actor {
     /// The program itself: timers, restarts, jobs.
     System,
 }
+
+/// For people who read a log: who it was, and of which record.
+impl std::fmt::Display for Actor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Account { id, role } => write!(f, "{role} {id}"),
+            Self::Receptionist { call } => write!(f, "receptionist in {call}"),
+            Self::Caller { call } => write!(f, "caller of {call}"),
+            Self::Console => f.write_str("console"),
+            Self::System => f.write_str("system"),
+        }
+    }
+}

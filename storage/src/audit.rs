@@ -180,8 +180,8 @@ fn is_unreadable(error: &StoreError) -> bool {
 /// A check as far as it has come.
 struct Walk {
     end: AuditHead,
-    /// The exported head, until it was passed.
-    exported: Option<AuditHead>,
+    /// Exported heads that were not passed yet, the next one last.
+    exported: Vec<AuditHead>,
 }
 
 impl Walk {
@@ -195,8 +195,10 @@ impl Walk {
             return Err(AuditBreak::Changed { seq: self.end.seq });
         }
         self.end = AuditHead { seq, link };
-        if self.exported.is_some_and(|exported| exported.seq == seq) && self.exported.take() != Some(self.end) {
-            return Err(AuditBreak::Rewritten { seq });
+        while let Some(exported) = self.exported.pop_if(|exported| exported.seq <= seq) {
+            if exported != self.end {
+                return Err(AuditBreak::Rewritten { seq });
+            }
         }
         Ok(())
     }
@@ -208,23 +210,24 @@ impl Walk {
         if self.end != head {
             return Some(AuditBreak::Changed { seq: self.end.seq });
         }
-        let exported = self.exported?;
-        (exported.seq > 0).then_some(AuditBreak::CutOff { end: self.end.seq, seq: exported.seq })
+        self.exported.first().map(|last| AuditBreak::CutOff { end: self.end.seq, seq: last.seq })
     }
 }
 
 impl Store {
-    /// Checks the audit chain from its first entry to the last there was when the check began, and against a head that
-    /// was exported before. `progress` hears the entries checked, and how many there are.
+    /// Checks the audit chain from its first entry to the last there was when the check began, and against heads that
+    /// were exported before. `progress` hears the entries checked, and how many there are.
     ///
     /// # Errors
     /// When the disk fails. What the check finds is no error: it is in the answer.
     pub fn verify_audit(
         &self,
-        exported: Option<AuditHead>,
+        exported: &[AuditHead],
         mut progress: impl FnMut(u64, u64),
     ) -> Result<AuditCheck, StoreError> {
         let head = self.read(ReadTx::audit_head)?;
+        let mut exported: Vec<AuditHead> = exported.iter().filter(|head| head.seq > 0).copied().collect();
+        exported.sort_unstable_by_key(|head| std::cmp::Reverse(head.seq));
         let mut walk = Walk { end: Chain::new(self.tenant().as_bytes()).head(), exported };
         while walk.end.seq < head.seq {
             let after = walk.end.seq;

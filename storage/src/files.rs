@@ -3,7 +3,7 @@
 use crate::error::StoreError;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{ErrorKind, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, fchown};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -50,11 +50,23 @@ pub(crate) const DRAFT: &str = "draft";
 
 /// Writes a whole file so that it is there completely or not at all, whenever the power goes.
 pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), StoreError> {
+    write(path, bytes, None)
+}
+
+/// The same, for the owner of `directory`: an administrator who works as root must not shut the service out.
+pub(crate) fn write_whole_for(path: &Path, bytes: &[u8], directory: &Path) -> Result<(), StoreError> {
+    let owner = fs::metadata(directory).map_err(|error| StoreError::io("looking at a directory", directory, &error))?;
+    write(path, bytes, Some((owner.uid(), owner.gid())))
+}
+
+fn write(path: &Path, bytes: &[u8], owner: Option<(u32, u32)>) -> Result<(), StoreError> {
     // Two writers of the same file must not share a draft.
     static DRAFTS: AtomicU64 = AtomicU64::new(0);
     let draft = path.with_extension(format!("{}.{DRAFT}", DRAFTS.fetch_add(1, Ordering::Relaxed)));
     let mut file = create(&draft)?;
-    file.write_all(bytes)
+    let owned = owner.map_or(Ok(()), |(user, group)| fchown(&file, Some(user), Some(group)));
+    owned
+        .and_then(|()| file.write_all(bytes))
         .and_then(|()| file.sync_all())
         .map_err(|error| StoreError::io("writing a file", &draft, &error))?;
     fs::rename(&draft, path).map_err(|error| StoreError::io("renaming a file", path, &error))?;

@@ -84,7 +84,8 @@ impl Keys {
 
     fn make(directory: &Path, key_file: &Path) -> Result<Self, StoreError> {
         let keys = Self::fresh()?;
-        let machine = if key_file.exists() { read_key_file(directory, key_file)? } else { make_key_file(key_file)? };
+        let machine =
+            if key_file.exists() { read_key_file(directory, key_file)? } else { make_key_file(directory, key_file)? };
         Ring::new(&keys.data, keys.generation, &machine)?.write(directory)?;
         Ok(keys)
     }
@@ -165,7 +166,7 @@ fn replace_key_file(directory: &Path, key_file: &Path, data: &DataKey) -> Result
     // While both are in the ring, it does not matter which of the two the file holds.
     ring.add_key(data, &machine)?;
     ring.write(directory)?;
-    files::write_whole(key_file, text_of(&machine).as_bytes())?;
+    files::write_whole_for(key_file, text_of(&machine).as_bytes(), directory)?;
     ring.keep_last_key();
     ring.write(directory)
 }
@@ -180,13 +181,13 @@ fn text_of(machine: &[u8; KEY_BYTES]) -> Zeroizing<String> {
     Zeroizing::new(format!("{}\n", hex::encode(machine)))
 }
 
-/// A new key file, for the owner alone.
-pub(crate) fn make_key_file(path: &Path) -> Result<Zeroizing<[u8; KEY_BYTES]>, StoreError> {
+/// A new key file for the store in `directory`, for its owner alone.
+pub(crate) fn make_key_file(directory: &Path, path: &Path) -> Result<Zeroizing<[u8; KEY_BYTES]>, StoreError> {
     let machine = fresh_machine_key()?;
     if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
         files::create_directory(parent)?;
     }
-    files::write_whole(path, text_of(&machine).as_bytes())?;
+    files::write_whole_for(path, text_of(&machine).as_bytes(), directory)?;
     Ok(machine)
 }
 

@@ -103,7 +103,7 @@ impl Ring {
         let mut text = serde_json::to_vec_pretty(self)
             .map_err(|error| StoreError::Encoding { table: RING_FILE, reason: error.to_string() })?;
         text.push(b'\n');
-        files::write_whole(&directory.join(RING_FILE), &text)
+        files::write_whole_for(&directory.join(RING_FILE), &text, directory)
     }
 
     /// The data key, when one of the ring's keys is this one.

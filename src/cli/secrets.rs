@@ -1,0 +1,67 @@
+//! `auricle secrets`: the key file and the recovery passphrase.
+
+use super::{Failure, texts};
+use auricle::config::Config;
+use auricle_storage::{Passphrase, StoreError, has_passphrase, recover_key_file, rotate_key_file, set_passphrase};
+use clap::Subcommand;
+use std::io::{BufRead, IsTerminal, Write};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum SecretsCommand {
+    /// Make the keys of a new store where there are none, and its recovery passphrase
+    Generate,
+    /// Replace the key file by a new one
+    Rotate {
+        /// Replace the recovery passphrase, too
+        #[arg(long)]
+        passphrase: bool,
+    },
+    /// Make a new key file with the recovery passphrase: asked for without echo, or read from standard input
+    Recover,
+}
+
+/// Runs one of them.
+pub(super) fn run(config: &Config, command: SecretsCommand, out: &mut dyn Write) -> Result<(), Failure> {
+    let (directory, key_file) = (config.storage.directory.as_path(), config.storage.key_file());
+    match command {
+        SecretsCommand::Generate => {
+            if has_passphrase(directory).map_err(Failure::failed)? == Some(true) {
+                return Err(Failure::failed(texts::PASSPHRASE_THERE));
+            }
+            show(set_passphrase(directory, &key_file), out)?;
+            writeln!(out, "Key file             {}", key_file.display())?;
+        }
+        SecretsCommand::Rotate { passphrase } => {
+            rotate_key_file(directory, &key_file).map_err(Failure::failed)?;
+            writeln!(out, "Key file             {}", key_file.display())?;
+            writeln!(out, "{}", texts::KEY_FILE_NEW)?;
+            if passphrase {
+                show(set_passphrase(directory, &key_file), out)?;
+            }
+        }
+        SecretsCommand::Recover => {
+            recover_key_file(directory, &key_file, &ask_passphrase()?).map_err(Failure::failed)?;
+            writeln!(out, "Key file             {}", key_file.display())?;
+            writeln!(out, "{}", texts::KEY_FILE_BACK)?;
+        }
+    }
+    Ok(())
+}
+
+fn show(made: Result<Passphrase, StoreError>, out: &mut dyn Write) -> Result<(), Failure> {
+    writeln!(out, "Recovery passphrase  {}", *made.map_err(Failure::failed)?.to_text())?;
+    writeln!(out, "{}", texts::PASSPHRASE_ONCE)?;
+    Ok(())
+}
+
+/// The passphrase as it is typed without echo, or the first line of standard input where there is no terminal.
+pub(super) fn ask_passphrase() -> Result<Passphrase, Failure> {
+    let typed = if std::io::stdin().is_terminal() {
+        rpassword::prompt_password(texts::PASSPHRASE)?
+    } else {
+        let mut line = String::new();
+        std::io::stdin().lock().read_line(&mut line)?;
+        line
+    };
+    Passphrase::parse(&typed).map_err(Failure::failed)
+}
