@@ -280,7 +280,7 @@ pub fn of_call(app: &App, _may: &May<ReadCalls>, call: CallId) -> Result<CallApp
 /// `not_found`.
 pub async fn get(app: &App, may: &May<ReadAppointments>, id: AppointmentId) -> Result<Appointment, Error> {
     let appointment = app.store.read(|tx| known(tx, id))?;
-    app.events.record_read(may.by(), "appointment", id).await?;
+    app.events.record_read(may.reading(), "appointment", id).await?;
     Ok(appointment)
 }
 

@@ -5,7 +5,7 @@
 
 use crate::clock;
 use crate::error::{Error, ErrorCode};
-use crate::events::By;
+use crate::events::{By, Reading};
 use auricle_domain::Timestamp;
 use auricle_domain::account::Actor;
 use auricle_domain::code::{AccountState, Lang, Role};
@@ -60,6 +60,7 @@ pub trait Permission: Send + Sync + 'static {
 #[derive(Debug)]
 pub struct May<P> {
     who: SignedIn,
+    reason: Option<String>,
     permission: PhantomData<fn() -> P>,
 }
 
@@ -78,7 +79,7 @@ impl<P: Permission> May<P> {
         if !P::ROLES.contains(&who.role) {
             return Err(Error::forbidden(P::NAME));
         }
-        Ok(Self { who, permission: PhantomData })
+        Ok(Self { who, reason: None, permission: PhantomData })
     }
 }
 
@@ -91,6 +92,18 @@ impl<P> May<P> {
     /// In whose name this request writes.
     pub fn by(&self) -> By {
         self.who.by()
+    }
+
+    /// The same, with why they ask.
+    #[must_use]
+    pub fn because(mut self, reason: Option<String>) -> Self {
+        self.reason = reason;
+        self
+    }
+
+    /// In whose name this request reads, and why.
+    pub fn reading(&self) -> Reading {
+        Reading { by: self.by(), reason: self.reason.clone() }
     }
 
     /// As it stands in events.
@@ -154,6 +167,8 @@ pub mod permissions {
         ReadClinic = "read the clinic's settings" [Agent Supervisor Admin]
         /// Change the clinic's settings.
         EditClinic = "change the clinic's settings" [Admin]
+        /// Read and check the record of who did or read what.
+        ReadAudit = "read the audit chain" [Admin]
         /// Read the event log.
         ReadEvents = "read the event log" [Supervisor Admin]
         /// See figures of the process.

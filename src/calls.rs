@@ -4,7 +4,6 @@ use crate::app::App;
 use crate::auth::May;
 use crate::auth::permissions::{EndCalls, ReadCalls};
 use crate::error::{Error, ErrorCode};
-use crate::events::By;
 use crate::page::{self, Page};
 use auricle_domain::Timestamp;
 use auricle_domain::call::Call;
@@ -203,7 +202,7 @@ fn view(tx: &ReadTx, call: Call, now: Timestamp) -> Result<CallView, Error> {
 pub async fn get(app: &App, may: &May<ReadCalls>, id: CallId) -> Result<CallView, Error> {
     let now = (app.clock)();
     let view = app.store.read(|tx| view(tx, known(tx, id)?, now))?;
-    app.events.record_read(By { actor: may.actor(), cause: may.cause() }, "call", id).await?;
+    app.events.record_read(may.reading(), "call", id).await?;
     Ok(view)
 }
 
@@ -216,7 +215,7 @@ pub async fn turns(app: &App, may: &May<ReadCalls>, id: CallId) -> Result<Turns,
         known(tx, id)?;
         said_in(tx, id)
     })?;
-    app.events.record_read(By { actor: may.actor(), cause: may.cause() }, "transcript", id).await?;
+    app.events.record_read(may.reading(), "transcript", id).await?;
     Ok(Turns { items })
 }
 

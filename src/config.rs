@@ -71,6 +71,8 @@ pub struct StorageConfig {
     pub directory: PathBuf,
     /// File of the key that opens the store; none: see [`Self::key_file`].
     pub key_file: Option<PathBuf>,
+    /// Room on the disk, in bytes, below which no new recording begins.
+    pub low_water_bytes: u64,
 }
 
 /// Name of the key among the credentials that systemd hands to a service.

@@ -89,7 +89,7 @@ impl ContactInput {
 pub async fn list(app: &App, may: &May<ReadContacts>, query: &PageQuery) -> Result<Page<Contact>, Error> {
     let scan = Scan::<Contact>::table().newest_first().limit(query.limit()?).after(cursor_of(query.after.as_deref())?);
     let page = Page::of(app.store.read(|tx| tx.scan(scan))?, |contact| contact);
-    app.events.record_read(may.by(), "contact", "list").await?;
+    app.events.record_read(may.reading(), "contact", "list").await?;
     Ok(page)
 }
 
@@ -99,7 +99,7 @@ pub async fn list(app: &App, may: &May<ReadContacts>, query: &PageQuery) -> Resu
 /// `not_found`.
 pub async fn get(app: &App, may: &May<ReadContacts>, id: ContactId) -> Result<Contact, Error> {
     let contact = app.store.read(|tx| known(tx, id))?;
-    app.events.record_read(may.by(), "contact", id).await?;
+    app.events.record_read(may.reading(), "contact", id).await?;
     Ok(contact)
 }
 

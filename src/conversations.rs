@@ -39,6 +39,6 @@ pub async fn get(app: &App, may: &May<ReadCalls>, id: ConversationId) -> Result<
         let conversation: Conversation = tx.get(&id)?.ok_or_else(|| Error::not_found("conversation"))?;
         Ok(ConversationWithTurns { items: calls::said_in(tx, conversation.call)?, conversation })
     })?;
-    app.events.record_read(may.by(), "transcript", found.conversation.call).await?;
+    app.events.record_read(may.reading(), "transcript", found.conversation.call).await?;
     Ok(found)
 }

@@ -66,6 +66,10 @@ error_codes! {
     RangeNotSatisfiable = "range_not_satisfiable", "Range not satisfiable";
     /// A part of the service is not ready; trying again later helps.
     Unavailable = "unavailable", "Not available at the moment";
+    /// The disk is nearly full: only what calls and sign-in need is written.
+    DiskLow = "disk_low", "The disk is nearly full";
+    /// What is stored was damaged on the disk, and is not shown.
+    Damaged = "damaged", "Damaged on the disk";
     /// A fault of ours.
     Internal = "internal", "Internal error";
 }
@@ -161,6 +165,15 @@ impl From<StoreError> for Error {
             StoreError::Duplicate { .. } => Self::new(ErrorCode::Taken, "Another record uses this value already"),
             StoreError::Busy { .. } | StoreError::Conflict { .. } => {
                 Self::new(ErrorCode::Unavailable, "Too much is being written at the moment").retry_after(1)
+            }
+            StoreError::DiskLow { free_mib } => Self::new(
+                ErrorCode::DiskLow,
+                format!("The disk has {free_mib} MiB left: calls and sign-in go on, this is possible again when there is room"),
+            )
+            .retry_after(60),
+            StoreError::Damaged { what, way_back } => {
+                tracing::error!(what, way_back, "a part of the store is damaged");
+                Self::new(ErrorCode::Damaged, format!("Refused, because {what} is damaged on the disk. {way_back}"))
             }
             StoreError::Closed => Self::new(ErrorCode::Unavailable, "The service is stopping").retry_after(5),
             other => Self::internal("reach the store", &other),

@@ -10,7 +10,7 @@ use auricle_domain::account::Actor;
 use auricle_domain::event::Event;
 use auricle_domain::id::CauseId;
 use auricle_domain::live::Live;
-use auricle_storage::{Commit, EventDraft, OpId, Store, WriteTx};
+use auricle_storage::{Commit, EventDraft, Need, OpId, Store, WriteTx};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::ops::{Deref, DerefMut};
@@ -34,6 +34,15 @@ pub struct By {
     pub actor: Actor,
     /// The piece of work; also in every log line of it.
     pub cause: CauseId,
+}
+
+/// In whose name something is read, and why.
+#[derive(Clone, Debug)]
+pub struct Reading {
+    /// Who reads.
+    pub by: By,
+    /// Why, where they said so.
+    pub reason: Option<String>,
 }
 
 /// A transaction that also says what happened. Reads and writes like [`WriteTx`].
@@ -112,17 +121,37 @@ impl Events {
     where
         T: Serialize + DeserializeOwned + Send + 'static,
     {
-        self.store.run(op, at, move |tx: &mut WriteTx| work(&mut Writing { tx, at, by }))
+        // What a person changes can be changed later; what a call brings cannot.
+        let need = if matches!(by.actor, Actor::Account { .. }) { Need::Ordinary } else { Need::Essential };
+        self.store.run_as(need, op, at, move |tx: &mut WriteTx| work(&mut Writing { tx, at, by }))
+    }
+
+    /// [`Self::commit`] for what people need even when the disk is nearly full: signing in, reading, removing.
+    ///
+    /// # Errors
+    /// As [`Self::commit`].
+    pub fn commit_essential<T>(
+        &self,
+        op: OpId,
+        by: By,
+        mut work: impl FnMut(&mut Writing<'_>) -> Result<T, Error> + Send + 'static,
+    ) -> Commit<T, Error>
+    where
+        T: Serialize + DeserializeOwned + Send + 'static,
+    {
+        let at = (self.clock)();
+        self.store.run_as(Need::Essential, op, at, move |tx: &mut WriteTx| work(&mut Writing { tx, at, by }))
     }
 
     /// Notes that somebody read a record about a person. Reading goes on only once that is written.
     ///
     /// # Errors
     /// When the store cannot be reached.
-    pub async fn record_read(&self, by: By, kind: &'static str, id: impl ToString) -> Result<(), Error> {
+    pub async fn record_read(&self, reading: Reading, kind: &'static str, id: impl ToString) -> Result<(), Error> {
+        let Reading { by, reason } = reading;
         let id = id.to_string();
-        self.commit(clock::op(), by, move |tx| {
-            tx.event(Event::RecordRead { kind: kind.to_owned(), id: id.clone(), reason: None });
+        self.commit_essential(clock::op(), by, move |tx| {
+            tx.event(Event::RecordRead { kind: kind.to_owned(), id: id.clone(), reason: reason.clone() });
             Ok(())
         })
         .await

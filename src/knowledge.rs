@@ -225,7 +225,7 @@ pub async fn remove(app: &App, may: &May<EditKnowledge>, id: DocumentId, version
     let _writing = app.library.writing().await;
     let old = app.store.read(|tx| known(tx, id))?;
     publishes(may, old.state)?;
-    let removed = app.events.commit(clock::op(), may.by(), move |tx| {
+    let removed = app.events.commit_essential(clock::op(), may.by(), move |tx| {
         let document = known(tx, id)?;
         if document.version != version {
             return Err(Error::stale("document", version, document.version));
@@ -338,7 +338,9 @@ async fn write(
 /// Removes passages that were written for nothing.
 async fn undo(app: &App, may: &May<EditKnowledge>, id: DocumentId, passages: HashSet<PassageId>) -> Result<(), Error> {
     app.events
-        .commit(clock::op(), may.by(), move |tx| remove_passages(tx, id, |passage| passages.contains(&passage)))
+        .commit_essential(clock::op(), may.by(), move |tx| {
+            remove_passages(tx, id, |passage| passages.contains(&passage))
+        })
         .await
 }
 

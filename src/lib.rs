@@ -3,6 +3,7 @@
 pub mod accounts;
 pub mod app;
 pub mod appointments;
+pub mod audit;
 pub mod auth;
 pub mod calls;
 pub mod clinic;

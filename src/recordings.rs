@@ -8,7 +8,6 @@ use crate::auth::May;
 use crate::auth::permissions::ReadCalls;
 use crate::calls;
 use crate::error::{Error, ErrorCode};
-use crate::events::By;
 use crate::voice::recording::RecordingSink;
 use auricle_domain::call::{Call, Recording};
 use auricle_domain::code::RecordingState;
@@ -190,7 +189,7 @@ pub fn range(header: Option<&str>, length: u64) -> Result<Option<RangeInclusive<
 pub async fn open(app: &App, may: &May<ReadCalls>, id: CallId) -> Result<Audio, Error> {
     let call = app.store.read(|tx| calls::known(tx, id))?;
     let audio = Audio::open(app.store.blobs(), &call)?;
-    app.events.record_read(By { actor: may.actor(), cause: may.cause() }, "recording", id).await?;
+    app.events.record_read(may.reading(), "recording", id).await?;
     Ok(audio)
 }
 

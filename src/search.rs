@@ -113,7 +113,7 @@ pub async fn search(app: &App, may: &May<Search>, input: SearchInput) -> Result<
         Ok::<_, Error>(SearchPage { hits, next: page.next, seq: page.seq })
     });
     let found = found.await.map_err(|error| Error::internal("search", &error))??;
-    app.events.record_read(may.by(), "search", "results").await?;
+    app.events.record_read(may.reading(), "search", "results").await?;
     Ok(found)
 }
 

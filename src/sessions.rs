@@ -179,7 +179,7 @@ async fn begin(app: &App, by: By, account: AccountId) -> Result<(AccountView, To
     let now = (app.clock)();
     let id = clock::fresh(SessionId::new, now);
     let session = Session { id, account, created_at: now, expires_at: now + SESSION_MAX, seen_at: now };
-    let view = app.events.commit(clock::op(), by, move |tx| {
+    let view = app.events.commit_essential(clock::op(), by, move |tx| {
         let mut account: Account = tx.get(&account)?.ok_or_else(wrong_password)?;
         // Others may have been guessing while this password was being hashed.
         if let Some(until) = account.locked_until.filter(|until| *until > now) {
@@ -210,7 +210,7 @@ fn sweep(tx: &mut WriteTx, account: AccountId, now: Timestamp) -> Result<(), Err
 
 /// Counts a wrong password; says what to answer.
 async fn count_failure(app: &App, by: By, account: AccountId) -> Error {
-    let counted = app.events.commit(clock::op(), by, move |tx| {
+    let counted = app.events.commit_essential(clock::op(), by, move |tx| {
         let now = tx.at();
         let mut account: Account = tx.get(&account)?.ok_or_else(wrong_password)?;
         if let Some(until) = account.locked_until.filter(|until| *until > now) {
@@ -289,7 +289,7 @@ async fn keep_alive(app: &App, by: By, session: &Session, key: [u8; 32], now: Ti
     }
     let minute = now.as_second().div_euclid(60).to_be_bytes();
     let op = OpId::derive("session.seen", &[&key, &minute]);
-    app.events.commit(op, by, move |tx| see(tx, key, now)).await
+    app.events.commit_essential(op, by, move |tx| see(tx, key, now)).await
 }
 
 /// Ends the session that a request came with.
@@ -298,7 +298,7 @@ async fn keep_alive(app: &App, by: By, session: &Session, key: [u8; 32], now: Ti
 /// When the store cannot be reached.
 pub async fn logout(app: &App, who: &SignedIn) -> Result<(), Error> {
     let (account, session) = (who.account, who.session);
-    app.events.commit(clock::op(), who.by(), move |tx| end(tx, account, |id| id == session)).await
+    app.events.commit_essential(clock::op(), who.by(), move |tx| end(tx, account, |id| id == session)).await
 }
 
 /// Ends sessions of an account: those of which `which` says so.

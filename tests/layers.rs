@@ -11,6 +11,7 @@ const BASE: &[&str] = &["error", "clock", "page", "config", "tasks"];
 const USE_CASES: &[&str] = &[
     "accounts",
     "appointments",
+    "audit",
     "calls",
     "clinic",
     "contacts",
@@ -50,6 +51,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("search", &["app", "auth", "events"]),
     ("sessions", &["app", "auth", "events", "accounts", "password"]),
     ("tasks_owed", &["app", "auth", "events"]),
+    ("audit", &["app", "auth"]),
     // What the receptionist does with records: use-cases behind the trait that `voice` declares.
     ("tools", &["events", "voice", "appointments", "contacts", "knowledge", "tasks_owed", "providers"]),
 ];

@@ -2,10 +2,12 @@
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
 
 mod api_rules;
+mod audit;
 mod booking;
 mod calls;
 mod config;
 mod crash;
+mod disk;
 mod documents;
 mod fault;
 mod following;

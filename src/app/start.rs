@@ -24,7 +24,7 @@ use auricle_domain::id::TenantId;
 use auricle_domain::phrases::{self, Phrase};
 use auricle_domain::tenant::Tenant;
 use auricle_media::io::Codec;
-use auricle_storage::{Backend, KeySource, Scan, Search, Store, StoreError, StoreOptions};
+use auricle_storage::{Backend, Hooks, KeySource, Scan, Search, Store, StoreError, StoreOptions};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -52,11 +52,13 @@ pub struct Options {
     pub speech: Option<Speech>,
     /// The time of day.
     pub clock: Clock,
+    /// How the store behaves at its limits.
+    pub hooks: Hooks,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { backend: Backend::Redb, speech: None, clock: clock::system }
+        Self { backend: Backend::Redb, speech: None, clock: clock::system, hooks: Hooks::default() }
     }
 }
 
@@ -129,9 +131,9 @@ impl Running {
     ///
     /// # Errors
     /// What could not be started, and the setting it depends on. What had been started is stopped again.
-    pub async fn start(config: Config, options: Options) -> Result<Self, StartError> {
+    pub async fn start(config: Config, mut options: Options) -> Result<Self, StartError> {
         let clock = options.clock;
-        let (store, search) = open_store(&config, &options)?;
+        let (store, search) = open_store(&config, &mut options)?;
         let events = Events::new(store.clone(), clock);
         first::make_clinic(&store, &events, clock()).await?;
         let accounts = store.read(|tx| tx.scan(Scan::<Account>::table().limit(1))).map_err(Error::from)?;
@@ -169,7 +171,7 @@ impl Running {
     }
 }
 
-fn open_store(config: &Config, options: &Options) -> Result<(Store, Search), StartError> {
+fn open_store(config: &Config, options: &mut Options) -> Result<(Store, Search), StartError> {
     let directory = config.storage.directory.clone();
     let fail = |source: StoreError| match source {
         StoreError::InUse { .. } => StartError::InUse { directory: directory.clone() },
@@ -182,7 +184,10 @@ fn open_store(config: &Config, options: &Options) -> Result<(Store, Search), Sta
         Backend::Memory => KeySource::Fresh,
     };
     let backend = options.backend;
-    let store = Store::open(StoreOptions { directory: directory.clone(), backend, keys, tenant }).map_err(fail)?;
+    let mut hooks = std::mem::take(&mut options.hooks);
+    hooks.low_water_bytes.get_or_insert(config.storage.low_water_bytes);
+    let store = StoreOptions { directory: directory.clone(), backend, keys, tenant };
+    let store = Store::open_with(store, hooks).map_err(fail)?;
     let search = jobs::search::open(&directory.join("search"), &store).map_err(fail)?;
     Ok((store, search))
 }
@@ -265,6 +270,7 @@ fn assemble(
         apology: |language, last| phrases::say(if last { Phrase::FaultGoodbye } else { Phrase::Fault }, language, &[]),
     };
     let floor = floor::open(parts, engine);
+    tasks.spawn("room", jobs::room::run(store.clone(), tasks.stop_token()));
     tasks.spawn("search", jobs::search::run(store.clone(), search.clone(), library.clone(), tasks.stop_token()));
     let (stats, strangers, started_at) = (StatsCache::default(), Strangers::default(), clock());
     Arc::new(App {

@@ -28,6 +28,7 @@ pub(super) fn config(settings: &Settings) -> Result<Config, ConfigError> {
         storage: StorageConfig {
             directory: read.text("storage.directory", path),
             key_file: read.text("storage.key_file", maybe_path),
+            low_water_bytes: read.number::<u64>("storage.low_water_mb", 128..=1_000_000) << 20,
         },
         sip: SipConfig {
             listen: read.text("sip.listen", address),

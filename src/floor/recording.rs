@@ -8,14 +8,16 @@ use auricle_domain::code::RecordingState;
 use auricle_domain::floor::Input;
 use auricle_domain::id::CallId;
 use auricle_media::io::LegId;
-use auricle_storage::{BlobId, Store};
+use auricle_storage::{BlobId, Room, Store, StoreError};
 use tokio::sync::{mpsc, watch};
 
 /// Makes the file of a recording, has the engine write into it, and tells the floor of its begin and its end.
 pub(super) async fn record(store: Store, voice: VoiceHandle, mailbox: mpsc::Sender<Input>, call: CallId, leg: LegId) {
-    let blobs = store.blobs().clone();
-    let opened = tokio::task::spawn_blocking(move || blobs.create(BlobId::Recording(call))).await;
-    let progress = match opened {
+    let opened = tokio::task::spawn_blocking(move || match store.room() {
+        Room::Enough => store.blobs().create(BlobId::Recording(call)),
+        Room::Low | Room::Full | Room::None => Err(StoreError::DiskLow { free_mib: store.free_bytes() >> 20 }),
+    });
+    let progress = match opened.await {
         Ok(Ok(writer)) => voice.record(leg, Box::new(BlobSink(writer))).map_err(|error| error.to_string()),
         Ok(Err(error)) => Err(error.to_string()),
         Err(error) => Err(error.to_string()),

@@ -53,6 +53,8 @@ pub fn status(code: ErrorCode) -> StatusCode {
         ErrorCode::UnsupportedMedia => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         ErrorCode::RangeNotSatisfiable => StatusCode::RANGE_NOT_SATISFIABLE,
         ErrorCode::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        ErrorCode::DiskLow => StatusCode::INSUFFICIENT_STORAGE,
+        ErrorCode::Damaged => StatusCode::INTERNAL_SERVER_ERROR,
         ErrorCode::Internal => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }

@@ -139,10 +139,24 @@ impl<S: Send + Sync> FromRequestParts<S> for SignedIn {
     }
 }
 
+/// Longest `Access-Reason`, in characters.
+const REASON_CHARS_MAX: usize = 300;
+
+/// Why a person reads a record: the header `Access-Reason`, in UTF-8. It stands in the audit chain.
+fn reason(parts: &Parts) -> Result<Option<String>, Error> {
+    let Some(value) = parts.headers.get("access-reason") else { return Ok(None) };
+    let text = std::str::from_utf8(value.as_bytes()).unwrap_or_default().trim();
+    match text.chars().count() {
+        1..=REASON_CHARS_MAX => Ok(Some(text.to_owned())),
+        _ => Err(Error::field("Access-Reason", "out_of_range", "Access-Reason must have 1 to 300 characters of UTF-8")),
+    }
+}
+
 impl<P: Permission, S: Send + Sync> FromRequestParts<S> for May<P> {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Error> {
-        May::check(SignedIn::from_request_parts(parts, state).await?)
+        let may = May::check(SignedIn::from_request_parts(parts, state).await?)?;
+        Ok(may.because(reason(parts)?))
     }
 }

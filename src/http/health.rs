@@ -4,6 +4,7 @@ use crate::app::App;
 use crate::clinic;
 use crate::config::SttKind;
 use auricle_domain::Timestamp;
+use auricle_storage::Room;
 use axum::extract::State;
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
@@ -50,7 +51,7 @@ pub struct Readiness {
 /// One part of the service.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Check {
-    /// `store`, `search`, `voice` or `speech`.
+    /// `store`, `search`, `voice`, `speech` or `disk`.
     pub name: String,
     /// Whether it works.
     pub ok: bool,
@@ -80,7 +81,7 @@ async fn live() -> StatusCode {
 #[utoipa::path(get, path = "/health/ready", tag = "health", security(()),
     responses((status = 200, body = Readiness), (status = 503, body = Readiness, description = "A part does not work")))]
 async fn ready(State(app): State<Arc<App>>) -> (StatusCode, axum::Json<Readiness>) {
-    let checks = vec![store(&app), search(&app), voice(&app), speech(&app)];
+    let checks = vec![store(&app), search(&app), voice(&app), speech(&app), disk(&app)];
     let all = checks.iter().all(|check| check.ok);
     let (code, status) = if all { (StatusCode::OK, "ok") } else { (StatusCode::SERVICE_UNAVAILABLE, "unavailable") };
     (code, axum::Json(Readiness { status: status.to_owned(), checks }))
@@ -106,6 +107,17 @@ fn store(app: &App) -> Check {
         Ok(_) => check("store", true, format!("{} events", app.store.head())),
         Err(_) => check("store", false, "the clinic's records cannot be read"),
     }
+}
+
+fn disk(app: &App) -> Check {
+    let (room, free_mib) = (app.store.room(), app.store.free_bytes() >> 20);
+    let detail = match room {
+        Room::Enough => format!("{free_mib} MiB free"),
+        Room::Low => format!("{free_mib} MiB free: new calls are not recorded"),
+        Room::Full => format!("{free_mib} MiB free: only what calls and sign-in need is written"),
+        Room::None => format!("{free_mib} MiB free: nothing is written"),
+    };
+    check("disk", room == Room::Enough, detail)
 }
 
 fn search(app: &App) -> Check {

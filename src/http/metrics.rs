@@ -92,6 +92,8 @@ fn gauge(app: &App) {
     metrics::gauge!("auricle_uptime_seconds").set(uptime.as_secs_f64());
     metrics::gauge!("auricle_calls_live").set(app.floor.snapshot().len() as f64);
     metrics::gauge!("auricle_tasks_running").set(app.tasks.running() as f64);
+    metrics::gauge!("auricle_disk_free_bytes").set(app.store.free_bytes() as f64);
+    metrics::gauge!("auricle_disk_room").set(f64::from(app.store.room() as u8));
     metrics::gauge!("auricle_feed_head").set(app.store.head() as f64);
     metrics::gauge!("auricle_search_behind_events").set(app.store.head().saturating_sub(app.search.cursor()) as f64);
     if let Some(pages) = resident_pages() {

@@ -5,6 +5,7 @@
 
 mod accounts;
 mod appointments;
+mod audit;
 mod auth;
 mod calls;
 mod clinic;
@@ -55,6 +56,7 @@ fn routes() -> OpenApiRouter<Arc<App>> {
         .merge(knowledge::routes())
         .merge(appointments::routes())
         .merge(tasks::routes())
+        .merge(audit::routes())
         .merge(search::routes())
         .merge(accounts::routes())
         .merge(clinic::routes())

@@ -1,3 +1,4 @@
-//! Work beside the requests: followers of the feed that keep derived data up to date.
+//! Work beside the requests: followers of the feed that keep derived data up to date, and watches over the machine.
 
+pub mod room;
 pub mod search;

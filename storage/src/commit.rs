@@ -75,6 +75,11 @@ impl<T, E> Slot<T, E> {
 }
 
 impl<T, E: From<StoreError>> Commit<T, E> {
+    /// One that was not even begun.
+    pub(crate) fn refused(error: StoreError) -> Self {
+        Self(Arc::new(Slot { state: Mutex::new(State::Settled(Some(Err(error.into())))), settled: Condvar::new() }))
+    }
+
     /// Blocks the thread until the outcome is certain. Not for async code: await the commit there.
     ///
     /// # Errors

@@ -84,6 +84,12 @@ pub enum StoreError {
         /// How many wait.
         waiting: usize,
     },
+    /// The disk is nearly full; an administrator must make room.
+    #[error("the disk has {free_mib} MiB left: only what calls and sign-in need is written until there is more room")]
+    DiskLow {
+        /// Room left, in MiB.
+        free_mib: u64,
+    },
     /// Others kept changing what the closure had read.
     #[error("the transaction was tried {attempts} times, and what it read was changed by others each time")]
     Conflict {

@@ -9,6 +9,7 @@ use crate::keys::{KeySource, Keys};
 use crate::kv::memory::MemoryKv;
 use crate::kv::redb::{Opening, RedbKv};
 use crate::kv::{self, Kv};
+use crate::room::{self, FreeBytes, Room, Watch};
 use crate::tx::{ReadTx, Shared, WriteTx};
 use auricle_domain::Timestamp;
 use auricle_domain::event::Envelope;
@@ -42,6 +43,18 @@ pub struct StoreOptions {
     pub tenant: TenantId,
 }
 
+/// How much depends on a transaction when the disk gets full.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// Somebody can do it again later.
+    Ordinary,
+    /// A call, a sign-in or a reading cannot go on without it, or it makes room.
+    Essential,
+}
+
+/// Room on the disk below which no new recording begins, unless told, in bytes.
+pub const LOW_WATER_BYTES: u64 = 1 << 30;
+
 /// Faults that tests inject. Zero means never.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Faults {
@@ -60,6 +73,10 @@ pub struct Hooks {
     pub on_fatal: Option<OnFatal>,
     /// Faults to inject; by default none on disk, and all of them in memory.
     pub faults: Option<Faults>,
+    /// Room below which no new recording begins, in bytes; by default [`LOW_WATER_BYTES`].
+    pub low_water_bytes: Option<u64>,
+    /// Says how much room the disk has; by default the file system does.
+    pub free_bytes: Option<FreeBytes>,
 }
 
 /// What the memory backend injects unless told.
@@ -106,6 +123,7 @@ impl Publisher {
 }
 
 struct Inner {
+    watch: Watch,
     kv: Box<dyn Kv>,
     shared: Arc<Shared>,
     publisher: Publisher,
@@ -161,8 +179,11 @@ impl Store {
                 (Box::new(kv), shared)
             }
         };
-        let store = Self(Arc::new(Inner { kv, shared, publisher, blobs, keys }));
+        let probe = hooks.free_bytes.unwrap_or_else(|| Box::new(room::probe));
+        let watch = Watch::new(&directory, hooks.low_water_bytes.unwrap_or(LOW_WATER_BYTES), probe);
+        let store = Self(Arc::new(Inner { watch, kv, shared, publisher, blobs, keys }));
         store.0.publisher.publish(store.read(ReadTx::head)?);
+        store.look_for_room()?;
         Ok(store)
     }
 
@@ -198,7 +219,43 @@ impl Store {
         E: From<StoreError> + Send + 'static,
         F: FnMut(&mut WriteTx) -> Result<T, E> + Send + 'static,
     {
+        self.run_as(Need::Ordinary, op, now, closure)
+    }
+
+    /// [`Store::run`] for something on which more or less depends when the disk gets full.
+    ///
+    /// # Errors
+    /// As [`Store::run`]; [`StoreError::DiskLow`] when it is refused for want of room.
+    pub fn run_as<T, E, F>(&self, need: Need, op: OpId, now: Timestamp, closure: F) -> Commit<T, E>
+    where
+        T: Serialize + DeserializeOwned + Send + 'static,
+        E: From<StoreError> + Send + 'static,
+        F: FnMut(&mut WriteTx) -> Result<T, E> + Send + 'static,
+    {
+        let room = self.0.watch.room();
+        if room >= Room::None || (room == Room::Full && need == Need::Ordinary) {
+            return Commit::refused(StoreError::DiskLow { free_mib: self.free_bytes() >> 20 });
+        }
         self.submit(Some(commit::Record { op, now }), closure)
+    }
+
+    /// Looks how much room the disk has, and acts on it from now on. To be asked every few seconds: in between, the last
+    /// answer holds. Tells the room there is, and whether that is news.
+    ///
+    /// # Errors
+    /// When the disk cannot be measured.
+    pub fn look_for_room(&self) -> Result<(Room, bool), StoreError> {
+        self.0.watch.look()
+    }
+
+    /// How much room the disk had when it was last looked at.
+    pub fn room(&self) -> Room {
+        self.0.watch.room()
+    }
+
+    /// Bytes that could still be written when it was last looked at.
+    pub fn free_bytes(&self) -> u64 {
+        self.0.watch.free_bytes()
     }
 
     fn submit<T, E, F>(&self, record: Option<commit::Record>, closure: F) -> Commit<T, E>

@@ -9,7 +9,7 @@ use auricle_domain::call::Call;
 use auricle_domain::code::{CallStatus, Lang};
 use auricle_domain::event::{Envelope, Event};
 use auricle_media::io::{Pcm, Rate};
-use auricle_storage::{Backend, Scan, schema::CALLS_BY_TIME};
+use auricle_storage::{Backend, Hooks, Scan, schema::CALLS_BY_TIME};
 use futures_util::StreamExt;
 use futures_util::stream::{self, BoxStream};
 use std::f64::consts::TAU;
@@ -79,9 +79,14 @@ impl Clinic {
 
     /// Opens the one in this folder.
     pub async fn open_in(folder: &Path, backend: Backend, stt: Option<Arc<dyn Stt>>) -> Self {
+        Self::open_with(folder, backend, stt, Hooks::default()).await
+    }
+
+    /// The same, with a store that behaves at its limits as told.
+    pub async fn open_with(folder: &Path, backend: Backend, stt: Option<Arc<dyn Stt>>, hooks: Hooks) -> Self {
         let speech = Some(Speech { stt, tts: Arc::new(Hum), llm: None });
-        let running = Running::start(config(folder), Options { backend, speech, clock: clock::system }).await.unwrap();
-        Self { running, folder: None }
+        let options = Options { backend, speech, clock: clock::system, hooks };
+        Self { running: Running::start(config(folder), options).await.unwrap(), folder: None }
     }
 
     pub fn app(&self) -> &App {

@@ -48,7 +48,7 @@ fn everything_is_there_after_a_restart() {
 fn the_records_are_for_the_owner_alone() {
     let Opened { store: _open, directory } = open(Backend::Redb);
     let files: Vec<_> = std::fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap()).collect();
-    assert_eq!(files.len(), 4);
+    assert_eq!(files.len(), 5);
     for file in files {
         let mode = file.metadata().unwrap().permissions().mode();
         assert_eq!(mode & 0o077, 0, "{}", file.path().display());
