@@ -215,6 +215,49 @@ fn a_watcher_can_read_what_it_is_told_of(Opened { store, .. }: Opened) {
     assert_eq!(store.feed(0, 1).unwrap()[0].tenant, store.tenant());
 }
 
+/// A follower that panics, and one that stands still with a view open, hold up nobody, and neither loses its place.
+fn followers_that_fail_block_no_writer(Opened { store, .. }: Opened) {
+    let append = |n: u64| {
+        let closure = |tx: &mut WriteTx| {
+            tx.append(draft(1));
+            Ok::<(), StoreError>(())
+        };
+        store.run(op(n), at(0), closure).wait().unwrap();
+    };
+    append(1);
+    let (seen, stands) = std::sync::mpsc::channel();
+    let (go, wait) = std::sync::mpsc::channel::<()>();
+    std::thread::scope(|scope| {
+        let still = store.clone();
+        let stalled = scope.spawn(move || {
+            still.read(|tx| {
+                let page = tx.feed(0, 10)?;
+                seen.send(page.len()).unwrap();
+                // Until it is let go, which is when all writes are done.
+                let _dropped = wait.recv();
+                Ok::<(), StoreError>(())
+            })
+        });
+        assert_eq!(stands.recv(), Ok(1));
+        let panicking = store.clone();
+        let follower = scope.spawn(move || {
+            panicking.set_cursor("panics", 1).wait().unwrap();
+            let page = panicking.read::<_, StoreError>(|tx| {
+                assert!(tx.feed(0, 10)?.is_empty(), "a follower of a test panics");
+                Ok(())
+            });
+            page.unwrap();
+        });
+        assert!(follower.join().is_err());
+        (2..=50).for_each(append);
+        drop(go);
+        stalled.join().unwrap().unwrap();
+    });
+    assert_eq!(store.head(), 50);
+    assert_eq!(store.cursor("panics"), Ok(1));
+    assert_eq!(store.feed(1, 100).unwrap().len(), 49);
+}
+
 fn a_cursor_of_another_list_leads_nowhere_else(Opened { store, .. }: Opened) {
     put(&store, 1, contact(1, &["1"]));
     put(&store, 2, contact(2, &["2"]));
@@ -271,6 +314,7 @@ for_both_backends!(
     limits_are_kept,
     a_cursor_is_remembered_and_can_be_set_back,
     a_watcher_can_read_what_it_is_told_of,
+    followers_that_fail_block_no_writer,
     a_cursor_of_another_list_leads_nowhere_else,
     a_commit_is_awaited_like_any_future,
     rows_are_those_of_an_ordered_map,
