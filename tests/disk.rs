@@ -1,6 +1,6 @@
-//! A disk that gets full.
+//! A disk that gets full, and one that is stolen.
 
-use crate::support::clinic::Clinic;
+use crate::support::clinic::{Clinic, PATIENCE};
 use crate::support::person::{PASSWORD, read};
 use auricle::voice::caller::{self, Act};
 use auricle_domain::code::{CallStatus, RecordingState};
@@ -8,6 +8,7 @@ use auricle_domain::event::Event;
 use auricle_storage::{Backend, Hooks, Room};
 use reqwest::{Method, StatusCode};
 use serde_json::json;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -63,4 +64,61 @@ async fn a_full_disk_stops_what_can_wait_and_nothing_else() {
     becomes(10_000, Room::Enough);
     admin.made("/api/contacts", json!({ "name": "Bob" })).await;
     clinic.running.stop(Duration::ZERO).await;
+}
+
+fn every_file(folder: &Path, look: &mut impl FnMut(&Path, &[u8])) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            every_file(&path, look);
+        } else {
+            look(&path, &std::fs::read(&path).unwrap());
+        }
+    }
+}
+
+/// SEC-20, B-17: no file of a clinic shows a name, a number or a word of what it holds.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stolen_disk_shows_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let clinic = Clinic::open_in(folder.path(), Backend::Redb, None).await;
+    let admin = clinic.admin().await;
+    let person = json!({ "name": "Bartholomew Quixote", "numbers": ["+442079460777"], "emails": ["barty@example.org"],
+        "notes": "Allergic to penicillin." });
+    admin.made("/api/contacts", person).await;
+    let document = json!({ "name": "Parking", "content": "The garage behind the pharmacy is free for patients." });
+    admin.made("/api/knowledge-base", document).await;
+    caller::place(clinic.call()).await.unwrap();
+    clinic.settled().await;
+    let indexed = async {
+        while clinic.app().search.cursor() < clinic.app().store.head() {
+            read(admin.get("/health").await, StatusCode::OK).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, indexed).await.expect("the index did not catch up in time");
+    clinic.running.stop(Duration::ZERO).await;
+    let words = [
+        "Bartholomew",
+        "bartholomew",
+        "Quixote",
+        "quixote",
+        "442079460",
+        "barty",
+        "penicillin",
+        "garage",
+        "pharmacy",
+        "recorded",
+        "receptionist",
+        "clinic.example",
+        "RIFF",
+    ];
+    let mut files = 0;
+    every_file(folder.path(), &mut |path, bytes| {
+        files += 1;
+        for word in words {
+            let there = bytes.windows(word.len()).any(|window| window == word.as_bytes());
+            assert!(!there, "{word} is readable in {}", path.display());
+        }
+    });
+    assert!(files > 4, "only {files} files were looked at");
 }

@@ -34,7 +34,7 @@ const RETRY_AFTER: Duration = Duration::from_secs(5);
 /// # Errors
 /// When another process has it open, or the disk fails.
 pub fn open(directory: &Path, store: &Store) -> Result<Search, StoreError> {
-    let search = Search::open(directory)?;
+    let search = Search::open(directory, &store.search_key())?;
     if search.cursor() <= store.head() {
         return Ok(search);
     }
@@ -42,7 +42,7 @@ pub fn open(directory: &Path, store: &Store) -> Result<Search, StoreError> {
     drop(search);
     std::fs::remove_dir_all(directory)
         .map_err(|error| StoreError::Search { attempt: "removing the index", reason: error.to_string() })?;
-    Search::open(directory)
+    Search::open(directory, &store.search_key())
 }
 
 /// Follows the feed until it is told to stop.

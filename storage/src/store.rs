@@ -10,6 +10,7 @@ use crate::kv::memory::MemoryKv;
 use crate::kv::redb::{Opening, RedbKv};
 use crate::kv::{self, Kv};
 use crate::room::{self, FreeBytes, Room, Watch};
+use crate::search::SearchKey;
 use crate::tx::{ReadTx, Shared, WriteTx};
 use auricle_domain::Timestamp;
 use auricle_domain::event::Envelope;
@@ -185,6 +186,11 @@ impl Store {
         store.0.publisher.publish(store.read(ReadTx::head)?);
         store.look_for_room()?;
         Ok(store)
+    }
+
+    /// The key of the search index that belongs to this store.
+    pub fn search_key(&self) -> SearchKey {
+        SearchKey::new(self.0.keys.seal_key("search"))
     }
 
     /// The clinic whose store this is: the one it was first opened for.

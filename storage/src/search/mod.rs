@@ -2,18 +2,20 @@
 //!
 //! The index is derived. Its place in the feed lies in its own commits, so that a crash never leaves documents
 //! without their number or a number without its documents: whoever feeds it goes on from [`Search::cursor`].
-//! When it is missing, damaged or of another format, it begins again from nothing at number 0.
+//! When it is missing, damaged or of another format, it begins again from nothing at number 0. Its files are sealed.
 
 mod analysis;
 mod czech;
 mod document;
 mod fields;
 mod query;
+mod sealed;
 mod snippet;
 #[cfg(test)]
 mod tests;
 
 pub use document::{PassageHit, SearchChange, SearchDocument, SearchHit, SearchKind, SearchPage, SearchQuery};
+pub use sealed::SearchKey;
 
 use crate::codec;
 use crate::error::StoreError;
@@ -21,11 +23,11 @@ use crate::files;
 use auricle_domain::code::Lang;
 use fields::{Fields, STORED_DOCUMENT};
 use query::Wanted;
+use sealed::SealedDirectory;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use tantivy::collector::TopDocs;
-use tantivy::directory::MmapDirectory;
 use tantivy::query::{BooleanQuery, Occur, Query};
 use tantivy::schema::Value;
 use tantivy::{
@@ -60,9 +62,9 @@ impl Search {
     ///
     /// # Errors
     /// When another process has it open, or the disk fails.
-    pub fn open(directory: &Path) -> Result<Self, StoreError> {
+    pub fn open(directory: &Path, key: &SearchKey) -> Result<Self, StoreError> {
         files::create_directory(directory)?;
-        match Self::try_open(directory) {
+        match Self::try_open(directory, key) {
             Ok(search) => Ok(search),
             Err(error @ TantivyError::LockFailure(..)) => Err(failed("locking")(error)),
             Err(error) => {
@@ -70,14 +72,14 @@ impl Search {
                 std::fs::remove_dir_all(directory)
                     .map_err(|error| StoreError::io("removing the search index", directory, &error))?;
                 files::create_directory(directory)?;
-                Self::try_open(directory).map_err(failed("opening"))
+                Self::try_open(directory, key).map_err(failed("opening"))
             }
         }
     }
 
-    fn try_open(directory: &Path) -> Result<Self, TantivyError> {
+    fn try_open(directory: &Path, key: &SearchKey) -> Result<Self, TantivyError> {
         let (schema, fields) = fields::schema();
-        let index = Index::open_or_create(MmapDirectory::open(directory)?, schema)?;
+        let index = Index::open_or_create(SealedDirectory::open(directory, key)?, schema)?;
         fields::register(index.tokenizers());
         let cursor = read_cursor(index.load_metas()?.payload.as_deref())?;
         let writer = index.writer_with_num_threads(1, WRITER_BYTES)?;

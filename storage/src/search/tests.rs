@@ -4,6 +4,7 @@ use super::*;
 use auricle_domain::Timestamp;
 use auricle_domain::code::Outcome;
 use auricle_domain::id::{CallId, PassageId};
+use tantivy::Directory;
 
 fn at(second: i64) -> Timestamp {
     Timestamp::from_second(1_800_000_000 + second).unwrap()
@@ -22,6 +23,10 @@ fn document(kind: SearchKind, n: u8, language: Lang, title: &str, text: &str) ->
         language: Some(language),
         outcome: None,
     }
+}
+
+fn key() -> SearchKey {
+    SearchKey::new(crate::seal::SealKey::new(&[9; 32]))
 }
 
 fn put(document: SearchDocument) -> SearchChange {
@@ -43,7 +48,7 @@ struct Opened {
 
 fn open(changes: Vec<SearchChange>) -> Opened {
     let directory = tempfile::tempdir().unwrap();
-    let search = Search::open(&directory.path().join("search")).unwrap();
+    let search = Search::open(&directory.path().join("search"), &key()).unwrap();
     search.apply(changes, 7).unwrap();
     Opened { search, directory }
 }
@@ -231,7 +236,7 @@ fn a_long_text_is_indexed_to_its_limit() {
 fn the_cursor_is_committed_with_the_documents() {
     let Opened { search, directory } = open(vec![turn(1, Lang::En, "hello")]);
     drop(search);
-    let search = Search::open(&directory.path().join("search")).unwrap();
+    let search = Search::open(&directory.path().join("search"), &key()).unwrap();
     assert_eq!((search.cursor(), numbers(&search, &ask("hello"))), (7, vec![1]));
 }
 
@@ -245,12 +250,13 @@ fn a_lost_or_damaged_index_begins_again_and_comes_out_the_same() {
     let lose = || std::fs::remove_dir_all(&path).unwrap();
     let damage = || std::fs::write(path.join("meta.json"), b"{").unwrap();
     let outdate = || {
-        let meta = std::fs::read_to_string(path.join("meta.json")).unwrap();
-        std::fs::write(path.join("meta.json"), meta.replace("1:7", "0:7")).unwrap();
+        let (directory, name) = (SealedDirectory::open(&path, &key()).unwrap(), Path::new("meta.json"));
+        let meta = String::from_utf8(directory.atomic_read(name).unwrap()).unwrap();
+        directory.atomic_write(name, meta.replace("1:7", "0:7").as_bytes()).unwrap();
     };
     for spoil in [&lose as &dyn Fn(), &damage, &outdate] {
         spoil();
-        let search = Search::open(&path).unwrap();
+        let search = Search::open(&path, &key()).unwrap();
         assert_eq!(search.cursor(), 0);
         search.apply(changes(), 7).unwrap();
         assert_eq!(search.query(&ask("parking")).unwrap(), before);
@@ -260,6 +266,54 @@ fn a_lost_or_damaged_index_begins_again_and_comes_out_the_same() {
 #[test]
 fn an_index_in_use_is_not_taken_for_a_damaged_one() {
     let Opened { search, directory } = open(vec![turn(1, Lang::En, "hello")]);
-    assert!(Search::open(&directory.path().join("search")).is_err());
+    assert!(Search::open(&directory.path().join("search"), &key()).is_err());
     assert_eq!(numbers(&search, &ask("hello")), [1]);
+}
+
+/// SEC-20, B-17: no word of what is searched stands in a file of the index, and another key finds nothing in it.
+#[test]
+fn nothing_that_is_searched_is_readable_in_the_index() {
+    let Opened { search, directory } = open(vec![
+        passage(1, Lang::En, "Penicillin", "Bartholomew is allergic to penicillin"),
+        turn(2, Lang::En, "When may I fetch the prescription for Bartholomew"),
+    ]);
+    drop(search);
+    let path = directory.path().join("search");
+    let mut files = 0;
+    for entry in std::fs::read_dir(&path).unwrap() {
+        let bytes = std::fs::read(entry.unwrap().path()).unwrap();
+        files += 1;
+        for word in ["artholomew", "enicillin", "allerg", "prescri", "passage", "plain"] {
+            assert!(!bytes.windows(word.len()).any(|window| window == word.as_bytes()), "{word}");
+        }
+    }
+    assert!(files > 3, "{files}");
+    assert_eq!(numbers(&Search::open(&path, &key()).unwrap(), &ask("penicillin")), [1]);
+    let other = SearchKey::new(crate::seal::SealKey::new(&[8; 32]));
+    let again = Search::open(&path, &other).unwrap();
+    assert_eq!((again.cursor(), numbers(&again, &ask("penicillin"))), (0, vec![]), "it is begun anew");
+}
+
+/// B-17: an index that was damaged is built again, whatever was done to it.
+#[test]
+fn a_damaged_index_is_begun_anew() {
+    let Opened { search, directory } = open(vec![passage(1, Lang::En, "Parking", "The garage is free")]);
+    drop(search);
+    let path = directory.path().join("search");
+    let files: Vec<_> = std::fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()).collect();
+    for file in files.iter().filter(|file| std::fs::metadata(file).unwrap().len() > 0) {
+        let whole = std::fs::read(file).unwrap();
+        for damage in
+            [whole[..whole.len() / 2].to_vec(), [&whole[..whole.len() - 1], &[!whole[whole.len() - 1]]].concat()]
+        {
+            let folder = tempfile::tempdir().unwrap();
+            for other in &files {
+                std::fs::copy(other, folder.path().join(other.file_name().unwrap())).unwrap();
+            }
+            std::fs::write(folder.path().join(file.file_name().unwrap()), damage).unwrap();
+            let search = Search::open(folder.path(), &key()).unwrap();
+            let found = numbers(&search, &ask("garage"));
+            assert!(search.cursor() == 0 && found.is_empty() || found == [1], "{}: {found:?}", file.display());
+        }
+    }
 }
