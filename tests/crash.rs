@@ -35,6 +35,7 @@ fn serve(folder: &Path) -> Served {
     let mut child = Command::new(env!("CARGO_BIN_EXE_auricle"))
         .arg("serve")
         .env("AURICLE_STORAGE_DIRECTORY", folder)
+        .env("AURICLE_STORAGE_KEY_FILE", folder.join("store.key"))
         .env("AURICLE_SERVER_LISTEN", "127.0.0.1:0")
         .env("AURICLE_SIP_LISTEN", "127.0.0.1:0")
         .env("AURICLE_SIP_RTP_PORTS", format!("{}-{}", ports.start(), ports.end()))

@@ -49,6 +49,14 @@ export function seed() {
     account('admin@lumen.test', 'Ana López', 'ADMIN'), account('supervisor@lumen.test', 'Petr Novák', 'SUPERVISOR', 'active', 'en'), account('agent@lumen.test', 'Jo Hughes', 'AGENT'),
     account('invited@lumen.test', 'Mia Sørensen', 'AGENT', 'invited', 'en', 'amber-otter-quietly-seven'), account('leaver@lumen.test', 'Luca Ferrari', 'AGENT', 'disabled'),
   ];
+  const link = 'ab'.repeat(32);
+  const admin = { kind: 'account', id: db.accounts[0].id, role: 'ADMIN' };
+  const entry = (actor, action, object, id, reason = null) => ({ actor, action, object, id, reason, cause: uuid(), prev: link });
+  db.audit = [
+    entry(admin, 'audit.read', 'recording', uuid(), 'Complaint of 3 May'), entry(admin, 'account.signed_in', 'account', db.accounts[0].id),
+    entry({ kind: 'receptionist', call: uuid() }, 'appointment.changed', 'appointment', uuid()), entry({ kind: 'system' }, 'call.ended', 'call', uuid()),
+    entry({ kind: 'caller', call: uuid() }, 'conversation.turn', 'transcript', uuid()), entry({ kind: 'console' }, 'account.changed', 'account', db.accounts[2].id),
+  ].map((one, index, all) => ({ ...one, seq: all.length - index, at: ago(3 * (index + 1)) }));
   const week = [1, 2, 3, 4, 5].map((weekday) => ({ weekday, from_minute: 480, to_minute: 1080 }));
   db.clinic = { id: uuid(), name: 'Lumen Skin Clinic', country: 'GB', zone: 'Europe/London', languages: ['en', 'es', 'cs'], hours: { open: [...week, { weekday: 6, from_minute: 540, to_minute: 780 }] }, record_calls: true, version: 1 };
   db.documents = DOCUMENTS.map(([name, language, state, content], index) => ({ id: uuid(), name, namespace: 'general', language, state, content, content_chars: content.length, passages: content.split('\n\n').length, content_sha256: '', created_at: ago(9_000 + index), updated_at: ago(3_000 * (index + 1)), version: 1 }));

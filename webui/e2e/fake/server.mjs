@@ -207,6 +207,8 @@ function api({ db, state, emit, pushCalls }) {
     },
     'GET /api/appointments/:id': ({ id }) => found(db.appointments, id),
     'PATCH /api/appointments/:id': ({ id, request, body }) => { const appointment = found(db.appointments, id); fresh(appointment, request); Object.assign(appointment, body, { version: appointment.version + 1 }); emit('appointment.changed', { appointment: id, status: appointment.status, call: appointment.call }); return appointment; },
+    'GET /api/audit': ({ who, query }) => { if (who.role !== 'ADMIN') fail(403, 'forbidden', 'no'); return page(db.audit, query); },
+    'POST /api/audit/verify': ({ who }) => { if (who.role !== 'ADMIN') fail(403, 'forbidden', 'no'); return { entries: db.audit.length, head: { seq: db.audit.length, link: 'ab'.repeat(32) }, broken: db.broken ?? null }; },
     'GET /api/accounts': ({ who, query }) => { if (who.role !== 'ADMIN') fail(403, 'forbidden', 'no'); return page(db.accounts.map(view), query); },
     'POST /api/accounts': ({ body, response }) => {
       if (db.accounts.some((one) => one.email === body.email)) fail(409, 'taken', 'Already in use', [{ field: 'email', code: 'taken', detail: 'in use' }]);

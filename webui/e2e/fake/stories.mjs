@@ -265,6 +265,16 @@ export function stories(browser, fake) {
       await page.locator('tr', { hasText: 'Noa Kim' }).waitFor();
     }),
 
+    // B-17
+    'what was done and read is listed, and the chain is checked': story('/audit', async (page) => {
+      await page.getByRole('link', { name: 'Listened to a recording' }).waitFor();
+      await page.getByText('Complaint of 3 May').waitFor();
+      await page.getByRole('button', { name: 'Check the chain' }).click();
+      await page.getByText('The chain holds').waitFor();
+      await shot(page, 'audit-checked');
+      same(await axe(page), [], 'axe on the checked chain');
+    }),
+
     // I18N-04, I18N-05
     'the language is switched and stays': story('/calls', async (page) => {
       await page.getByRole('button', { name: /language: English/ }).click();

@@ -33,6 +33,8 @@ export type PassageFound = Sent<Schemas['PassageMatch']>;
 export type SearchHit = Sent<Schemas['Found']>;
 export type SearchPage = Sent<Schemas['SearchPage']>;
 export type Clinic = Sent<Schemas['Tenant']>;
+export type AuditEntry = Sent<Schemas['AuditEntry']>;
+export type AuditChecked = Sent<Schemas['AuditChecked']>;
 export type Live = Sent<Schemas['Live']>;
 
 /** One page of a list. */

@@ -13,5 +13,6 @@ export const RAIL: readonly Place[] = [
   { href: '/appointments', text: 'rail.appointments', icon: 'calendar', roles: ALL },
   { href: '/knowledge', text: 'rail.knowledge', icon: 'book', roles: ALL },
   { href: '/accounts', text: 'rail.accounts', icon: 'people', roles: ['ADMIN'], group: true },
+  { href: '/audit', text: 'rail.audit', icon: 'key', roles: ['ADMIN'], group: true },
   { href: '/clinic', text: 'rail.settings', icon: 'settings', roles: ['ADMIN'], group: true },
 ];

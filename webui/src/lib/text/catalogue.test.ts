@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import cs from '../../../messages/cs.json';
 import en from '../../../messages/en.json';
@@ -31,6 +32,16 @@ describe('the catalogues', () => {
     for (const [key, message] of Object.entries(catalogues[language] ?? {})) {
       if (typeof message !== 'string') expect([key, Object.keys(message).sort()]).toEqual([key, forms]);
     }
+  });
+
+  // B-17: what is audited has words.
+  it('have a text for every kind of event', () => {
+    const kinds = [...readFileSync(new URL('../../../openapi.json', import.meta.url), 'utf8').matchAll(/"const": "([a-z_]+\.[a-z_]+)"|"enum": \[\s*"([a-z_]+\.[a-z_]+)"\s*\]/g)].map((found) => found[1] ?? found[2]);
+    expect(kinds.length).toBeGreaterThan(15);
+    // These pass and are never stored.
+    const passing = ['audit.read', 'call.partial', 'call.level'];
+    const missing = kinds.filter((kind) => !passing.includes(kind ?? '') && !(`audit.did.${kind}` in en));
+    expect(missing).toEqual([]);
   });
 
   it('are plural in every language or in none', () => {
