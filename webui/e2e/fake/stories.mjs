@@ -235,7 +235,9 @@ export function stories(browser, fake) {
       await page.locator('dialog').getByRole('button', { name: 'Cancel appointment' }).click();
       await entry.waitFor({ state: 'detached' });
       await page.getByRole('button', { name: 'Day', exact: true }).click();
-      await page.getByRole('button', { name: 'Today' }).click();
+      // Where the first free time was today, today is shown already.
+      const today = page.getByRole('button', { name: 'Today' });
+      if (await today.isEnabled()) await today.click();
       await page.locator('.entry').filter({ visible: true }).first().waitFor().catch(() => undefined); // At a weekend there are none.
       await shot(page, 'appointments-day');
       same(await axe(page), [], 'axe on a day of appointments');
