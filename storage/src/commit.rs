@@ -5,7 +5,7 @@ use crate::error::StoreError;
 use crate::key;
 use crate::kv::{Job, KeyRange};
 use crate::schema;
-use crate::tx::WriteTx;
+use crate::tx::{ReadTx, WriteTx};
 use auricle_domain::Timestamp;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -222,12 +222,12 @@ fn week(now: Timestamp) -> u32 {
     u32::try_from(now.as_second().div_euclid(WEEK_S)).unwrap_or(0)
 }
 
-fn op_key(tx: &WriteTx, week: u32, op: OpId) -> Vec<u8> {
+fn op_key(tx: &ReadTx, week: u32, op: OpId) -> Vec<u8> {
     tx.key_of(schema::OP, &(week, op.0))
 }
 
 /// The reply that an op was given before, if it ran.
-fn recorded(tx: &WriteTx, Record { op, now }: Record) -> Result<Option<Vec<u8>>, StoreError> {
+pub(crate) fn recorded(tx: &ReadTx, Record { op, now }: Record) -> Result<Option<Vec<u8>>, StoreError> {
     let week = week(now);
     // The next week too: the clock may have been set back since.
     for week in [week, week.saturating_sub(1), week.saturating_add(1)] {

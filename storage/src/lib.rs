@@ -86,6 +86,9 @@ pub mod schema;
 mod seal;
 pub mod search;
 mod store;
+#[cfg(feature = "testing")]
+#[doc(hidden)]
+pub mod testing;
 mod tx;
 
 pub use audit::{AuditBreak, AuditCheck};

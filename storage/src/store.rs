@@ -17,7 +17,7 @@ use auricle_domain::event::Envelope;
 use auricle_domain::id::TenantId;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::sync::watch;
 
@@ -150,6 +150,15 @@ impl Store {
     /// # Errors
     /// As [`Store::open`].
     pub fn open_with(options: StoreOptions, hooks: Hooks) -> Result<Self, StoreError> {
+        Self::open_from(options, hooks, RedbKv::open)
+    }
+
+    /// Opens a store whose backend on disk is opened by `open_file`.
+    pub(crate) fn open_from(
+        options: StoreOptions,
+        hooks: Hooks,
+        open_file: impl FnOnce(&Path, Opening<'_>) -> Result<(RedbKv, Arc<Shared>), StoreError>,
+    ) -> Result<Self, StoreError> {
         let StoreOptions { directory, backend, keys, tenant } = options;
         files::create_directory(&directory)?;
         let keys = Keys::open(&directory, &keys, directory.join(kv::redb::FILE).exists())?;
@@ -176,7 +185,7 @@ impl Store {
                     publisher: publisher.clone(),
                     fatal,
                 };
-                let (kv, shared) = RedbKv::open(&directory, opening)?;
+                let (kv, shared) = open_file(&directory, opening)?;
                 (Box::new(kv), shared)
             }
         };

@@ -4,6 +4,7 @@
 //! decides when it runs and with whom it shares a commit. While it runs, its writes lie in an [`Overlay`] of its
 //! own over a snapshot, so that a failure leaves no trace and running it again costs nothing.
 
+mod damage;
 pub(crate) mod memory;
 pub(crate) mod redb;
 #[cfg(test)]

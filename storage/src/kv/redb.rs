@@ -9,6 +9,7 @@
 //! nor makes the next start slow. After an I/O error nothing can be known about what is on the disk, so it ends
 //! the process.
 
+use super::damage::{self, reading, writing};
 use super::{Job, KeyRange, Kv, Overlay, Prepared, Row, Snapshot, prepare};
 use crate::codec;
 use crate::error::{RESTORE, StoreError};
@@ -21,10 +22,11 @@ use crate::seal::SealKey;
 use crate::store::Publisher;
 use crate::tx::Shared;
 use auricle_domain::id::TenantId;
-#[cfg(test)]
+#[cfg(any(test, feature = "testing"))]
 use redb::StorageBackend;
-use redb::{Database, DatabaseError, ReadOnlyTable, ReadableDatabase, TableDefinition};
+use redb::{Builder, Database, DatabaseError, ReadOnlyTable, ReadableDatabase, StorageError, TableDefinition};
 use std::cell::RefCell;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -58,15 +60,50 @@ pub(crate) struct RedbKv {
 
 /// The open file, and what happens when it fails.
 struct StoreFile {
-    database: Database,
+    /// There until it is closed.
+    database: Option<Database>,
     path: PathBuf,
     seal: SealKey,
     fatal: Arc<Fatal>,
 }
 
 impl StoreFile {
-    /// Turns a failure of redb into ours, and ends the process: whatever it was, the file cannot be trusted.
-    fn failed(&self, attempt: &'static str, error: &dyn std::fmt::Display) -> StoreError {
+    fn database(&self) -> Result<&Database, StoreError> {
+        self.database.as_ref().ok_or(StoreError::Closed)
+    }
+
+    /// Runs a part of redb that reads.
+    fn read<T, E: Into<redb::Error>>(
+        &self,
+        attempt: &'static str,
+        part: impl FnOnce() -> Result<T, E>,
+    ) -> Result<T, StoreError> {
+        reading(&self.path, attempt, part)?.map_err(|error| match error.into() {
+            redb::Error::Corrupted(reason) => damage::damaged(&self.path, attempt, &reason),
+            other => self.failed(attempt, &other),
+        })
+    }
+
+    /// Runs a part of redb that writes. Whatever fails, the file cannot be trusted.
+    fn write<T, E: Into<redb::Error>>(
+        &self,
+        attempt: &'static str,
+        part: impl FnOnce() -> Result<T, E>,
+    ) -> Result<T, StoreError> {
+        let outcome = writing(&self.path, attempt, part).inspect_err(|error| self.fatal.strike(error))?;
+        outcome.map_err(|error| match error.into() {
+            redb::Error::Corrupted(reason) => {
+                damage::mark(&self.path, attempt, &reason);
+                let error = damage::damaged(&self.path, attempt, &reason);
+                self.fatal.strike(&error);
+                error
+            }
+            other => self.failed(attempt, &other),
+        })
+    }
+
+    /// Turns a failure of the disk into ours, and ends the process.
+    fn failed(&self, attempt: &'static str, error: &redb::Error) -> StoreError {
         let error = StoreError::Io { attempt, path: self.path.clone(), reason: error.to_string(), missing: false };
         self.fatal.strike(&error);
         error
@@ -80,16 +117,46 @@ impl StoreFile {
     }
 }
 
-fn opened(path: &Path, error: &DatabaseError) -> StoreError {
-    match error {
-        DatabaseError::DatabaseAlreadyOpen => StoreError::InUse { path: path.to_owned() },
-        other => StoreError::Io {
-            attempt: "opening the store",
-            path: path.to_owned(),
-            reason: other.to_string(),
-            missing: false,
-        },
+impl Drop for StoreFile {
+    /// Closes the file, which writes to it.
+    fn drop(&mut self) {
+        let database = self.database.take();
+        if let Err(error) = writing(&self.path, "closing the store", || drop(database)) {
+            tracing::error!(%error, "the store was not closed as it should be");
+        }
     }
+}
+
+/// Opens a database, or makes an empty one where there is nothing.
+fn open_database(
+    path: &Path,
+    open: impl FnOnce(&Builder) -> Result<Database, DatabaseError>,
+) -> Result<Database, StoreError> {
+    const ATTEMPT: &str = "opening the store";
+    let mut builder = Database::builder();
+    builder.set_cache_size(CACHE_BYTES);
+    writing(path, ATTEMPT, || open(&builder))?.map_err(|error| match error {
+        DatabaseError::DatabaseAlreadyOpen => StoreError::InUse { path: path.to_owned() },
+        DatabaseError::Storage(StorageError::Corrupted(reason)) => damage::damaged(path, ATTEMPT, &reason),
+        // A file with another beginning than redb's, or shorter than what it says it holds.
+        DatabaseError::Storage(StorageError::Io(error))
+            if matches!(error.kind(), ErrorKind::InvalidData | ErrorKind::UnexpectedEof) =>
+        {
+            damage::damaged(path, ATTEMPT, &error.to_string())
+        }
+        other => StoreError::Io { attempt: ATTEMPT, path: path.to_owned(), reason: other.to_string(), missing: false },
+    })
+}
+
+/// Makes an empty database so that it is there completely or not at all: redb cannot open one whose making was cut off.
+fn make_database(path: &Path) -> Result<(), StoreError> {
+    let draft = path.with_extension(files::DRAFT);
+    files::remove(&draft)?;
+    // The backend would make it readable for everybody.
+    let file = files::create(&draft)?;
+    drop(open_database(&draft, |builder| builder.create(&draft))?);
+    file.sync_all().map_err(|error| StoreError::io("writing a file", &draft, &error))?;
+    std::fs::rename(&draft, path).map_err(|error| StoreError::io("renaming a file", path, &error))
 }
 
 /// What a backend is opened with.
@@ -110,23 +177,20 @@ impl RedbKv {
     /// Opens the store's file in `directory`, or makes it.
     pub(crate) fn open(directory: &Path, opening: Opening<'_>) -> Result<(Self, Arc<Shared>), StoreError> {
         let path = directory.join(FILE);
+        damage::refuse_marked(&path)?;
         if !path.exists() {
-            // The backend would make it readable for everybody.
-            files::create(&path)?;
+            make_database(&path)?;
+            files::sync_directory(directory)?;
         }
-        let mut builder = Database::builder();
-        builder.set_cache_size(CACHE_BYTES);
-        let database = builder.create(&path).map_err(|error| opened(&path, &error))?;
-        let opened = Self::start(database, path, Some(directory), opening)?;
-        files::sync_directory(directory)?;
-        Ok(opened)
+        let database = open_database(&path, |builder| builder.create(&path))?;
+        Self::start(database, path, Some(directory), opening)
     }
 
     /// Opens a store on a backend of the test's own.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "testing"))]
     pub(crate) fn on(backend: impl StorageBackend, opening: Opening<'_>) -> Result<(Self, Arc<Shared>), StoreError> {
         let path = PathBuf::from("test");
-        let database = Database::builder().create_with_backend(backend).map_err(|error| opened(&path, &error))?;
+        let database = open_database(&path, |builder| builder.create_with_backend(backend))?;
         Self::start(database, path, None, opening)
     }
 
@@ -137,7 +201,7 @@ impl RedbKv {
         opening: Opening<'_>,
     ) -> Result<(Self, Arc<Shared>), StoreError> {
         let Opening { tenant, seal, share, publisher, fatal } = opening;
-        let file = Arc::new(StoreFile { database, path, seal, fatal });
+        let file = Arc::new(StoreFile { database: Some(database), path, seal, fatal });
         let shared = share(owner(&file, directory, tenant)?);
         let (sender, jobs) = sync_channel(QUEUE_MAX);
         let writer = Writer { file: Arc::clone(&file), jobs, shared: Arc::clone(&shared), publisher, company: 1 };
@@ -235,46 +299,59 @@ struct RedbSnapshot {
 
 impl RedbSnapshot {
     fn take(file: &Arc<StoreFile>) -> Result<Self, StoreError> {
-        let read = file.database.begin_read().map_err(|error| file.failed("beginning to read", &error))?;
-        let table = read.open_table(ROWS).map_err(|error| file.failed("opening the table", &error))?;
+        let database = file.database()?;
+        let table = file.read("beginning to read", || {
+            let read = database.begin_read()?;
+            Ok::<_, redb::Error>(read.open_table(ROWS)?)
+        })?;
         Ok(Self { table, file: Arc::clone(file) })
     }
 }
 
 impl Snapshot for RedbSnapshot {
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        let value = self.table.get(key).map_err(|error| self.file.failed("reading", &error))?;
-        value.map(|guard| self.file.plain(key, guard.value())).transpose()
+        let sealed =
+            self.file.read("reading", || self.table.get(key).map(|value| value.map(|guard| guard.value().to_vec())))?;
+        sealed.map(|sealed| self.file.plain(key, &sealed)).transpose()
     }
 
     fn range(&self, range: &KeyRange, reverse: bool, limit: usize) -> Result<Vec<Row>, StoreError> {
-        let mut rows =
-            self.table.range::<&[u8]>(range.bounds()).map_err(|error| self.file.failed("scanning", &error))?;
-        let mut page = Vec::new();
-        while page.len() < limit {
-            let Some(row) = (if reverse { rows.next_back() } else { rows.next() }) else { break };
-            let (key, value) = row.map_err(|error| self.file.failed("scanning", &error))?;
-            page.push((key.value().to_vec(), self.file.plain(key.value(), value.value())?));
-        }
-        Ok(page)
+        let sealed = self.file.read("scanning", || {
+            let mut rows = self.table.range::<&[u8]>(range.bounds())?;
+            let mut page = Vec::new();
+            while page.len() < limit {
+                let Some(row) = (if reverse { rows.next_back() } else { rows.next() }) else { break };
+                let (key, value) = row?;
+                page.push((key.value().to_vec(), value.value().to_vec()));
+            }
+            Ok::<_, StorageError>(page)
+        })?;
+        sealed.into_iter().map(|(key, value)| self.file.plain(&key, &value).map(|value| (key, value))).collect()
     }
 }
 
 /// Commits the writes of a group durably.
 fn write(file: &StoreFile, writes: Overlay) -> Result<(), StoreError> {
-    let mut tx = file.database.begin_write().map_err(|error| file.failed("beginning to write", &error))?;
-    tx.set_quick_repair(true);
-    {
-        let mut table = tx.open_table(ROWS).map_err(|error| file.failed("opening the table", &error))?;
-        for (key, value) in writes.into_rows() {
-            match value {
-                Some(value) => table.insert(key.as_slice(), file.seal.seal(&key, &value)?.as_slice()),
-                None => table.remove(key.as_slice()),
-            }
-            .map_err(|error| file.failed("writing", &error))?;
-        }
+    let mut rows = Vec::new();
+    for (key, value) in writes.into_rows() {
+        let sealed = value.map(|value| file.seal.seal(&key, &value)).transpose()?;
+        rows.push((key, sealed));
     }
-    tx.commit().map_err(|error| file.failed("committing", &error))
+    let database = file.database()?;
+    file.write("committing", || {
+        let mut tx = database.begin_write()?;
+        tx.set_quick_repair(true);
+        {
+            let mut table = tx.open_table(ROWS)?;
+            for (key, value) in &rows {
+                match value {
+                    Some(value) => table.insert(key.as_slice(), value.as_slice()),
+                    None => table.remove(key.as_slice()),
+                }?;
+            }
+        }
+        Ok::<_, redb::Error>(tx.commit()?)
+    })
 }
 
 struct Writer {
