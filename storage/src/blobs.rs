@@ -71,6 +71,16 @@ impl BlobId {
     }
 }
 
+/// Folders of blobs.
+const FOLDERS: [&str; 2] = [RECORDINGS, CONTENTS];
+
+/// A blob as its file is named.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Stored {
+    pub(crate) folder: &'static str,
+    pub(crate) name: String,
+}
+
 /// The blobs of a store.
 #[derive(Clone)]
 pub struct Blobs {
@@ -82,7 +92,7 @@ pub struct Blobs {
 
 impl Blobs {
     pub(crate) fn at(directory: &Path, keys: &Keys) -> Result<Self, StoreError> {
-        for folder in [RECORDINGS, CONTENTS] {
+        for folder in FOLDERS {
             let folder = directory.join(folder);
             files::create_directory(&folder)?;
             files::remove_drafts(&folder)?;
@@ -101,15 +111,64 @@ impl Blobs {
                 hex::encode(&mac.finalize().into_bytes())
             }
         };
-        self.stored(id.folder(), name)
+        self.stored_at(id.folder(), name)
     }
 
-    fn stored(&self, folder: &'static str, name: String) -> Place {
+    fn stored_at(&self, folder: &'static str, name: String) -> Place {
         Place {
             path: self.directory.join(folder).join(&name),
             bound: format!("{folder}/{name}"),
             seal: self.seal.clone(),
         }
+    }
+
+    /// Every blob there is now, as its file is named.
+    pub(crate) fn stored(&self) -> Result<Vec<Stored>, StoreError> {
+        let mut all = Vec::new();
+        for folder in FOLDERS {
+            let directory = self.directory.join(folder);
+            let failed = |error: &std::io::Error| StoreError::io("listing a directory", &directory, error);
+            for entry in std::fs::read_dir(&directory).map_err(|error| failed(&error))? {
+                let name = entry.map_err(|error| failed(&error))?.file_name();
+                all.extend(name.to_str().and_then(|name| Self::check_stored(folder, name)));
+            }
+        }
+        Ok(all)
+    }
+
+    /// A blob by its file, where a blob may have that one.
+    pub(crate) fn check_stored(folder: &str, name: &str) -> Option<Stored> {
+        let folder = FOLDERS.into_iter().find(|known| *known == folder)?;
+        let is_name = match folder {
+            RECORDINGS => name.parse::<CallId>().is_ok_and(|call| call.to_string() == name),
+            _ => name.len() == 64 && name.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')),
+        };
+        is_name.then(|| Stored { folder, name: name.to_owned() })
+    }
+
+    /// Opens a blob by its file.
+    pub(crate) fn open_stored(&self, stored: &Stored) -> Result<BlobReader, StoreError> {
+        BlobReader::open(self.stored_at(stored.folder, stored.name.clone()))
+    }
+
+    /// Begins a blob by its file.
+    pub(crate) fn create_stored(&self, stored: &Stored) -> Result<BlobWriter, StoreError> {
+        let place = self.stored_at(stored.folder, stored.name.clone());
+        let file = files::create(&place.path)?;
+        files::sync_directory(&self.directory.join(stored.folder))?;
+        BlobWriter::begin(place, file)
+    }
+
+    /// How many there are, and how many bytes they have; each is opened from its beginning to its end.
+    pub(crate) fn measure(&self) -> Result<(u64, u64), StoreError> {
+        let (mut blobs, mut bytes) = (0, 0);
+        for stored in self.stored()? {
+            let mut reader = self.open_stored(&stored)?;
+            let read = std::io::copy(&mut reader, &mut std::io::sink());
+            bytes += read.map_err(|error| reader.damaged(&error.to_string()))?;
+            blobs += 1;
+        }
+        Ok((blobs, bytes))
     }
 
     /// The file of a blob, for people who look for it.

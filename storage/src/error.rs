@@ -84,6 +84,22 @@ pub enum StoreError {
         /// How many wait.
         waiting: usize,
     },
+    /// There is too little room for what was asked.
+    #[error("{what} has {free_mib} MiB free, and {needed_mib} MiB are needed")]
+    NoRoom {
+        /// The folder.
+        what: PathBuf,
+        /// Room there is, in MiB.
+        free_mib: u64,
+        /// Room needed, in MiB.
+        needed_mib: u64,
+    },
+    /// Something is there that must not be written over.
+    #[error("{path} is there already and not empty; nothing was changed. Name one that is not there")]
+    NotEmpty {
+        /// The folder or file.
+        path: PathBuf,
+    },
     /// The disk is nearly full; an administrator must make room.
     #[error("the disk has {free_mib} MiB left: only what calls and sign-in need is written until there is more room")]
     DiskLow {

@@ -87,6 +87,23 @@ pub(crate) fn copy(from: &Path, to: &Path) -> Result<(), StoreError> {
     to.parent().map_or(Ok(()), sync_directory)
 }
 
+/// Bytes of all files in a folder and below it.
+pub(crate) fn bytes_below(directory: &Path) -> Result<u64, StoreError> {
+    let failed = |error: &std::io::Error| StoreError::io("listing a directory", directory, error);
+    let mut bytes = 0;
+    for entry in fs::read_dir(directory).map_err(|error| failed(&error))? {
+        let entry = entry.map_err(|error| failed(&error))?;
+        match entry.metadata() {
+            Ok(metadata) if metadata.is_dir() => bytes += bytes_below(&entry.path())?,
+            Ok(metadata) => bytes += metadata.len(),
+            // It was removed since it was listed.
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => return Err(failed(&error)),
+        }
+    }
+    Ok(bytes)
+}
+
 /// Removes what writers that were killed left in a directory.
 pub(crate) fn remove_drafts(directory: &Path) -> Result<(), StoreError> {
     let failed = |error: &std::io::Error| StoreError::io("listing a directory", directory, error);

@@ -11,7 +11,7 @@ mod ring;
 mod tests;
 
 pub use passphrase::Passphrase;
-pub(crate) use ring::Ring;
+pub(crate) use ring::{ByPassphrase, Ring};
 
 use crate::error::StoreError;
 use crate::files;

@@ -66,6 +66,7 @@
 //! hold is sealed. The search index has a directory of its own, and can be deleted at any time.
 
 mod audit;
+mod backup;
 mod blobs;
 mod codec;
 mod commit;
@@ -92,6 +93,7 @@ pub mod testing;
 mod tx;
 
 pub use audit::{AuditBreak, AuditCheck};
+pub use backup::{Backup, BackupProgress, BackupSummary, Restored, restore, verify as verify_backup};
 pub use blobs::{BlobId, BlobReader, BlobWriter, Blobs};
 pub use codec::{Table, VALUE_BYTES_MAX};
 pub use commit::{Commit, OpId};

@@ -93,6 +93,11 @@ pub(crate) fn describe(key: &[u8]) -> String {
     format!("the row {name} of table {table}")
 }
 
+/// Number of the table or index that a whole key belongs to; 0 for a key that is none.
+pub(crate) fn table_of(key: &[u8]) -> u16 {
+    key.get(16..18).map_or(0, |id| u16::from_be_bytes([id[0], id[1]]))
+}
+
 fn name_of(id: u16) -> &'static str {
     let tables = [
         META,

@@ -8,7 +8,7 @@ use crate::files;
 use crate::keys::{KeySource, Keys};
 use crate::kv::memory::MemoryKv;
 use crate::kv::redb::{Opening, RedbKv};
-use crate::kv::{self, Kv};
+use crate::kv::{self, Kv, Snapshot};
 use crate::room::{self, FreeBytes, Room, Watch};
 use crate::search::SearchKey;
 use crate::tx::{ReadTx, Shared, WriteTx};
@@ -18,6 +18,7 @@ use auricle_domain::id::TenantId;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::sync::Arc;
 use tokio::sync::watch;
 
@@ -124,6 +125,7 @@ impl Publisher {
 }
 
 struct Inner {
+    directory: PathBuf,
     watch: Watch,
     kv: Box<dyn Kv>,
     shared: Arc<Shared>,
@@ -191,10 +193,24 @@ impl Store {
         };
         let probe = hooks.free_bytes.unwrap_or_else(|| Box::new(room::probe));
         let watch = Watch::new(&directory, hooks.low_water_bytes.unwrap_or(LOW_WATER_BYTES), probe);
-        let store = Self(Arc::new(Inner { watch, kv, shared, publisher, blobs, keys }));
+        let store = Self(Arc::new(Inner { directory, watch, kv, shared, publisher, blobs, keys }));
         store.0.publisher.publish(store.read(ReadTx::head)?);
         store.look_for_room()?;
         Ok(store)
+    }
+
+    /// The store's own directory.
+    pub fn directory(&self) -> &Path {
+        &self.0.directory
+    }
+
+    pub(crate) fn keys(&self) -> &Keys {
+        &self.0.keys
+    }
+
+    /// A view that may be held as long as need be. While it is, what is written over is kept, and the file grows.
+    pub(crate) fn long_snapshot(&self) -> Result<Rc<dyn Snapshot>, StoreError> {
+        self.0.kv.snapshot()
     }
 
     /// The key of the search index that belongs to this store.

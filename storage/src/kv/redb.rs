@@ -213,6 +213,48 @@ impl RedbKv {
     }
 }
 
+/// The file of a store that is filled from a backup, before anybody opens it.
+pub(crate) struct Filling(Arc<StoreFile>);
+
+impl Filling {
+    /// Makes the file in `directory`.
+    pub(crate) fn make(directory: &Path, seal: SealKey) -> Result<Self, StoreError> {
+        let path = directory.join(FILE);
+        make_database(&path)?;
+        files::sync_directory(directory)?;
+        let database = open_database(&path, |builder| builder.create(&path))?;
+        // A disk that fails here fails the restore, not a service.
+        let fatal = Arc::new(Fatal::new(Some(Box::new(|_| {}))));
+        let file = Arc::new(StoreFile { database: Some(database), path, seal, fatal });
+        // The table must exist before the first snapshot.
+        write(&file, Overlay::default())?;
+        Ok(Self(file))
+    }
+
+    /// Writes rows durably.
+    pub(crate) fn write(&self, writes: Overlay) -> Result<(), StoreError> {
+        write(&self.0, writes)
+    }
+
+    /// What has been written.
+    pub(crate) fn snapshot(&self) -> Result<impl Snapshot + use<>, StoreError> {
+        RedbSnapshot::take(&self.0)
+    }
+
+    /// Looks whether every page is what was written, and closes the file.
+    pub(crate) fn check(self) -> Result<(), StoreError> {
+        let path = self.0.path.clone();
+        // The last one that has it: whoever took a snapshot has let it go.
+        let Some(mut file) = Arc::into_inner(self.0) else { return Err(StoreError::Closed) };
+        let Some(mut database) = file.database.take() else { return Err(StoreError::Closed) };
+        match writing(&path, "checking the store", || database.check_integrity())? {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(damage::damaged(&path, "checking the store", "it had to be repaired")),
+            Err(error) => Err(damage::damaged(&path, "checking the store", &error.to_string())),
+        }
+    }
+}
+
 /// Whose store it is: that of the clinic it was made for.
 fn owner(file: &Arc<StoreFile>, directory: Option<&Path>, fresh: TenantId) -> Result<TenantId, StoreError> {
     let key = key::encode(&([0u8; 16], schema::META.id));

@@ -24,7 +24,7 @@ pub(crate) fn at(second: i64) -> Timestamp {
     Timestamp::from_second(1_800_000_000 + second).unwrap()
 }
 
-fn id(n: u8) -> [u8; 10] {
+pub(crate) fn id(n: u8) -> [u8; 10] {
     [n; 10]
 }
 

@@ -1,0 +1,281 @@
+#![allow(clippy::unwrap_used)]
+use super::format::damaged;
+use super::stream::{Opening, Sealing};
+use super::*;
+use crate::keys::{KeySource, Passphrase, set_passphrase};
+use crate::kv::tests::{at, draft, id, op};
+use crate::record::Record;
+use crate::seal::SealKey;
+use crate::tx::WriteTx;
+use crate::{Backend, BlobId, Scan, Store, StoreError, StoreOptions};
+use auricle_domain::contact::Contact;
+use auricle_domain::id::{CallId, ContactId, TenantId};
+use proptest::prelude::*;
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+struct Clinic {
+    folder: tempfile::TempDir,
+    store: Store,
+    passphrase: Passphrase,
+}
+
+fn open(directory: &Path, key_file: &Path) -> Store {
+    let keys = KeySource::File(key_file.to_owned());
+    let tenant = TenantId::new(at(0), id(1));
+    Store::open(StoreOptions { directory: directory.to_owned(), backend: Backend::Redb, keys, tenant }).unwrap()
+}
+
+fn contact(n: u64) -> Contact {
+    let made = at(i64::try_from(n).unwrap());
+    Contact {
+        id: ContactId::new(made, id(2)),
+        name: format!("Person {n}"),
+        numbers: vec![],
+        emails: vec![],
+        language: None,
+        notes: "n".repeat(300),
+        created_at: made,
+        version: 1,
+    }
+}
+
+fn add(store: &Store, n: u64) {
+    let person = contact(n);
+    let closure = move |tx: &mut WriteTx| {
+        tx.put(&person)?;
+        tx.append(draft(3));
+        Ok::<(), StoreError>(())
+    };
+    store.run(op(n), at(0), closure).wait().unwrap();
+}
+
+fn recording(n: u8) -> BlobId {
+    BlobId::Recording(CallId::new(at(0), id(n)))
+}
+
+impl Clinic {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let (directory, key_file) = (folder.path().join("clinic"), folder.path().join("clinic.key"));
+        let passphrase = set_passphrase(&directory, &key_file).unwrap();
+        Self { store: open(&directory, &key_file), folder, passphrase }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn back_up(&self) -> Backup {
+        self.store.back_up(&self.path("backups"), None, at(0), |_| {}).unwrap()
+    }
+
+    fn restore(&self, backup: &Path) -> Result<Restored, StoreError> {
+        restore(backup, &self.path("restored"), &self.path("restored.key"), &self.passphrase)
+    }
+}
+
+/// Everything in a folder, to see whether anything was changed.
+fn listed(folder: &Path) -> Vec<PathBuf> {
+    let mut all: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    all.sort();
+    all
+}
+
+/// B-26: with nothing but the file and the passphrase, everything of before is there again.
+#[test]
+fn a_backup_brings_everything_back_on_a_bare_folder() {
+    let clinic = Clinic::new();
+    (1..=2_500).for_each(|n| add(&clinic.store, n));
+    let mut whole = clinic.store.blobs().create(recording(1)).unwrap();
+    whole.append(&[7; 200_000]).unwrap();
+    whole.finish().unwrap();
+    let mut growing = clinic.store.blobs().create(recording(2)).unwrap();
+    growing.append(b"so far").unwrap();
+    growing.sync().unwrap();
+    clinic.store.blobs().put(BlobId::of(b"Parking"), b"Parking").unwrap();
+    std::fs::write(clinic.path("auricle.toml"), "[sip]\n").unwrap();
+    let mut steps = Vec::new();
+    let config = clinic.path("auricle.toml");
+    let backup = clinic.store.back_up(&clinic.path("backups"), Some(&config), at(0), |step| steps.push(step)).unwrap();
+    assert_eq!((backup.summary.feed_head, backup.summary.blobs, backup.summary.blob_bytes), (2_500, 3, 200_013));
+    assert!(steps.iter().any(|step| step.rows > 1_000) && steps.last().unwrap().verifying);
+    assert_eq!(listed(&clinic.path("backups")), [backup.path.clone()], "nothing is left beside it");
+    assert_eq!(verify(&backup.path, &clinic.passphrase).unwrap(), backup.summary);
+    let before = clinic.store.verify_audit(&[], |_, _| {}).unwrap();
+
+    let restored = clinic.restore(&backup.path).unwrap();
+    assert_eq!(restored.summary, backup.summary);
+    assert_eq!(std::fs::read_to_string(restored.config.unwrap()).unwrap(), "[sip]\n");
+    let store = open(&clinic.path("restored"), &clinic.path("restored.key"));
+    let people = store.read(|tx| tx.scan(Scan::<Contact>::table().limit(3))).unwrap();
+    assert_eq!(people.items, [contact(1), contact(2), contact(3)]);
+    assert_eq!((store.head(), store.tenant()), (2_500, clinic.store.tenant()));
+    assert_eq!(store.verify_audit(&[before.head], |_, _| {}).unwrap(), before);
+    assert_eq!(store.blobs().get(recording(1)).unwrap(), [7; 200_000]);
+    assert_eq!(store.blobs().get(recording(2)).unwrap(), b"so far");
+    assert_eq!(store.blobs().get(BlobId::of(b"Parking")).unwrap(), b"Parking");
+    // An op that ran before does not run again, and the passphrase is the same.
+    let again = store.run(op(5), at(0), |tx| tx.put(&contact(9_999)));
+    again.wait().unwrap();
+    assert_eq!(store.read(|tx| tx.get::<Contact>(&contact(9_999).id)).unwrap(), None);
+    let second = store.back_up(&clinic.path("second"), None, at(0), |_| {}).unwrap();
+    assert_eq!(verify(&second.path, &clinic.passphrase).unwrap().feed_head, 2_500);
+}
+
+/// B-17, SEC-20: what was sealed before a restore does not open after it, and nothing in a backup is readable.
+#[test]
+fn a_restored_store_takes_nothing_of_the_old_disk() {
+    let clinic = Clinic::new();
+    add(&clinic.store, 1);
+    clinic.store.blobs().put(BlobId::of(b"Parking"), b"Parking").unwrap();
+    let backup = clinic.back_up();
+    let bytes = std::fs::read(&backup.path).unwrap();
+    for word in ["Person", "Parking", "nnnn", "contact"] {
+        assert!(!bytes.windows(word.len()).any(|window| window == word.as_bytes()), "{word}");
+    }
+    clinic.restore(&backup.path).unwrap();
+    let store = open(&clinic.path("restored"), &clinic.path("restored.key"));
+    std::fs::copy(clinic.store.blobs().path(BlobId::of(b"Parking")), store.blobs().path(BlobId::of(b"Parking")))
+        .unwrap();
+    assert!(matches!(store.blobs().get(BlobId::of(b"Parking")), Err(StoreError::Damaged { .. })));
+}
+
+/// R11: a backup that is made while others write holds exactly the beginning of the feed.
+#[test]
+fn a_backup_under_load_is_a_prefix_of_the_feed() {
+    let clinic = Clinic::new();
+    (1..=200).for_each(|n| add(&clinic.store, n));
+    let over = AtomicBool::new(false);
+    let backup = std::thread::scope(|scope| {
+        for writer in 1..=4u64 {
+            let (store, over) = (clinic.store.clone(), &over);
+            scope.spawn(move || {
+                let mut n = writer * 100_000;
+                while !over.load(Ordering::SeqCst) {
+                    n += 1;
+                    add(&store, n);
+                }
+            });
+        }
+        let backup = clinic.back_up();
+        over.store(true, Ordering::SeqCst);
+        backup
+    });
+    let kept = backup.summary.feed_head;
+    assert!((200..=clinic.store.head()).contains(&kept));
+    clinic.restore(&backup.path).unwrap();
+    let store = open(&clinic.path("restored"), &clinic.path("restored.key"));
+    let (mut after, mut read) = (0, 0);
+    while after < kept {
+        let page = store.feed(after, 1_000).unwrap();
+        assert_eq!(page, clinic.store.feed(after, page.len()).unwrap());
+        after += page.len() as u64;
+        read += page.len() as u64;
+    }
+    assert_eq!((read, store.head()), (kept, kept));
+    let people = backup.summary.rows[&Contact::TABLE.id];
+    assert_eq!(people, kept, "each event has its record");
+}
+
+/// B-26: a wrong passphrase, a folder that is in use, and a newer file are refused before anything is touched.
+#[test]
+fn what_cannot_be_restored_is_refused_before_anything_is_touched() {
+    let clinic = Clinic::new();
+    add(&clinic.store, 1);
+    let backup = clinic.back_up();
+    let before = listed(clinic.folder.path());
+    let other = Passphrase::generate().unwrap();
+    let target = (clinic.path("restored"), clinic.path("restored.key"));
+    assert!(matches!(restore(&backup.path, &target.0, &target.1, &other), Err(StoreError::Keys(_))));
+    assert!(matches!(verify(&backup.path, &other), Err(StoreError::Keys(_))));
+    let busy = clinic.path("clinic");
+    let refused = restore(&backup.path, &busy, &target.1, &clinic.passphrase);
+    assert_eq!(refused, Err(StoreError::NotEmpty { path: busy }));
+    let refused = restore(&backup.path, &target.0, &clinic.path("clinic.key"), &clinic.passphrase);
+    assert!(matches!(refused, Err(StoreError::NotEmpty { .. })), "a key file in use");
+    let text = std::fs::read(&backup.path).unwrap();
+    let at_format = text.windows(10).position(|window| window == b"\"format\":1").unwrap();
+    let mut changed = text;
+    changed[at_format + 9] = b'9';
+    std::fs::write(clinic.path("backups").join("newer.backup"), changed).unwrap();
+    let refused = clinic.restore(&clinic.path("backups").join("newer.backup"));
+    assert!(matches!(refused, Err(StoreError::Newer { found: 9, .. })), "{refused:?}");
+    assert_eq!(listed(clinic.folder.path()), before);
+    assert!(clinic.restore(&clinic.path("missing.backup")).unwrap_err().is_missing());
+}
+
+/// R9: whatever is done to a backup, it is refused, and nothing is made of it.
+#[test]
+fn a_damaged_backup_is_refused() {
+    let clinic = Clinic::new();
+    (1..=300).for_each(|n| add(&clinic.store, n));
+    clinic.store.blobs().put(BlobId::of(b"Parking"), b"Parking").unwrap();
+    let backup = clinic.back_up();
+    let whole = std::fs::read(&backup.path).unwrap();
+    let before = listed(clinic.folder.path());
+    let data = clinic.store.keys().data().clone();
+    let head_end = 12 + u32::from_le_bytes(whole[8..12].try_into().unwrap()) as usize;
+    let places = (0..200).map(|n| n * whole.len() / 200).chain([0, 8, 11, head_end, head_end + 1, whole.len() - 1]);
+    for place in places {
+        let mut flipped = whole.clone();
+        flipped[place] ^= 1 << (place % 8);
+        let mut zeroed = whole.clone();
+        let end = whole.len().min(place + 4_096);
+        zeroed[place..end].fill(0);
+        for changed in [flipped, zeroed, whole[..place].to_vec()] {
+            std::fs::write(&backup.path, changed).unwrap();
+            let refused = super::restore::verify_with(&backup.path, &data);
+            assert!(refused.is_err(), "{place}: {refused:?}");
+        }
+    }
+    std::fs::write(&backup.path, [whole.as_slice(), b"x"].concat()).unwrap();
+    assert!(clinic.restore(&backup.path).is_err(), "something follows");
+    std::fs::write(&backup.path, &whole[..whole.len() / 2]).unwrap();
+    assert!(clinic.restore(&backup.path).is_err());
+    assert_eq!(listed(clinic.folder.path()), before, "nothing was made");
+    std::fs::write(&backup.path, &whole).unwrap();
+    assert!(clinic.restore(&backup.path).is_ok());
+}
+
+#[test]
+fn without_a_passphrase_there_is_no_backup() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(&folder.path().join("clinic"), &folder.path().join("clinic.key"));
+    let refused = store.back_up(&folder.path().join("backups"), None, at(0), |_| {}).unwrap_err();
+    assert!(refused.to_string().contains("auricle secrets generate"), "{refused}");
+}
+
+#[test]
+fn what_was_cut_off_is_cleared_away_and_nothing_else() {
+    let clinic = Clinic::new();
+    let backups = clinic.path("backups");
+    std::fs::create_dir_all(backups.join("auricle-20260101T000000Z.backup.draft.verify")).unwrap();
+    std::fs::write(backups.join("auricle-20260101T000000Z.backup.draft"), b"half").unwrap();
+    std::fs::write(backups.join("letter.draft"), b"somebody's").unwrap();
+    let backup = clinic.back_up();
+    assert_eq!(listed(&backups), [backup.path, backups.join("letter.draft")]);
+}
+
+proptest! {
+    #[test]
+    fn a_stream_comes_back_as_it_was_written(pieces in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..90_000), 0..4)) {
+        let key = SealKey::new(&[5; 32]);
+        let mut out = Sealing::new(Vec::new(), key.clone(), b"head".to_vec());
+        pieces.iter().for_each(|piece| out.write_all(piece).unwrap());
+        let sealed = out.finish().unwrap();
+        let mut opening = Opening::new(sealed.as_slice(), key.clone(), b"head".to_vec());
+        let mut read = Vec::new();
+        opening.read_to_end(&mut read).unwrap();
+        prop_assert!(opening.is_over());
+        prop_assert_eq!(read, pieces.concat());
+        let mut other = Opening::new(sealed.as_slice(), key, b"other".to_vec());
+        prop_assert!(other.read_to_end(&mut Vec::new()).is_err());
+    }
+}
+
+#[test]
+fn the_words_for_damage_say_that_nothing_was_changed() {
+    assert!(damaged("it is short").to_string().contains("nothing was changed"));
+}
