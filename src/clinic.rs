@@ -14,6 +14,8 @@ use serde::Deserialize;
 
 /// Longest name, in characters.
 const NAME_CHARS_MAX: usize = 255;
+/// Longest name of the receptionist, in characters: it is said in every greeting.
+const RECEPTIONIST_CHARS_MAX: usize = 40;
 /// Spans of a week's hours: four a day.
 const SPANS_MAX: usize = 28;
 /// Minutes of a day.
@@ -35,6 +37,8 @@ pub struct ClinicInput {
     pub hours: WeekHours,
     /// Whether calls are recorded (with notice).
     pub record_calls: bool,
+    /// What the AI receptionist calls itself in the greeting, 1 to 40 characters.
+    pub receptionist: String,
 }
 
 /// The clinic's settings.
@@ -64,9 +68,9 @@ pub async fn replace(app: &App, may: &May<EditClinic>, version: u64, input: Clin
         if clinic.version != version {
             return Err(Error::stale("clinic", version, clinic.version));
         }
-        let ClinicInput { name, country, zone, languages, hours, record_calls } = input.clone();
-        let clinic =
-            Tenant { id: clinic.id, name, country, zone, languages, hours, record_calls, version: version + 1 };
+        let ClinicInput { name, country, zone, languages, hours, record_calls, receptionist } = input.clone();
+        let (id, version) = (clinic.id, version + 1);
+        let clinic = Tenant { id, name, country, zone, languages, hours, record_calls, receptionist, version };
         tx.put(&clinic)?;
         tx.event(Event::TenantChanged { version: clinic.version });
         Ok(clinic)
@@ -78,6 +82,7 @@ impl ClinicInput {
     fn checked(self) -> Result<Self, Error> {
         let mut checks = Checks::default();
         let name = checks.text("name", &self.name, 1, NAME_CHARS_MAX);
+        let receptionist = checks.text("receptionist", &self.receptionist, 1, RECEPTIONIST_CHARS_MAX);
         let is_code = self.country.len() == 2 && self.country.bytes().all(|b| b.is_ascii_uppercase());
         checks.require(is_code, "country", "format", || {
             "country must be two capital letters (ISO 3166-1), such as GB".to_owned()
@@ -92,7 +97,7 @@ impl ClinicInput {
         });
         check_spans(&mut checks, "hours.open", &self.hours.open);
         checks.done()?;
-        Ok(Self { name, ..self })
+        Ok(Self { name, receptionist, ..self })
     }
 }
 
@@ -129,13 +134,16 @@ mod tests {
     fn input() -> ClinicInput {
         let hours = WeekHours { open: vec![OpenSpan { weekday: 1, from_minute: 480, to_minute: 720 }] };
         let (name, country, zone) = (" Clinic ".to_owned(), "CZ".to_owned(), "Europe/Prague".to_owned());
-        ClinicInput { name, country, zone, languages: vec![Lang::Cs, Lang::En], hours, record_calls: true }
+        let (languages, receptionist) = (vec![Lang::Cs, Lang::En], " Alice ".to_owned());
+        ClinicInput { name, country, zone, languages, hours, record_calls: true, receptionist }
     }
 
     #[test]
     fn settings_are_trimmed_and_every_fault_is_named() {
-        assert_eq!(input().checked().unwrap().name, "Clinic");
+        let right = input().checked().unwrap();
+        assert_eq!((right.name.as_str(), right.receptionist.as_str()), ("Clinic", "Alice"));
         let mut wrong = input();
+        wrong.receptionist = "x".repeat(41);
         wrong.country = "cze".to_owned();
         wrong.zone = "Prague".to_owned();
         wrong.languages = vec![Lang::Cs, Lang::Cs];
@@ -144,7 +152,15 @@ mod tests {
         let fields: Vec<String> = wrong.checked().unwrap_err().fields.into_iter().map(|error| error.field).collect();
         assert_eq!(
             fields,
-            ["country", "zone", "languages", "hours.open[1]", "hours.open[2].weekday", "hours.open[2].to_minute"]
+            [
+                "receptionist",
+                "country",
+                "zone",
+                "languages",
+                "hours.open[1]",
+                "hours.open[2].weekday",
+                "hours.open[2].to_minute"
+            ]
         );
     }
 }

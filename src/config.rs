@@ -122,12 +122,21 @@ pub struct SpeechConfig {
     pub pocketsphinx_library: String,
     /// Folder of its acoustic model.
     pub pocketsphinx_model: PathBuf,
-    /// Program that speaks English.
+    /// Who speaks English.
+    pub english: EnglishVoice,
+    /// The flite program.
     pub flite: String,
-    /// Its voice.
-    pub flite_voice: String,
-    /// Program that speaks Spanish and Czech.
+    /// The espeak-ng program: Spanish, Czech, and English where flite does not speak it.
     pub espeak: String,
+}
+
+/// The receptionist's voice in English: a program and one of its voices.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EnglishVoice {
+    /// One of flite's voices, such as `slt`.
+    Flite(String),
+    /// One of espeak-ng's voices, with a variant where wanted, such as `en-gb-x-rp+f3`.
+    Espeak(String),
 }
 
 /// Who listens.

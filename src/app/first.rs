@@ -8,7 +8,7 @@ use auricle_domain::account::Actor;
 use auricle_domain::code::Lang;
 use auricle_domain::event::Event;
 use auricle_domain::id::CauseId;
-use auricle_domain::tenant::{OpenSpan, Tenant, WeekHours};
+use auricle_domain::tenant::{OpenSpan, RECEPTIONIST, Tenant, WeekHours};
 use auricle_storage::Store;
 use jiff::tz::TimeZone;
 
@@ -28,6 +28,7 @@ pub(super) async fn make_clinic(store: &Store, events: &Events, now: Timestamp) 
             languages: vec![Lang::En],
             hours: weekdays(9 * 60, 17 * 60),
             record_calls: true,
+            receptionist: RECEPTIONIST.to_owned(),
             version: 1,
         };
         tx.put(&tenant)?;

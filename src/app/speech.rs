@@ -1,19 +1,23 @@
 //! Who hears, speaks and phrases, as configured.
 
 use super::StartError;
-use crate::config::{LlmConfig, LlmKind, SpeechConfig, SttKind};
+use crate::config::{EnglishVoice, LlmConfig, LlmKind, SpeechConfig, SttKind};
 use crate::providers::breaker::Breaker;
 use crate::providers::espeak::Espeak;
 use crate::providers::fallback::Voices;
 use crate::providers::flite::Flite;
 use crate::providers::openai::{OpenAi, OpenAiOptions};
 use crate::providers::pocketsphinx::PocketSphinx;
-use crate::providers::{Llm, Stt, Tts, Vocabulary};
+use crate::providers::{Llm, Stt, Tts};
 use std::path::Path;
 use std::sync::Arc;
 
 /// A key file larger than this holds no key.
 const KEY_BYTES_MAX: u64 = 4_096;
+
+/// The English voices that step in for the chosen one.
+const BRITISH: &str = "en-gb-x-rp+f3";
+const FLITE: &str = "slt";
 
 /// The providers of speech and language.
 #[derive(Clone)]
@@ -27,24 +31,34 @@ pub struct Speech {
 }
 
 impl Speech {
-    /// Loads what is configured; `words` are the first the recogniser learns. Blocks for about a second.
+    /// Opens what is configured; the recogniser's models are loaded later, when calls are already taken.
     ///
     /// # Errors
     /// A library, model or key file that is missing: better told at start than to the first caller.
-    pub(super) fn load(speech: &SpeechConfig, llm: &LlmConfig, words: &Vocabulary) -> Result<Self, StartError> {
-        let flite: Arc<dyn Tts> = Arc::new(Flite::new(&speech.flite, &speech.flite_voice));
-        let espeak: Arc<dyn Tts> = Arc::new(Espeak::new(&speech.espeak));
-        Ok(Self { stt: stt(speech, words)?, tts: Arc::new(Voices::new(vec![flite, espeak])), llm: brain(llm)? })
+    pub(super) fn open(speech: &SpeechConfig, llm: &LlmConfig) -> Result<Self, StartError> {
+        Ok(Self { stt: stt(speech)?, tts: Arc::new(Voices::new(voices(speech))), llm: brain(llm)? })
     }
 }
 
-fn stt(config: &SpeechConfig, words: &Vocabulary) -> Result<Option<Arc<dyn Stt>>, StartError> {
+/// The voices, best first: the chosen one for English, and another that steps in when it fails.
+fn voices(speech: &SpeechConfig) -> Vec<Arc<dyn Tts>> {
+    match &speech.english {
+        EnglishVoice::Flite(voice) => {
+            vec![Arc::new(Flite::new(&speech.flite, voice)), Arc::new(Espeak::new(&speech.espeak, BRITISH))]
+        }
+        EnglishVoice::Espeak(voice) => {
+            vec![Arc::new(Espeak::new(&speech.espeak, voice)), Arc::new(Flite::new(&speech.flite, FLITE))]
+        }
+    }
+}
+
+fn stt(config: &SpeechConfig) -> Result<Option<Arc<dyn Stt>>, StartError> {
     match config.stt {
         SttKind::None => Ok(None),
         SttKind::Pocketsphinx => {
             let (library, model) = (&config.pocketsphinx_library, config.pocketsphinx_model.clone());
-            let loaded = PocketSphinx::load(library, model, config.stt_streams_max, words);
-            Ok(Some(Arc::new(loaded.map_err(StartError::Speech)?)))
+            let opened = PocketSphinx::open(library, model, config.stt_streams_max);
+            Ok(Some(Arc::new(opened.map_err(StartError::Speech)?)))
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::http;
 use crate::jobs;
 use crate::knowledge::Library;
 use crate::providers::local::HashedWords;
-use crate::providers::{ProviderError, Vocabulary};
+use crate::providers::{ProviderError, Stt, Vocabulary};
 use crate::sessions::Strangers;
 use crate::tasks::Tasks;
 use crate::tools::StoreTools;
@@ -142,7 +142,7 @@ impl Running {
         let tools: Arc<dyn Tools> = Arc::new(StoreTools::new(store.clone(), events.clone(), library.clone()));
         let speech = match options.speech {
             Some(speech) => speech,
-            None => load_speech(&config, &*tools).await?,
+            None => Speech::open(&config.speech, &config.llm)?,
         };
         let listener = listen(config.server.listen).await?;
         let (voice, engine) = VoiceShell::start(voice_config(&config))?;
@@ -192,7 +192,9 @@ fn open_store(config: &Config, options: &mut Options) -> Result<(Store, Search),
     Ok((store, search))
 }
 
-async fn load_speech(config: &Config, tools: &dyn Tools) -> Result<Speech, StartError> {
+/// Loads what the first caller would wait for. A failure is not the end: callers are greeted and use the keypad, and
+/// `/health/ready` says so.
+async fn warm_recogniser(stt: Arc<dyn Stt>, tools: Arc<dyn Tools>) {
     let words = match tools.vocabulary(Lang::En).await {
         Ok(words) => words,
         Err(error) => {
@@ -200,9 +202,12 @@ async fn load_speech(config: &Config, tools: &dyn Tools) -> Result<Speech, Start
             Arc::new(Vocabulary::default())
         }
     };
-    let (speech, llm) = (config.speech.clone(), config.llm.clone());
-    let loaded = tokio::task::spawn_blocking(move || Speech::load(&speech, &llm, &words)).await;
-    loaded.map_err(|error| StartError::Records(Error::internal("load the speech providers", &error)))?
+    let name = stt.name();
+    match tokio::task::spawn_blocking(move || stt.warm(&words)).await {
+        Ok(Ok(())) => tracing::info!(recogniser = name, "callers can be understood"),
+        Ok(Err(error)) => tracing::error!(%error, "callers cannot be understood: the recogniser's models do not load"),
+        Err(error) => tracing::error!(%error, "callers cannot be understood: loading the recogniser broke off"),
+    }
 }
 
 async fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
@@ -256,6 +261,9 @@ fn assemble(
     if let Ok(Some(tenant)) = store.read(|tx| tx.get::<Tenant>(&tx.tenant())) {
         let tts = Arc::clone(&tts);
         tasks.spawn("greeting", async move { receptionist::warm(&tts, &tenant).await });
+    }
+    if let Some(stt) = stt.clone() {
+        tasks.spawn("recogniser", warm_recogniser(stt, Arc::clone(&tools)));
     }
     let desk = Desk { voice: Arc::new(voice.clone()), stt, tts, llm, tools, reports: reports_out, clock };
     let parts = FloorParts {

@@ -2,8 +2,8 @@
 
 use super::settings::{ConfigError, Origin, Problem, Settings};
 use super::{
-    Config, Environment, LlmConfig, LlmKind, LogConfig, Network, ServerConfig, SipConfig, SpeechConfig, StorageConfig,
-    SttKind,
+    Config, EnglishVoice, Environment, LlmConfig, LlmKind, LogConfig, Network, ServerConfig, SipConfig, SpeechConfig,
+    StorageConfig, SttKind,
 };
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
@@ -14,6 +14,8 @@ use toml::Value;
 const PROXIES_MAX: usize = 32;
 /// Most entries of `sip.allow`.
 const ALLOW_MAX: usize = 64;
+/// Longest name of a voice.
+const VOICE_CHARS_MAX: usize = 40;
 /// Longest string of any key.
 const TEXT_CHARS_MAX: usize = 4_096;
 
@@ -43,7 +45,7 @@ pub(super) fn config(settings: &Settings) -> Result<Config, ConfigError> {
             pocketsphinx_library: read.text("speech.pocketsphinx_library", filled),
             pocketsphinx_model: read.text("speech.pocketsphinx_model", path),
             flite: read.text("speech.flite", filled),
-            flite_voice: read.text("speech.flite_voice", filled),
+            english: read.text("speech.english", english),
             espeak: read.text("speech.espeak", filled),
         },
         llm: LlmConfig {
@@ -207,6 +209,21 @@ fn stt(text: &str) -> Result<SttKind, String> {
     one_of(text, &[("pocketsphinx", SttKind::Pocketsphinx), ("none", SttKind::None)])
 }
 
+/// A program and its voice. A voice's name becomes an argument of the program, so it may not look like an option.
+fn english(text: &str) -> Result<EnglishVoice, String> {
+    let is_voice = |voice: &str| {
+        voice.starts_with(|c: char| c.is_ascii_alphanumeric())
+            && voice.len() <= VOICE_CHARS_MAX
+            && voice.chars().all(|c| c.is_ascii_alphanumeric() || "-+_".contains(c))
+    };
+    match text.split_once(':') {
+        Some(("flite", voice)) if is_voice(voice) => Ok(EnglishVoice::Flite(voice.to_owned())),
+        Some(("espeak", voice)) if is_voice(voice) => Ok(EnglishVoice::Espeak(voice.to_owned())),
+        _ => Err("it must be \"flite:\" or \"espeak:\" and a voice, such as \"flite:slt\" or \"espeak:en-gb-x-rp+f3\""
+            .to_owned()),
+    }
+}
+
 fn llm(text: &str) -> Result<LlmKind, String> {
     one_of(text, &[("none", LlmKind::None), ("openai", LlmKind::Openai)])
 }
@@ -251,6 +268,8 @@ mod tests {
             ("AURICLE_SIP_ADVERTISE", "0.0.0.0", "an address that the far end can reach"),
             ("AURICLE_SPEECH_STT", "whisper", "it is one of \"pocketsphinx\", \"none\""),
             ("AURICLE_SPEECH_FLITE", " ", "must not be empty"),
+            ("AURICLE_SPEECH_ENGLISH", "slt", "such as \"flite:slt\" or \"espeak:en-gb-x-rp+f3\""),
+            ("AURICLE_SPEECH_ENGLISH", "flite:-voicedir", "such as \"flite:slt\""),
             ("AURICLE_SERVER_ENVIRONMENT", "prod", "\"production\", \"staging\", \"development\""),
             ("AURICLE_LLM_PROVIDER", "openai", "llm.base_url is empty"),
             ("AURICLE_LLM_BASE_URL", "llm.example", "http:// or https://"),

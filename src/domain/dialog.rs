@@ -219,7 +219,9 @@ impl Dialog {
     }
 
     fn greet(&mut self) {
-        let mut lines = vec![self.line(Phrase::Greeting, &[("clinic", &self.setup.clinic)])];
+        let mut lines = vec![
+            self.line(Phrase::Greeting, &[("clinic", &self.setup.clinic), ("receptionist", &self.setup.receptionist)]),
+        ];
         if self.recorded {
             lines.push(self.line(Phrase::RecordingNotice, &[]));
         }

@@ -35,7 +35,7 @@ macro_rules! phrases {
 
 phrases! {
     /// Who answers: the clinic, and that it is an AI (B-08). Protected.
-    Greeting = "greeting" ["clinic"],
+    Greeting = "greeting" ["clinic", "receptionist"],
     /// That the call is recorded, and how to refuse. Protected.
     RecordingNotice = "recording_notice" [],
     /// The opening question.

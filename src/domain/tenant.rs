@@ -21,8 +21,19 @@ pub struct Tenant {
     pub hours: WeekHours,
     /// Whether calls are recorded (with notice).
     pub record_calls: bool,
+    /// What the AI receptionist calls itself in the greeting, 1 to 40 characters.
+    #[serde(default = "receptionist")]
+    pub receptionist: String,
     /// Grows by one with every change; `If-Match` names it.
     pub version: u64,
+}
+
+/// The receptionist's name until the clinic chooses another.
+pub const RECEPTIONIST: &str = "Sarah";
+
+/// Records of before there was a choice have none.
+fn receptionist() -> String {
+    RECEPTIONIST.to_owned()
 }
 
 /// Opening hours of a week in the clinic's zone.

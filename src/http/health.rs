@@ -3,6 +3,7 @@
 use crate::app::App;
 use crate::clinic;
 use crate::config::SttKind;
+use crate::providers::SttState;
 use auricle_domain::Timestamp;
 use auricle_storage::Room;
 use axum::extract::State;
@@ -132,7 +133,15 @@ fn voice(app: &App) -> Check {
 
 fn speech(app: &App) -> Check {
     match (&app.desk.stt, app.config.speech.stt) {
-        (Some(stt), _) => check("speech", true, format!("{} listens, {} speaks", stt.name(), app.desk.tts.name())),
+        (Some(stt), _) => match stt.state() {
+            SttState::Ready => check("speech", true, format!("{} listens, {} speaks", stt.name(), app.desk.tts.name())),
+            SttState::Loading => check(
+                "speech",
+                false,
+                format!("{} is still being loaded: callers are greeted, and heard then", stt.name()),
+            ),
+            SttState::Failed(reason) => check("speech", false, format!("nobody understands callers: {reason}")),
+        },
         (None, SttKind::None) => check("speech", true, "callers are greeted and recorded, as configured"),
         (None, _) => check("speech", false, "nobody understands callers: the recogniser is missing"),
     }

@@ -10,16 +10,17 @@ const NAME: &str = "espeak-ng";
 /// Words a minute: a little slower than its default 175, for a telephone.
 const WORDS_PER_MINUTE: &str = "155";
 
-/// espeak-ng with its standard voices.
+/// espeak-ng with female voices: one receptionist speaks all languages.
 #[derive(Debug, Clone)]
 pub struct Espeak {
     program: String,
+    english: String,
 }
 
 impl Espeak {
-    /// `program` is looked up on the path.
-    pub fn new(program: impl Into<String>) -> Self {
-        Self { program: program.into() }
+    /// `program` is looked up on the path; `english` is its voice for English, such as `en-gb-x-rp+f3`.
+    pub fn new(program: impl Into<String>, english: impl Into<String>) -> Self {
+        Self { program: program.into(), english: english.into() }
     }
 }
 
@@ -34,9 +35,9 @@ impl Tts for Espeak {
 
     fn speak(&self, text: &str, language: Lang) -> BoxStream<'static, Result<Pcm, ProviderError>> {
         let voice = match language {
-            Lang::En => "en-gb",
-            Lang::Es => "es",
-            Lang::Cs => "cs",
+            Lang::En => &self.english,
+            Lang::Es => "es+f3",
+            Lang::Cs => "cs+f3",
         };
         let arguments = ["-v", voice, "-s", WORDS_PER_MINUTE, "--stdout", "--stdin"].map(str::to_owned).to_vec();
         let program = self.program.clone();

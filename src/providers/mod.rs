@@ -72,8 +72,31 @@ pub trait Stt: Send + Sync {
     fn name(&self) -> &'static str;
     /// Languages it understands.
     fn languages(&self) -> &[Lang];
+    /// Whether it can listen at once.
+    fn state(&self) -> SttState {
+        SttState::Ready
+    }
+    /// Loads whatever the first caller would have to wait for; `words` are the first it learns. Blocks. Sessions may begin
+    /// meanwhile: they hear as soon as it is done.
+    ///
+    /// # Errors
+    /// What could not be loaded.
+    fn warm(&self, _words: &Vocabulary) -> Result<(), ProviderError> {
+        Ok(())
+    }
     /// Begins to listen. [`ProviderError::Full`] when its pool is exhausted.
     fn listen(&self, options: SttOptions) -> BoxFuture<'_, Result<SttSession, ProviderError>>;
+}
+
+/// Whether a recogniser can listen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SttState {
+    /// At once.
+    Ready,
+    /// As soon as its models are loaded.
+    Loading,
+    /// Its models could not be loaded: why, in words.
+    Failed(String),
 }
 
 /// How a session should listen.

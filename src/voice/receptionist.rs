@@ -140,7 +140,7 @@ pub async fn warm(tts: &Arc<dyn Tts>, tenant: &Tenant) {
     for language in &tenant.languages {
         let number = auricle_domain::emergency::number(&tenant.country);
         let texts = vec![
-            say(Phrase::Greeting, *language, &[("clinic", &tenant.name)]),
+            say(Phrase::Greeting, *language, &[("clinic", &tenant.name), ("receptionist", &tenant.receptionist)]),
             say(Phrase::RecordingNotice, *language, &[]),
             say(Phrase::HowCanIHelp, *language, &[]),
             say(Phrase::EmergencyNotice, *language, &[("number", number)]),

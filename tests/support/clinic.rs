@@ -89,6 +89,14 @@ impl Clinic {
         Self { running: Running::start(config(folder), options).await.unwrap(), folder: None }
     }
 
+    /// Opens a fresh one with the voices and the recogniser that the configuration has by default.
+    pub async fn real() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let options = Options { backend: Backend::Memory, speech: None, clock: clock::system };
+        let running = Running::start(config(folder.path()), options).await.unwrap();
+        Self { running, folder: Some(folder) }
+    }
+
     pub fn app(&self) -> &App {
         &self.running.app
     }

@@ -14,6 +14,8 @@ use jiff::tz::TimeZone;
 pub struct Setup {
     /// The clinic's name.
     pub clinic: String,
+    /// What the receptionist calls itself.
+    pub receptionist: String,
     /// ISO 3166-1 country: decides the emergency number.
     pub country: String,
     /// The clinic's zone.

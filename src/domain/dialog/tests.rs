@@ -56,6 +56,7 @@ impl Clinic {
             Lang::Cs => [("Kožní konzultace", "konzultace"), ("Chemický peeling", "peeling")],
         };
         let setup = Setup {
+            receptionist: "Sarah".into(),
             clinic: "Hill Clinic".to_owned(),
             country: "GB".to_owned(),
             zone: TimeZone::get("Europe/London").unwrap(),
@@ -191,7 +192,7 @@ impl Clinic {
 
 const PHONE: &str = "+447700900123";
 
-/// B-08: who speaks, that it is an AI, that it is recorded; all protected, in the caller's language.
+/// B-08, VOICE-02: who speaks, that it is an AI, that it is recorded; all protected, in the caller's language.
 #[test]
 fn the_greeting_discloses_and_is_protected() {
     for language in Lang::ALL {

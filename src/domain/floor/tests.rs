@@ -30,6 +30,7 @@ fn tenant(record_calls: bool) -> Box<Tenant> {
         languages: vec![Lang::Es, Lang::En],
         hours: WeekHours::default(),
         record_calls,
+        receptionist: "Sarah".into(),
         version: 1,
     })
 }

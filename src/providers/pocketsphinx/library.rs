@@ -14,6 +14,14 @@ use std::sync::Arc;
 /// The provider's name in errors.
 pub(super) const NAME: &str = "pocketsphinx";
 
+/// The folder of the acoustic model, and its files without which there is none.
+const ACOUSTIC: &str = "en-us";
+const ACOUSTIC_FILES: [&str; 6] = ["feat.params", "mdef", "means", "variances", "sendump", "transition_matrices"];
+/// The dictionary.
+const DICTIONARY: &str = "cmudict-en-us.dict";
+/// The language model of general English.
+pub(super) const GENERAL: &str = "en-us.lm.bin";
+
 /// Kind of language model file that `ngram_model_read` is to guess (`NGRAM_AUTO`).
 const NGRAM_AUTO: c_int = 0;
 
@@ -106,13 +114,30 @@ impl Sphinx {
     }
 }
 
+/// Whether every file of a model folder is there: cheap, so that it can be told before anything is loaded.
+///
+/// # Errors
+/// [`ProviderError::Unavailable`] with the file that is missing or empty.
+pub(super) fn check_model(model: &Path) -> Result<(), ProviderError> {
+    let acoustic = ACOUSTIC_FILES.iter().map(|file| model.join(ACOUSTIC).join(file));
+    for path in acoustic.chain([model.join(DICTIONARY), model.join(GENERAL)]) {
+        let meta = std::fs::metadata(&path)
+            .map_err(|error| unavailable(format_args!("{} cannot be read: {error}", path.display())))?;
+        if !meta.is_file() || meta.len() == 0 {
+            return Err(unavailable(format_args!("{} is empty or no file", path.display())));
+        }
+    }
+    Ok(())
+}
+
 /// What a decoder searches for.
 #[derive(Clone, Debug)]
 pub(super) enum SearchKind {
-    /// Words, by a language model file.
-    Words(PathBuf),
-    /// Phrases of a keyword file, each with its threshold.
-    Phrases(PathBuf),
+    /// Words of the whole dictionary; by which language models, [`Decoder::set_models`] says.
+    Words,
+    /// Phrases of a keyword file, each with its threshold, and a dictionary that has their words: the whole one would cost
+    /// tens of megabytes and most of the time it takes to load.
+    Phrases { keywords: PathBuf, dictionary: PathBuf },
 }
 
 /// One decoder: 16 kHz audio in, hypotheses out.
@@ -145,25 +170,22 @@ impl Decoder {
     /// Makes a decoder with the acoustic model and dictionary of `model` (a folder such as
     /// `/usr/share/pocketsphinx/model/en-us`).
     pub fn new(sphinx: &Arc<Sphinx>, model: &Path, search: &SearchKind) -> Result<Self, ProviderError> {
-        let acoustic = model.join("en-us");
-        let dictionary = model.join("cmudict-en-us.dict");
-        let (flag, file) = match search {
-            SearchKind::Words(file) => ("-lm", file),
-            SearchKind::Phrases(file) => ("-kws", file),
+        let acoustic = model.join(ACOUSTIC);
+        let whole = model.join(DICTIONARY);
+        let (dictionary, keywords) = match search {
+            SearchKind::Words => (&whole, None),
+            SearchKind::Phrases { keywords, dictionary } => (dictionary, Some(keywords)),
         };
-        for path in [&acoustic, &dictionary, file] {
-            if !path.exists() {
-                return Err(unavailable(format_args!("{} does not exist", path.display())));
-            }
-        }
         // The engine's VAD decides where speech begins and ends; the library's own would cut frames out and shift word times.
         let fixed = ["auricle", "-remove_silence", "no", "-logfn", "/dev/null", "-bestpath", "yes", "-hmm"];
         let mut words = fixed.iter().map(|word| c_string(word)).collect::<Result<Vec<_>, _>>()?;
         words.push(c_path(&acoustic)?);
         words.push(c_string("-dict")?);
-        words.push(c_path(&dictionary)?);
-        words.push(c_string(flag)?);
-        words.push(c_path(file)?);
+        words.push(c_path(dictionary)?);
+        if let Some(keywords) = keywords {
+            words.push(c_string("-kws")?);
+            words.push(c_path(keywords)?);
+        }
         let mut argv: Vec<*mut c_char> = words.iter().map(|word| word.as_ptr().cast_mut()).collect();
         // SAFETY: `argv` points at NUL-terminated strings that outlive the call, which copies them; `ps_init` retains the
         // configuration, so our reference is dropped after it.
@@ -185,15 +207,21 @@ impl Decoder {
 
     /// Whether the dictionary has a word.
     pub fn knows(&mut self, word: &str) -> bool {
-        let Ok(word) = CString::new(word) else { return false };
-        // SAFETY: the result is either NULL or a string that we own and free.
+        self.phones(word).is_some()
+    }
+
+    /// How the dictionary says a word (`JH UW V AH D ER M`), where it has it.
+    pub fn phones(&mut self, word: &str) -> Option<String> {
+        let word = CString::new(word).ok()?;
+        // SAFETY: the result is either NULL or a string that we own, copy and free.
         unsafe {
             let phones = (self.sphinx.lookup_word)(self.raw, word.as_ptr());
             if phones.is_null() {
-                return false;
+                return None;
             }
+            let text = text_of(phones);
             (self.sphinx.mem_free)(phones.cast());
-            true
+            Some(text)
         }
     }
 

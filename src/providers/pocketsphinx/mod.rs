@@ -10,14 +10,15 @@ mod ngram;
 mod pronounce;
 mod seat;
 
-use super::{ProviderError, Stt, SttEvent, SttInput, SttOptions, SttSession, Vocabulary};
+use super::{ProviderError, Stt, SttEvent, SttInput, SttOptions, SttSession, SttState, Vocabulary};
 use auricle_domain::code::Lang;
 use futures_util::future::BoxFuture;
 use library::{NAME, Sphinx};
 use seat::Seat;
 use std::collections::VecDeque;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 /// Audio kept from before the VAD's start, so that a soft first consonant is not lost: 20 frames of 20 ms.
@@ -33,17 +34,36 @@ const AUDIO_FRAMES_MAX: usize = 100;
 /// Bound of a session's event queue.
 const EVENTS_MAX: usize = 64;
 
+/// How long a session waits for the first seat before it loads one of its own.
+const FIRST_SEAT_MAX: Duration = Duration::from_secs(10);
+
 /// Where the models are, and where generated ones go.
 struct Models {
     model: PathBuf,
     scratch: tempfile::TempDir,
 }
 
-/// Seats that are loaded but not used now.
+/// The seats of all callers.
 struct Pool {
     sphinx: Arc<Sphinx>,
     models: Models,
-    idle: Mutex<Vec<Seat>>,
+    seats: Mutex<Seats>,
+    /// The first seat is there, or will not come.
+    settled: Condvar,
+}
+
+/// Seats that are loaded but not used now, and what became of the first.
+struct Seats {
+    idle: Vec<Seat>,
+    first: First,
+}
+
+/// The first seat is loaded while the service already answers calls.
+enum First {
+    Awaited,
+    Loading,
+    Loaded,
+    Failed(String),
 }
 
 /// The recogniser.
@@ -60,21 +80,31 @@ impl std::fmt::Debug for PocketSphinx {
 }
 
 impl PocketSphinx {
-    /// Loads the library and one seat, so that a missing model is told at start and the first caller does not wait.
-    /// Blocks for about a second.
+    /// Loads the library and looks for the model's files, so that what is missing is told at start. Takes milliseconds: the
+    /// models themselves are loaded by [`warm`](Stt::warm), or by the first caller's session.
     ///
     /// # Errors
     /// [`ProviderError::Unavailable`] with the file or library that is missing.
-    pub fn load(library: &str, model: PathBuf, streams_max: usize, first: &Vocabulary) -> Result<Self, ProviderError> {
+    pub fn open(library: &str, model: PathBuf, streams_max: usize) -> Result<Self, ProviderError> {
         let sphinx = Sphinx::load(library)?;
+        library::check_model(&model)?;
         let scratch = tempfile::Builder::new().prefix("auricle-speech-").tempdir().map_err(|error| {
             ProviderError::Unavailable { provider: NAME, reason: format!("no temporary folder: {error}") }
         })?;
         let models = Models { model, scratch };
-        let mut seat = Seat::new(&sphinx, &models)?;
-        seat.learn(&sphinx, &models, first)?;
-        let pool = Pool { sphinx, models, idle: Mutex::new(vec![seat]) };
+        let seats = Mutex::new(Seats { idle: Vec::new(), first: First::Awaited });
+        let pool = Pool { sphinx, models, seats, settled: Condvar::new() };
         Ok(Self { pool: Arc::new(pool), places: Arc::new(Semaphore::new(streams_max)), streams_max })
+    }
+
+    /// [`open`](Self::open) and [`warm`](Stt::warm) in one.
+    ///
+    /// # Errors
+    /// As those two.
+    pub fn load(library: &str, model: PathBuf, streams_max: usize, first: &Vocabulary) -> Result<Self, ProviderError> {
+        let stt = Self::open(library, model, streams_max)?;
+        stt.warm(first)?;
+        Ok(stt)
     }
 }
 
@@ -85,6 +115,23 @@ impl Stt for PocketSphinx {
 
     fn languages(&self) -> &[Lang] {
         &[Lang::En]
+    }
+
+    fn state(&self) -> SttState {
+        match &self.pool.lock().first {
+            First::Awaited | First::Loading => SttState::Loading,
+            First::Loaded => SttState::Ready,
+            First::Failed(reason) => SttState::Failed(reason.clone()),
+        }
+    }
+
+    /// Loads the first seat: half a second of work.
+    fn warm(&self, words: &Vocabulary) -> Result<(), ProviderError> {
+        self.pool.lock().first = First::Loading;
+        let seat = self.pool.load(words).inspect_err(|error| self.pool.settle(First::Failed(error.to_string())))?;
+        self.pool.give_back(seat);
+        self.pool.settle(First::Loaded);
+        Ok(())
     }
 
     fn listen(&self, options: SttOptions) -> BoxFuture<'_, Result<SttSession, ProviderError>> {
@@ -108,19 +155,42 @@ impl Stt for PocketSphinx {
 }
 
 impl Pool {
-    /// A seat that knows `vocabulary`: an idle one if there is one.
+    fn lock(&self) -> MutexGuard<'_, Seats> {
+        self.seats.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A seat that knows `vocabulary`: an idle one if there is one. While the first one is being loaded, it is waited for:
+    /// loading a second one beside it would take longer. What the caller says meanwhile waits in the session's queue.
     fn take(&self, vocabulary: &Vocabulary) -> Result<Seat, ProviderError> {
-        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let mut seat = match idle {
-            Some(seat) => seat,
-            None => Seat::new(&self.sphinx, &self.models)?,
+        let is_coming = |seats: &mut Seats| matches!(seats.first, First::Loading) && seats.idle.is_empty();
+        let (mut seats, _late) = self
+            .settled
+            .wait_timeout_while(self.lock(), FIRST_SEAT_MAX, is_coming)
+            .unwrap_or_else(PoisonError::into_inner);
+        let idle = seats.idle.pop();
+        drop(seats);
+        let Some(mut seat) = idle else {
+            let seat = self.load(vocabulary)?;
+            self.settle(First::Loaded);
+            return Ok(seat);
         };
         seat.learn(&self.sphinx, &self.models, vocabulary)?;
         Ok(seat)
     }
 
+    fn load(&self, vocabulary: &Vocabulary) -> Result<Seat, ProviderError> {
+        let mut seat = Seat::new(&self.sphinx, &self.models)?;
+        seat.learn(&self.sphinx, &self.models, vocabulary)?;
+        Ok(seat)
+    }
+
+    fn settle(&self, first: First) {
+        self.lock().first = first;
+        self.settled.notify_all();
+    }
+
     fn give_back(&self, seat: Seat) {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(seat);
+        self.lock().idle.push(seat);
     }
 }
 

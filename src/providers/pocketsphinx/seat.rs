@@ -1,10 +1,10 @@
 //! One seat of the pool: a word decoder, a phrase spotter beside it, and the vocabulary they were last set to.
 
-use super::library::{Decoder, NAME, SearchKind, Segment, Sphinx};
+use super::library::{Decoder, GENERAL, NAME, SearchKind, Segment, Sphinx};
 use super::{Models, ngram, pronounce};
 use crate::providers::{ProviderError, Vocabulary};
 use auricle_domain::conversation::Word;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
@@ -34,9 +34,9 @@ pub(super) struct Utterance {
 }
 
 impl Seat {
-    /// Loads the models: about a second of work and 60 to 110 MB.
+    /// Loads the acoustic model and the dictionary; [`learn`](Self::learn) loads what there is to search for.
     pub fn new(sphinx: &Arc<Sphinx>, models: &Models) -> Result<Self, ProviderError> {
-        let words = Decoder::new(sphinx, &models.model, &SearchKind::Words(models.model.join("en-us.lm.bin")))?;
+        let words = Decoder::new(sphinx, &models.model, &SearchKind::Words)?;
         Ok(Self { words, spotter: None, generation: None, emergency: Vec::new() })
     }
 
@@ -51,11 +51,14 @@ impl Seat {
             return Ok(());
         }
         self.teach(vocabulary);
-        if let Some(text) = ngram::arpa(&vocabulary.sentences) {
-            let file = models.scratch.path().join(format!("clinic-{}.lm", vocabulary.generation));
-            write_once(&file, &text)?;
-            let generic = models.model.join("en-us.lm.bin");
-            self.words.set_models(&[(&generic, 1.0 - CLINIC_WEIGHT), (&file, CLINIC_WEIGHT)])?;
+        let general = models.model.join(GENERAL);
+        match ngram::arpa(&vocabulary.sentences) {
+            Some(text) => {
+                let file = models.scratch.path().join(format!("clinic-{}.lm", vocabulary.generation));
+                write_once(&file, &text)?;
+                self.words.set_models(&[(&general, 1.0 - CLINIC_WEIGHT), (&file, CLINIC_WEIGHT)])?;
+            }
+            None => self.words.set_models(&[(&general, 1.0)])?,
         }
         if self.emergency != vocabulary.emergency {
             self.spotter = self.spot(sphinx, models, vocabulary)?;
@@ -81,20 +84,24 @@ impl Seat {
         models: &Models,
         vocabulary: &Vocabulary,
     ) -> Result<Option<Decoder>, ProviderError> {
-        let mut lines = String::new();
+        let (mut lines, mut known) = (String::new(), BTreeMap::new());
         for phrase in &vocabulary.emergency {
-            let words = phrase.split_whitespace().count();
-            if words >= 2 && phrase.split_whitespace().all(|word| self.words.knows(word)) {
-                let exponent = SPOT_EXPONENT_PER_WORD * i32::try_from(words).unwrap_or(1);
+            let said: Vec<_> = phrase.split_whitespace().map(|word| (word, self.words.phones(word))).collect();
+            if said.len() >= 2 && said.iter().all(|(_, phones)| phones.is_some()) {
+                let exponent = SPOT_EXPONENT_PER_WORD * i32::try_from(said.len()).unwrap_or(1);
                 lines.push_str(&format!("{phrase} /1e-{exponent}/\n"));
+                known.extend(said.into_iter().filter_map(|(word, phones)| Some((word, phones?))));
             }
         }
         if lines.is_empty() {
             return Ok(None);
         }
-        let file = models.scratch.path().join(format!("spot-{}.txt", vocabulary.generation));
-        write_once(&file, &lines)?;
-        Decoder::new(sphinx, &models.model, &SearchKind::Phrases(file)).map(Some)
+        let file = |ending: &str| models.scratch.path().join(format!("spot-{}.{ending}", vocabulary.generation));
+        let (keywords, dictionary) = (file("txt"), file("dict"));
+        let words: String = known.into_iter().map(|(word, phones)| format!("{word} {phones}\n")).collect();
+        write_once(&keywords, &lines)?;
+        write_once(&dictionary, &words)?;
+        Decoder::new(sphinx, &models.model, &SearchKind::Phrases { keywords, dictionary }).map(Some)
     }
 
     /// Begins an utterance.

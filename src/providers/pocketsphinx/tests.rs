@@ -116,10 +116,29 @@ async fn a_full_pool_and_a_foreign_language_are_refused_in_words() {
     assert_eq!(second, Err(ProviderError::Full { provider: "pocketsphinx", limit: 1 }));
 }
 
+/// Who rings while the models are still being loaded is listened to: what is said meanwhile waits, and nothing of it is lost.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_caller_who_speaks_before_the_models_are_loaded_is_heard() {
+    let stt = Arc::new(PocketSphinx::open(LIBRARY, MODEL.into(), 1).unwrap());
+    assert_eq!(stt.state(), SttState::Loading);
+    let speech = say("slt", "What are your opening hours?").await;
+    let loading = Arc::clone(&stt);
+    let loaded = tokio::task::spawn_blocking(move || loading.warm(&vocabulary()));
+    let heard = hear(&stt, &speech).await;
+    assert_eq!(final_text(&heard), "what are your opening hours");
+    loaded.await.unwrap().unwrap();
+    assert_eq!(stt.state(), SttState::Ready);
+}
+
 #[test]
 fn a_missing_library_or_model_is_named() {
     let missing = PocketSphinx::load("libnothing.so.9", MODEL.into(), 1, &Vocabulary::default()).map(|_| ());
     assert!(matches!(missing, Err(ProviderError::Unavailable { .. })));
     let missing = PocketSphinx::load(LIBRARY, "/nowhere".into(), 1, &Vocabulary::default()).map(|_| ());
     assert!(missing.unwrap_err().to_string().contains("/nowhere/en-us"));
+    let empty = tempfile::tempdir().unwrap();
+    std::fs::create_dir(empty.path().join("en-us")).unwrap();
+    std::fs::write(empty.path().join("en-us/feat.params"), "").unwrap();
+    let missing = PocketSphinx::open(LIBRARY, empty.path().into(), 1).map(|_| ());
+    assert!(missing.unwrap_err().to_string().contains("feat.params is empty"));
 }

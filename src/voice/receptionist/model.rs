@@ -81,6 +81,7 @@ pub(super) fn system(brief: &Brief, services: &[Service], language: Lang, now: &
     let number = if brief.from.is_empty() { "withheld" } else { brief.from.as_str() };
     PROMPT
         .replace("{clinic}", &brief.tenant.name)
+        .replace("{receptionist}", &brief.tenant.receptionist)
         .replace("{language}", language)
         .replace("{now}", &now.strftime("%A, %d %B %Y, %H:%M").to_string())
         .replace("{number}", number)

@@ -116,6 +116,7 @@ impl Session {
         let zone = TimeZone::get(&brief.tenant.zone).unwrap_or(TimeZone::UTC);
         let setup = Setup {
             clinic: brief.tenant.name.clone(),
+            receptionist: brief.tenant.receptionist.clone(),
             country: brief.tenant.country.clone(),
             zone: zone.clone(),
             hours: brief.tenant.hours.clone(),

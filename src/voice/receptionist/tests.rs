@@ -364,6 +364,7 @@ fn brief() -> Brief {
             languages: vec![Lang::En],
             hours: WeekHours::default(),
             record_calls: true,
+            receptionist: "Sarah".to_owned(),
             version: 1,
         },
         language: Lang::En,
