@@ -52,7 +52,7 @@ fn settings(folder: &Path) -> String {
     )
 }
 
-/// B-02, B-04, KB-04, CALL-08, REC-03, VOICE-07: asked about a document that was added just before the call, the receptionist
+/// B-04, KB-04, CALL-08, REC-04, VOICE-07, VOICE-18: asked about a document that was added just before the call, the receptionist
 /// answers from it and says where it stands; what was said is found while the call is on; both sides are on the recording.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_softphone_is_answered_from_a_document_added_just_before() {

@@ -84,7 +84,7 @@ async fn a_conversation_holds_and_confirms_once() {
     assert_eq!(contacts["items"][0]["name"], "Ann Novak");
 }
 
-/// VOICE-18: the same message in the same call is kept once, and is there to be done.
+/// B-10: the same message in the same call is kept once, and is there to be done.
 #[tokio::test]
 async fn a_message_becomes_a_task_once() {
     let clinic = Clinic::quiet().await;

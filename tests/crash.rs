@@ -67,7 +67,7 @@ async fn recorded(folder: &Path, bytes: u64) {
     }
 }
 
-/// CALL-05: the call is closed with a cause, its recording plays to within a second of the kill, what was said is there, somebody is to
+/// B-02, CALL-05: the call is closed with a cause, its recording plays to within a second of the kill, what was said is there, somebody is to
 /// ring back, and no number is used twice.
 #[tokio::test(flavor = "multi_thread")]
 async fn after_a_kill_in_mid_call_everything_up_to_the_last_second_is_there() {

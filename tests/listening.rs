@@ -44,7 +44,7 @@ async fn a_recording_can_be_heard_from_any_place() {
     assert!(drawn["clinic"].as_array().unwrap().iter().any(|peak| peak.as_u64() > Some(10)), "{drawn}");
 }
 
-/// B-04, CALL-07: what is said is found by search while the call is still on, and the call is in the lists.
+/// B-04, CALL-07, VOICE-18: what is said is found by search while the call is still on, and the call is in the lists.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_said_is_found_while_the_call_is_on() {
     let clinic = Clinic::quiet().await;

@@ -46,6 +46,7 @@ export function stories(browser, fake) {
       await page.getByRole('region', { name: 'Recording' }).waitFor();
     }),
 
+    // REC-03
     'the recording plays, seeks to a word and marks it': story('/calls', async (page) => {
       await page.getByRole('combobox', { name: 'Outcome' }).selectOption('booked');
       await page.locator('tbody tr', { hasText: 'Booked' }).first().locator('a').click();
