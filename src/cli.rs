@@ -1,7 +1,8 @@
 //! The command line: `auricle serve`, `demo`, `wall`, `call`, `config`, `user`, `secrets`,
-//! `audit`, `openapi`.
+//! `backup`, `restore`, `audit`, `openapi`.
 
 mod audit;
+mod backup;
 mod call;
 mod config;
 mod openapi;
@@ -58,6 +59,10 @@ enum Command {
     User(UserCommand),
     #[command(about = texts::SECRETS, after_help = texts::SECRETS_AFTER, subcommand)]
     Secrets(secrets::SecretsCommand),
+    #[command(about = texts::BACKUP, after_help = texts::BACKUP_AFTER, subcommand)]
+    Backup(backup::BackupCommand),
+    #[command(about = texts::RESTORE, after_help = texts::RESTORE_AFTER)]
+    Restore(backup::RestoreArguments),
     #[command(about = texts::AUDIT, after_help = texts::AUDIT_AFTER, subcommand)]
     Audit(audit::AuditCommand),
     #[command(about = texts::OPENAPI, after_help = texts::OPENAPI_AFTER)]
@@ -167,6 +172,8 @@ fn run(arguments: Arguments, out: &mut dyn Write) -> Result<(), Failure> {
         Command::Config(ConfigCommand::Default) => config::default(out),
         Command::User(command) => block_on(user::run(read()?, command, out)),
         Command::Secrets(command) => secrets::run(&read()?, command, out),
+        Command::Backup(command) => block_on(backup::run(read()?, command, out)),
+        Command::Restore(arguments) => backup::run_restore(arguments, out),
         Command::Audit(command) => audit::run(&read()?, command, out),
         Command::Openapi => openapi::print(out),
     }

@@ -21,6 +21,8 @@ pub struct Config {
     pub server: ServerConfig,
     /// Where things are kept.
     pub storage: StorageConfig,
+    /// Backups by the schedule.
+    pub backup: BackupConfig,
     /// Telephony.
     pub sip: SipConfig,
     /// Hearing and speaking.
@@ -29,6 +31,8 @@ pub struct Config {
     pub llm: LlmConfig,
     /// Logs.
     pub log: LogConfig,
+    /// The file that was read, if any; a backup keeps a copy.
+    pub file: Option<PathBuf>,
 }
 
 /// `[server]`
@@ -94,6 +98,17 @@ impl StorageConfig {
         name.push(".key");
         self.directory.with_file_name(name)
     }
+}
+
+/// `[backup]`
+#[derive(Clone, Debug, PartialEq)]
+pub struct BackupConfig {
+    /// Folder of the backups; none: there is no schedule.
+    pub directory: Option<PathBuf>,
+    /// Hours between two.
+    pub every_hours: u32,
+    /// How many are kept.
+    pub keep: usize,
 }
 
 /// `[sip]`

@@ -5,6 +5,7 @@ pub mod app;
 pub mod appointments;
 pub mod audit;
 pub mod auth;
+pub mod backups;
 pub mod calls;
 pub mod clinic;
 pub mod clock;

@@ -12,6 +12,7 @@ const USE_CASES: &[&str] = &[
     "accounts",
     "appointments",
     "audit",
+    "backups",
     "calls",
     "clinic",
     "contacts",
@@ -52,6 +53,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("sessions", &["app", "auth", "events", "accounts", "password"]),
     ("tasks_owed", &["app", "auth", "events"]),
     ("audit", &["app", "auth"]),
+    ("backups", &["events"]),
     // What the receptionist does with records: use-cases behind the trait that `voice` declares.
     ("tools", &["events", "voice", "appointments", "contacts", "knowledge", "tasks_owed", "providers"]),
 ];

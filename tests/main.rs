@@ -2,4 +2,23 @@
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
 
 mod api_rules;
+mod audit;
+mod backup;
 mod baresip;
+mod booking;
+mod calls;
+mod config;
+mod crash;
+mod disk;
+mod documents;
+mod fault;
+mod following;
+mod knowledge;
+mod layers;
+mod listening;
+mod openai_model;
+mod openapi;
+mod persona;
+mod signing_in;
+mod support;
+mod voice;

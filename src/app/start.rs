@@ -1,6 +1,7 @@
 //! Start in order, drain, stop in reverse.
 
 use super::{App, Speech, first};
+use crate::backups::Backups;
 use crate::calls::StatsCache;
 use crate::clock::{self, Clock};
 use crate::config::{self, Config};
@@ -278,6 +279,9 @@ fn assemble(
         apology: |language, last| phrases::say(if last { Phrase::FaultGoodbye } else { Phrase::Fault }, language, &[]),
     };
     let floor = floor::open(parts, engine);
+    let backups = Backups::new(store.clone(), events.clone(), clock, config.file.clone());
+    let (directory, schedule) = (config.storage.directory.clone(), config.backup.clone());
+    tasks.spawn("backups", jobs::backups::run(backups, directory, schedule, clock, tasks.stop_token()));
     tasks.spawn("room", jobs::room::run(store.clone(), tasks.stop_token()));
     tasks.spawn("search", jobs::search::run(store.clone(), search.clone(), library.clone(), tasks.stop_token()));
     let (stats, strangers, started_at) = (StatsCache::default(), Strangers::default(), clock());

@@ -89,6 +89,38 @@ pub(crate) const KEY_FILE_NEW: &str = "\
 It is a new one: the old one opens nothing any more. A running service needs no restart.";
 pub(crate) const KEY_FILE_BACK: &str = "The key file is back. Start the service: systemctl start auricle";
 
+pub(crate) const BACKUP: &str = "Make, list and verify backups; each is one file";
+pub(crate) const BACKUP_AFTER: &str = "\
+A backup holds all records, recordings, documents and the configuration. It opens with the recovery passphrase alone, and counts
+as good only when it has been restored beside itself and compared. It can be made while the service runs.
+
+Examples:
+  auricle backup create --to /media/usb
+  auricle backup list --in /media/usb
+  auricle backup verify /media/usb/auricle-20261125T030000Z.backup
+  auricle restore /media/usb/auricle-20261125T030000Z.backup --into /var/lib/auricle";
+pub(crate) const BACKUP_NOWHERE: &str = "where to? Name a folder with --to (or --in), or set backup.directory";
+pub(crate) const BACKUP_GOOD: &str = "The backup is good: it was restored beside itself, and all of it was there.";
+pub(crate) const BACKUP_ASKED: &str = "Auricle is running; it makes the backup itself.";
+pub(crate) const BACKUP_UNANSWERED: &str = "\
+the store is in use, and whoever uses it does not answer. Is that an Auricle that hangs, or an older one? Its log may say more.";
+pub(crate) const BACKUP_WRITING: &str = "writing   ";
+pub(crate) const BACKUP_VERIFYING: &str = "verifying ";
+pub(crate) const BACKUP_NONE: &str = "There are no backups here. Make one: auricle backup create --to DIR";
+pub(crate) const BACKUP_LAST: &str = "made and verified last";
+
+pub(crate) const RESTORE: &str =
+    "Make a store from a backup, in an empty folder; needs the file and the recovery passphrase only";
+pub(crate) const RESTORE_AFTER: &str = "\
+The whole backup is read and checked before anything is made; a wrong passphrase or a damaged file changes nothing. The passphrase
+is asked for without echo, or read from standard input where there is no terminal. The search index is built again by itself.
+
+Example:
+  auricle restore /media/usb/auricle-20261125T030000Z.backup --into /var/lib/auricle";
+pub(crate) const RESTORED: &str = "Restored. Everything that was in the backup is there.";
+pub(crate) const RESTORED_NEXT: &str = "\
+Look at the configuration, put it where it belongs, see that folder and key file belong to the user of the service, and start it.";
+
 pub(crate) const AUDIT: &str = "Read and check the record of who did or read what";
 pub(crate) const AUDIT_AFTER: &str = "\
 Every write and every reading of a record is an entry, linked to the one before. `verify` names the first entry that was

@@ -29,20 +29,28 @@ pub(super) async fn run(config: Config, command: UserCommand, out: &mut dyn Writ
     }
 }
 
-/// Opens the store of a service that is stopped.
-pub(super) fn open(config: &Config) -> Result<Store, Failure> {
+/// Opens the store of a service that is stopped, or says in the store's words why it cannot.
+pub(super) fn try_open(config: &Config) -> Result<Store, StoreError> {
     let directory = config.storage.directory.clone();
     let tenant = clock::fresh(TenantId::new, clock::system());
     let keys = KeySource::File(config.storage.key_file());
-    Store::open(StoreOptions { directory: directory.clone(), backend: Backend::Redb, keys, tenant }).map_err(|error| {
-        match error {
-            StoreError::InUse { .. } => Failure::failed(texts::STORE_IN_USE),
-            error => Failure::Failed(format!(
-                "cannot open the store in {} (storage.directory): {error}",
-                directory.display()
-            )),
-        }
-    })
+    Store::open(StoreOptions { directory, backend: Backend::Redb, keys, tenant })
+}
+
+/// The same, in words for whoever typed a command.
+pub(super) fn cannot_open(config: &Config, error: StoreError) -> Failure {
+    match error {
+        StoreError::InUse { .. } => Failure::failed(texts::STORE_IN_USE),
+        error => Failure::Failed(format!(
+            "cannot open the store in {} (storage.directory): {error}",
+            config.storage.directory.display()
+        )),
+    }
+}
+
+/// Opens the store of a service that is stopped.
+pub(super) fn open(config: &Config) -> Result<Store, Failure> {
+    try_open(config).map_err(|error| cannot_open(config, error))
 }
 
 /// Whoever may open the store's files is trusted; the log says that it was done at the machine itself.

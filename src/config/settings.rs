@@ -76,6 +76,8 @@ impl std::error::Error for ConfigError {}
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
     pub(super) values: BTreeMap<String, (Value, Origin)>,
+    /// The file that was laid over the defaults, if any.
+    pub(super) file: Option<PathBuf>,
 }
 
 impl Settings {
@@ -83,7 +85,7 @@ impl Settings {
     pub fn defaults() -> Self {
         let table: Table = DEFAULT_TOML.parse().expect("config/default.toml is TOML; tests/config.rs reads it");
         let values = flatten(&table).into_iter().map(|(key, value)| (key, (value, Origin::Default)));
-        Self { values: values.collect() }
+        Self { values: values.collect(), file: None }
     }
 
     /// Lays `file` (or [`SYSTEM_FILE`] where that exists) and the environment over the defaults.
@@ -100,6 +102,7 @@ impl Settings {
         if let Some(path) = file.or_else(|| system.exists().then_some(system)) {
             let text = read(path)?;
             settings.lay_file(path, &text, &mut problems)?;
+            settings.file = Some(path.to_owned());
         }
         settings.lay_environment(environment, &mut problems);
         if problems.is_empty() { Ok(settings) } else { Err(ConfigError { problems }) }

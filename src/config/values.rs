@@ -2,8 +2,8 @@
 
 use super::settings::{ConfigError, Origin, Problem, Settings};
 use super::{
-    Config, EnglishVoice, Environment, LlmConfig, LlmKind, LogConfig, Network, ServerConfig, SipConfig, SpeechConfig,
-    StorageConfig, SttKind,
+    BackupConfig, Config, EnglishVoice, Environment, LlmConfig, LlmKind, LogConfig, Network, ServerConfig, SipConfig,
+    SpeechConfig, StorageConfig, SttKind,
 };
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
@@ -32,6 +32,11 @@ pub(super) fn config(settings: &Settings) -> Result<Config, ConfigError> {
             key_file: read.text("storage.key_file", maybe_path),
             low_water_bytes: read.number::<u64>("storage.low_water_mb", 128..=1_000_000) << 20,
         },
+        backup: BackupConfig {
+            directory: read.text("backup.directory", maybe_path),
+            every_hours: read.number("backup.every_hours", 1..=168),
+            keep: read.number("backup.keep", 1..=365),
+        },
         sip: SipConfig {
             listen: read.text("sip.listen", address),
             advertise: read.text("sip.advertise", advertised),
@@ -57,6 +62,7 @@ pub(super) fn config(settings: &Settings) -> Result<Config, ConfigError> {
             stall_ms_max: read.number("llm.stall_ms_max", 200..=30_000),
         },
         log: LogConfig { level: read.text("log.level", level), directory: read.text("log.directory", maybe_path) },
+        file: settings.file.clone(),
     };
     read.together(&config);
     if read.problems.is_empty() { Ok(config) } else { Err(ConfigError { problems: read.problems }) }

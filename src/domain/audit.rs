@@ -117,6 +117,7 @@ impl Event {
             Self::AccountChanged { account, .. } | Self::SignedIn { account } | Self::SignInLocked { account } => {
                 ("account", account.to_string())
             }
+            Self::BackupMade { .. } => ("backup", String::new()),
             Self::TenantChanged { .. } => ("clinic", String::new()),
             Self::RecordRead { kind, id, .. } => (kind, id.clone()),
         }

@@ -171,6 +171,13 @@ events! {
         /// Its version now.
         version: u64,
     },
+    /// A backup was made and verified.
+    BackupMade("backup.made") {
+        /// Number of the last event in it.
+        feed_head: u64,
+        /// Rows in it.
+        rows: u64,
+    },
     /// Somebody read a record about a person.
     RecordRead("audit.read") {
         /// What kind of record: `call`, `recording`, `contact`, `transcript`.

@@ -8,6 +8,7 @@ use auricle_domain::Timestamp;
 use auricle_storage::Room;
 use axum::extract::State;
 use axum::http::StatusCode;
+use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -52,7 +53,7 @@ pub struct Readiness {
 /// One part of the service.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Check {
-    /// `store`, `search`, `voice`, `speech` or `disk`.
+    /// `store`, `search`, `voice`, `speech`, `disk` or `backup`.
     pub name: String,
     /// Whether it works.
     pub ok: bool,
@@ -82,7 +83,7 @@ async fn live() -> StatusCode {
 #[utoipa::path(get, path = "/health/ready", tag = "health", security(()),
     responses((status = 200, body = Readiness), (status = 503, body = Readiness, description = "A part does not work")))]
 async fn ready(State(app): State<Arc<App>>) -> (StatusCode, axum::Json<Readiness>) {
-    let checks = vec![store(&app), search(&app), voice(&app), speech(&app), disk(&app)];
+    let checks = vec![store(&app), search(&app), voice(&app), speech(&app), disk(&app), backup(&app)];
     let all = checks.iter().all(|check| check.ok);
     let (code, status) = if all { (StatusCode::OK, "ok") } else { (StatusCode::SERVICE_UNAVAILABLE, "unavailable") };
     (code, axum::Json(Readiness { status: status.to_owned(), checks }))
@@ -108,6 +109,28 @@ fn store(app: &App) -> Check {
         Ok(_) => check("store", true, format!("{} events", app.store.head())),
         Err(_) => check("store", false, "the clinic's records cannot be read"),
     }
+}
+
+/// Hours that a backup of the schedule may be late before somebody should look.
+const BACKUP_LATE_HOURS: i64 = 2;
+
+fn backup(app: &App) -> Check {
+    let schedule = &app.config.backup;
+    if schedule.directory.is_none() {
+        return check("backup", true, "no backups are made by a schedule, as configured");
+    }
+    let Some(age) = backup_age(app) else {
+        // A new clinic has some hours to make its first.
+        let is_new = (app.clock)().duration_since(app.started_at).as_hours() < BACKUP_LATE_HOURS;
+        return check("backup", is_new, "none was made and verified yet");
+    };
+    let allowed = i64::from(schedule.every_hours) + BACKUP_LATE_HOURS;
+    check("backup", age.as_hours() < allowed, format!("verified {} hours ago, allowed are {allowed}", age.as_hours()))
+}
+
+/// How long ago the last backup was made and verified.
+pub(super) fn backup_age(app: &App) -> Option<SignedDuration> {
+    crate::backups::last(&app.config.storage.directory).map(|last| (app.clock)().duration_since(last.at))
 }
 
 fn disk(app: &App) -> Check {

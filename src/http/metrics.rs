@@ -92,6 +92,9 @@ fn gauge(app: &App) {
     metrics::gauge!("auricle_uptime_seconds").set(uptime.as_secs_f64());
     metrics::gauge!("auricle_calls_live").set(app.floor.snapshot().len() as f64);
     metrics::gauge!("auricle_tasks_running").set(app.tasks.running() as f64);
+    if let Some(age) = super::health::backup_age(app) {
+        metrics::gauge!("auricle_backup_verified_age_seconds").set(age.as_secs_f64());
+    }
     metrics::gauge!("auricle_disk_free_bytes").set(app.store.free_bytes() as f64);
     metrics::gauge!("auricle_disk_room").set(f64::from(app.store.room() as u8));
     metrics::gauge!("auricle_feed_head").set(app.store.head() as f64);

@@ -1,4 +1,5 @@
 //! Work beside the requests: followers of the feed that keep derived data up to date, and watches over the machine.
 
+pub mod backups;
 pub mod room;
 pub mod search;

@@ -92,7 +92,7 @@ impl Clinic {
     /// Opens a fresh one with the voices and the recogniser that the configuration has by default.
     pub async fn real() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let options = Options { backend: Backend::Memory, speech: None, clock: clock::system };
+        let options = Options { backend: Backend::Memory, speech: None, clock: clock::system, hooks: Hooks::default() };
         let running = Running::start(config(folder.path()), options).await.unwrap();
         Self { running, folder: Some(folder) }
     }

@@ -1,0 +1,261 @@
+//! Backups: made by hand or by the schedule, each good only when it has been restored beside itself (B-26).
+//!
+//! While the service runs it alone has the store. Whoever wants a backup then leaves a request in the store's folder, and reads
+//! there how far it has come: two small files, for the owner of the store alone, which need no account and no open port.
+
+use crate::clock::{self, Clock};
+use crate::error::Error;
+use crate::events::{By, Events};
+use auricle_domain::Timestamp;
+use auricle_domain::account::Actor;
+use auricle_domain::event::Event;
+use auricle_domain::id::CauseId;
+use auricle_storage::{Backup, BackupProgress, Store, StoreError};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+/// File of a request, in the store's folder.
+const REQUEST: &str = "backup.request";
+/// File that tells how far the requested backup has come.
+const STATE: &str = "backup.state";
+/// File that tells of the last good backup.
+const LAST: &str = "backup.last";
+/// Longest of these files that is read, in bytes.
+const FILE_BYTES_MAX: u64 = 16 << 10;
+/// Rows between two notes of how far a backup has come.
+const TOLD_EVERY_ROWS: u64 = 20_000;
+
+/// That somebody wants a backup.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Request {
+    /// Told again in the state, so that nobody takes the state of another request for theirs.
+    pub id: String,
+    /// The folder for the backup.
+    pub to: PathBuf,
+}
+
+/// How far a requested backup has come.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct State {
+    /// Of which request.
+    pub id: String,
+    /// Rows written.
+    pub rows: u64,
+    /// Recordings and documents written.
+    pub blobs: u64,
+    /// It is being restored beside itself.
+    pub verifying: bool,
+    /// The good backup.
+    pub made: Option<PathBuf>,
+    /// Why there is none.
+    pub failed: Option<String>,
+}
+
+/// The last good backup.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Last {
+    /// When it was made.
+    pub at: Timestamp,
+    /// Where.
+    pub path: PathBuf,
+    /// Its length, in bytes.
+    pub bytes: u64,
+}
+
+/// Makes backups of one store.
+#[derive(Clone)]
+pub struct Backups {
+    store: Store,
+    events: Events,
+    clock: Clock,
+    config: Option<PathBuf>,
+}
+
+impl Backups {
+    /// Of this store, each with this configuration file.
+    pub fn new(store: Store, events: Events, clock: Clock, config: Option<PathBuf>) -> Self {
+        Self { store, events, clock, config }
+    }
+
+    /// Makes a backup in the folder `to`, and writes down that it was made. It takes as long as writing everything twice.
+    ///
+    /// # Errors
+    /// The store's, in words for an administrator.
+    pub async fn make(
+        &self,
+        to: &Path,
+        actor: Actor,
+        progress: impl FnMut(BackupProgress) + Send + 'static,
+    ) -> Result<Backup, StoreError> {
+        let (store, to, config, now) = (self.store.clone(), to.to_owned(), self.config.clone(), (self.clock)());
+        let made = tokio::task::spawn_blocking(move || store.back_up(&to, config.as_deref(), now, progress)).await;
+        let backup = made.map_err(|_| StoreError::Panicked)??;
+        let by = By { actor, cause: clock::fresh(CauseId::new, now) };
+        let event = Event::BackupMade { feed_head: backup.summary.feed_head, rows: backup.summary.rows_all() };
+        let noted: Result<(), Error> = self
+            .events
+            .commit(clock::op(), by, move |tx| {
+                tx.event(event.clone());
+                Ok(())
+            })
+            .await;
+        if let Err(error) = noted {
+            tracing::error!(%error, "a backup was made, and it could not be written down that it was");
+        }
+        let last = Last { at: now, path: backup.path.clone(), bytes: backup.bytes };
+        write(&self.store.directory().join(LAST), &last)?;
+        tracing::info!(path = %backup.path.display(), bytes = backup.bytes, "a backup was made and verified");
+        Ok(backup)
+    }
+
+    /// Answers the request that waits, if any. True when there was one.
+    pub async fn answer(&self) -> bool {
+        let directory = self.store.directory().to_owned();
+        let Some(request) = read::<Request>(&directory.join(REQUEST)) else { return false };
+        let (mut told, at) = (0, directory.join(STATE));
+        let begun = State { id: request.id.clone(), ..State::default() };
+        let (telling, path) = (begun.clone(), at.clone());
+        tell(&at, &begun);
+        let made = self.make(&request.to, Actor::Console, move |step| {
+            if step.verifying || step.rows >= told + TOLD_EVERY_ROWS {
+                told = step.rows;
+                let BackupProgress { rows, blobs, verifying, .. } = step;
+                tell(&path, &State { rows, blobs, verifying, ..telling.clone() });
+            }
+        });
+        let end = match made.await {
+            Ok(backup) => {
+                State { made: Some(backup.path), rows: backup.summary.rows_all(), blobs: backup.summary.blobs, ..begun }
+            }
+            Err(error) => State { failed: Some(error.to_string()), ..begun },
+        };
+        tell(&at, &end);
+        remove(&directory.join(REQUEST));
+        true
+    }
+}
+
+/// Leaves a request in the folder of a store that a running service has.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn request(directory: &Path, request: &Request) -> Result<(), StoreError> {
+    write(&directory.join(REQUEST), request)
+}
+
+/// How far the request of this id has come; none while nobody has begun with it.
+pub fn state(directory: &Path, id: &str) -> Option<State> {
+    read::<State>(&directory.join(STATE)).filter(|state| state.id == id)
+}
+
+/// Takes back a request that nobody has answered.
+pub fn withdraw(directory: &Path) {
+    remove(&directory.join(REQUEST));
+}
+
+/// The last good backup of the store in this folder.
+pub fn last(directory: &Path) -> Option<Last> {
+    read(&directory.join(LAST))
+}
+
+/// The backups in a folder, oldest first: those with our own names, which tell the time.
+///
+/// # Errors
+/// When the folder cannot be read.
+pub fn listed(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let is_ours = |name: &str| {
+        name.strip_prefix("auricle-")
+            .and_then(|name| name.strip_suffix("Z.backup"))
+            .is_some_and(|time| time.len() == 15 && time.bytes().all(|byte| byte.is_ascii_digit() || byte == b'T'))
+    };
+    let mut all = Vec::new();
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_name().to_str().is_some_and(is_ours) {
+            all.push(entry.path());
+        }
+    }
+    all.sort();
+    Ok(all)
+}
+
+/// Removes the oldest backups of a folder beyond `keep`.
+///
+/// # Errors
+/// When the folder cannot be read, or one cannot be removed.
+pub fn prune(folder: &Path, keep: usize) -> io::Result<usize> {
+    let all = listed(folder)?;
+    let old = all.len().saturating_sub(keep);
+    all.iter().take(old).try_for_each(std::fs::remove_file)?;
+    Ok(old)
+}
+
+fn read<T: DeserializeOwned>(path: &Path) -> Option<T> {
+    let mut text = Vec::new();
+    File::open(path).ok()?.take(FILE_BYTES_MAX).read_to_end(&mut text).ok()?;
+    serde_json::from_slice(&text).ok()
+}
+
+/// Writes a file whole or not at all, for the owner alone.
+fn write<T: Serialize>(path: &Path, value: &T) -> Result<(), StoreError> {
+    let failed = |error: io::Error| StoreError::Io {
+        attempt: "writing a file",
+        path: path.to_owned(),
+        reason: error.to_string(),
+        missing: false,
+    };
+    let text = serde_json::to_vec(value).map_err(|error| failed(error.into()))?;
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let mut draft = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
+    draft.write_all(&text).and_then(|()| draft.as_file().sync_all()).map_err(failed)?;
+    draft.persist(path).map_err(|error| failed(error.error)).map(|_| ())
+}
+
+fn tell(path: &Path, state: &State) {
+    if let Err(error) = write(path, state) {
+        tracing::warn!(%error, "nobody can be told how far a backup has come");
+    }
+}
+
+fn remove(path: &Path) {
+    if let Err(error) = std::fs::remove_file(path)
+        && error.kind() != io::ErrorKind::NotFound
+    {
+        tracing::error!(%error, path = %path.display(), "a file could not be removed");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn the_oldest_go_and_other_files_stay() {
+        let folder = tempfile::tempdir().unwrap();
+        let names =
+            ["auricle-20261101T010000Z.backup", "auricle-20261102T010000Z.backup", "auricle-20261103T010000Z.backup"];
+        for name in names.iter().chain(&["auricle-notes.backup", "letter.txt", "auricle-20261104T010000Z.backup.draft"])
+        {
+            std::fs::write(folder.path().join(name), b"x").unwrap();
+        }
+        assert_eq!(prune(folder.path(), 5).unwrap(), 0);
+        assert_eq!(prune(folder.path(), 2).unwrap(), 1);
+        let left: Vec<_> = listed(folder.path()).unwrap();
+        assert_eq!(left, [folder.path().join(names[1]), folder.path().join(names[2])]);
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 5);
+    }
+
+    #[test]
+    fn the_state_of_another_request_is_not_taken_for_ones_own() {
+        let folder = tempfile::tempdir().unwrap();
+        tell(&folder.path().join(STATE), &State { id: "a".to_owned(), rows: 5, ..State::default() });
+        assert_eq!(state(folder.path(), "a").unwrap().rows, 5);
+        assert_eq!(state(folder.path(), "b"), None);
+        std::fs::write(folder.path().join(STATE), b"{").unwrap();
+        assert_eq!(state(folder.path(), "a"), None);
+    }
+}
