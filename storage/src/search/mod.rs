@@ -28,6 +28,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use tantivy::collector::TopDocs;
+use tantivy::directory::MmapDirectory;
 use tantivy::query::{BooleanQuery, Occur, Query};
 use tantivy::schema::Value;
 use tantivy::{
@@ -77,9 +78,24 @@ impl Search {
         }
     }
 
+    /// Opens an index whose files are not sealed: only the benchmark compares with it, no clinic's words may go there.
+    ///
+    /// # Errors
+    /// When it is damaged or in use, or the disk fails.
+    #[doc(hidden)]
+    pub fn open_unsealed(directory: &Path) -> Result<Self, StoreError> {
+        files::create_directory(directory)?;
+        let disk = MmapDirectory::open(directory).map_err(|error| failed("opening")(error.into()))?;
+        Self::open_in(disk).map_err(failed("opening"))
+    }
+
     fn try_open(directory: &Path, key: &SearchKey) -> Result<Self, TantivyError> {
+        Self::open_in(SealedDirectory::open(directory, key)?)
+    }
+
+    fn open_in(directory: impl tantivy::Directory) -> Result<Self, TantivyError> {
         let (schema, fields) = fields::schema();
-        let index = Index::open_or_create(SealedDirectory::open(directory, key)?, schema)?;
+        let index = Index::open_or_create(directory, schema)?;
         fields::register(index.tokenizers());
         let cursor = read_cursor(index.load_metas()?.payload.as_deref())?;
         let writer = index.writer_with_num_threads(1, WRITER_BYTES)?;
