@@ -23,17 +23,20 @@ use crate::files;
 use auricle_domain::code::Lang;
 use fields::{Fields, STORED_DOCUMENT};
 use query::Wanted;
-use sealed::SealedDirectory;
-use std::path::Path;
+use sealed::{Damage, SealedDirectory};
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use tantivy::collector::TopDocs;
 use tantivy::directory::MmapDirectory;
+use tantivy::directory::error::{OpenReadError, OpenWriteError};
 use tantivy::query::{BooleanQuery, Occur, Query};
 use tantivy::schema::Value;
 use tantivy::{
     DocAddress, Index, IndexReader, IndexWriter, Order, ReloadPolicy, Searcher, TantivyDocument, TantivyError,
 };
+use tokio::sync::watch;
 
 /// Memory for documents that are not committed yet; the least that the index allows is 15 MB.
 const WRITER_BYTES: usize = 20_000_000;
@@ -47,14 +50,42 @@ const DEPTH_MAX: usize = 10_000;
 pub struct Search(Arc<Inner>);
 
 struct Inner {
+    directory: PathBuf,
+    /// None only of an index that is not sealed.
+    key: Option<SearchKey>,
     fields: Fields,
-    writer: Mutex<IndexWriter>,
-    reader: IndexReader,
+    /// None after a reset that failed; the next one begins there.
+    writer: Mutex<Option<IndexWriter>>,
+    reader: RwLock<IndexReader>,
     cursor: AtomicU64,
+    damage: Damage,
+}
+
+/// What opening an index gives.
+struct Parts {
+    fields: Fields,
+    writer: IndexWriter,
+    reader: IndexReader,
+    cursor: u64,
 }
 
 fn failed(attempt: &'static str) -> impl Fn(TantivyError) -> StoreError {
     move |error| StoreError::Search { attempt, reason: error.to_string() }
+}
+
+/// Whether a failure says that the files are not what was written; a full disk, for one, does not.
+fn is_damage(error: &TantivyError) -> bool {
+    let kind = |error: &io::Error| {
+        matches!(error.kind(), ErrorKind::NotFound | ErrorKind::InvalidData | ErrorKind::UnexpectedEof)
+    };
+    match error {
+        TantivyError::DataCorruption(_) => true,
+        TantivyError::OpenReadError(OpenReadError::IoError { io_error, .. }) => kind(io_error),
+        TantivyError::OpenReadError(_) => true,
+        TantivyError::OpenWriteError(OpenWriteError::IoError { io_error, .. }) => kind(io_error),
+        TantivyError::IoError(io_error) => kind(io_error),
+        _ => false,
+    }
 }
 
 impl Search {
@@ -65,17 +96,16 @@ impl Search {
     /// When another process has it open, or the disk fails.
     pub fn open(directory: &Path, key: &SearchKey) -> Result<Self, StoreError> {
         files::create_directory(directory)?;
-        match Self::try_open(directory, key) {
-            Ok(search) => Ok(search),
-            Err(error @ TantivyError::LockFailure(..)) => Err(failed("locking")(error)),
+        let damage = Damage::default();
+        let parts = match open_parts(directory, Some(key), &damage) {
+            Ok(parts) => parts,
+            Err(error @ TantivyError::LockFailure(..)) => return Err(failed("locking")(error)),
             Err(error) => {
                 tracing::warn!(%error, "the search index cannot be used and is built again");
-                std::fs::remove_dir_all(directory)
-                    .map_err(|error| StoreError::io("removing the search index", directory, &error))?;
-                files::create_directory(directory)?;
-                Self::try_open(directory, key).map_err(failed("opening"))
+                begin_anew(directory, Some(key), &damage)?
             }
-        }
+        };
+        Ok(Self::of(parts, directory, Some(key), damage))
     }
 
     /// Opens an index whose files are not sealed: only the benchmark compares with it, no clinic's words may go there.
@@ -85,22 +115,58 @@ impl Search {
     #[doc(hidden)]
     pub fn open_unsealed(directory: &Path) -> Result<Self, StoreError> {
         files::create_directory(directory)?;
-        let disk = MmapDirectory::open(directory).map_err(|error| failed("opening")(error.into()))?;
-        Self::open_in(disk).map_err(failed("opening"))
+        let damage = Damage::default();
+        let parts = open_parts(directory, None, &damage).map_err(failed("opening"))?;
+        Ok(Self::of(parts, directory, None, damage))
     }
 
-    fn try_open(directory: &Path, key: &SearchKey) -> Result<Self, TantivyError> {
-        Self::open_in(SealedDirectory::open(directory, key)?)
+    fn of(parts: Parts, directory: &Path, key: Option<&SearchKey>, damage: Damage) -> Self {
+        Self(Arc::new(Inner {
+            directory: directory.to_owned(),
+            key: key.cloned(),
+            fields: parts.fields,
+            writer: Mutex::new(Some(parts.writer)),
+            reader: RwLock::new(parts.reader),
+            cursor: AtomicU64::new(parts.cursor),
+            damage,
+        }))
     }
 
-    fn open_in(directory: impl tantivy::Directory) -> Result<Self, TantivyError> {
-        let (schema, fields) = fields::schema();
-        let index = Index::open_or_create(directory, schema)?;
-        fields::register(index.tokenizers());
-        let cursor = read_cursor(index.load_metas()?.payload.as_deref())?;
-        let writer = index.writer_with_num_threads(1, WRITER_BYTES)?;
-        let reader = index.reader_builder().reload_policy(ReloadPolicy::Manual).try_into()?;
-        Ok(Self(Arc::new(Inner { fields, writer: Mutex::new(writer), reader, cursor: AtomicU64::new(cursor) })))
+    /// Throws the index away and begins it from nothing at number 0, for all who have it open. What is asked until
+    /// events were taken in again finds less. Waits for merges that are on, which takes seconds at most.
+    ///
+    /// # Errors
+    /// When the disk fails; then nothing can be applied until a later reset succeeds.
+    pub fn reset(&self) -> Result<(), StoreError> {
+        let mut writer = self.0.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        // A merge that goes on would write into the new directory.
+        if let Some(Err(error)) = writer.take().map(IndexWriter::wait_merging_threads) {
+            tracing::warn!(%error, "the search index that is thrown away did not end well");
+        }
+        self.0.cursor.store(0, Ordering::Release);
+        let parts = begin_anew(&self.0.directory, self.0.key.as_ref(), &self.0.damage)?;
+        *self.0.reader.write().unwrap_or_else(PoisonError::into_inner) = parts.reader;
+        *writer = Some(parts.writer);
+        Ok(())
+    }
+
+    /// Whether the index was found damaged and needs a [`Search::reset`]; it can be waited for.
+    pub fn damage(&self) -> watch::Receiver<bool> {
+        self.0.damage.watch()
+    }
+
+    fn searcher(&self) -> Searcher {
+        self.0.reader.read().unwrap_or_else(PoisonError::into_inner).searcher()
+    }
+
+    /// An error in words, and a note when it means damage.
+    fn failed(&self, attempt: &'static str) -> impl Fn(TantivyError) -> StoreError + '_ {
+        move |error| {
+            if is_damage(&error) {
+                self.0.damage.found();
+            }
+            failed(attempt)(error)
+        }
     }
 
     /// Number of the last event that the index has taken in.
@@ -114,14 +180,21 @@ impl Search {
     /// # Errors
     /// When the disk fails; then none of the changes is there, and the cursor is where it was.
     pub fn apply(&self, changes: Vec<SearchChange>, cursor: u64) -> Result<(), StoreError> {
-        let mut writer = self.0.writer.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Err(error) = self.write(&mut writer, changes, cursor) {
+        let mut guard = self.0.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(writer) = guard.as_mut() else {
+            let reason = "the index was thrown away and could not be begun anew yet".to_owned();
+            return Err(StoreError::Search { attempt: "applying changes", reason });
+        };
+        if let Err(error) = self.write(writer, changes, cursor) {
             if let Err(error) = writer.rollback() {
                 tracing::error!(%error, "the search index could not be rolled back");
+                // A writer that could not go back is of no more use.
+                *guard = None;
+                self.0.damage.found();
             }
             return Err(error);
         }
-        self.0.reader.reload().map_err(failed("reloading"))?;
+        self.0.reader.read().unwrap_or_else(PoisonError::into_inner).reload().map_err(self.failed("reloading"))?;
         self.0.cursor.store(cursor, Ordering::Release);
         Ok(())
     }
@@ -132,7 +205,7 @@ impl Search {
             match change {
                 SearchChange::Put(document) => {
                     writer.delete_term(fields.key_term(document.kind.as_str(), &document.id));
-                    writer.add_document(fields.indexed(&document)?).map_err(failed("adding"))?;
+                    writer.add_document(fields.indexed(&document)?).map_err(self.failed("adding"))?;
                 }
                 SearchChange::Remove { kind, id } => {
                     writer.delete_term(fields.key_term(kind.as_str(), &id));
@@ -142,9 +215,9 @@ impl Search {
                 }
             }
         }
-        let mut commit = writer.prepare_commit().map_err(failed("preparing a commit"))?;
+        let mut commit = writer.prepare_commit().map_err(self.failed("preparing a commit"))?;
         commit.set_payload(&write_cursor(cursor));
-        commit.commit().map_err(failed("committing"))?;
+        commit.commit().map_err(self.failed("committing"))?;
         Ok(())
     }
 
@@ -165,8 +238,9 @@ impl Search {
         let base = if asked { wanted.query(fields) } else { query::everything() };
         let mut clauses = query::filters(fields, query);
         clauses.push((Occur::Must, base));
-        let searcher = self.0.reader.searcher();
-        let mut found = top(&searcher, &BooleanQuery::new(clauses), asked, offset, limit + 1)?;
+        let searcher = self.searcher();
+        let mut found =
+            top(&searcher, &BooleanQuery::new(clauses), asked, offset, limit + 1).map_err(self.failed("searching"))?;
         let more = found.len() > limit && offset + limit <= DEPTH_MAX;
         found.truncate(limit);
         let hits =
@@ -187,8 +261,9 @@ impl Search {
         let only = SearchQuery { kinds: vec![SearchKind::Passage], language, ..SearchQuery::default() };
         let mut clauses = query::filters(fields, &only);
         clauses.push((Occur::Must, wanted.any_stem(fields)));
-        let searcher = self.0.reader.searcher();
-        let found = top(&searcher, &BooleanQuery::new(clauses), true, 0, limit.clamp(1, LIMIT_MAX))?;
+        let searcher = self.searcher();
+        let found = top(&searcher, &BooleanQuery::new(clauses), true, 0, limit.clamp(1, LIMIT_MAX))
+            .map_err(self.failed("searching"))?;
         let mut hits = Vec::with_capacity(found.len());
         for (score, at) in found {
             let document = self.document(&searcher, at)?;
@@ -200,7 +275,7 @@ impl Search {
     }
 
     fn document(&self, searcher: &Searcher, at: DocAddress) -> Result<SearchDocument, StoreError> {
-        let stored: TantivyDocument = searcher.doc(at).map_err(failed("reading a document"))?;
+        let stored: TantivyDocument = searcher.doc(at).map_err(self.failed("reading a document"))?;
         let bytes = stored.get_first(self.0.fields.document).and_then(|value| value.as_bytes()).unwrap_or_default();
         codec::decode(STORED_DOCUMENT, bytes)
     }
@@ -213,6 +288,34 @@ impl Search {
     }
 }
 
+fn open_parts(directory: &Path, key: Option<&SearchKey>, damage: &Damage) -> Result<Parts, TantivyError> {
+    let (schema, fields) = fields::schema();
+    let index = match key {
+        Some(key) => Index::open_or_create(SealedDirectory::open(directory, key, damage.clone())?, schema)?,
+        None => Index::open_or_create(MmapDirectory::open(directory)?, schema)?,
+    };
+    fields::register(index.tokenizers());
+    let cursor = read_cursor(index.load_metas()?.payload.as_deref())?;
+    let writer = index.writer_with_num_threads(1, WRITER_BYTES)?;
+    let reader = index.reader_builder().reload_policy(ReloadPolicy::Manual).try_into()?;
+    Ok(Parts { fields, writer, reader, cursor })
+}
+
+/// Opens an empty index where there was one, or none any more.
+fn begin_anew(directory: &Path, key: Option<&SearchKey>, damage: &Damage) -> Result<Parts, StoreError> {
+    match std::fs::remove_dir_all(directory) {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            return Err(StoreError::io("removing the search index", directory, &error));
+        }
+        _ => files::create_directory(directory)?,
+    }
+    damage.forget();
+    open_parts(directory, key, damage).map_err(|error| {
+        damage.found();
+        failed("opening")(error)
+    })
+}
+
 /// The best documents by score, or, where nothing is scored, the newest.
 fn top(
     searcher: &Searcher,
@@ -220,13 +323,12 @@ fn top(
     by_score: bool,
     offset: usize,
     limit: usize,
-) -> Result<Vec<(f32, DocAddress)>, StoreError> {
+) -> Result<Vec<(f32, DocAddress)>, TantivyError> {
     let top = TopDocs::with_limit(limit).and_offset(offset);
     if by_score {
-        return searcher.search(query, &top.order_by_score()).map_err(failed("searching"));
+        return searcher.search(query, &top.order_by_score());
     }
-    let newest =
-        searcher.search(query, &top.order_by_fast_field::<i64>("at", Order::Desc)).map_err(failed("searching"))?;
+    let newest = searcher.search(query, &top.order_by_fast_field::<i64>("at", Order::Desc))?;
     Ok(newest.into_iter().map(|(_, at)| (0.0, at)).collect())
 }
 

@@ -25,6 +25,7 @@ use tantivy::directory::{
     AntiCallToken, DirectoryLock, FileHandle, Lock, MmapDirectory, OwnedBytes, TerminatingWrite, WatchCallback,
     WatchHandle, WritePtr,
 };
+use tokio::sync::watch;
 
 const MAGIC: &[u8; 8] = b"AURSRCH1";
 const ID_BYTES: usize = 16;
@@ -46,18 +47,43 @@ impl SearchKey {
     }
 }
 
+/// Whether damage was found, also by a merge, whose failures nobody else hears of. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct Damage(Arc<watch::Sender<bool>>);
+
+impl Default for Damage {
+    fn default() -> Self {
+        Self(Arc::new(watch::Sender::new(false)))
+    }
+}
+
+impl Damage {
+    pub(super) fn found(&self) {
+        self.0.send_if_modified(|found| !std::mem::replace(found, true));
+    }
+
+    pub(super) fn forget(&self) {
+        self.0.send_replace(false);
+    }
+
+    pub(super) fn watch(&self) -> watch::Receiver<bool> {
+        self.0.subscribe()
+    }
+}
+
 /// A directory of sealed files.
 #[derive(Clone)]
 pub(super) struct SealedDirectory {
     disk: MmapDirectory,
     key: Arc<SealKey>,
     cache: Arc<Mutex<Cache>>,
+    damage: Damage,
 }
 
 impl SealedDirectory {
-    pub(super) fn open(directory: &Path, key: &SearchKey) -> tantivy::Result<Self> {
+    pub(super) fn open(directory: &Path, key: &SearchKey, damage: Damage) -> tantivy::Result<Self> {
         let disk = MmapDirectory::open(directory)?;
-        Ok(Self { disk, key: Arc::clone(&key.0), cache: Arc::new(Mutex::new(Cache::new())) })
+        Ok(Self { disk, key: Arc::clone(&key.0), cache: Arc::new(Mutex::new(Cache::new())), damage })
     }
 }
 
@@ -86,7 +112,7 @@ impl tantivy::Directory for SealedDirectory {
         let handle = self.disk.get_file_handle(path)?;
         let failed = |error| OpenReadError::wrap_io_error(error, path.to_path_buf());
         let sealed = handle.read_bytes(0..handle.len()).map_err(failed)?;
-        let file = SealedFile::new(path, sealed, self).map_err(failed)?;
+        let file = SealedFile::new(path, sealed, self).inspect_err(|_| self.damage.found()).map_err(failed)?;
         Ok(Arc::new(file))
     }
 
@@ -187,6 +213,7 @@ struct SealedFile {
     sealed: OwnedBytes,
     key: Arc<SealKey>,
     cache: Arc<Mutex<Cache>>,
+    damage: Damage,
     /// The file's id in the cache: two files of one name are not one.
     id: [u8; ID_BYTES],
     chunks: usize,
@@ -210,7 +237,8 @@ impl SealedFile {
         id.copy_from_slice(file_id);
         let (Some(len), true, true) = (len, magic == MAGIC, chunks > 0) else { return Err(damaged(path)) };
         let (key, cache) = (Arc::clone(&directory.key), Arc::clone(&directory.cache));
-        let file = Self { path: path.to_owned(), sealed, key, cache, id, chunks, len };
+        let damage = directory.damage.clone();
+        let file = Self { path: path.to_owned(), sealed, key, cache, damage, id, chunks, len };
         file.chunk(chunks - 1)?;
         Ok(file)
     }
@@ -224,7 +252,10 @@ impl SealedFile {
         let from = HEAD_BYTES + number * SEALED_CHUNK_BYTES;
         let to = self.sealed.len().min(from + SEALED_CHUNK_BYTES);
         let place = place(&self.path, &self.id, number, number + 1 == self.chunks);
-        self.key.open(&place, &self.sealed[from..to]).ok_or_else(|| damaged(&self.path))
+        self.key.open(&place, &self.sealed[from..to]).ok_or_else(|| {
+            self.damage.found();
+            damaged(&self.path)
+        })
     }
 
     fn chunk(&self, number: usize) -> io::Result<OwnedBytes> {

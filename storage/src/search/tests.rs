@@ -250,7 +250,8 @@ fn a_lost_or_damaged_index_begins_again_and_comes_out_the_same() {
     let lose = || std::fs::remove_dir_all(&path).unwrap();
     let damage = || std::fs::write(path.join("meta.json"), b"{").unwrap();
     let outdate = || {
-        let (directory, name) = (SealedDirectory::open(&path, &key()).unwrap(), Path::new("meta.json"));
+        let (directory, name) =
+            (SealedDirectory::open(&path, &key(), Damage::default()).unwrap(), Path::new("meta.json"));
         let meta = String::from_utf8(directory.atomic_read(name).unwrap()).unwrap();
         directory.atomic_write(name, meta.replace("1:7", "0:7").as_bytes()).unwrap();
     };
@@ -316,4 +317,56 @@ fn a_damaged_index_is_begun_anew() {
             assert!(search.cursor() == 0 && found.is_empty() || found == [1], "{}: {found:?}", file.display());
         }
     }
+}
+
+/// B-17: an index whose directory is deleted while it is open says so, and begins anew in place.
+#[test]
+fn an_index_deleted_while_open_is_begun_anew_in_place() {
+    let changes = || vec![passage(1, Lang::En, "Parking", "The garage is free")];
+    let Opened { search, directory } = open(changes());
+    let (path, other) = (directory.path().join("search"), search.clone());
+    std::fs::remove_dir_all(&path).unwrap();
+    assert!(!*search.damage().borrow());
+    assert!(search.apply(vec![turn(2, Lang::En, "hello")], 8).is_err());
+    assert!(*search.damage().borrow());
+    search.reset().unwrap();
+    assert!(!*search.damage().borrow());
+    assert_eq!((other.cursor(), numbers(&other, &ask("garage"))), (0, vec![]));
+    search.apply([changes(), vec![turn(2, Lang::En, "hello")]].concat(), 8).unwrap();
+    assert_eq!(
+        (other.cursor(), numbers(&other, &ask("garage")), numbers(&other, &ask("hello"))),
+        (8, vec![1], vec![2])
+    );
+    drop((search, other));
+    assert_eq!(Search::open(&path, &key()).unwrap().cursor(), 8, "it lies where it lay");
+}
+
+/// B-17: damage that only a query meets is an error in words, and is noted.
+#[test]
+fn damage_that_a_query_meets_is_noted_and_healed() {
+    let texts =
+        || (1..=200).map(|n| turn(n, Lang::En, &format!("garage {}", crate::hex::encode(&[n; 3_000])))).collect();
+    let Opened { search, directory } = open(texts());
+    drop(search);
+    let path = directory.path().join("search");
+    let store = std::fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path());
+    let store: Vec<_> = store.filter(|file| file.extension().is_some_and(|end| end == "store")).collect();
+    for file in &store {
+        // The first chunk, which opening does not read.
+        let mut bytes = std::fs::read(file).unwrap();
+        assert!(bytes.len() > 40 << 10, "{}", bytes.len());
+        bytes[1_000] ^= 1;
+        std::fs::write(file, bytes).unwrap();
+    }
+    assert!(!store.is_empty());
+    let search = Search::open(&path, &key()).unwrap();
+    assert!(!*search.damage().borrow());
+    let all = SearchQuery { limit: 100, ..ask("garage") };
+    let first = search.query(&all);
+    let error = first.and_then(|_| search.query(&SearchQuery { after: Some("100".to_owned()), ..all })).unwrap_err();
+    assert!(error.to_string().contains("damaged"), "{error}");
+    assert!(*search.damage().borrow());
+    search.reset().unwrap();
+    search.apply(texts(), 7).unwrap();
+    assert_eq!(numbers(&search, &ask("garage")).len(), 10);
 }

@@ -6,7 +6,7 @@ use tantivy::Directory;
 use tantivy::directory::INDEX_WRITER_LOCK;
 
 fn open(folder: &Path, keys: &Keys) -> SealedDirectory {
-    SealedDirectory::open(folder, &SearchKey::new(keys.seal_key("search"))).unwrap()
+    SealedDirectory::open(folder, &SearchKey::new(keys.seal_key("search")), Damage::default()).unwrap()
 }
 
 fn write(directory: &SealedDirectory, name: &str, bytes: &[u8]) {
