@@ -122,3 +122,31 @@ async fn a_stolen_disk_shows_nothing() {
     });
     assert!(files > 4, "only {files} files were looked at");
 }
+
+/// B-17: a search index that is deleted under the running service is built again at once, and everything is found.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deleted_search_index_is_built_again_while_the_service_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    let clinic = Clinic::open_in(folder.path(), Backend::Redb, None).await;
+    let admin = clinic.admin().await;
+    let found = async |name: &str| {
+        let search = async {
+            loop {
+                let page = read(admin.get(&format!("/api/search?q={name}")).await, StatusCode::OK).await;
+                if !page["hits"].as_array().unwrap().is_empty() {
+                    break;
+                }
+            }
+        };
+        tokio::time::timeout(PATIENCE, search).await.unwrap_or_else(|_| panic!("{name} is not found"));
+    };
+    admin.made("/api/contacts", json!({ "name": "Bartholomew" })).await;
+    found("Bartholomew").await;
+    let index = folder.path().join("search");
+    std::fs::remove_dir_all(&index).unwrap();
+    admin.made("/api/contacts", json!({ "name": "Quixote" })).await;
+    found("Quixote").await;
+    found("Bartholomew").await;
+    assert!(index.join("meta.json").exists(), "it lies where it lay");
+    clinic.running.stop(Duration::ZERO).await;
+}

@@ -1,6 +1,7 @@
 //! Keeps the search index up to date: a follower of the feed that looks at the records which events name (B-04).
 //!
-//! The index knows in its own commits how far it has come, so a crash, a slow disk or a deleted index mean catching up, never
+//! The index knows in its own commits how far it has come, so a crash, a slow disk or an index that is damaged or deleted, even under
+//! the running service, mean catching up, never
 //! a missed record. Events are looked at in batches; a record that several of them name is indexed once, as it is now.
 
 use crate::error::Error;
@@ -47,15 +48,24 @@ pub fn open(directory: &Path, store: &Store) -> Result<Search, StoreError> {
 
 /// Follows the feed until it is told to stop.
 pub async fn run(store: Store, search: Search, library: Library, stop: CancellationToken) {
-    let mut head = store.watch();
+    let (mut head, mut damage) = (store.watch(), search.damage());
     loop {
         head.mark_unchanged();
+        damage.mark_unchanged();
+        let was_damaged = *damage.borrow();
         let pause = match step(&store, &search, &library).await {
             Ok(Step::More) => continue,
             Ok(Step::CaughtUp) => COMMIT_EVERY,
             Err(error) => {
                 tracing::error!(%error, "the search index could not take in what has happened");
-                RETRY_AFTER
+                // Damage that was just met is healed at once; what could not be healed waits, as the disk may be full.
+                if *damage.borrow() && !was_damaged {
+                    continue;
+                }
+                tokio::select! {
+                    () = stop.cancelled() => return,
+                    () = tokio::time::sleep(RETRY_AFTER) => continue,
+                }
             }
         };
         tokio::select! {
@@ -65,6 +75,7 @@ pub async fn run(store: Store, search: Search, library: Library, stop: Cancellat
         tokio::select! {
             () = stop.cancelled() => return,
             changed = head.changed() => if changed.is_err() { return },
+            _ = damage.wait_for(|found| *found) => {}
         }
     }
 }
@@ -78,6 +89,10 @@ enum Step {
 async fn step(store: &Store, search: &Search, library: &Library) -> Result<Step, Error> {
     let (store, search, library) = (store.clone(), search.clone(), library.clone());
     let stepped = tokio::task::spawn_blocking(move || {
+        if *search.damage().borrow() {
+            tracing::warn!("the search index is damaged and is built again");
+            search.reset()?;
+        }
         let after = search.cursor();
         let events = store.feed(after, BATCH)?;
         let Some(last) = events.last().map(|event| event.seq) else {

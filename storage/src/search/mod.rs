@@ -2,7 +2,8 @@
 //!
 //! The index is derived. Its place in the feed lies in its own commits, so that a crash never leaves documents
 //! without their number or a number without its documents: whoever feeds it goes on from [`Search::cursor`].
-//! When it is missing, damaged or of another format, it begins again from nothing at number 0. Its files are sealed.
+//! When it is missing, damaged or of another format, it begins again from nothing at number 0, also while it is open
+//! ([`Search::reset`]). Its files are sealed.
 
 mod analysis;
 mod czech;
