@@ -130,15 +130,14 @@ async fn a_deleted_search_index_is_built_again_while_the_service_runs() {
     let clinic = Clinic::open_in(folder.path(), Backend::Redb, None).await;
     let admin = clinic.admin().await;
     let found = async |name: &str| {
-        let search = async {
-            loop {
-                let page = read(admin.get(&format!("/api/search?q={name}")).await, StatusCode::OK).await;
-                if !page["hits"].as_array().unwrap().is_empty() {
-                    break;
-                }
+        let indexed = async {
+            while clinic.app().search.cursor() < clinic.app().store.head() {
+                read(admin.get("/health").await, StatusCode::OK).await;
             }
         };
-        tokio::time::timeout(PATIENCE, search).await.unwrap_or_else(|_| panic!("{name} is not found"));
+        tokio::time::timeout(PATIENCE, indexed).await.expect("the index did not catch up in time");
+        let page = read(admin.get(&format!("/api/search?q={name}")).await, StatusCode::OK).await;
+        assert_eq!(page["hits"].as_array().unwrap().len(), 1, "{name}: {page}");
     };
     admin.made("/api/contacts", json!({ "name": "Bartholomew" })).await;
     found("Bartholomew").await;
