@@ -31,7 +31,9 @@ fn the_printed_defaults_are_a_good_configuration() {
     let file = folder.path().join("auricle.toml");
     std::fs::write(&file, auricle(&["config", "default"], &[]).stdout).unwrap();
     let settings = Settings::load(Some(&file), []).unwrap();
-    assert_eq!(Config::from_settings(&settings).unwrap(), Config::defaults());
+    let config = Config::from_settings(&settings).unwrap();
+    assert_eq!(config.file.as_ref(), Some(&file));
+    assert_eq!(Config { file: None, ..config }, Config::defaults());
     assert!(auricle(&["config", "check", "--config", file.to_str().unwrap()], &[]).status.success());
 }
 

@@ -1,6 +1,6 @@
 //! A disk that gets full, and one that is stolen.
 
-use crate::support::clinic::{Clinic, PATIENCE};
+use crate::support::clinic::Clinic;
 use crate::support::person::{PASSWORD, read};
 use auricle::voice::caller::{self, Act};
 use auricle_domain::code::{CallStatus, RecordingState};
@@ -90,12 +90,7 @@ async fn a_stolen_disk_shows_nothing() {
     admin.made("/api/knowledge-base", document).await;
     caller::place(clinic.call()).await.unwrap();
     clinic.settled().await;
-    let indexed = async {
-        while clinic.app().search.cursor() < clinic.app().store.head() {
-            read(admin.get("/health").await, StatusCode::OK).await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, indexed).await.expect("the index did not catch up in time");
+    clinic.indexed().await;
     clinic.running.stop(Duration::ZERO).await;
     let words = [
         "Bartholomew",
@@ -130,12 +125,7 @@ async fn a_deleted_search_index_is_built_again_while_the_service_runs() {
     let clinic = Clinic::open_in(folder.path(), Backend::Redb, None).await;
     let admin = clinic.admin().await;
     let found = async |name: &str| {
-        let indexed = async {
-            while clinic.app().search.cursor() < clinic.app().store.head() {
-                read(admin.get("/health").await, StatusCode::OK).await;
-            }
-        };
-        tokio::time::timeout(PATIENCE, indexed).await.expect("the index did not catch up in time");
+        clinic.indexed().await;
         let page = read(admin.get(&format!("/api/search?q={name}")).await, StatusCode::OK).await;
         assert_eq!(page["hits"].as_array().unwrap().len(), 1, "{name}: {page}");
     };

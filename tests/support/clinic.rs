@@ -135,6 +135,17 @@ impl Clinic {
         tokio::time::timeout(PATIENCE, found).await.expect("it did not happen in time")
     }
 
+    /// Waits until the search index has taken in everything that has happened.
+    pub async fn indexed(&self) {
+        let (search, store) = (&self.app().search, &self.app().store);
+        let caught_up = async {
+            while search.cursor() < store.head() {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, caught_up).await.expect("the index did not catch up in time");
+    }
+
     /// Waits until the newest call has ended and its recording is complete.
     pub async fn settled(&self) -> Call {
         self.happened(|event| matches!(event, Event::CallEnded { .. })).await;

@@ -101,7 +101,7 @@ fn a_backup_brings_everything_back_on_a_bare_folder() {
     let backup = clinic.store.back_up(&clinic.path("backups"), Some(&config), at(0), |step| steps.push(step)).unwrap();
     assert_eq!((backup.summary.feed_head, backup.summary.blobs, backup.summary.blob_bytes), (2_500, 3, 200_013));
     assert!(steps.iter().any(|step| step.rows > 1_000) && steps.last().unwrap().verifying);
-    assert_eq!(listed(&clinic.path("backups")), [backup.path.clone()], "nothing is left beside it");
+    assert_eq!(listed(&clinic.path("backups")), std::slice::from_ref(&backup.path), "nothing is left beside it");
     assert_eq!(verify(&backup.path, &clinic.passphrase).unwrap(), backup.summary);
     let before = clinic.store.verify_audit(&[], |_, _| {}).unwrap();
 
