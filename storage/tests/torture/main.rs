@@ -8,6 +8,7 @@
 mod disk;
 mod faults;
 mod images;
+mod kill;
 mod model;
 mod rng;
 mod workload;
@@ -101,7 +102,7 @@ fn until() -> Until {
 /// A harness: its name, and a round of it at the size of `cargo test`. It notes its losses and returns its figures.
 type Harness = (&'static str, fn(u64, &Losses) -> Vec<(&'static str, usize)>);
 
-const HARNESSES: &[Harness] = &[("images", images_round), ("faults", faults_round)];
+const HARNESSES: &[Harness] = &[("images", images_round), ("faults", faults_round), ("kills", kills_round)];
 
 /// R3
 fn images_round(seed: u64, losses: &Losses) -> Vec<(&'static str, usize)> {
@@ -132,6 +133,17 @@ fn faults_round(seed: u64, losses: &Losses) -> Vec<(&'static str, usize)> {
     vec![("injected faults", injected), ("full disks in memory", full), ("full disks for real", real)]
 }
 
+/// R1, R2
+fn kills_round(seed: u64, losses: &Losses) -> Vec<(&'static str, usize)> {
+    let kills = kill::run(seed, 200, 50, losses);
+    say(&format!("  longest opening after a kill: {} ms", kills.open_ms_max));
+    vec![
+        ("kills under load", kills.under_load),
+        ("kills while opening", kills.while_opening),
+        ("ops acknowledged", kills.ops),
+    ]
+}
+
 /// This program again, as something that may die.
 fn this(arguments: &[&str]) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
@@ -143,6 +155,7 @@ fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["lie", seed] => std::process::exit(i32::from(images::finds_a_lie(seed.parse().unwrap()))),
+        ["victim", directory, round] => kill::victim(Path::new(directory), round.parse().unwrap()),
         _ => torture(),
     }
 }
