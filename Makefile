@@ -4,11 +4,12 @@ APT := flite espeak-ng libpocketsphinx3 pocketsphinx-en-us sox sip-tester baresi
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 DEMO ?= stay
 
-.PHONY: help demo test bench check deps web rust-test web-test e2e demo-test
+.PHONY: help demo test torture bench check deps web rust-test web-test e2e demo-test
 
 help:
 	@echo "make demo         build, start a sample clinic, let three callers ring in (DEMO=once ends by itself)"
 	@echo "make test         everything: lints, unit tests, stories with real peers, browser tests, the demo"
+	@echo "make torture      kills, power cuts and rotten bits under the store, for TORTURE=30m (or 90s, 2h, or a number of rounds)"
 	@echo "make check        formatting and lints only"
 	@echo "make bench        figures, printed"
 	@echo "make web          build the web pages that the binary carries"
@@ -58,6 +59,13 @@ e2e: web
 demo-test: web
 	cargo build --locked
 	./target/debug/auricle demo --once
+
+# The harnesses of `make test` again, with new seeds, for as long as TORTURE says. A loss is printed with the command that brings it
+# back: the same target with TORTURE_ONLY (the harness) and TORTURE_SEED.
+TORTURE ?= 10m
+torture: export TORTURE := $(TORTURE)
+torture:
+	cargo test --locked -p auricle-storage --test torture
 
 bench: deps
 	cargo bench --locked --workspace --benches

@@ -1,11 +1,12 @@
 //! Paged scans, in the order of a table's key or of an index.
 
 use crate::codec;
-use crate::error::StoreError;
+use crate::error::{RESTORE, StoreError};
 use crate::hex;
 use crate::key::{self, KeyPart};
 use crate::kv::{KeyRange, PAGE_ROWS_MAX};
 use crate::record::{Index, Record};
+use crate::schema;
 use crate::tx::ReadTx;
 use std::fmt::{Display, Formatter};
 use std::str::FromStr;
@@ -143,9 +144,10 @@ impl<R: Record> Scan<R> {
         for (_, value) in rows {
             let bytes = if self.index.is_some() {
                 let key = [key::encode(&(tx.tenant(), R::TABLE.id)), value].concat();
-                tx.raw_get(&key)?.ok_or_else(|| StoreError::Decoding {
-                    table: R::TABLE.name,
-                    reason: "an index names a record that does not exist".to_owned(),
+                // Indexes and records are written together: one without the other was damaged on the disk.
+                tx.raw_get(&key)?.ok_or_else(|| StoreError::Damaged {
+                    what: format!("{} (an index names it, and it is gone)", schema::describe(&key)),
+                    way_back: RESTORE,
                 })?
             } else {
                 value

@@ -90,3 +90,60 @@ fn watch_panics() {
 fn reason(panic: &PanicHookInfo<'_>) -> String {
     panic.payload_as_str().unwrap_or("a panic").to_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::kv::tests::{open, options};
+    use crate::{Backend, Store};
+    use std::panic::resume_unwind;
+
+    fn file() -> (PathBuf, tempfile::TempDir) {
+        let directory = tempfile::tempdir().unwrap();
+        (directory.path().join("store.redb"), directory)
+    }
+
+    #[test]
+    fn a_panic_while_reading_is_an_error_and_leaves_no_mark() {
+        let (file, _kept) = file();
+        let outcome = reading(&file, "reading", || resume_unwind(Box::new("a rotten page")));
+        assert!(matches!(outcome, Err::<(), _>(StoreError::Damaged { .. })));
+        assert_eq!(refuse_marked(&file), Ok(()));
+    }
+
+    /// The mark is there before the panic unwinds: what it meets on its way may end the process.
+    #[test]
+    #[allow(clippy::panic, reason = "only a panic runs the hook")]
+    fn a_panic_while_writing_marks_the_store_before_it_unwinds() {
+        struct Looks(PathBuf);
+        impl Drop for Looks {
+            fn drop(&mut self) {
+                assert!(!std::thread::panicking() || mark_of(&self.0).exists());
+            }
+        }
+        let (file, _kept) = file();
+        let looks = Looks(file.clone());
+        let outcome = writing(&file, "committing", move || {
+            let _looks = looks;
+            panic!("a rotten page")
+        });
+        assert!(matches!(outcome, Err::<(), _>(StoreError::Damaged { .. })));
+        assert_eq!(std::fs::read_to_string(mark_of(&file)).unwrap(), "committing: a rotten page\n");
+    }
+
+    #[test]
+    fn a_marked_store_is_refused_in_words_until_the_mark_is_removed() {
+        let opened = open(Backend::Redb);
+        let (store, directory) = (opened.store, opened.directory);
+        drop(store);
+        mark(&directory.path().join("store.redb"), "committing", "a rotten page");
+        for _ in 0..2 {
+            let refused = Store::open(options(directory.path(), Backend::Redb)).err().unwrap();
+            assert!(matches!(refused, StoreError::Damaged { .. }));
+            assert!(refused.to_string().contains("auricle restore"), "{refused}");
+        }
+        std::fs::remove_file(directory.path().join(MARK)).unwrap();
+        assert!(Store::open(options(directory.path(), Backend::Redb)).is_ok());
+    }
+}

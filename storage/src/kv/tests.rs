@@ -32,7 +32,7 @@ pub(crate) fn op(n: u64) -> OpId {
     OpId::derive("test", &[&n.to_be_bytes()])
 }
 
-fn options(directory: &std::path::Path, backend: Backend) -> StoreOptions {
+pub(super) fn options(directory: &std::path::Path, backend: Backend) -> StoreOptions {
     StoreOptions {
         directory: directory.to_owned(),
         backend,

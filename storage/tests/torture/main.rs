@@ -10,6 +10,7 @@ mod faults;
 mod images;
 mod kill;
 mod model;
+mod mutate;
 mod rng;
 mod workload;
 
@@ -102,7 +103,8 @@ fn until() -> Until {
 /// A harness: its name, and a round of it at the size of `cargo test`. It notes its losses and returns its figures.
 type Harness = (&'static str, fn(u64, &Losses) -> Vec<(&'static str, usize)>);
 
-const HARNESSES: &[Harness] = &[("images", images_round), ("faults", faults_round), ("kills", kills_round)];
+const HARNESSES: &[Harness] =
+    &[("images", images_round), ("faults", faults_round), ("kills", kills_round), ("mutations", mutations_round)];
 
 /// R3
 fn images_round(seed: u64, losses: &Losses) -> Vec<(&'static str, usize)> {
@@ -144,6 +146,12 @@ fn kills_round(seed: u64, losses: &Losses) -> Vec<(&'static str, usize)> {
     ]
 }
 
+/// R9
+fn mutations_round(seed: u64, losses: &Losses) -> Vec<(&'static str, usize)> {
+    let outcomes = mutate::run(seed, 300, losses);
+    std::iter::once(("mutations", 300)).chain(outcomes).collect()
+}
+
 /// This program again, as something that may die.
 fn this(arguments: &[&str]) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
@@ -156,6 +164,10 @@ fn main() {
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["lie", seed] => std::process::exit(i32::from(images::finds_a_lie(seed.parse().unwrap()))),
         ["victim", directory, round] => kill::victim(Path::new(directory), round.parse().unwrap()),
+        ["mutants", pristine, file, from, until] => {
+            mutate::mutants(Path::new(pristine), file, from.parse().unwrap(), until.parse().unwrap());
+        }
+        ["start", directory] => std::process::exit(mutate::start(Path::new(directory))),
         _ => torture(),
     }
 }

@@ -175,8 +175,11 @@ pub fn check(store: &Store, ledger: &Ledger) -> Result<Vec<u32>, String> {
     Ok(feed)
 }
 
+/// How a failure begins that is an error of the store, and not a difference.
+pub const SAID: &str = "the store says: ";
+
 fn said(error: StoreError) -> String {
-    format!("the store says: {error}")
+    format!("{SAID}{error}")
 }
 
 /// The entities that the feed's events are about, after looking at their numbers.
