@@ -5,7 +5,7 @@ use crate::model::{self, check};
 use crate::rng::Rng;
 use crate::workload::{self, Workload, open_on};
 use crate::{Losses, Scratch};
-use auricle_storage::{Hooks, StoreError};
+use auricle_storage::{FreeBytes, Hooks, StoreError};
 use redb::Database;
 use std::io::Write;
 use std::path::Path;
@@ -85,7 +85,7 @@ impl Outcome {
 /// R6: lets every step of a workload fail, once with the disk working again afterwards and once without. Returns how many
 /// faults were injected.
 pub fn failing(seed: u64, losses: &Losses) -> usize {
-    let scratch = Scratch::new();
+    let scratch = Scratch::fresh();
     let empty = Disk::default();
     drop(Database::builder().create_with_backend(empty.clone()).unwrap());
     let made = empty.file();
@@ -122,7 +122,7 @@ pub fn failing(seed: u64, losses: &Losses) -> usize {
 
 /// R7: fills a disk in memory at a random moment. True when it was full before the workload was over.
 pub fn full_in_memory(seed: u64, losses: &Losses) -> bool {
-    let scratch = Scratch::new();
+    let scratch = Scratch::fresh();
     let mut rng = Rng::new(seed);
     let disk = Disk::default();
     let filled = run_past_failure(
@@ -174,7 +174,11 @@ pub fn full_for_real(seed: u64, losses: &Losses) -> Option<bool> {
         |strikes| {
             let counted = Arc::clone(strikes);
             let on_fatal = Box::new(move |_: &StoreError| *counted.lock().unwrap() += 1);
-            let store = model::open(&directory, Hooks { on_fatal: Some(on_fatal), ..Hooks::default() })?;
+            // The store would refuse to write before the disk is full; here it has to meet it.
+            crate::reserve_nothing(&directory);
+            let free_bytes: FreeBytes = Box::new(|_: &Path| Ok(u64::MAX));
+            let hooks = Hooks { on_fatal: Some(on_fatal), free_bytes: Some(free_bytes), ..Hooks::default() };
+            let store = model::open(&directory, hooks)?;
             // Everything, and then a little less.
             let mut file = std::fs::File::create(&filler).unwrap();
             while file.write_all(&[1; 4_096]).is_ok() {}
@@ -189,7 +193,9 @@ pub fn full_for_real(seed: u64, losses: &Losses) -> Option<bool> {
     std::fs::remove_file(&filler).unwrap();
     let fails = filled.workload.ops.iter().any(|noted| noted.acked_at.is_none());
     let outcome = filled.check(fails).and_then(|()| {
-        let store = model::open(&directory, Hooks::default()).map_err(|error| format!("does not open: {error}"))?;
+        let free_bytes: FreeBytes = Box::new(|_: &Path| Ok(u64::MAX));
+        let hooks = Hooks { free_bytes: Some(free_bytes), ..Hooks::default() };
+        let store = model::open(&directory, hooks).map_err(|error| format!("does not open: {error}"))?;
         check(&store, &filled.workload.ledger_at(usize::MAX)).map(drop)
     });
     if let Err(loss) = outcome {

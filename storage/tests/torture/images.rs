@@ -253,7 +253,7 @@ pub fn run(seed: u64, count: usize, losses: &Losses) -> Made {
     let mut made = Made::default();
     let mut rng = Rng::new(seed);
     while made.images < count {
-        let scratch = Scratch::new();
+        let scratch = Scratch::fresh();
         let recording = record(scratch.path(), &mut rng, Behaviour::default());
         let cuts = cuts(&recording.steps, recording.made_at, IMAGES_PER_RECORDING.min(count - made.images), &mut rng);
         let plan = Plan { cuts, again_every: 100, seed };
@@ -266,7 +266,7 @@ pub fn run(seed: u64, count: usize, losses: &Losses) -> Made {
 /// A disk that says once that it has synced when it has not: whether the harness finds it out.
 pub fn finds_a_lie(seed: u64) -> bool {
     let mut rng = Rng::new(seed);
-    let scratch = Scratch::new();
+    let scratch = Scratch::fresh();
     // Any sync of the first ops; those of the store's making come before.
     let lies_at = 20 + rng.index(30);
     let behaviour = Behaviour { lies_at: Some(lies_at), ..Behaviour::default() };

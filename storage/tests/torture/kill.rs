@@ -272,6 +272,7 @@ pub fn run(seed: u64, loads: usize, openings: usize, losses: &Losses) -> Kills {
     while kills.under_load < loads || kills.while_opening < openings {
         let scratch = tempfile::tempdir().unwrap();
         let directory = scratch.path().join("store");
+        crate::reserve_nothing(&directory);
         let mut notes = Notes::begin(scratch.path().join("notes"));
         for round in 0..KILLS_PER_STORE as u64 {
             let opening_left = openings - kills.while_opening;

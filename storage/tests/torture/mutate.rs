@@ -12,6 +12,7 @@ use auricle_storage::{Hooks, Record, Scan, Store, StoreError};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
+use std::ops::RangeInclusive;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::process::Stdio;
@@ -24,8 +25,6 @@ const VALUES_ARE_SEALED: bool = true;
 const ENTITIES: u32 = 40;
 /// Versions that each of them has been through.
 const VERSIONS: u32 = 6;
-/// Entities that are written to the damaged store.
-const ADDED: std::ops::Range<u32> = 1_000..1_020;
 /// How long one mutation may take before it counts as hanging.
 const HANGS_AFTER: Duration = Duration::from_secs(60);
 /// Places that are tried before one is taken that holds nothing.
@@ -69,6 +68,11 @@ pub fn mutate(path: &Path, seed: u64) -> String {
     }
 }
 
+/// Entities that are written to the damaged store.
+fn added() -> RangeInclusive<u32> {
+    1_000..=1_019
+}
+
 /// What came of using a damaged file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
@@ -102,10 +106,10 @@ fn write(directory: &Path) {
     }
 }
 
-/// What must be there, with `added` versions of the entities that are written to the damaged store.
-fn ledger(added: u32) -> Ledger {
+/// What must be there, with so many versions of the entities that are written to the damaged store.
+fn ledger(versions: u32) -> Ledger {
     let written = (0..ENTITIES).map(|entity| (entity, Bounds { acked: VERSIONS, sent: VERSIONS }));
-    written.chain(ADDED.map(|entity| (entity, Bounds { acked: added, sent: added }))).collect()
+    written.chain(added().map(|entity| (entity, Bounds { acked: versions, sent: versions }))).collect()
 }
 
 /// An error must be one of the damaged file, and say the way back.
@@ -149,7 +153,7 @@ fn read_all(store: &Store, ledger: &Ledger) -> Result<Outcome, String> {
             let known = |found: &Contact, entity, version| model::contact(entity, version).as_ref() == Some(found);
             let wrong = |found: &&Contact| {
                 !(0..ENTITIES).any(|entity| known(found, entity, VERSIONS))
-                    && !ADDED.any(|entity| known(found, entity, 1))
+                    && !added().any(|entity| known(found, entity, 1))
             };
             if VALUES_ARE_SEALED && let Some(wrong) = page.items.iter().find(wrong) {
                 return Err(format!("WRONG: a scan gave {}", wrong.name));
@@ -183,7 +187,7 @@ fn check(directory: &Path) -> Result<Outcome, String> {
         }
     };
     let outcome = read_all(&store, &ledger(0))?;
-    let written = ADDED.try_for_each(|entity| Op { entity, version: 1 }.run(&store));
+    let written = added().try_for_each(|entity| Op { entity, version: 1 }.run(&store));
     drop(store);
     match open(directory, hooks()) {
         Ok(store) => {
@@ -214,7 +218,7 @@ fn copy(from: &Path, to: &Path) {
 /// The process that may die: one mutation after the other, each on a copy of its own.
 pub fn mutants(pristine: &Path, file: &str, from: u64, until: u64) {
     for seed in from..until {
-        let scratch = Scratch::new();
+        let scratch = Scratch::fresh();
         copy(pristine, scratch.path());
         let what = mutate(&scratch.path().join(file), seed);
         crate::say(&format!("begin {seed} {what}"));
@@ -227,7 +231,7 @@ pub fn mutants(pristine: &Path, file: &str, from: u64, until: u64) {
 
 /// Damages `count` copies of a store, each once.
 pub fn run(seed: u64, count: u64, losses: &Losses) -> BTreeMap<&'static str, usize> {
-    let pristine = Scratch::new();
+    let pristine = Scratch::fresh();
     write(pristine.path());
     let path = pristine.path().to_str().unwrap();
     // Seeds of neighbouring rounds do not overlap.
@@ -277,7 +281,7 @@ pub fn run(seed: u64, count: u64, losses: &Losses) -> BTreeMap<&'static str, usi
 
 /// After a mutation that ended the process: the store in that state must be refused in words at the next start.
 fn abort_is_remembered(pristine: &Path, seed: u64) -> Result<(), String> {
-    let scratch = Scratch::new();
+    let scratch = Scratch::fresh();
     copy(pristine, scratch.path());
     mutate(&scratch.path().join("store.redb"), seed);
     let start = || crate::this(&["start", scratch.path().to_str().unwrap()]).stderr(Stdio::null()).output().unwrap();
