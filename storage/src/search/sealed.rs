@@ -227,7 +227,8 @@ impl Debug for SealedFile {
 }
 
 impl SealedFile {
-    /// Opens the last chunk, so that a file whose end is missing is refused at once.
+    /// Opens the last chunk, so that a file whose end is missing is refused at once. Never from the cache: only the bytes on the
+    /// disk say that name, id and number of chunks belong together, and on that the cache relies from then on.
     fn new(path: &Path, sealed: OwnedBytes, directory: &SealedDirectory) -> io::Result<Self> {
         let (head, body) = sealed.split_at_checked(HEAD_BYTES).ok_or_else(|| damaged(path))?;
         let (magic, file_id) = head.split_at(MAGIC.len());
@@ -239,7 +240,7 @@ impl SealedFile {
         let (key, cache) = (Arc::clone(&directory.key), Arc::clone(&directory.cache));
         let damage = directory.damage.clone();
         let file = Self { path: path.to_owned(), sealed, key, cache, damage, id, chunks, len };
-        file.chunk(chunks - 1)?;
+        file.open_chunk(chunks - 1)?;
         Ok(file)
     }
 

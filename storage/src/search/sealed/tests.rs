@@ -122,6 +122,26 @@ fn a_changed_file_gives_an_error_and_never_other_bytes() {
     assert_eq!(read(&open(folder.path(), &keys), "file", 0..plain.len()).unwrap(), plain);
 }
 
+/// B-17: a file that was exchanged or cut off while its chunks are still open is refused like one that is read for the first time.
+#[test]
+fn chunks_that_are_open_do_not_vouch_for_a_file_that_was_changed_since() {
+    let (folder, keys) = (tempfile::tempdir().unwrap(), Keys::fresh().unwrap());
+    let (directory, len) = (open(folder.path(), &keys), 3 * CHUNK_BYTES);
+    for name in ["file", "twin"] {
+        write(&directory, name, &content(len));
+    }
+    assert_eq!(read(&directory, "file", 0..1).unwrap(), content(1));
+    assert_eq!(read(&directory, "file", len - 1..len).unwrap().len(), 1);
+    let path = folder.path().join("file");
+    let whole = std::fs::read(&path).unwrap();
+    std::fs::write(folder.path().join("twin"), &whole).unwrap();
+    assert!(read(&directory, "twin", 0..1).is_err(), "another file's bytes");
+    std::fs::write(&path, &whole[..HEAD_BYTES + SEALED_CHUNK_BYTES]).unwrap();
+    assert!(read(&directory, "file", 0..1).is_err(), "cut off at the end of a chunk");
+    std::fs::write(&path, &whole).unwrap();
+    assert_eq!(read(&directory, "file", 0..1).unwrap(), content(1));
+}
+
 #[test]
 fn the_cache_keeps_within_its_bound() {
     let mut cache = Cache::new();
