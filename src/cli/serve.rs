@@ -4,6 +4,7 @@ use super::{Failure, block_on, texts};
 use auricle::app::{Options, Running};
 use auricle::config::Config;
 use auricle::log;
+use rustix::process::{Resource, getrlimit, setrlimit};
 use std::io::Write;
 use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -14,6 +15,7 @@ const CALLS_GRACE: Duration = Duration::from_secs(120);
 pub(super) fn serve(config: Config, out: &mut dyn Write) -> Result<(), Failure> {
     let _log = log::start(&config.log)
         .map_err(|error| Failure::Failed(format!("cannot write logs (log.directory): {error}")))?;
+    raise_open_files();
     block_on(async {
         let mut signals = Signals::new()?;
         let running = Running::start(config, Options::default()).await.map_err(Failure::failed)?;
@@ -52,5 +54,15 @@ impl Signals {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}
         }
+    }
+}
+
+/// Asks for as many open files as the machine allows: each call has two sockets, each piece of the search index a file, and the
+/// customary 1,024 are meant for programs that know no better.
+fn raise_open_files() {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    if let Err(error) = setrlimit(Resource::Nofile, limit) {
+        tracing::warn!(%error, "the number of open files could not be raised");
     }
 }

@@ -9,14 +9,16 @@
 //! Only the last chunk is shorter. A chunk is bound to the file's name and id, its number, and whether it is the last, so that
 //! chunks that were changed, exchanged or cut off do not open. The small files that are replaced at once are sealed whole.
 //!
-//! The sealed bytes are mapped into memory; what is opened of them is kept in a bounded cache, so that what is asked for often
-//! is as fast as if it were not sealed.
+//! The sealed bytes are read, not mapped: a mapped file that is cut off under the program would end it. What is opened of them
+//! is kept in a bounded cache, so that what is asked for often is as fast as if it were not sealed.
 
 use crate::seal::{SEAL_BYTES, SealKey, random};
 use lru::LruCache;
 use std::fmt::{Debug, Formatter};
+use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::ops::Range;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tantivy::HasLen;
@@ -74,6 +76,8 @@ impl Damage {
 /// A directory of sealed files.
 #[derive(Clone)]
 pub(super) struct SealedDirectory {
+    root: PathBuf,
+    /// Locks, writes and replaces files; nothing is read through it but what is read whole.
     disk: MmapDirectory,
     key: Arc<SealKey>,
     cache: Arc<Mutex<Cache>>,
@@ -83,7 +87,13 @@ pub(super) struct SealedDirectory {
 impl SealedDirectory {
     pub(super) fn open(directory: &Path, key: &SearchKey, damage: Damage) -> tantivy::Result<Self> {
         let disk = MmapDirectory::open(directory)?;
-        Ok(Self { disk, key: Arc::clone(&key.0), cache: Arc::new(Mutex::new(Cache::new())), damage })
+        Ok(Self {
+            root: directory.to_owned(),
+            disk,
+            key: Arc::clone(&key.0),
+            cache: Arc::new(Mutex::new(Cache::new())),
+            damage,
+        })
     }
 }
 
@@ -109,10 +119,12 @@ fn seal(key: &SealKey, place: &[u8], plain: &[u8]) -> io::Result<Vec<u8>> {
 
 impl tantivy::Directory for SealedDirectory {
     fn get_file_handle(&self, path: &Path) -> Result<Arc<dyn FileHandle>, OpenReadError> {
-        let handle = self.disk.get_file_handle(path)?;
-        let failed = |error| OpenReadError::wrap_io_error(error, path.to_path_buf());
-        let sealed = handle.read_bytes(0..handle.len()).map_err(failed)?;
-        let file = SealedFile::new(path, sealed, self).inspect_err(|_| self.damage.found()).map_err(failed)?;
+        let failed = |error: io::Error| match error.kind() {
+            io::ErrorKind::NotFound => OpenReadError::FileDoesNotExist(path.to_path_buf()),
+            _ => OpenReadError::wrap_io_error(error, path.to_path_buf()),
+        };
+        let file = File::open(self.root.join(path)).map_err(failed)?;
+        let file = SealedFile::new(path, file, self).inspect_err(|_| self.damage.found()).map_err(failed)?;
         Ok(Arc::new(file))
     }
 
@@ -210,7 +222,9 @@ impl TerminatingWrite for SealedWriter {
 /// A file that is read.
 struct SealedFile {
     path: PathBuf,
-    sealed: OwnedBytes,
+    file: File,
+    /// Length of the file when it was opened.
+    bytes: usize,
     key: Arc<SealKey>,
     cache: Arc<Mutex<Cache>>,
     damage: Damage,
@@ -229,17 +243,20 @@ impl Debug for SealedFile {
 impl SealedFile {
     /// Opens the last chunk, so that a file whose end is missing is refused at once. Never from the cache: only the bytes on the
     /// disk say that name, id and number of chunks belong together, and on that the cache relies from then on.
-    fn new(path: &Path, sealed: OwnedBytes, directory: &SealedDirectory) -> io::Result<Self> {
-        let (head, body) = sealed.split_at_checked(HEAD_BYTES).ok_or_else(|| damaged(path))?;
+    fn new(path: &Path, file: File, directory: &SealedDirectory) -> io::Result<Self> {
+        let bytes = usize::try_from(file.metadata()?.len()).unwrap_or(usize::MAX);
+        let mut head = [0; HEAD_BYTES];
+        file.read_exact_at(&mut head, 0).map_err(|_| damaged(path))?;
         let (magic, file_id) = head.split_at(MAGIC.len());
-        let chunks = body.len().div_ceil(SEALED_CHUNK_BYTES);
-        let len = body.len().checked_sub(chunks * SEAL_BYTES);
+        let body = bytes - HEAD_BYTES;
+        let chunks = body.div_ceil(SEALED_CHUNK_BYTES);
+        let len = body.checked_sub(chunks * SEAL_BYTES);
         let mut id = [0; ID_BYTES];
         id.copy_from_slice(file_id);
         let (Some(len), true, true) = (len, magic == MAGIC, chunks > 0) else { return Err(damaged(path)) };
         let (key, cache) = (Arc::clone(&directory.key), Arc::clone(&directory.cache));
         let damage = directory.damage.clone();
-        let file = Self { path: path.to_owned(), sealed, key, cache, damage, id, chunks, len };
+        let file = Self { path: path.to_owned(), file, bytes, key, cache, damage, id, chunks, len };
         file.open_chunk(chunks - 1)?;
         Ok(file)
     }
@@ -251,9 +268,12 @@ impl SealedFile {
 
     fn open_chunk(&self, number: usize) -> io::Result<Vec<u8>> {
         let from = HEAD_BYTES + number * SEALED_CHUNK_BYTES;
-        let to = self.sealed.len().min(from + SEALED_CHUNK_BYTES);
+        let to = self.bytes.min(from + SEALED_CHUNK_BYTES);
+        let mut sealed = vec![0; to - from];
+        // A file that was cut off, and a sector that cannot be read, are damage like any other.
+        let read = self.file.read_exact_at(&mut sealed, from as u64).ok();
         let place = place(&self.path, &self.id, number, number + 1 == self.chunks);
-        self.key.open(&place, &self.sealed[from..to]).ok_or_else(|| {
+        read.and_then(|()| self.key.open(&place, &sealed)).ok_or_else(|| {
             self.damage.found();
             damaged(&self.path)
         })

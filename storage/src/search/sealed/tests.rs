@@ -155,3 +155,15 @@ fn the_cache_keeps_within_its_bound() {
     cache.put(([1; ID_BYTES], 0, 1), OwnedBytes::new(vec![0u8; CACHE_BYTES_MAX]));
     assert!(cache.get(&([1; ID_BYTES], 0, 1)).is_none(), "too large to be kept");
 }
+
+/// B-17: a file that is cut off while it is open is damaged like any other, and ends nobody.
+#[test]
+fn a_file_that_is_cut_off_while_it_is_open_gives_an_error() {
+    let (folder, keys) = (tempfile::tempdir().unwrap(), Keys::fresh().unwrap());
+    let directory = open(folder.path(), &keys);
+    write(&directory, "file", &content(5 * CHUNK_BYTES));
+    let handle = directory.get_file_handle(Path::new("file")).unwrap();
+    std::fs::OpenOptions::new().write(true).open(folder.path().join("file")).unwrap().set_len(100).unwrap();
+    let error = handle.read_bytes(2 * CHUNK_BYTES..2 * CHUNK_BYTES + 10).unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::InvalidData);
+}
