@@ -1,11 +1,12 @@
 //! The command line: `auricle serve`, `demo`, `wall`, `call`, `config`, `user`, `secrets`,
-//! `backup`, `restore`, `audit`, `openapi`.
+//! `backup`, `restore`, `search`, `audit`, `openapi`.
 
 mod audit;
 mod backup;
 mod call;
 mod config;
 mod openapi;
+mod search;
 mod secrets;
 mod serve;
 pub(crate) mod texts;
@@ -63,6 +64,8 @@ enum Command {
     Backup(backup::BackupCommand),
     #[command(about = texts::RESTORE, after_help = texts::RESTORE_AFTER)]
     Restore(backup::RestoreArguments),
+    #[command(about = texts::SEARCH, after_help = texts::SEARCH_AFTER, subcommand)]
+    Search(search::SearchCommand),
     #[command(about = texts::AUDIT, after_help = texts::AUDIT_AFTER, subcommand)]
     Audit(audit::AuditCommand),
     #[command(about = texts::OPENAPI, after_help = texts::OPENAPI_AFTER)]
@@ -174,6 +177,7 @@ fn run(arguments: Arguments, out: &mut dyn Write) -> Result<(), Failure> {
         Command::Secrets(command) => secrets::run(&read()?, command, out),
         Command::Backup(command) => block_on(backup::run(read()?, command, out)),
         Command::Restore(arguments) => backup::run_restore(arguments, out),
+        Command::Search(command) => block_on(search::run(read()?, command, out)),
         Command::Audit(command) => audit::run(&read()?, command, out),
         Command::Openapi => openapi::print(out),
     }

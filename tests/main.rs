@@ -7,6 +7,7 @@ mod backup;
 mod baresip;
 mod booking;
 mod calls;
+mod command_line;
 mod config;
 mod crash;
 mod disk;

@@ -121,6 +121,15 @@ pub(crate) const RESTORED: &str = "Restored. Everything that was in the backup i
 pub(crate) const RESTORED_NEXT: &str = "\
 Look at the configuration, put it where it belongs, see that folder and key file belong to the user of the service, and start it.";
 
+pub(crate) const SEARCH: &str = "Build the search index again";
+pub(crate) const SEARCH_AFTER: &str = "\
+The index is built from the records and can be thrown away at any time; a service that finds it damaged or missing builds it again
+by itself. This does it by hand, while the service is stopped.
+
+Example:
+  auricle search rebuild";
+pub(crate) const SEARCH_REBUILT: &str = "The search index was built again.";
+
 pub(crate) const AUDIT: &str = "Read and check the record of who did or read what";
 pub(crate) const AUDIT_AFTER: &str = "\
 Every write and every reading of a record is an entry, linked to the one before. `verify` names the first entry that was

@@ -80,6 +80,29 @@ pub async fn run(store: Store, search: Search, library: Library, stop: Cancellat
     }
 }
 
+/// Builds the index again from the first event on, while nobody else uses the store. `progress` hears the events taken in, and
+/// how many there are.
+///
+/// # Errors
+/// When the disk fails.
+pub async fn rebuild(
+    store: &Store,
+    search: &Search,
+    library: &Library,
+    mut progress: impl FnMut(u64, u64),
+) -> Result<(), Error> {
+    let emptied = search.clone();
+    let reset = tokio::task::spawn_blocking(move || emptied.reset()).await;
+    reset.map_err(|error| Error::internal("empty the search index", &error))??;
+    loop {
+        let step = step(store, search, library).await?;
+        progress(search.cursor(), store.head());
+        if matches!(step, Step::CaughtUp) {
+            return Ok(());
+        }
+    }
+}
+
 enum Step {
     More,
     CaughtUp,
