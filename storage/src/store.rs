@@ -62,10 +62,17 @@ pub const LOW_WATER_BYTES: u64 = 1 << 30;
 pub struct Faults {
     /// Runs every closure twice and refuses it when the second run writes something else.
     pub run_twice: bool,
-    /// Makes the first attempt of every n-th transaction conflict (memory backend).
+    /// Makes the first attempt of every n-th transaction conflict.
     pub conflict_every: u64,
-    /// Loses the reply of every n-th transaction after its commit and asks again (memory backend).
+    /// Loses the reply of every n-th transaction after its commit and asks again.
     pub lost_reply_every: u64,
+}
+
+impl Faults {
+    /// Whether a fault of every n-th transaction hits this one.
+    pub(crate) fn hits(every: u64, number: u64) -> bool {
+        every != 0 && number % every == every - 1
+    }
 }
 
 /// How the store behaves at its limits; the default is right outside tests.
@@ -81,8 +88,8 @@ pub struct Hooks {
     pub free_bytes: Option<FreeBytes>,
 }
 
-/// What the memory backend injects unless told.
-const IN_MEMORY: Faults = Faults { run_twice: true, conflict_every: 10, lost_reply_every: 7 };
+/// What the memory backend injects unless told: a conflict in 10 % of all transactions, a lost reply in 1 %.
+const IN_MEMORY: Faults = Faults { run_twice: true, conflict_every: 10, lost_reply_every: 101 };
 
 /// Limits of a transaction that tests make smaller.
 #[derive(Clone, Copy, Debug)]

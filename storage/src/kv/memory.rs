@@ -6,7 +6,7 @@
 
 use super::{Job, KeyRange, Kv, Overlay, Prepared, Row, Snapshot, prepare};
 use crate::error::StoreError;
-use crate::store::Publisher;
+use crate::store::{Faults, Publisher};
 use crate::tx::{Seen, Shared};
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -95,7 +95,7 @@ impl MemoryKv {
     /// Runs a job until it has committed or failed by itself.
     fn run(&self, job: &mut dyn Job) -> Result<(), StoreError> {
         let number = self.jobs.fetch_add(1, Ordering::Relaxed);
-        let hits = |every: u64| every != 0 && number % every == every - 1;
+        let hits = |every: u64| Faults::hits(every, number);
         for attempt in 0..ATTEMPTS_MAX {
             let (base, Prepared { writes, seen, head }) = self.attempt(job);
             let Some(writes) = writes else { return Ok(()) };

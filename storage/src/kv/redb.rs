@@ -19,7 +19,7 @@ use crate::key;
 use crate::migrate;
 use crate::schema;
 use crate::seal::SealKey;
-use crate::store::Publisher;
+use crate::store::{Faults, Publisher};
 use crate::tx::Shared;
 use auricle_domain::id::TenantId;
 #[cfg(any(test, feature = "testing"))]
@@ -204,7 +204,8 @@ impl RedbKv {
         let file = Arc::new(StoreFile { database: Some(database), path, seal, fatal });
         let shared = share(owner(&file, directory, tenant)?);
         let (sender, jobs) = sync_channel(QUEUE_MAX);
-        let writer = Writer { file: Arc::clone(&file), jobs, shared: Arc::clone(&shared), publisher, company: 1 };
+        let writer =
+            Writer { file: Arc::clone(&file), jobs, shared: Arc::clone(&shared), publisher, company: 1, jobs_seen: 0 };
         let thread = std::thread::Builder::new()
             .name("store-writer".to_owned())
             .spawn(move || writer.run())
@@ -403,6 +404,8 @@ struct Writer {
     publisher: Publisher,
     /// Jobs in the last group.
     company: usize,
+    /// Jobs so far, to inject faults into some.
+    jobs_seen: u64,
 }
 
 impl Writer {
@@ -429,12 +432,20 @@ impl Writer {
         let began = Instant::now();
         let mut next = Some(first);
         while let Some(mut job) = next {
+            let number = self.jobs_seen;
+            self.jobs_seen += 1;
+            if Faults::hits(self.shared.faults.conflict_every, number) {
+                // It has lost to another, and runs again.
+                prepare(&mut *job, &base, Some(&writes), &self.shared);
+            }
             let prepared = prepare(&mut *job, &base, Some(&writes), &self.shared);
+            let kept = prepared.writes.is_some();
             if let Prepared { writes: Some(own), head: own_head, .. } = prepared {
                 writes.borrow_mut().absorb(own);
                 head = own_head.or(head);
             }
-            group.push(job);
+            let loses_reply = kept && Faults::hits(self.shared.faults.lost_reply_every, number);
+            group.push((job, loses_reply));
             let full = group.len() >= GROUP_JOBS_MAX || writes.borrow().bytes() >= GROUP_BYTES_MAX;
             next = if full { None } else { self.next(group.len(), began) };
         }
@@ -445,8 +456,22 @@ impl Writer {
         if let (Ok(()), Some(head)) = (&committed, head) {
             self.publisher.publish(head);
         }
-        for job in group {
+        for (mut job, loses_reply) in group {
+            if loses_reply && committed.is_ok() && job.is_recorded() {
+                // Committed, and nobody was told: asking again must find the reply and write nothing.
+                self.ask_again(&mut *job);
+            }
             job.settle(committed.clone());
+        }
+    }
+
+    fn ask_again(&self, job: &mut dyn Job) {
+        match RedbSnapshot::take(&self.file) {
+            Ok(snapshot) => {
+                let base: Rc<dyn Snapshot> = Rc::new(snapshot);
+                prepare(job, &base, None, &self.shared);
+            }
+            Err(error) => job.spoil(error),
         }
     }
 

@@ -4,6 +4,7 @@
 mod disk;
 mod faults;
 mod model;
+mod records;
 mod suite;
 
 use crate::{Backend, EventDraft, KeySource, OpId, Store, StoreError, StoreOptions, WriteTx};

@@ -38,27 +38,46 @@ fn a_closure_that_is_not_pure_is_refused() {
 
 #[test]
 fn a_conflict_runs_the_closure_again() {
-    let Opened { store, directory: _kept } = open(Backend::Memory, Faults { conflict_every: 1, ..Faults::default() });
-    let runs = Arc::new(AtomicU32::new(0));
-    let counted = Arc::clone(&runs);
-    let commit = store.run(op(1), at(0), move |tx| {
-        counted.fetch_add(1, Ordering::Relaxed);
-        tx.append(draft(1));
-        Ok::<(), StoreError>(())
-    });
-    assert_eq!(commit.wait(), Ok(()));
-    assert_eq!((runs.load(Ordering::Relaxed), store.head()), (2, 1));
+    for backend in [Backend::Redb, Backend::Memory] {
+        let Opened { store, directory: _kept } = open(backend, Faults { conflict_every: 1, ..Faults::default() });
+        let runs = Arc::new(AtomicU32::new(0));
+        let counted = Arc::clone(&runs);
+        let commit = store.run(op(1), at(0), move |tx| {
+            counted.fetch_add(1, Ordering::Relaxed);
+            tx.append(draft(1));
+            Ok::<(), StoreError>(())
+        });
+        assert_eq!(commit.wait(), Ok(()));
+        assert_eq!((runs.load(Ordering::Relaxed), store.head()), (2, 1));
+    }
 }
 
 #[test]
 fn after_a_lost_reply_the_recorded_one_is_given() {
-    let Opened { store, directory: _kept } = open(Backend::Memory, Faults { lost_reply_every: 1, ..Faults::default() });
-    let runs = Arc::new(AtomicU32::new(0));
-    let counted = Arc::clone(&runs);
-    let commit = store.run(op(1), at(0), move |tx| {
-        tx.append(draft(1));
-        Ok::<u32, StoreError>(counted.fetch_add(1, Ordering::Relaxed))
-    });
-    assert_eq!(commit.wait(), Ok(0));
-    assert_eq!((runs.load(Ordering::Relaxed), store.head()), (1, 1), "asked again, it did not run again");
+    for backend in [Backend::Redb, Backend::Memory] {
+        let Opened { store, directory: _kept } = open(backend, Faults { lost_reply_every: 1, ..Faults::default() });
+        let runs = Arc::new(AtomicU32::new(0));
+        let counted = Arc::clone(&runs);
+        let commit = store.run(op(1), at(0), move |tx| {
+            tx.append(draft(1));
+            Ok::<u32, StoreError>(counted.fetch_add(1, Ordering::Relaxed))
+        });
+        assert_eq!(commit.wait(), Ok(0));
+        assert_eq!((runs.load(Ordering::Relaxed), store.head()), (1, 1), "asked again, it did not run again");
+    }
+}
+
+/// Every fault at once, on the backend on disk; the one in memory has them always.
+fn with_all() -> Opened {
+    open(Backend::Redb, Faults { run_twice: true, conflict_every: 10, lost_reply_every: 101 })
+}
+
+#[test]
+fn rows_are_those_of_an_ordered_map_with_faults() {
+    super::model::rows_are_those_of_an_ordered_map(with_all());
+}
+
+#[test]
+fn records_are_those_of_ordered_maps_with_faults() {
+    super::records::records_are_those_of_ordered_maps(with_all());
 }

@@ -130,10 +130,15 @@ fn check(opened: &Opened, case: u64, transactions: Vec<Transaction>) -> Result<(
     Ok(())
 }
 
+/// `AURICLE_MODEL_CASES` says how many cases are tried; 100 unless told.
+pub(super) fn config() -> ProptestConfig {
+    let cases = std::env::var("AURICLE_MODEL_CASES").map_or(100, |cases| cases.parse().unwrap());
+    ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
+}
+
 pub(super) fn rows_are_those_of_an_ordered_map(opened: Opened) {
     let case = std::cell::Cell::new(0);
-    let config = ProptestConfig { cases: 100, failure_persistence: None, ..ProptestConfig::default() };
-    TestRunner::new(config)
+    TestRunner::new(config())
         .run(&transactions(), |transactions| {
             case.set(case.get() + 1);
             check(&opened, case.get(), transactions)

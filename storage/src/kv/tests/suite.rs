@@ -1,5 +1,6 @@
 //! One suite, instantiated for both backends.
 
+use super::records::records_are_those_of_ordered_maps;
 use super::{Opened, account, append_one, at, contact, draft, id, model::rows_are_those_of_an_ordered_map, op, put};
 use crate::schema::{ACCOUNT_BY_EMAIL, CONTACTS_BY_NUMBER, FEED};
 use crate::*;
@@ -318,4 +319,5 @@ for_both_backends!(
     a_cursor_of_another_list_leads_nowhere_else,
     a_commit_is_awaited_like_any_future,
     rows_are_those_of_an_ordered_map,
+    records_are_those_of_ordered_maps,
 );
