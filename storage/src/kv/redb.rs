@@ -369,6 +369,12 @@ impl Snapshot for RedbSnapshot {
             }
             Ok::<_, StorageError>(page)
         })?;
+        // A rotten page leads a scan astray: to rows that are true, and are not those that were asked for.
+        let in_order = |pair: &[Row]| if reverse { pair[0].0 > pair[1].0 } else { pair[0].0 < pair[1].0 };
+        let is_asked_for = |(key, _): &Row| range.start <= *key && range.end.as_ref().is_none_or(|end| key < end);
+        if !sealed.iter().all(is_asked_for) || !sealed.windows(2).all(in_order) {
+            return Err(damage::damaged(&self.file.path, "scanning", "rows are not where they belong"));
+        }
         sealed.into_iter().map(|(key, value)| self.file.plain(&key, &value).map(|value| (key, value))).collect()
     }
 }
