@@ -17,8 +17,8 @@ pub enum Step {
 pub struct Behaviour {
     /// Keeps what is done to it.
     pub records: bool,
-    /// Number of the sync that it reports as done and does not do: the planted bug.
-    pub lies_at: Option<usize>,
+    /// The first sync from this number on that has something to do is reported as done and not done: the planted bug.
+    pub lies_from: Option<usize>,
     /// Number of the step (write, change of length or sync) that fails.
     pub fails_at: Option<usize>,
     /// Whether everything after the failed step fails too.
@@ -38,6 +38,10 @@ struct State {
     steps: Vec<Step>,
     steps_seen: usize,
     syncs_seen: usize,
+    /// Whether something was written since the last sync. A new length alone can wait for the next one.
+    written: bool,
+    /// Where in the recording the sync would be that was not done.
+    lied_at: Option<usize>,
 }
 
 /// The disk. Clones are the same disk.
@@ -73,6 +77,11 @@ impl Disk {
     /// What it has recorded.
     pub fn steps(&self) -> Vec<Step> {
         self.state().steps.clone()
+    }
+
+    /// Where in the recording a sync was left out.
+    pub fn lied_at(&self) -> Option<usize> {
+        self.state().lied_at
     }
 
     /// The file as programs see it, whether synced or not.
@@ -169,7 +178,11 @@ impl StorageBackend for Disk {
         let mut state = self.state();
         state.turn()?;
         state.syncs_seen += 1;
-        if state.behaviour.lies_at != Some(state.syncs_seen) {
+        let written = std::mem::take(&mut state.written);
+        let from = state.behaviour.lies_from.filter(|_| state.lied_at.is_none());
+        if written && from.is_some_and(|from| state.syncs_seen >= from) {
+            state.lied_at = Some(state.steps.len());
+        } else {
             state.record(|| Step::Sync);
         }
         Ok(())
@@ -181,6 +194,7 @@ impl StorageBackend for Disk {
         state.take(index(offset), data.len())?;
         state.record(|| Step::Write { offset: index(offset), bytes: data.into() });
         write(&mut state.file, index(offset), data);
+        state.written = true;
         Ok(())
     }
 }

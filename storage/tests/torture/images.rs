@@ -15,7 +15,6 @@ use crate::rng::Rng;
 use crate::workload::{self, Workload, open_on};
 use crate::{Losses, Scratch};
 use redb::Database;
-use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -25,6 +24,8 @@ use std::sync::{Arc, Mutex};
 const OPS: usize = 60;
 /// Images of one recording, about.
 const IMAGES_PER_RECORDING: usize = 1_500;
+/// Images of the one gap that a lie has made too long.
+const IMAGES_PER_LIE: usize = 200;
 /// Images of one opening that is cut off itself, at most.
 const AGAIN_MAX: usize = 24;
 
@@ -160,6 +161,8 @@ pub struct Made {
 struct Recording {
     workload: Workload,
     steps: Vec<Step>,
+    /// Where a sync was left out.
+    lied_at: Option<usize>,
     /// The step at which the empty database had been made, and could be found by its name.
     made_at: usize,
 }
@@ -176,7 +179,7 @@ fn record(directory: &Path, rng: &mut Rng, behaviour: Behaviour) -> Recording {
     // Not the closing: a power cut comes while the store is open.
     let steps = disk.steps();
     drop(store);
-    Recording { workload, steps, made_at }
+    Recording { workload, steps, lied_at: disk.lied_at(), made_at }
 }
 
 /// What is tried; every `again_every`-th image is cut off again.
@@ -267,22 +270,16 @@ pub fn run(seed: u64, count: usize, losses: &Losses) -> Made {
 pub fn finds_a_lie(seed: u64) -> bool {
     let mut rng = Rng::new(seed);
     let scratch = Scratch::fresh();
-    // Any sync of the first ops; those of the store's making come before.
-    let lies_at = 20 + rng.index(30);
-    let behaviour = Behaviour { lies_at: Some(lies_at), ..Behaviour::default() };
+    // Those of the store's making come before.
+    let behaviour = Behaviour { lies_from: Some(20 + rng.index(60)), ..Behaviour::default() };
     let recording = record(scratch.path(), &mut rng, behaviour);
     // Only the gap that the lie has made too long needs looking at.
-    let long = gap_of_the_lie(&recording.steps, lies_at);
-    let all = cuts(&recording.steps, recording.made_at, 3_000, &mut rng);
-    let cuts = all.into_iter().filter(|cut| cut.gap == long).collect();
+    let lied_at = recording.lied_at.expect("a workload has more syncs than that");
+    let is_sync = |step: &Step| matches!(step, Step::Sync);
+    let gap = recording.steps[..lied_at].iter().rposition(is_sync).map_or(0, |sync| sync + 1);
+    let end = recording.steps[lied_at..].iter().position(is_sync).map_or(recording.steps.len(), |sync| lied_at + sync);
+    let cuts = cuts(&recording.steps[..end], gap, IMAGES_PER_LIE, &mut rng);
     let losses = Losses::silent();
     try_all(&recording, scratch.path(), &Plan { cuts, again_every: usize::MAX, seed }, &losses);
     losses.count() > 0
-}
-
-/// Where the gap begins whose end was not synced: after the sync before the one that was left out.
-fn gap_of_the_lie(steps: &[Step], lies_at: usize) -> usize {
-    let syncs: BTreeSet<usize> =
-        steps.iter().enumerate().filter(|(_, step)| matches!(step, Step::Sync)).map(|(at, _)| at).collect();
-    syncs.iter().nth(lies_at - 2).map_or(0, |at| at + 1)
 }
