@@ -215,7 +215,11 @@ impl Blobs {
             return Err(reader.damaged("its end is missing"));
         }
         let mut bytes = Vec::new();
-        reader.read_to_end(&mut bytes).map_err(|error| StoreError::io("reading a blob", &self.path(id), &error))?;
+        // What the reader itself has to say travels inside the error of the system.
+        reader.read_to_end(&mut bytes).map_err(|error| match error.downcast::<StoreError>() {
+            Ok(damaged) => damaged,
+            Err(error) => StoreError::io("reading a blob", &self.path(id), &error),
+        })?;
         Ok(bytes)
     }
 
@@ -375,7 +379,7 @@ mod tests {
             let error = blobs.get(id).unwrap_err().to_string();
             assert!(error.contains(path.to_str().unwrap()), "{at}: {error}");
             std::fs::write(&path, &whole[..at]).unwrap();
-            assert!(blobs.get(id).is_err(), "{at}");
+            assert!(matches!(blobs.get(id), Err(StoreError::Damaged { .. })), "{at}");
         }
     }
 

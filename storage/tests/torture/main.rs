@@ -5,6 +5,7 @@
 //! `TORTURE_SEED` fixes the seed and `TORTURE_ONLY` the harness. The binary runs itself as the process that is killed.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
 
+mod clinic;
 mod disk;
 mod faults;
 mod images;
@@ -173,10 +174,10 @@ fn main() {
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["lie", seed] => std::process::exit(i32::from(images::finds_a_lie(seed.parse().unwrap()))),
         ["victim", directory, round] => kill::victim(Path::new(directory), round.parse().unwrap()),
-        ["mutants", pristine, file, from, until] => {
-            mutate::mutants(Path::new(pristine), file, from.parse().unwrap(), until.parse().unwrap());
+        ["mutants", pristine, from, until] => {
+            mutate::mutants(Path::new(pristine), from.parse().unwrap(), until.parse().unwrap());
         }
-        ["start", directory] => std::process::exit(mutate::start(Path::new(directory))),
+        ["start", root, seed] => std::process::exit(mutate::start(Path::new(root), seed.parse().unwrap())),
         _ => torture(),
     }
 }

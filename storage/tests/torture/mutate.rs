@@ -1,8 +1,10 @@
 //! Bit rot (R9): a file of the store is damaged at a place that follows from a seed, and the store is used.
 //!
+//! Damaged are the records, the wrapped keys, a recording, a document's content, files of the search index, and a backup.
 //! Accepted is what was written, or an error that says what is damaged and the way back; never other bytes, never a start that
 //! ends the process, never one that hangs. Each mutation runs in a process of its own kind, so that a death is seen.
 
+use crate::clinic;
 use crate::model::{self, Bounds, Ledger, Op, open};
 use crate::rng::Rng;
 use crate::{Losses, Scratch};
@@ -22,9 +24,9 @@ use std::time::Duration;
 /// Whether wrong bytes inside a value must be found; they must, since every value is sealed.
 const VALUES_ARE_SEALED: bool = true;
 /// Entities of the store that is damaged.
-const ENTITIES: u32 = 40;
+pub const ENTITIES: u32 = 40;
 /// Versions that each of them has been through.
-const VERSIONS: u32 = 6;
+pub const VERSIONS: u32 = 6;
 /// How long one mutation may take before it counts as hanging.
 const HANGS_AFTER: Duration = Duration::from_secs(60);
 /// Places that are tried before one is taken that holds nothing.
@@ -82,27 +84,23 @@ pub enum Outcome {
     Errors,
     /// The store was not opened.
     Refused,
+    /// A recording ends before it did.
+    Shorter,
     /// Something was not found, and nothing said why: the damage lay in the key of a row or of a page.
     Absent,
 }
 
 impl Outcome {
-    const ALL: [(Self, &'static str); 4] =
-        [(Self::Whole, "whole"), (Self::Errors, "errors"), (Self::Refused, "refused"), (Self::Absent, "absent")];
+    const ALL: [(Self, &'static str); 5] = [
+        (Self::Whole, "whole"),
+        (Self::Errors, "errors"),
+        (Self::Refused, "refused"),
+        (Self::Shorter, "shorter"),
+        (Self::Absent, "absent"),
+    ];
 
     fn name(self) -> &'static str {
         Self::ALL[self as usize].1
-    }
-}
-
-/// Writes the store that is damaged.
-fn write(directory: &Path) {
-    let store = open(directory, Hooks::default()).unwrap();
-    for version in 1..=VERSIONS {
-        let commits: Vec<_> = (0..ENTITIES).map(|entity| Op { entity, version }.submit(&store, || {})).collect();
-        for commit in commits {
-            commit.wait().unwrap();
-        }
     }
 }
 
@@ -113,7 +111,7 @@ fn ledger(versions: u32) -> Ledger {
 }
 
 /// An error must be one of the damaged file, and say the way back.
-fn speaks(error: &StoreError) -> Result<(), String> {
+pub fn speaks(error: &StoreError) -> Result<(), String> {
     let text = error.to_string();
     match error {
         StoreError::Damaged { .. } if text.contains("auricle restore") => Ok(()),
@@ -174,7 +172,7 @@ fn read_all(store: &Store, ledger: &Ledger) -> Result<Outcome, String> {
 }
 
 /// Uses a damaged store as a clinic would: opens it, reads, writes, closes, opens it again.
-fn check(directory: &Path) -> Result<Outcome, String> {
+pub fn check_store(directory: &Path) -> Result<Outcome, String> {
     let hooks = || Hooks { on_fatal: Some(Box::new(|_: &StoreError| {})), ..Hooks::default() };
     let store = match open(directory, hooks()) {
         Ok(store) => store,
@@ -216,13 +214,14 @@ fn copy(from: &Path, to: &Path) {
 }
 
 /// The process that may die: one mutation after the other, each on a copy of its own.
-pub fn mutants(pristine: &Path, file: &str, from: u64, until: u64) {
+pub fn mutants(pristine: &Path, from: u64, until: u64) {
     for seed in from..until {
         let scratch = Scratch::fresh();
         copy(pristine, scratch.path());
-        let what = mutate(&scratch.path().join(file), seed);
-        crate::say(&format!("begin {seed} {what}"));
-        match check(scratch.path()) {
+        let victim = clinic::victim(scratch.path(), seed);
+        let what = mutate(&victim, seed);
+        crate::say(&format!("begin {seed} {}: {what}", victim.strip_prefix(scratch.path()).unwrap().display()));
+        match clinic::check(scratch.path(), &victim) {
             Ok(outcome) => crate::say(&format!("end {seed} {}", outcome.name())),
             Err(wrong) => crate::say(&format!("wrong {seed} {}", wrong.replace('\n', " "))),
         }
@@ -232,13 +231,13 @@ pub fn mutants(pristine: &Path, file: &str, from: u64, until: u64) {
 /// Damages `count` copies of a store, each once.
 pub fn run(seed: u64, count: u64, losses: &Losses) -> BTreeMap<&'static str, usize> {
     let pristine = Scratch::fresh();
-    write(pristine.path());
+    clinic::write(pristine.path());
     let path = pristine.path().to_str().unwrap();
     // Seeds of neighbouring rounds do not overlap.
     let (mut next, until) = (seed.wrapping_mul(1_000_003), seed.wrapping_mul(1_000_003) + count);
     let mut outcomes: BTreeMap<&'static str, usize> = Outcome::ALL.iter().map(|(_, name)| (*name, 0)).collect();
     while next < until {
-        let mut child = crate::this(&["mutants", path, "store.redb", &next.to_string(), &until.to_string()])
+        let mut child = crate::this(&["mutants", path, &next.to_string(), &until.to_string()])
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
@@ -283,8 +282,13 @@ pub fn run(seed: u64, count: u64, losses: &Losses) -> BTreeMap<&'static str, usi
 fn abort_is_remembered(pristine: &Path, seed: u64) -> Result<(), String> {
     let scratch = Scratch::fresh();
     copy(pristine, scratch.path());
-    mutate(&scratch.path().join("store.redb"), seed);
-    let start = || crate::this(&["start", scratch.path().to_str().unwrap()]).stderr(Stdio::null()).output().unwrap();
+    mutate(&clinic::victim(scratch.path(), seed), seed);
+    let start = || {
+        crate::this(&["start", scratch.path().to_str().unwrap(), &seed.to_string()])
+            .stderr(Stdio::null())
+            .output()
+            .unwrap()
+    };
     let first = start();
     let second = start();
     // 2: refused in words. Dying once is a restart; dying twice is a loop.
@@ -308,8 +312,8 @@ fn losses_of_death(
 }
 
 /// A start as the program makes it, with reads and writes: 0 when all went well, 2 when the store was refused in words.
-pub fn start(directory: &Path) -> i32 {
-    match check(directory) {
+pub fn start(root: &Path, seed: u64) -> i32 {
+    match clinic::check(root, &clinic::victim(root, seed)) {
         Ok(Outcome::Refused) => 2,
         Ok(_) => 0,
         Err(_) => 3,
