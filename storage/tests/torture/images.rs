@@ -267,12 +267,11 @@ pub fn run(seed: u64, count: usize, losses: &Losses) -> Made {
 }
 
 /// A disk that says once that it has synced when it has not: whether the harness finds it out.
-pub fn finds_a_lie(seed: u64) -> bool {
+pub fn finds_a_lie(seed: u64, directory: &Path) -> bool {
     let mut rng = Rng::new(seed);
-    let scratch = Scratch::fresh();
     // Those of the store's making come before.
     let behaviour = Behaviour { lies_from: Some(20 + rng.index(60)), ..Behaviour::default() };
-    let recording = record(scratch.path(), &mut rng, behaviour);
+    let recording = record(directory, &mut rng, behaviour);
     // Only the gap that the lie has made too long needs looking at.
     let lied_at = recording.lied_at.expect("a workload has more syncs than that");
     let is_sync = |step: &Step| matches!(step, Step::Sync);
@@ -280,6 +279,6 @@ pub fn finds_a_lie(seed: u64) -> bool {
     let end = recording.steps[lied_at..].iter().position(is_sync).map_or(recording.steps.len(), |sync| lied_at + sync);
     let cuts = cuts(&recording.steps[..end], gap, IMAGES_PER_LIE, &mut rng);
     let losses = Losses::silent();
-    try_all(&recording, scratch.path(), &Plan { cuts, again_every: usize::MAX, seed }, &losses);
+    try_all(&recording, directory, &Plan { cuts, again_every: usize::MAX, seed }, &losses);
     losses.count() > 0
 }

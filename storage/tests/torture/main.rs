@@ -121,8 +121,11 @@ fn images_round(seed: u64, losses: &Losses) -> Vec<(&'static str, usize)> {
     let made = images::run(seed, 3_000, losses);
     let mut found = 0;
     for lie in 0..LIES {
-        // What such a disk leaves can end the process.
-        let child = this(&["lie", &(seed ^ (lie << 32)).to_string()]).stderr(Stdio::null()).status().unwrap();
+        // What such a disk leaves can end the process; then nobody but us cleans up.
+        let scratch = Scratch::fresh();
+        let lie = (seed ^ (lie << 32)).to_string();
+        let mut child = this(&["lie", &lie, scratch.path().to_str().unwrap()]);
+        let child = child.stderr(Stdio::null()).status().unwrap();
         // Found out in words, or by dying of what it found; 101 would be a panic of the harness itself.
         if matches!(child.code(), Some(1) | None) {
             found += 1;
@@ -172,7 +175,10 @@ fn this(arguments: &[&str]) -> Command {
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        ["lie", seed] => std::process::exit(i32::from(images::finds_a_lie(seed.parse().unwrap()))),
+        ["lie", seed, directory] => {
+            let found = images::finds_a_lie(seed.parse().unwrap(), Path::new(directory));
+            std::process::exit(i32::from(found));
+        }
         ["victim", directory, round] => kill::victim(Path::new(directory), round.parse().unwrap()),
         ["mutants", pristine, from, until] => {
             mutate::mutants(Path::new(pristine), from.parse().unwrap(), until.parse().unwrap());
