@@ -6,7 +6,7 @@ use auricle_domain::code::Role;
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 
-/// B-17: every write and every reading of a record about a person is in the chain, with who, what, when and why.
+/// SEC-20, B-17: every write and every reading of a record about a person is in the chain, with who, what, when and why.
 #[tokio::test]
 async fn a_reading_is_found_with_its_reader_and_its_reason() {
     let clinic = Clinic::quiet().await;

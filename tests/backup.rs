@@ -9,7 +9,7 @@ use auricle_storage::{Backend, restore, set_passphrase};
 use reqwest::StatusCode;
 use std::time::Duration;
 
-/// B-26, CALL-05: a backup that is asked for while the service runs restores into an empty folder; the service starts on it, and
+/// B-26, OBS-15, OBS-16, CALL-05: a backup that is asked for while the service runs restores into an empty folder; the service starts on it, and
 /// calls, recordings and what search finds are those of before.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_clinic_comes_back_from_one_file() {

@@ -40,7 +40,7 @@ fn passphrase_in(printed: &str) -> String {
     text
 }
 
-/// B-26, SEC-20: the night on which everything goes wrong, from the manual.
+/// B-26, OBS-16: the night on which everything goes wrong, from the manual.
 #[test]
 fn an_administrator_gets_everything_back_at_night() {
     let folder = tempfile::tempdir().unwrap();

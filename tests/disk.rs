@@ -15,7 +15,7 @@ use std::time::Duration;
 
 const MIB: u64 = 1 << 20;
 
-/// OBS-14: as the disk fills, recordings stop first, then changes are refused in words, while calls, sign-in and reading go
+/// As the disk fills, recordings stop first, then changes are refused in words, while calls, sign-in and reading go
 /// on; it resumes by itself.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_disk_stops_what_can_wait_and_nothing_else() {
@@ -77,7 +77,7 @@ fn every_file(folder: &Path, look: &mut impl FnMut(&Path, &[u8])) {
     }
 }
 
-/// SEC-20, B-17: no file of a clinic shows a name, a number or a word of what it holds.
+/// B-17: no file of a clinic shows a name, a number or a word of what it holds.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stolen_disk_shows_nothing() {
     let folder = tempfile::tempdir().unwrap();

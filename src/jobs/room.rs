@@ -1,4 +1,4 @@
-//! Looks after the room on the disk (OBS-14): the store acts on what is found here.
+//! Looks after the room on the disk: the store acts on what is found here.
 
 use auricle_storage::{Room, Store};
 use std::time::Duration;

@@ -399,7 +399,7 @@ mod tests {
         assert_eq!(blobs.open(recording(2)).unwrap().len(), Ok(0));
     }
 
-    /// SEC-20
+    /// B-17
     #[test]
     fn nothing_that_was_put_is_readable_on_the_disk() {
         let (blobs, _kept) = open();

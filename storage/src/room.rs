@@ -135,7 +135,7 @@ mod tests {
 
     const MIB: u64 = 1 << 20;
 
-    /// OBS-14: every state is reached and left as the disk fills and is freed, and the ballast follows.
+    /// Every state is reached and left as the disk fills and is freed, and the ballast follows.
     #[test]
     fn room_is_lost_and_found_again() {
         let folder = tempfile::tempdir().unwrap();

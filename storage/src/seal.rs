@@ -115,7 +115,7 @@ mod tests {
     }
 
     proptest! {
-        /// SEC-20, B-17
+        /// B-17
         #[test]
         fn what_is_sealed_opens_at_its_place_alone(place: Vec<u8>, other: Vec<u8>, plain: Vec<u8>) {
             let sealed = key("values", 1).seal(&place, &plain).unwrap();

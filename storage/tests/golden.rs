@@ -147,7 +147,7 @@ fn check(store: &Store, format: u32) {
     assert_eq!((audited.entries, audited.broken), (EVENTS, None), "format {format}");
 }
 
-/// B-26: every format there has been opens, and holds what was put into it.
+/// OBS-14, B-26: every format there has been opens, and holds what was put into it.
 #[test]
 fn stores_of_every_format_open_with_what_they_held() {
     if std::env::var_os("UPDATE").is_some() && !golden(FORMAT).exists() {

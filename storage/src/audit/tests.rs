@@ -35,7 +35,7 @@ fn entry(tx: &ReadTx, seq: u64) -> AuditEntry {
     tx.audit(seq + 1, 1).unwrap().remove(0)
 }
 
-/// B-17: every event has its entry, with who, what and when.
+/// SEC-20, B-17: every event has its entry, with who, what and when.
 #[test]
 fn every_event_is_linked_to_the_chain() {
     let Opened { store, .. } = with_events(3);

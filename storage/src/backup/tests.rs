@@ -83,7 +83,7 @@ fn listed(folder: &Path) -> Vec<PathBuf> {
     all
 }
 
-/// B-26: with nothing but the file and the passphrase, everything of before is there again.
+/// B-26, OBS-15, OBS-16: with nothing but the file and the passphrase, everything of before is there again.
 #[test]
 fn a_backup_brings_everything_back_on_a_bare_folder() {
     let clinic = Clinic::new();
@@ -124,7 +124,7 @@ fn a_backup_brings_everything_back_on_a_bare_folder() {
     assert_eq!(verify(&second.path, &clinic.passphrase).unwrap().feed_head, 2_500);
 }
 
-/// B-17, SEC-20: what was sealed before a restore does not open after it, and nothing in a backup is readable.
+/// B-17: what was sealed before a restore does not open after it, and nothing in a backup is readable.
 #[test]
 fn a_restored_store_takes_nothing_of_the_old_disk() {
     let clinic = Clinic::new();

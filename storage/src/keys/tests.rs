@@ -34,7 +34,7 @@ fn same(a: &Keys, b: &Keys) -> bool {
     a.data.as_bytes() == b.data.as_bytes() && a.generation == b.generation
 }
 
-/// SEC-20
+/// B-17
 #[test]
 fn keys_are_made_once_and_for_the_owner_alone() {
     let clinic = Clinic::new();

@@ -271,7 +271,7 @@ fn an_index_in_use_is_not_taken_for_a_damaged_one() {
     assert_eq!(numbers(&search, &ask("hello")), [1]);
 }
 
-/// SEC-20, B-17: no word of what is searched stands in a file of the index, and another key finds nothing in it.
+/// B-17: no word of what is searched stands in a file of the index, and another key finds nothing in it.
 #[test]
 fn nothing_that_is_searched_is_readable_in_the_index() {
     let Opened { search, directory } = open(vec![

@@ -205,7 +205,7 @@ fn a_failure_of_the_disk_strikes_once_and_acknowledges_nothing() {
     assert_eq!(strikes.load(Ordering::SeqCst), 1);
 }
 
-/// SEC-20, B-17: no word of a record is readable in any file of the store.
+/// B-17: no word of a record is readable in any file of the store.
 #[test]
 fn nothing_of_a_record_is_readable_on_the_disk() {
     let Opened { store, directory } = open(Backend::Redb);
