@@ -238,3 +238,11 @@ fn content_length(text: &str) -> Result<usize, Fault> {
     let digits = Some(text).filter(|text| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()));
     digits.and_then(|digits| digits.parse().ok()).ok_or(bad("Bad Content-Length"))
 }
+
+/// What Content-Length says in a head. `None` when it is missing, stands twice or is no number: on a stream nobody can say
+/// then where the message ends.
+pub(super) fn body_length(head: &str) -> Option<usize> {
+    let (_, rest) = head.split_once("\r\n")?;
+    let (fields, _) = fields(rest);
+    content_length(single(&fields, "Content-Length", "Several Content-Lengths").ok()??).ok()
+}
