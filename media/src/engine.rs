@@ -6,15 +6,19 @@
 
 mod admission;
 mod commands;
+mod connections;
 mod ports;
 mod signalling;
 mod ticks;
 
 use crate::io::{Codec, EngineEvent, Input, LegEnd, LegId, NextWake, Output, Socket, WakeReason};
+use crate::io::{Hop, Transport};
 use crate::leg::{Leg, Stage};
 use crate::rtp::session::Seeds;
 use crate::sip::agent::{AgentConfig, AgentInput, DialogId, UserAgent};
+use crate::sip::framing::{Frame, PONG};
 use admission::{Admission, Verdict};
+use connections::Connections;
 use ports::Ports;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
@@ -40,6 +44,10 @@ const PEER_LINGERS: Duration = Duration::from_secs(32);
 pub struct EngineConfig {
     /// Where peers reach our SIP socket; its address also goes into SDP.
     pub sip_address: SocketAddr,
+    /// Where peers reach us over TCP: for Via and Contact. None: TCP is not offered.
+    pub tcp: Option<SocketAddr>,
+    /// Where peers reach us over TLS: for Via and Contact. None: TLS is not offered.
+    pub tls: Option<SocketAddr>,
     /// Local ports for media.
     pub rtp_ports: RangeInclusive<u16>,
     /// Legs at once; one more is refused with 503.
@@ -55,10 +63,12 @@ pub struct EngineConfig {
 /// What the Engine counted since it began.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
-    /// SIP datagrams from outside the trusted networks, dropped unread.
+    /// SIP datagrams and connections from outside the trusted networks, dropped unread.
     pub strangers: u64,
-    /// SIP datagrams over a source's rate, dropped unread.
+    /// SIP messages over a source's rate, dropped unread.
     pub too_many: u64,
+    /// Connections closed because what came on them was no SIP.
+    pub not_sip: u64,
     /// Media for ports that no leg has (any more).
     pub stray_media: u64,
     /// Calls refused with 503: all legs or ports in use, or draining.
@@ -71,6 +81,7 @@ pub struct Counters {
 pub struct Engine {
     config: EngineConfig,
     admission: Admission,
+    connections: Connections,
     agent: UserAgent,
     ports: Ports,
     /// Ordered, so that the same inputs always give the same outputs.
@@ -91,6 +102,8 @@ impl Engine {
     pub fn new(config: EngineConfig) -> Self {
         let agent = UserAgent::new(AgentConfig {
             local: config.sip_address,
+            tcp: config.tcp,
+            tls: config.tls,
             user_agent: concat!("Auricle/", env!("CARGO_PKG_VERSION")).to_owned(),
             // Legs are counted here; a dialog that is closing needs its place a little longer than its leg.
             dialogs_max: config.calls_max.saturating_mul(2).saturating_add(64),
@@ -99,6 +112,7 @@ impl Engine {
         });
         Self {
             admission: Admission::new(config.trusted.clone()),
+            connections: Connections::default(),
             agent,
             ports: Ports::new(config.rtp_ports.clone()),
             legs: BTreeMap::new(),
@@ -120,6 +134,11 @@ impl Engine {
         match input {
             Input::Datagram { socket: Socket::Sip, remote, bytes } => self.sip_datagram(remote, bytes, now),
             Input::Datagram { socket, remote, bytes } => self.media_datagram(socket, remote, bytes, now),
+            Input::Stream { hop, bytes } => self.sip_stream(hop, bytes, now),
+            Input::Closed { hop } => {
+                self.connections.closed(hop);
+                self.agent.handle(AgentInput::Closed { hop }, now);
+            }
             Input::Wake => self.wake(now),
             Input::Port { port, opened } => self.port_answered(port, opened, now),
             Input::Command(command) => self.command(command, now),
@@ -161,17 +180,74 @@ impl Engine {
         self.counters
     }
 
+    /// Whether SIP from this address is read at all; for who accepts connections. Costs the source nothing.
+    pub fn admits(&self, source: IpAddr, now: Instant) -> bool {
+        self.admission.admits(source) || self.is_called(source, now)
+    }
+
+    /// Whether we call this address, or did a moment ago.
+    fn is_called(&self, peer: IpAddr, now: Instant) -> bool {
+        self.peers.get(&peer).is_some_and(|until| now <= *until)
+            || self.legs.values().any(|leg| leg.dialled == Some(peer))
+    }
+
     fn sip_datagram(&mut self, remote: SocketAddr, bytes: &[u8], now: Instant) {
-        let peer = remote.ip();
-        let (peers, legs) = (&self.peers, &self.legs);
-        let known = || {
-            peers.get(&peer).is_some_and(|until| now <= *until) || legs.values().any(|leg| leg.dialled == Some(peer))
-        };
-        match self.admission.judge(peer, known, now) {
-            Verdict::Admitted => self.agent.handle(AgentInput::Datagram { remote, bytes }, now),
+        self.sip_message(Hop::udp(remote), bytes, now);
+    }
+
+    /// Judges a message before it is parsed.
+    fn sip_message(&mut self, remote: Hop, bytes: &[u8], now: Instant) {
+        if self.passes(remote, now) {
+            self.agent.handle(AgentInput::Message { remote, bytes }, now);
+        }
+    }
+
+    fn passes(&mut self, remote: Hop, now: Instant) -> bool {
+        let known = self.admits(remote.ip(), now);
+        match self.admission.judge(remote.ip(), || known, now) {
+            Verdict::Admitted => return true,
             Verdict::Stranger => self.counters.strangers += 1,
             Verdict::TooMany => self.counters.too_many += 1,
         }
+        false
+    }
+
+    /// What a connection brought. A source that is not admitted (any more) is closed unread; what is one message too many is
+    /// left out like a datagram.
+    fn sip_stream(&mut self, hop: Hop, bytes: &[u8], now: Instant) {
+        if !self.admits(hop.ip(), now) {
+            self.counters.strangers += 1;
+            return self.close(hop, now);
+        }
+        let mut frames = Vec::new();
+        let goes_on = self.connections.receive(hop, bytes, &mut frames);
+        for frame in frames {
+            match frame {
+                Frame::Message(bytes) => self.sip_message(hop, &bytes, now),
+                Frame::Ping if self.passes(hop, now) => self.send(hop, PONG.to_vec()),
+                Frame::Ping => {}
+            }
+            // Answers leave in the order of what they answer.
+            self.drain_agent(now);
+        }
+        if !goes_on {
+            self.counters.not_sip += 1;
+            self.close(hop, now);
+        }
+    }
+
+    /// Ends a connection; what waits on it has failed.
+    fn close(&mut self, hop: Hop, now: Instant) {
+        self.outputs.push_back(Output::Close { hop });
+        self.connections.closed(hop);
+        self.agent.handle(AgentInput::Closed { hop }, now);
+    }
+
+    fn send(&mut self, hop: Hop, bytes: Vec<u8>) {
+        self.outputs.push_back(match hop.transport {
+            Transport::Udp => Output::Transmit { socket: Socket::Sip, remote: hop.address, bytes },
+            Transport::Tcp | Transport::Tls => Output::Send { hop, name: None, bytes },
+        });
     }
 
     fn media_datagram(&mut self, socket: Socket, remote: SocketAddr, bytes: &[u8], now: Instant) {

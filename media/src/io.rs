@@ -2,7 +2,11 @@
 //!
 //! Four delivery classes, told apart by type: [`EngineEvent`] must arrive; [`Output::Pcm`] is ordered and may be dropped
 //! (counted); [`Output::Recorded`] goes to the recording writer and a lost frame becomes a marked gap;
-//! [`Output::Transmit`] leaves now or never.
+//! [`Output::Transmit`] and [`Output::Send`] leave now or never.
+
+mod hop;
+
+pub use hop::{Hop, Transport};
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -71,6 +75,18 @@ pub enum Input<'a> {
         remote: SocketAddr,
         /// Its bytes.
         bytes: &'a [u8],
+    },
+    /// A SIP connection brought something, cut anywhere.
+    Stream {
+        /// Which connection.
+        hop: Hop,
+        /// What it brought.
+        bytes: &'a [u8],
+    },
+    /// A SIP connection is gone, or could not be opened.
+    Closed {
+        /// Which connection.
+        hop: Hop,
     },
     /// The time asked for by `next_wake` has come (the 20 ms media tick included).
     Wake,
@@ -204,6 +220,20 @@ pub enum Output {
         /// Its bytes.
         bytes: Vec<u8>,
     },
+    /// Send this over a SIP connection; open the connection when there is none, and say [`Input::Closed`] when it cannot be.
+    Send {
+        /// Which connection.
+        hop: Hop,
+        /// What the far end's certificate must say when a TLS connection is opened. None: TLS is not opened anew.
+        name: Option<Arc<str>>,
+        /// One or more whole messages, or line ends that keep the connection open.
+        bytes: Vec<u8>,
+    },
+    /// Close a SIP connection: what came on it is no SIP, or its source is not admitted.
+    Close {
+        /// Which connection.
+        hop: Hop,
+    },
     /// Open the RTP socket of this local port and the RTCP socket above it, then say [`Input::Port`].
     OpenPort(u16),
     /// Close both. It comes some seconds after the leg's end, so that a new call never inherits stale media.
@@ -249,6 +279,8 @@ pub enum EngineEvent {
         to: String,
         /// Where the request came from.
         remote: SocketAddr,
+        /// What carried it.
+        transport: Transport,
     },
     /// A dialled leg exists.
     Dialing {

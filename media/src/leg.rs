@@ -2,7 +2,7 @@
 
 mod audio;
 
-use crate::io::{Codec, Command, EngineEvent, LegEnd, LegId, Output};
+use crate::io::{Codec, Command, EngineEvent, Hop, LegEnd, LegId, Output};
 use crate::rtp::session::Seeds;
 use crate::sip::agent::DialogId;
 use crate::sip::sdp::{Agreed, Sdp, SdpRefusal, Session};
@@ -17,7 +17,7 @@ pub(crate) struct Visitor {
     pub(crate) from: String,
     pub(crate) name: String,
     pub(crate) to: String,
-    pub(crate) remote: SocketAddr,
+    pub(crate) remote: Hop,
 }
 
 impl std::fmt::Debug for Visitor {

@@ -20,3 +20,5 @@ mod pair;
 mod session;
 #[path = "sip/torture.rs"]
 mod torture;
+#[path = "sip/transport.rs"]
+mod transport;

@@ -77,11 +77,19 @@ impl Outbox {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use auricle_media::io::Transport;
     use std::net::SocketAddr;
 
     fn incoming(leg: u64) -> EngineEvent {
         let remote = SocketAddr::from(([127, 0, 0, 1], 5060));
-        EngineEvent::Incoming { leg: LegId(leg), from: String::new(), name: String::new(), to: String::new(), remote }
+        EngineEvent::Incoming {
+            leg: LegId(leg),
+            from: String::new(),
+            name: String::new(),
+            to: String::new(),
+            remote,
+            transport: Transport::Udp,
+        }
     }
 
     fn ended(leg: u64, cause: LegEnd) -> EngineEvent {

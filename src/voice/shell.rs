@@ -64,6 +64,8 @@ impl VoiceShell {
         control.registry().register(sip.source(), SIP, Interest::READABLE).map_err(VoiceError::Thread)?;
         let advertised = config.advertise.unwrap_or_else(|| reachable(sip_addr.ip()));
         let engine = Engine::new(EngineConfig {
+            tcp: None,
+            tls: None,
             sip_address: SocketAddr::new(advertised, sip_addr.port()),
             rtp_ports: config.rtp_ports.clone(),
             calls_max: config.calls_max,
@@ -326,6 +328,9 @@ impl Shard {
         while let Some(output) = self.engine.poll() {
             match output {
                 Output::Transmit { socket, remote, bytes } => self.transmit(socket, remote, &bytes),
+                // There are no connections yet: none can be opened.
+                Output::Send { hop, .. } => self.engine.handle(Input::Closed { hop }, Instant::now()),
+                Output::Close { .. } => {}
                 Output::OpenPort(port) => {
                     let opened = self.ports.open(port);
                     self.engine.handle(Input::Port { port, opened }, Instant::now());

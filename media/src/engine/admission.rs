@@ -73,7 +73,7 @@ impl std::fmt::Display for Network {
     }
 }
 
-/// What became of a datagram at the door.
+/// What became of a message at the door.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
     /// It may be parsed.
@@ -100,9 +100,14 @@ impl Admission {
         Self { trusted, buckets: HashMap::new() }
     }
 
-    /// Judges a datagram; `known` says that we called this source ourselves, which makes it trusted.
+    /// Whether this source is in a trusted network.
+    pub(crate) fn admits(&self, source: IpAddr) -> bool {
+        self.trusted.iter().any(|network| network.contains(source))
+    }
+
+    /// Judges a message; `known` says that we called this source ourselves, which makes it trusted.
     pub(crate) fn judge(&mut self, source: IpAddr, known: impl FnOnce() -> bool, now: Instant) -> Verdict {
-        if !self.trusted.iter().any(|network| network.contains(source)) && !known() {
+        if !self.admits(source) && !known() {
             return Verdict::Stranger;
         }
         let key = bucket_key(source);

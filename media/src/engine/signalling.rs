@@ -1,7 +1,7 @@
 //! What SIP says, and what it means for legs.
 
 use super::Engine;
-use crate::io::{EngineEvent, LegEnd, LegId, Output, Socket};
+use crate::io::{EngineEvent, Hop, LegEnd, LegId};
 use crate::leg::{Stage, Visitor};
 use crate::sip::agent::{AgentCommand, AgentEnd, AgentEvent, AgentInput, AgentOutput, DialogId, Invite, InviteError};
 use crate::sip::sdp::Sdp;
@@ -12,9 +12,7 @@ impl Engine {
     pub(super) fn drain_agent(&mut self, now: Instant) {
         while let Some(output) = self.agent.poll() {
             match output {
-                AgentOutput::Transmit { remote, bytes } => {
-                    self.outputs.push_back(Output::Transmit { socket: Socket::Sip, remote, bytes });
-                }
+                AgentOutput::Transmit { remote, bytes } => self.send(remote, bytes),
                 AgentOutput::Event(event) => self.agent_event(event, now),
             }
         }
@@ -91,12 +89,12 @@ impl Engine {
                     return;
                 }
                 leg.told = true;
-                let Visitor { from, name, to, remote } = visitor;
-                self.event(EngineEvent::Incoming { leg: id, from, name, to, remote });
+                let Visitor { from, name, to, remote: Hop { transport, address: remote } } = visitor;
+                self.event(EngineEvent::Incoming { leg: id, from, name, to, remote, transport });
             }
             Stage::Dialling { uri, remote, from, codecs } => {
                 let Some(sdp) = leg.offer(&codecs) else { return };
-                match self.agent.invite(Invite { uri, remote, from_user: from, sdp }, now) {
+                match self.agent.invite(Invite { uri, remote: Hop::udp(remote), from_user: from, sdp }, now) {
                     Ok(dialog) => {
                         leg.dialog = Some(dialog);
                         self.by_dialog.insert(dialog, id);

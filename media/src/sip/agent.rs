@@ -1,4 +1,4 @@
-//! The user agent: calls over UDP, as server and as client, on virtual time.
+//! The user agent: calls over UDP, TCP and TLS, as server and as client, on virtual time.
 //!
 //! Everything that a peer can make us keep is bounded by [`AgentConfig`]. Requests that need no memory are answered without
 //! any (RFC 3261 section 8.2.7): refusals before a call exists, OPTIONS, and CANCEL.
@@ -27,8 +27,9 @@ use super::parse::{self, Unreadable};
 use super::sdp::Sdp;
 use super::timers::Timers;
 use super::tokens::Tokens;
-use super::transaction::{Received, Transactions, TxId, TxOutput, reply_address, stamp};
+use super::transaction::{Fallback, Received, Transactions, TxId, TxOutput, carry, reply_address, stamp};
 use super::uri::{Uri, bracketed};
+use crate::io::{Hop, Transport};
 
 /// How long a call may stay unanswered, in either direction, before it is given up: the Timer C of RFC 3261 section 16.6.
 pub const RING_MAX: Duration = Duration::from_secs(180);
@@ -36,12 +37,14 @@ pub const RING_MAX: Duration = Duration::from_secs(180);
 pub const FORKS_MAX: usize = 8;
 /// What `Retry-After` says in a 503, in seconds.
 const RETRY_AFTER_S: u32 = 5;
+/// A longer request, in bytes, leaves over TCP where that works (RFC 3261 section 18.1.1).
+pub const DATAGRAM_BYTES_MAX: usize = 1300;
 /// The methods that we speak.
 const ALLOW: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, PRACK, UPDATE";
 /// The bodies that we read.
 const ACCEPT: &str = "application/sdp, application/dtmf-relay, application/dtmf";
 
-/// A SIP user agent on one UDP socket.
+/// A SIP user agent on one UDP socket and any number of connections.
 #[derive(Debug)]
 pub struct UserAgent {
     config: AgentConfig,
@@ -81,7 +84,8 @@ impl UserAgent {
     /// Takes one input. Drain [`Self::poll`] after it.
     pub fn handle(&mut self, input: AgentInput<'_>, now: Instant) {
         match input {
-            AgentInput::Datagram { remote, bytes } => self.datagram(remote, bytes, now),
+            AgentInput::Message { remote, bytes } => self.message(remote, bytes, now),
+            AgentInput::Closed { hop } => self.closed(hop, now),
             AgentInput::Command(command) => self.command(command, now),
             AgentInput::Wake => {
                 self.transactions.wake(now);
@@ -109,12 +113,12 @@ impl UserAgent {
         (self.calls.len(), self.transactions.len())
     }
 
-    /// Datagrams that were no SIP, or no SIP that belongs to anything, since the start.
+    /// Messages that were no SIP, or no SIP that belongs to anything, since the start.
     pub fn dropped(&self) -> u64 {
         self.dropped
     }
 
-    fn datagram(&mut self, remote: SocketAddr, bytes: &[u8], now: Instant) {
+    fn message(&mut self, remote: Hop, bytes: &[u8], now: Instant) {
         match parse::message(bytes) {
             Ok(Message::Request(mut request)) => {
                 stamp(&mut request, remote);
@@ -136,12 +140,20 @@ impl UserAgent {
         }
     }
 
-    fn request(&mut self, request: Request, remote: SocketAddr, now: Instant) {
+    fn closed(&mut self, hop: Hop, now: Instant) {
+        self.transactions.closed(hop, now);
+        for call in self.calls.values_mut() {
+            let early = call.early.iter_mut().map(|early| &mut early.dialog);
+            call.dialog.iter_mut().chain(early).for_each(|dialog| dialog.closed(hop));
+        }
+    }
+
+    fn request(&mut self, request: Request, remote: Hop, now: Instant) {
         match request.method {
             Method::Ack => self.ack(&request, now),
             Method::Cancel => self.cancel(&request, remote, now),
             _ => {
-                if let Some(refusal) = refuse::before_dialog(&request) {
+                if let Some(refusal) = refuse::before_dialog(&request, remote.transport) {
                     self.reply(&request, remote, refusal);
                 } else if request.head.to.tag().is_some() {
                     self.in_dialog(request, remote, now);
@@ -175,7 +187,7 @@ impl UserAgent {
                         self.invite_response(dialog, &response, now);
                     }
                 }
-                TxOutput::Timeout { tx } => {
+                TxOutput::Failed { tx } => {
                     if let Some(dialog) = self.invites.get(&tx).copied() {
                         self.end(dialog, AgentEnd::Timeout);
                     }
@@ -208,7 +220,7 @@ impl UserAgent {
 
     // What the parts below share.
 
-    fn transmit(&mut self, remote: SocketAddr, bytes: Vec<u8>) {
+    fn transmit(&mut self, remote: Hop, bytes: Vec<u8>) {
         self.outputs.push_back(AgentOutput::Transmit { remote, bytes });
     }
 
@@ -226,7 +238,7 @@ impl UserAgent {
     }
 
     /// Replies without a transaction. The tag is the same for every retransmission of the request.
-    fn reply(&mut self, request: &Request, remote: SocketAddr, response: Response) {
+    fn reply(&mut self, request: &Request, remote: Hop, response: Response) {
         let Head { via, call_id, cseq, .. } = &request.head;
         let same =
             format!("{call_id} {cseq} {}", via.first().and_then(|via| via.params.get("branch")).unwrap_or_default());
@@ -236,7 +248,7 @@ impl UserAgent {
     }
 
     /// Replies within a transaction, or without one when the table was full.
-    fn respond(&mut self, request: &Request, tx: Option<TxId>, remote: SocketAddr, response: Response, now: Instant) {
+    fn respond(&mut self, request: &Request, tx: Option<TxId>, remote: Hop, response: Response, now: Instant) {
         match tx {
             Some(tx) => {
                 let response = response.with("Server", self.config.user_agent.clone());
@@ -246,9 +258,9 @@ impl UserAgent {
         }
     }
 
-    fn options(&mut self, request: &Request, tx: Option<TxId>, remote: SocketAddr, now: Instant) {
+    fn options(&mut self, request: &Request, tx: Option<TxId>, remote: Hop, now: Instant) {
         let response = Response::to(request, 200, "")
-            .with("Contact", self.contact("").to_string())
+            .with("Contact", self.contact("", remote.transport, request.uri.is_secure()).to_string())
             .with("Allow", ALLOW)
             .with("Accept", ACCEPT)
             .with("Accept-Encoding", "identity")
@@ -256,33 +268,72 @@ impl UserAgent {
         self.respond(request, tx, remote, response, now);
     }
 
-    /// Our Contact.
-    fn contact(&self, user: &str) -> NameAddr {
-        NameAddr::new(Uri::sip(user, self.config.local))
+    /// Where peers reach us over this transport.
+    fn local(&self, transport: Transport) -> SocketAddr {
+        let own = match transport {
+            Transport::Udp => None,
+            Transport::Tcp => self.config.tcp,
+            Transport::Tls => self.config.tls,
+        };
+        // Without a listener we are reached on the connections that we opened; the address is a name then, no more.
+        own.unwrap_or(self.config.local)
     }
 
-    fn via(&mut self) -> Via {
+    /// Our Contact.
+    fn contact(&self, user: &str, transport: Transport, secure: bool) -> NameAddr {
+        let mut contact = NameAddr::new(Uri::sip(user, self.local(transport)));
+        if let Uri::Sip(uri) = &mut contact.uri {
+            uri.secure = secure;
+            if transport.is_stream() && !secure {
+                uri.params.set("transport", transport.name().to_ascii_lowercase());
+            }
+        }
+        contact
+    }
+
+    /// The Contact of our response to this request.
+    fn contact_for(&self, request: &Request, remote: Hop) -> String {
+        self.contact(&request.uri.user(), remote.transport, request.uri.is_secure()).to_string()
+    }
+
+    fn via(&mut self, transport: Transport) -> Via {
+        let local = self.local(transport);
         let mut params = Params::default();
         params.set("branch", self.tokens.branch());
         // An empty rport asks for answers to the port that this comes from (RFC 3581 section 3).
         params.push("rport", None).expect("two parameters are under the limit");
         Via {
             version: "2.0".into(),
-            transport: "UDP".into(),
-            host: bracketed(self.config.local.ip()),
-            port: Some(self.config.local.port()),
+            transport: transport.name().into(),
+            host: bracketed(local.ip()),
+            port: Some(local.port()),
             params,
         }
     }
 
+    /// Sends a request of ours that has no Via yet; `None`, and nothing sent, when the table is full.
+    fn send(&mut self, mut request: Request, remote: Hop, now: Instant) -> Option<TxId> {
+        let via = self.via(remote.transport);
+        request.head.via.insert(0, via.clone());
+        let stays = remote.transport.is_stream() || self.config.tcp.is_none();
+        if stays || request.encode().len() <= DATAGRAM_BYTES_MAX {
+            return self.transactions.send(request, remote, None, now);
+        }
+        let local = self.local(Transport::Tcp);
+        carry(&mut request, Transport::Tcp, bracketed(local.ip()), local.port());
+        let fallback = Fallback { remote, via };
+        self.transactions.send(request, Hop { transport: Transport::Tcp, ..remote }, Some(fallback), now)
+    }
+
     /// Sends a request of ours within a dialog; without a transaction when the table is full.
-    fn send_within(&mut self, mut request: Request, remote: SocketAddr, now: Instant) {
-        request.head.via.push(self.via());
+    fn send_within(&mut self, mut request: Request, remote: Hop, now: Instant) {
         request.head.push("User-Agent", self.config.user_agent.clone());
         if self.transactions.is_full() {
+            let via = self.via(remote.transport);
+            request.head.via.push(via);
             self.transmit(remote, request.encode());
         } else {
-            self.transactions.send(request, remote, now);
+            self.send(request, remote, now);
         }
     }
 

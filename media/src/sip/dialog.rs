@@ -6,6 +6,7 @@ use super::address::NameAddr;
 use super::header::CSeq;
 use super::message::{Head, Method, Request, Response};
 use super::uri::{Uri, numeric};
+use crate::io::Hop;
 
 /// The longest route set that is kept; a peer that names more proxies is not served.
 pub const ROUTES_MAX: usize = 32;
@@ -39,14 +40,16 @@ pub struct Dialog {
     /// The far end's Contact: where requests are meant for.
     pub target: Uri,
     /// Where the far end's messages really come from.
-    pub peer: SocketAddr,
+    pub peer: Hop,
     /// The far end stands behind a NAT: its Contact cannot be reached, `peer` can.
     pub natted: bool,
+    /// The connection to `peer` is gone.
+    pub cut: bool,
 }
 
 impl Dialog {
     /// The callee's end, from the INVITE (section 12.1.1). `None` when the Contact or a Record-Route cannot be read.
-    pub fn callee(request: &Request, tag: &str, peer: SocketAddr) -> Option<Self> {
+    pub fn callee(request: &Request, tag: &str, peer: Hop) -> Option<Self> {
         let head = &request.head;
         Some(Self {
             call_id: head.call_id.clone(),
@@ -59,12 +62,13 @@ impl Dialog {
             peer,
             // A peer that sees another address on itself than the world does is behind a NAT.
             natted: numeric(&head.top_via().host).is_none_or(|host| host != peer.ip()),
+            cut: false,
         })
     }
 
     /// The caller's end, from our INVITE and a response with a tag (section 12.1.2). `None` when a Record-Route of the
     /// response cannot be read. A response without a usable Contact is taken to mean the address that was called.
-    pub fn caller(invite: &Request, response: &Response, peer: SocketAddr) -> Option<Self> {
+    pub fn caller(invite: &Request, response: &Response, peer: Hop) -> Option<Self> {
         let mut routes = routes(&response.head)?;
         routes.reverse();
         Some(Self {
@@ -77,6 +81,7 @@ impl Dialog {
             target: contact(&response.head).unwrap_or_else(|| invite.uri.clone()),
             peer,
             natted: false,
+            cut: false,
         })
     }
 
@@ -144,22 +149,37 @@ impl Dialog {
     }
 
     /// Where our requests go: to the first proxy or the target where that is a reachable number, else back to where the far
-    /// end's messages come from.
-    pub fn next_hop(&self) -> SocketAddr {
+    /// end's messages come from. Who names no transport is taken to mean the one that it uses itself; a far end that talks
+    /// to us over a connection is answered on that, as long as it stands.
+    pub fn next_hop(&self) -> Hop {
         let uri = self.routes.first().map_or(&self.target, |route| &route.uri);
-        match uri.address() {
+        let transport = uri.transport().unwrap_or(self.peer.transport);
+        let Some(address) = uri.address(transport).filter(|_| !self.routes.is_empty() || !self.natted) else {
             // The first route's number is the proxy that we talk to; a NAT in front of the far end does not matter then.
-            Some(address) if !self.routes.is_empty() => reachable(address, self.peer),
-            Some(address) if !self.natted => reachable(address, self.peer),
-            _ => self.peer,
+            return self.peer;
+        };
+        let Some(address) = reachable(address, self.peer.address) else { return self.peer };
+        let same = transport == self.peer.transport && transport.is_stream() && address.ip() == self.peer.ip();
+        if same && !self.cut { self.peer } else { Hop { transport, address } }
+    }
+
+    /// A connection is gone: the far end has to be reached anew, or comes back by itself.
+    pub fn closed(&mut self, hop: Hop) {
+        self.cut |= self.peer == hop;
+    }
+
+    /// A request of the far end came by this way.
+    pub fn heard(&mut self, hop: Hop) {
+        if self.cut && hop.transport.is_stream() {
+            (self.peer, self.cut) = (hop, false);
         }
     }
 }
 
 /// A private or loopback address cannot be meant by somebody who talks to us from a public one.
-fn reachable(address: SocketAddr, peer: SocketAddr) -> SocketAddr {
+fn reachable(address: SocketAddr, peer: SocketAddr) -> Option<SocketAddr> {
     let unusable = address.ip().is_unspecified() || is_private(address.ip()) && !is_private(peer.ip());
-    if unusable || address.is_ipv4() != peer.is_ipv4() { peer } else { address }
+    (!unusable && address.is_ipv4() == peer.is_ipv4()).then_some(address)
 }
 
 fn is_private(ip: IpAddr) -> bool {
@@ -203,6 +223,7 @@ fn routes(head: &Head) -> Option<Vec<NameAddr>> {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
     use super::*;
+    use crate::io::Transport;
 
     fn dialog(target: &str, route: &str, peer: &str, natted: bool) -> Dialog {
         let party = |tag: &str| NameAddr::new(Uri::parse("sip:a@b").unwrap()).tagged(tag);
@@ -214,8 +235,9 @@ mod tests {
             remote_cseq: None,
             routes: NameAddr::parse(route).into_iter().collect(),
             target: Uri::parse(target).unwrap(),
-            peer: peer.parse().unwrap(),
+            peer: Hop::udp(peer.parse().unwrap()),
             natted,
+            cut: false,
         }
     }
 
@@ -237,8 +259,51 @@ mod tests {
             ("sip:a@198.51.100.7", "<sip:proxy.example.org;lr>", PUBLIC, false, PUBLIC),
         ];
         for (target, route, peer, natted, hop) in table {
-            assert_eq!(dialog(target, route, peer, natted).next_hop(), hop.parse().unwrap(), "{target} {route} {peer}");
+            let expected = Hop::udp(hop.parse().unwrap());
+            assert_eq!(dialog(target, route, peer, natted).next_hop(), expected, "{target} {route} {peer}");
         }
+    }
+
+    /// RFC 3261 section 18 and RFC 5923: the connection that is there is used, and the transport that is named.
+    #[test]
+    fn requests_take_the_transport_that_the_far_end_names() {
+        const PEER: &str = "203.0.113.9:3456";
+        let hop = |transport, address: &str| Hop { transport, address: address.parse().unwrap() };
+        let table = [
+            ("sip:a@203.0.113.9:5070;transport=tcp", "", Transport::Tcp, false, hop(Transport::Tcp, PEER)),
+            ("sip:a@203.0.113.9:5070;transport=tcp", "", Transport::Tcp, true, hop(Transport::Tcp, "203.0.113.9:5070")),
+            ("sip:a@203.0.113.9", "", Transport::Tls, true, hop(Transport::Tls, "203.0.113.9:5061")),
+            ("sips:a@203.0.113.9", "", Transport::Tls, false, hop(Transport::Tls, PEER)),
+            ("sips:a@198.51.100.7", "", Transport::Tls, false, hop(Transport::Tls, "198.51.100.7:5061")),
+            ("sip:a@198.51.100.7;transport=TCP", "", Transport::Udp, false, hop(Transport::Tcp, "198.51.100.7:5060")),
+            ("sip:a@198.51.100.7;transport=udp", "", Transport::Tls, false, hop(Transport::Udp, "198.51.100.7:5060")),
+            ("sip:a@198.51.100.7;transport=sctp", "", Transport::Tcp, false, hop(Transport::Tcp, "198.51.100.7:5060")),
+            (
+                "sip:a@x",
+                "<sip:198.51.100.1:5080;transport=tls;lr>",
+                Transport::Tcp,
+                true,
+                hop(Transport::Tls, "198.51.100.1:5080"),
+            ),
+            // A Contact behind NAT: only the connection leads there, even when it is gone.
+            ("sip:a@192.168.1.5;transport=tcp", "", Transport::Tcp, true, hop(Transport::Tcp, PEER)),
+        ];
+        for (target, route, transport, cut, expected) in table {
+            let mut dialog = dialog(target, route, PEER, false);
+            dialog.peer.transport = transport;
+            if cut {
+                dialog.closed(dialog.peer);
+            }
+            assert_eq!(dialog.next_hop(), expected, "{target} {route} {transport:?} {cut}");
+        }
+        let mut dialog = dialog("sip:a@203.0.113.9:5070;transport=tcp", "", PEER, false);
+        dialog.peer.transport = Transport::Tcp;
+        let (first, second) = (dialog.peer, hop(Transport::Tcp, "203.0.113.9:4000"));
+        dialog.heard(second);
+        assert_eq!(dialog.next_hop(), first, "a second connection changes nothing while the first stands");
+        dialog.closed(first);
+        dialog.heard(second);
+        assert_eq!(dialog.next_hop(), second);
     }
 
     #[test]

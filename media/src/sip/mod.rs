@@ -1,7 +1,7 @@
-//! A SIP user agent over UDP (RFC 3261), sans-IO.
+//! A SIP user agent (RFC 3261), sans-IO, over UDP, TCP and TLS.
 //!
 //! Bytes come in through [`agent::UserAgent::handle`], bytes and events leave through [`agent::UserAgent::poll`]. Below the
-//! agent lie, each usable and tested on its own: [`parse`] (bounded parser), [`message`], [`header`], [`address`] and
+//! agent lie, each usable and tested on its own: [`framing`] (messages on streams), [`parse`] (bounded parser), [`message`], [`header`], [`address`] and
 //! [`uri`] (what a message is made of), [`transaction`] (the four transaction machines of RFC 3261 section 17 with RFC 6026),
 //! [`dialog`] (section 12) and [`sdp`] (RFC 8866 with the offer/answer model of RFC 3264).
 

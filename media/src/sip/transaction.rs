@@ -1,5 +1,5 @@
-//! The transaction layer (RFC 3261 section 17, with the accepted states of RFC 6026) over UDP: retransmission, matching, and
-//! one bounded table of all four machines.
+//! The transaction layer (RFC 3261 section 17, with the accepted states of RFC 6026): retransmission over UDP, none over
+//! connections, matching, and one bounded table of all four machines.
 
 mod client;
 mod server;
@@ -8,13 +8,14 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-pub use client::Client;
+pub use client::{Client, Fallback};
 pub use server::Server;
 
 use super::header::Via;
 use super::message::{Method, Request, Response};
 use super::timers::Timers;
 use super::uri::{SIP_PORT, numeric};
+use crate::io::{Hop, Transport};
 
 /// The estimate of the round trip: the first retransmission waits this long.
 pub const T1: Duration = Duration::from_millis(500);
@@ -35,7 +36,7 @@ pub enum TxOutput {
     /// Send this now.
     Transmit {
         /// To there.
-        remote: SocketAddr,
+        remote: Hop,
         /// Its bytes.
         bytes: Vec<u8>,
     },
@@ -46,8 +47,8 @@ pub enum TxOutput {
         /// The response.
         response: Box<Response>,
     },
-    /// No final response came to a request of ours.
-    Timeout {
+    /// No final response came to a request of ours in time, or its connection is gone.
+    Failed {
         /// The request's transaction.
         tx: TxId,
     },
@@ -148,13 +149,13 @@ impl Transactions {
     }
 
     /// Sends a request that has its Via. `None`, and nothing sent, when the table is full.
-    pub fn send(&mut self, request: Request, remote: SocketAddr, now: Instant) -> Option<TxId> {
+    pub fn send(&mut self, request: Request, remote: Hop, fallback: Option<Fallback>, now: Instant) -> Option<TxId> {
         if self.is_full() {
             return None;
         }
         let key = (request.head.top_via().branch()?.to_owned(), request.method.clone());
         let tx = self.next_id();
-        let client = Client::start(request, remote, now, &mut self.outputs);
+        let client = Client::start(request, remote, fallback, now, &mut self.outputs);
         self.clients.insert(key.clone(), tx);
         self.entries.insert(tx, Entry::Client(Box::new(client), key));
         self.arm(tx);
@@ -162,7 +163,7 @@ impl Transactions {
     }
 
     /// The request of a client transaction, for its CANCEL.
-    pub fn request(&self, tx: TxId) -> Option<(&Request, SocketAddr)> {
+    pub fn request(&self, tx: TxId) -> Option<(&Request, Hop)> {
         match self.entries.get(&tx) {
             Some(Entry::Client(client, _)) => Some((client.request(), client.remote())),
             _ => None,
@@ -205,13 +206,14 @@ impl Transactions {
     }
 
     /// Begins a transaction for a request that was [`Received::New`]. `None` when the table is full.
-    pub fn open(&mut self, request: &Request, source: SocketAddr) -> Option<TxId> {
+    pub fn open(&mut self, request: &Request, source: Hop) -> Option<TxId> {
         if self.is_full() {
             return None;
         }
         let key = ServerKey::of(request);
         let tx = self.next_id();
-        let server = Server::new(request.method == Method::Invite, reply_address(request.head.top_via(), source));
+        let via = request.head.top_via();
+        let server = Server::new(request.method == Method::Invite, reply_address(via, source), sent_by(via, source));
         self.servers.insert(key.clone(), tx);
         self.entries.insert(tx, Entry::Server(Box::new(server), key));
         Some(tx)
@@ -245,6 +247,26 @@ impl Transactions {
         }
     }
 
+    /// A connection is gone: what waits for an answer on it has failed, what is to be answered is so at the address that its
+    /// Via names (section 18.2.2).
+    pub fn closed(&mut self, hop: Hop, now: Instant) {
+        let all: Vec<TxId> = self.entries.keys().copied().collect();
+        for tx in all {
+            match self.entries.get_mut(&tx) {
+                Some(Entry::Client(client, _)) if client.remote() == hop => {
+                    if client.closed(now, &mut self.outputs) {
+                        self.outputs.push_back(TxOutput::Failed { tx });
+                        self.remove(tx);
+                    } else {
+                        self.arm(tx);
+                    }
+                }
+                Some(Entry::Server(server, _)) => server.closed(hop),
+                _ => {}
+            }
+        }
+    }
+
     /// Runs the timers that are due.
     pub fn wake(&mut self, now: Instant) {
         while let Some(tx) = self.timers.due(now) {
@@ -252,7 +274,7 @@ impl Transactions {
                 Some(Entry::Client(client, _)) => {
                     let (gone, timed_out) = client.wake(now, &mut self.outputs);
                     if timed_out {
-                        self.outputs.push_back(TxOutput::Timeout { tx });
+                        self.outputs.push_back(TxOutput::Failed { tx });
                     }
                     gone
                 }
@@ -299,7 +321,8 @@ impl Transactions {
 }
 
 /// Notes in the top Via where a request really came from (RFC 3261 section 18.2.1, RFC 3581 section 4).
-pub fn stamp(request: &mut Request, source: SocketAddr) {
+pub fn stamp(request: &mut Request, source: Hop) {
+    let source = source.address;
     let Some(via) = request.head.via.first_mut() else {
         return;
     };
@@ -312,10 +335,23 @@ pub fn stamp(request: &mut Request, source: SocketAddr) {
     }
 }
 
-/// Where responses to a request go (RFC 3261 section 18.2.2, RFC 3581 section 4): always to the address that it came from;
-/// to the port that it came from only when asked for, else to the one in the Via.
-pub fn reply_address(via: &Via, source: SocketAddr) -> SocketAddr {
-    if via.params.has("rport") { source } else { SocketAddr::new(source.ip(), via.port.unwrap_or(SIP_PORT)) }
+/// Where responses to a request go (RFC 3261 section 18.2.2, RFC 3581 section 4): on the connection that it came by. Without
+/// one, to the address that it came from; to the port that it came from only when asked for, else to the one in the Via.
+pub fn reply_address(via: &Via, source: Hop) -> Hop {
+    if source.transport.is_stream() || via.params.has("rport") { source } else { sent_by(via, source) }
+}
+
+/// The port that the Via names, at the address that the request came from.
+fn sent_by(via: &Via, source: Hop) -> Hop {
+    let port = via.port.unwrap_or(source.transport.port());
+    Hop { address: SocketAddr::new(source.ip(), port), ..source }
+}
+
+/// Says in the top Via what carries the request, and where we are reached by that.
+pub fn carry(request: &mut Request, transport: Transport, host: String, port: u16) {
+    if let Some(via) = request.head.via.first_mut() {
+        (via.transport, via.host, via.port) = (transport.name().into(), host, Some(port));
+    }
 }
 
 /// The next time of a schedule. It counts from the due time, so that a late wake does not stretch the schedule; one that is

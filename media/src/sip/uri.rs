@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
 use super::header::Params;
+use crate::io::Transport;
 
 /// The default port of SIP over UDP.
 pub const SIP_PORT: u16 = 5060;
@@ -82,12 +83,26 @@ impl Uri {
         }
     }
 
-    /// The address to send to, where the host is a number and the scheme `sip:`.
-    pub fn address(&self) -> Option<SocketAddr> {
+    /// The transport that it asks for, where it is one that we speak; `sips:` is TLS.
+    pub fn transport(&self) -> Option<Transport> {
+        match self {
+            Self::Sip(uri) if uri.secure => Some(Transport::Tls),
+            Self::Sip(uri) => uri.params.get("transport").and_then(Transport::of),
+            Self::Other { .. } => None,
+        }
+    }
+
+    /// Whether it is `sips:`.
+    pub fn is_secure(&self) -> bool {
+        matches!(self, Self::Sip(uri) if uri.secure)
+    }
+
+    /// The address to send to over this transport, where the host is a number and the scheme `sip:` or `sips:`.
+    pub fn address(&self, transport: Transport) -> Option<SocketAddr> {
         let Self::Sip(uri) = self else { return None };
         // `maddr` overrides the host (RFC 3261 section 19.1.1).
         let host = uri.params.get("maddr").unwrap_or(&uri.host);
-        Some(SocketAddr::new(numeric(host)?, uri.port.unwrap_or(SIP_PORT)))
+        Some(SocketAddr::new(numeric(host)?, uri.port.unwrap_or(transport.port())))
     }
 
     /// Whether a Route with this URI is loose (RFC 3261 section 16.12).
@@ -335,7 +350,10 @@ mod tests {
         ];
         for (text, user, address) in table {
             let uri = Uri::parse(text).unwrap();
-            assert_eq!((uri.user().as_str(), uri.address()), (user, address.map(|address| address.parse().unwrap())));
+            assert_eq!(
+                (uri.user().as_str(), uri.address(Transport::Udp)),
+                (user, address.map(|address| address.parse().unwrap()))
+            );
         }
     }
 

@@ -64,6 +64,8 @@ impl Host {
         let address: IpAddr = address.parse().unwrap();
         let mut config = EngineConfig {
             sip_address: SocketAddr::new(address, 5060),
+            tcp: None,
+            tls: None,
             rtp_ports: 20000..=20199,
             calls_max: 50,
             trusted: vec!["10.0.0.0/8".parse().unwrap()],
@@ -199,6 +201,7 @@ impl World {
                     }
                     self.send(Packet { from, to: remote, bytes });
                 }
+                Output::Send { hop, .. } | Output::Close { hop } => panic!("a connection to {hop}"),
                 Output::OpenPort(port) => {
                     let opened = !host.taken.contains(&port);
                     if opened {

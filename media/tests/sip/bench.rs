@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use auricle_media::io::Codec;
+use auricle_media::io::{Codec, Hop};
 use auricle_media::sip::agent::{
     AgentCommand, AgentConfig, AgentEvent, AgentInput, AgentOutput, DialogId, Invite, UserAgent,
 };
@@ -22,12 +22,16 @@ pub struct Bench {
     pub start: Instant,
     pub now: Instant,
     pub sent: Vec<(SocketAddr, Vec<u8>)>,
+    /// Where the messages in `sent` went.
+    pub hops: Vec<Hop>,
     pub events: Vec<AgentEvent>,
 }
 
 pub fn config() -> AgentConfig {
     AgentConfig {
         local: OURS.parse().unwrap(),
+        tcp: None,
+        tls: None,
         user_agent: "Auricle".into(),
         dialogs_max: 16,
         transactions_max: 64,
@@ -52,21 +56,32 @@ impl Bench {
 
     pub fn with(config: AgentConfig) -> Self {
         let now = origin();
-        Self { agent: UserAgent::new(config), start: now, now, sent: Vec::new(), events: Vec::new() }
+        Self { agent: UserAgent::new(config), start: now, now, sent: Vec::new(), hops: Vec::new(), events: Vec::new() }
     }
 
-    fn drain(&mut self) {
+    pub fn drain(&mut self) {
         while let Some(output) = self.agent.poll() {
             match output {
-                AgentOutput::Transmit { remote, bytes } => self.sent.push((remote, bytes)),
+                AgentOutput::Transmit { remote, bytes } => {
+                    self.sent.push((remote.address, bytes));
+                    self.hops.push(remote);
+                }
                 AgentOutput::Event(event) => self.events.push(event),
             }
         }
     }
 
     pub fn bytes_from(&mut self, remote: &str, bytes: &[u8]) {
-        let remote = remote.parse().unwrap();
-        self.agent.handle(AgentInput::Datagram { remote, bytes }, self.now);
+        self.message(Hop::udp(remote.parse().unwrap()), bytes);
+    }
+
+    pub fn message(&mut self, remote: Hop, bytes: &[u8]) {
+        self.agent.handle(AgentInput::Message { remote, bytes }, self.now);
+        self.drain();
+    }
+
+    pub fn closed(&mut self, hop: Hop) {
+        self.agent.handle(AgentInput::Closed { hop }, self.now);
         self.drain();
     }
 
@@ -82,7 +97,7 @@ impl Bench {
     pub fn dial(&mut self) -> DialogId {
         let invite = Invite {
             uri: format!("sip:bob@{PEER}"),
-            remote: PEER.parse().unwrap(),
+            remote: Hop::udp(PEER.parse().unwrap()),
             from_user: "clinic".into(),
             sdp: our_sdp(),
         };
@@ -114,6 +129,7 @@ impl Bench {
 
     /// What was sent since the last look, as messages.
     pub fn messages(&mut self) -> Vec<Message> {
+        self.hops.clear();
         self.sent.drain(..).map(|(_, bytes)| parse::message(&bytes).expect("we send what we can read")).collect()
     }
 

@@ -3,6 +3,8 @@
 use auricle_media::sip::agent::{AgentCommand, AgentEnd, AgentEvent};
 use auricle_media::sip::message::Message;
 
+use auricle_media::io::Hop;
+
 use crate::bench::{Bench, OFFER, PEER, cancel, invite, invite_with, our_sdp, within};
 
 #[test]
@@ -15,7 +17,7 @@ fn a_call_is_taken_rung_answered_and_hung_up_by_the_caller() {
         (caller.from_user.as_str(), caller.display_name.as_str(), caller.to_user.as_str()),
         ("ann", "Ann", "clinic")
     );
-    assert_eq!((remote, received), (PEER.parse().unwrap(), bench.now));
+    assert_eq!((remote, received), (Hop::udp(PEER.parse().unwrap()), bench.now));
     assert_eq!(offer.unwrap().media.len(), 1);
 
     bench.command(AgentCommand::Ring { dialog });

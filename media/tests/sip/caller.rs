@@ -2,6 +2,8 @@
 
 use auricle_media::sip::agent::{AgentCommand, AgentConfig, AgentEnd, AgentEvent, Invite, InviteError};
 
+use auricle_media::io::Hop;
+
 use crate::bench::{Bench, OFFER, PEER, answer, config, our_sdp};
 
 #[test]
@@ -232,8 +234,12 @@ fn a_bye_without_reply_is_repeated_up_to_four_seconds_apart() {
 fn what_cannot_be_dialled_says_why() {
     let mut bench = Bench::with(AgentConfig { dialogs_max: 1, ..config() });
     let place = |bench: &mut Bench, uri: &str| {
-        let invite =
-            Invite { uri: uri.into(), remote: PEER.parse().unwrap(), from_user: String::new(), sdp: our_sdp() };
+        let invite = Invite {
+            uri: uri.into(),
+            remote: Hop::udp(PEER.parse().unwrap()),
+            from_user: String::new(),
+            sdp: our_sdp(),
+        };
         bench.agent.invite(invite, bench.now)
     };
     for uri in
@@ -250,7 +256,7 @@ fn what_cannot_be_dialled_says_why() {
 fn a_caller_without_a_name_is_anonymous() {
     let mut bench = Bench::new();
     let uri = "sip:bob@example.org".into();
-    let invite = Invite { uri, remote: PEER.parse().unwrap(), from_user: String::new(), sdp: our_sdp() };
+    let invite = Invite { uri, remote: Hop::udp(PEER.parse().unwrap()), from_user: String::new(), sdp: our_sdp() };
     bench.agent.invite(invite, bench.now).unwrap();
     bench.pass_ms(500);
     assert_eq!(bench.request("INVITE").head.from.uri.to_string(), "sip:anonymous@anonymous.invalid");

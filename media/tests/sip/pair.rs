@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use auricle_media::io::Hop;
 use auricle_media::sip::agent::{
     AgentCommand, AgentConfig, AgentEnd, AgentEvent, AgentInput, AgentOutput, DialogId, Invite, UserAgent,
 };
@@ -52,7 +53,7 @@ impl Pair {
     fn drain(&mut self, side: usize) {
         while let Some(output) = self.agents[side].poll() {
             match output {
-                AgentOutput::Transmit { remote, bytes } => self.fly(remote, bytes),
+                AgentOutput::Transmit { remote, bytes } => self.fly(remote.address, bytes),
                 AgentOutput::Event(event) => self.hear(side, event),
             }
         }
@@ -97,7 +98,7 @@ impl Pair {
         let remote = ADDRESSES[1];
         let invite = Invite {
             uri: format!("sip:clinic@{remote}"),
-            remote: remote.parse().unwrap(),
+            remote: Hop::udp(remote.parse().unwrap()),
             from_user: "ann".into(),
             sdp: our_sdp(),
         };
@@ -119,8 +120,8 @@ impl Pair {
             self.now = next;
             if arrival == Some(next) {
                 let (_, (to, bytes)) = self.flying.pop_first().unwrap();
-                let remote = ADDRESSES[1 - to].parse().unwrap();
-                self.agents[to].handle(AgentInput::Datagram { remote, bytes: &bytes }, next);
+                let remote = Hop::udp(ADDRESSES[1 - to].parse().unwrap());
+                self.agents[to].handle(AgentInput::Message { remote, bytes: &bytes }, next);
                 self.drain(to);
             } else if let Some((_, side)) = wake {
                 self.agents[side].handle(AgentInput::Wake, next);

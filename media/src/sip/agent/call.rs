@@ -1,8 +1,8 @@
 //! What the agent remembers of one call.
 
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use crate::io::Hop;
 use crate::sip::dialog::Dialog;
 use crate::sip::message::Request;
 use crate::sip::sdp::Sdp;
@@ -35,7 +35,7 @@ pub(super) struct Call {
     /// The INVITE that began the call.
     pub invite: Request,
     /// Where the INVITE came from or went.
-    pub remote: SocketAddr,
+    pub remote: Hop,
     /// How the INVITE of an incoming call is indexed.
     pub merge_key: Option<MergeKey>,
     /// Until when it may ring.
@@ -97,7 +97,7 @@ pub(super) struct Reliable {
 pub(super) struct PendingOffer {
     pub tx: TxId,
     pub request: Request,
-    pub remote: SocketAddr,
+    pub remote: Hop,
 }
 
 /// A dialog that a provisional response made.
@@ -114,13 +114,13 @@ pub(super) struct EarlyDialog {
 #[derive(Debug)]
 pub(super) struct SentAck {
     pub remote_tag: String,
-    pub remote: SocketAddr,
+    pub remote: Hop,
     pub bytes: Vec<u8>,
 }
 
 impl Call {
     /// A call that begins with this INVITE.
-    pub fn new(phase: Phase, invite: Request, remote: SocketAddr, ring_until: Instant) -> Self {
+    pub fn new(phase: Phase, invite: Request, remote: Hop, ring_until: Instant) -> Self {
         Self {
             phase,
             ended: false,

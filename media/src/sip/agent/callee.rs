@@ -1,10 +1,10 @@
 //! Calls that come in: INVITE, 100, 180, 200 until ACK, refusals, CANCEL.
 
-use std::net::SocketAddr;
 use std::time::Instant;
 
 use super::call::{AwaitedAck, Call, Phase, Reliable};
 use super::{ALLOW, AgentEnd, AgentEvent, Caller, DialogId, RETRY_AFTER_S, RING_MAX, UserAgent, describe, description};
+use crate::io::Hop;
 use crate::sip::dialog::Dialog;
 use crate::sip::message::{Head, Request, Response};
 use crate::sip::sdp::Sdp;
@@ -16,7 +16,7 @@ const RSEQ_FIRST_MAX: u64 = 0x7fff_ffff;
 
 impl UserAgent {
     /// An INVITE outside of any dialog.
-    pub(super) fn incoming(&mut self, request: Request, remote: SocketAddr, now: Instant) {
+    pub(super) fn incoming(&mut self, request: Request, remote: Hop, now: Instant) {
         let head = &request.head;
         let merge_key = (head.call_id.clone(), head.from.tag().unwrap_or_default().to_owned(), head.cseq.number);
         let refusal = if self.incoming.contains(&merge_key) {
@@ -88,14 +88,7 @@ impl UserAgent {
     }
 
     /// A PRACK: 200 when it acknowledges our 180, else 481.
-    pub(super) fn prack(
-        &mut self,
-        id: DialogId,
-        request: &Request,
-        tx: Option<TxId>,
-        remote: SocketAddr,
-        now: Instant,
-    ) {
+    pub(super) fn prack(&mut self, id: DialogId, request: &Request, tx: Option<TxId>, remote: Hop, now: Instant) {
         let named: Vec<&str> = request.head.get("RAck").unwrap_or_default().split_ascii_whitespace().collect();
         let acknowledged = self.calls.get_mut(&id).and_then(|call| {
             let cseq = call.invite.head.cseq.number;
@@ -149,14 +142,14 @@ impl UserAgent {
         let mut response =
             Response::to(&call.invite, status, reason).tagged(tag).with("Server", self.config.user_agent.clone());
         if status < 300 {
-            let contact = self.contact(&call.invite.uri.user()).to_string();
+            let contact = self.contact_for(&call.invite, call.remote);
             response = within(&call.invite, response).with("Contact", contact).with("Allow", ALLOW);
         }
         Some((call.invite_tx?, response))
     }
 
     /// CANCEL gets its 200 whatever has become of the INVITE, as long as that is known (section 9.2).
-    pub(super) fn cancel(&mut self, request: &Request, remote: SocketAddr, now: Instant) {
+    pub(super) fn cancel(&mut self, request: &Request, remote: Hop, now: Instant) {
         let Some(tx) = self.transactions.cancelled(request) else {
             return self.reply(request, remote, Response::to(request, 481, ""));
         };

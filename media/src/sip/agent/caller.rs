@@ -7,6 +7,7 @@ use super::{
     ALLOW, AgentConfig, AgentEnd, AgentEvent, DialogId, FORKS_MAX, Invite, InviteError, RING_MAX, UserAgent,
     description,
 };
+use crate::io::Transport;
 use crate::sip::address::NameAddr;
 use crate::sip::dialog::Dialog;
 use crate::sip::header::{CSeq, Params};
@@ -24,8 +25,11 @@ impl UserAgent {
     /// # Errors
     /// When the address is not a SIP URI or the agent is full.
     pub fn invite(&mut self, invite: Invite, now: Instant) -> Result<DialogId, InviteError> {
+        let transport = invite.remote.transport;
         let uri = match Uri::parse(&invite.uri) {
-            Some(uri @ Uri::Sip(SipUri { secure: false, headers: None, .. })) => uri,
+            Some(uri @ Uri::Sip(SipUri { headers: None, .. })) if !uri.is_secure() || transport == Transport::Tls => {
+                uri
+            }
             _ => return Err(InviteError::BadUri { uri: invite.uri }),
         };
         if self.is_full() {
@@ -36,7 +40,7 @@ impl UserAgent {
         let request = self.first_request(uri, &invite);
         let mut call = Call::new(Phase::Calling, request.clone(), invite.remote, now + RING_MAX);
         let id = self.next_dialog();
-        call.invite_tx = self.transactions.send(request, invite.remote, now);
+        call.invite_tx = self.send(request, invite.remote, now);
         if let Some(tx) = call.invite_tx {
             self.invites.insert(tx, id);
         }
@@ -47,6 +51,7 @@ impl UserAgent {
     }
 
     fn first_request(&mut self, uri: Uri, invite: &Invite) -> Request {
+        let secure = uri.is_secure();
         let from = if invite.from_user.is_empty() {
             NameAddr {
                 display: Some("\"Anonymous\"".into()),
@@ -54,10 +59,10 @@ impl UserAgent {
                 params: Params::default(),
             }
         } else {
-            self.contact(&invite.from_user)
+            NameAddr::new(Uri::sip(&invite.from_user, self.config.local))
         };
         let head = Head {
-            via: vec![self.via()],
+            via: Vec::new(),
             from: from.tagged(&self.tokens.tag()),
             to: NameAddr::new(uri.clone()),
             call_id: self.tokens.call_id(),
@@ -67,7 +72,7 @@ impl UserAgent {
         let request = Request { method: Method::Invite, uri, head, body: invite.sdp.to_string().into_bytes() };
         request
             .with("Max-Forwards", "70")
-            .with("Contact", self.contact(&invite.from_user).to_string())
+            .with("Contact", self.contact(&invite.from_user, invite.remote.transport, secure).to_string())
             .with("Allow", ALLOW)
             .with("Supported", "100rel")
             .with("User-Agent", self.config.user_agent.clone())
@@ -205,8 +210,9 @@ impl UserAgent {
     /// Sends the ACK to a 200 and keeps it for repeated ones (section 13.2.2.4). A fork over the limit is acknowledged once.
     fn acknowledge(&mut self, id: DialogId, dialog: &Dialog) {
         let mut ack = dialog.ack(FIRST_CSEQ);
-        ack.head.via.push(self.via());
-        let (remote, bytes) = (dialog.next_hop(), ack.encode());
+        let remote = dialog.next_hop();
+        ack.head.via.push(self.via(remote.transport));
+        let bytes = ack.encode();
         self.transmit(remote, bytes.clone());
         if let Some(call) = self.calls.get_mut(&id).filter(|call| call.acks.len() < FORKS_MAX) {
             let remote_tag = dialog.remote.tag().unwrap_or_default().into();
@@ -236,7 +242,7 @@ impl UserAgent {
         if self.transactions.is_full() {
             self.transmit(remote, cancel.encode());
         } else {
-            self.transactions.send(cancel, remote, now);
+            self.transactions.send(cancel, remote, None, now);
         }
         // A peer that forgets the 487 must not keep the transaction for ever (section 9.1).
         self.transactions.give_up(tx, now + TIMEOUT);

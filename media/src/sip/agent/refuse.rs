@@ -1,18 +1,19 @@
 //! What is refused before a dialog is looked at (RFC 3261 section 8.2).
 
 use super::{ACCEPT, ALLOW};
+use crate::io::Transport;
 use crate::sip::message::{Method, Request, Response};
 use crate::sip::uri::Uri;
 
 /// The refusal of a request that is wrong whatever the state; `None` when it may go on.
-pub(super) fn before_dialog(request: &Request) -> Option<Response> {
+pub(super) fn before_dialog(request: &Request, transport: Transport) -> Option<Response> {
     let refuse = |status| Response::to(request, status, "");
     if matches!(request.method, Method::Other(_)) {
         return Some(refuse(405).with("Allow", ALLOW));
     }
-    // A `sips:` address promises TLS on every hop, which a datagram cannot keep.
+    // A `sips:` address promises TLS on every hop.
     let known = match &request.uri {
-        Uri::Sip(uri) => !uri.secure,
+        Uri::Sip(uri) => !uri.secure || transport == Transport::Tls,
         Uri::Other { scheme, .. } => scheme == "tel",
     };
     if !known {

@@ -1,11 +1,11 @@
 //! Requests within a dialog: ACK, BYE, re-INVITE, UPDATE, INFO, OPTIONS; and hanging up.
 
-use std::net::SocketAddr;
 use std::time::Instant;
 
 use super::call::{AwaitedAck, PendingOffer, Phase};
 use super::callee::{bad_description, within};
 use super::{ACCEPT, ALLOW, AgentEnd, AgentEvent, DialogId, UserAgent, describe, description};
+use crate::io::Hop;
 use crate::sip::dialog::DialogKey;
 use crate::sip::message::{Head, Method, Request, Response};
 use crate::sip::sdp::Sdp;
@@ -51,7 +51,7 @@ impl UserAgent {
     }
 
     /// Any other request with a To tag.
-    pub(super) fn in_dialog(&mut self, request: Request, remote: SocketAddr, now: Instant) {
+    pub(super) fn in_dialog(&mut self, request: Request, remote: Hop, now: Instant) {
         // A call that we have ended already may still be told so by the far end.
         let bye = request.method == Method::Bye;
         let known = self.call_of(&request).filter(|id| self.calls.get(id).is_some_and(|call| bye || !call.ended));
@@ -61,7 +61,11 @@ impl UserAgent {
         let tx = self.transactions.open(&request, remote);
         let remote_tag = request.head.from.tag().unwrap_or_default();
         let dialog = self.calls.get_mut(&id).and_then(|call| call.dialog_with(remote_tag));
-        if !dialog.is_some_and(|dialog| dialog.take_cseq(request.head.cseq.number)) {
+        let rises = dialog.is_some_and(|dialog| {
+            dialog.heard(remote);
+            dialog.take_cseq(request.head.cseq.number)
+        });
+        if !rises {
             let late = Response::to(&request, 500, "CSeq is not above the last one");
             return self.respond(&request, tx, remote, late, now);
         }
@@ -98,7 +102,7 @@ impl UserAgent {
     }
 
     /// A re-INVITE or UPDATE.
-    fn offered(&mut self, id: DialogId, request: Request, tx: Option<TxId>, remote: SocketAddr, now: Instant) {
+    fn offered(&mut self, id: DialogId, request: Request, tx: Option<TxId>, remote: Hop, now: Instant) {
         let Some(call) = self.calls.get_mut(&id) else {
             return;
         };
@@ -124,7 +128,7 @@ impl UserAgent {
         }
         match tx {
             _ if plain_update => {
-                let response = self.agreed(&request);
+                let response = self.agreed(&request, remote);
                 self.respond(&request, tx, remote, response, now);
             }
             Some(tx) => {
@@ -145,8 +149,8 @@ impl UserAgent {
     }
 
     /// A 200 within the dialog.
-    fn agreed(&self, request: &Request) -> Response {
-        let contact = self.contact(&request.uri.user()).to_string();
+    fn agreed(&self, request: &Request, remote: Hop) -> Response {
+        let contact = self.contact_for(request, remote);
         within(request, Response::to(request, 200, "")).with("Contact", contact).with("Allow", ALLOW)
     }
 
@@ -167,7 +171,7 @@ impl UserAgent {
             call.awaited = Some(AwaitedAck::new(tx, request.head.cseq.number, brings_answer, false, now));
             self.arm(id);
         }
-        let mut response = self.agreed(&request);
+        let mut response = self.agreed(&request, remote);
         describe(&mut response, sdp);
         self.respond(&request, Some(tx), remote, response, now);
     }
@@ -185,7 +189,7 @@ impl UserAgent {
         self.respond(&offer.request, Some(tx), offer.remote, response, now);
     }
 
-    fn info(&mut self, id: DialogId, request: &Request, tx: Option<TxId>, remote: SocketAddr, now: Instant) {
+    fn info(&mut self, id: DialogId, request: &Request, tx: Option<TxId>, remote: Hop, now: Instant) {
         let digit = match request.head.content_type().as_deref() {
             _ if request.body.is_empty() => None,
             Some("application/dtmf-relay") => relayed_digit(&request.body),

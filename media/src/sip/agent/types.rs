@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Instant;
 
+use crate::io::Hop;
 use crate::sip::sdp::Sdp;
 
 /// How a user agent presents itself and how much it takes on.
@@ -10,6 +11,10 @@ use crate::sip::sdp::Sdp;
 pub struct AgentConfig {
     /// Address that goes into Via and Contact: where peers reach our SIP socket (the advertised one behind NAT).
     pub local: SocketAddr,
+    /// The same for TCP; `None`: nobody is asked to connect, and long requests stay with UDP.
+    pub tcp: Option<SocketAddr>,
+    /// The same for TLS.
+    pub tls: Option<SocketAddr>,
     /// `User-Agent` and `Server` header.
     pub user_agent: String,
     /// Most calls at once, ringing and closing ones included; an INVITE over it gets 503 with Retry-After.
@@ -24,9 +29,11 @@ pub struct AgentConfig {
 /// Shows all but the seed: who knows it can end every call.
 impl std::fmt::Debug for AgentConfig {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { local, user_agent, dialogs_max, transactions_max, seed: _ } = self;
+        let Self { local, tcp, tls, user_agent, dialogs_max, transactions_max, seed: _ } = self;
         f.debug_struct("AgentConfig")
             .field("local", local)
+            .field("tcp", tcp)
+            .field("tls", tls)
             .field("user_agent", user_agent)
             .field("dialogs_max", dialogs_max)
             .field("transactions_max", transactions_max)
@@ -41,12 +48,17 @@ pub struct DialogId(pub u64);
 /// Into the agent.
 #[derive(Debug)]
 pub enum AgentInput<'a> {
-    /// A datagram came in on the SIP socket.
-    Datagram {
+    /// One message came in: a datagram, or what a [`Framer`](crate::sip::framing::Framer) found on a connection.
+    Message {
         /// From there.
-        remote: SocketAddr,
+        remote: Hop,
         /// Its bytes.
         bytes: &'a [u8],
+    },
+    /// A connection is gone, or could not be opened.
+    Closed {
+        /// Which.
+        hop: Hop,
     },
     /// Something is wanted.
     Command(AgentCommand),
@@ -60,7 +72,7 @@ pub struct Invite {
     /// Request-URI, such as `sip:clinic@192.0.2.1:5060`; also the To address.
     pub uri: String,
     /// Where the INVITE goes.
-    pub remote: SocketAddr,
+    pub remote: Hop,
     /// User part of our From and Contact address; empty calls anonymously (RFC 3323 section 4.1.1.3).
     pub from_user: String,
     /// The offer.
@@ -109,10 +121,10 @@ pub enum AgentCommand {
 #[derive(Clone, Debug, PartialEq)]
 #[allow(clippy::large_enum_variant, reason = "outputs are moved once, from the queue to who drains it")]
 pub enum AgentOutput {
-    /// Send this datagram from the SIP socket now.
+    /// Send this message now: from the SIP socket, or over that connection, which is opened when there is none.
     Transmit {
         /// To there.
-        remote: SocketAddr,
+        remote: Hop,
         /// Its bytes.
         bytes: Vec<u8>,
     },
@@ -130,7 +142,7 @@ pub enum AgentEvent {
         /// Who calls, and whom.
         caller: Caller,
         /// Where the request came from.
-        remote: SocketAddr,
+        remote: Hop,
         /// The offer; `None`: the INVITE has none, `Accept` takes our offer and `Confirmed` brings the answer.
         offer: Option<Sdp>,
         /// When the INVITE came in.

@@ -1,11 +1,11 @@
 //! The two client machines: INVITE (RFC 3261 section 17.1.1, RFC 6026 section 7.2) and the others (section 17.1.2).
 
 use std::collections::VecDeque;
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use super::{T1, T2, T4, TIMEOUT, TxOutput};
-use crate::sip::header::CSeq;
+use crate::io::Hop;
+use crate::sip::header::{CSeq, Via};
 use crate::sip::message::{Field, Head, Method, Request, Response};
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -20,16 +20,29 @@ enum State {
     Accepted,
 }
 
+/// How long a connection tried for a long request may take to bring anything before the request goes another way.
+const FALLBACK_AFTER: Duration = Duration::from_secs(2);
+
+/// Where a request goes when the connection that it was first sent over does not work.
+#[derive(Clone, Debug)]
+pub struct Fallback {
+    /// Another hop to the same far end.
+    pub remote: Hop,
+    /// The top Via for it, with the same branch.
+    pub via: Via,
+}
+
 /// A request of ours, until nothing about it can come any more.
 #[derive(Debug)]
 pub struct Client {
     request: Request,
     bytes: Vec<u8>,
-    remote: SocketAddr,
+    remote: Hop,
+    fallback: Option<Fallback>,
     state: State,
     /// The ACK to a refusal of our INVITE.
     ack: Option<Vec<u8>>,
-    /// Timers A and E: when to send again, and the wait after that.
+    /// Timers A and E: when to send again, and the wait after that. None over a connection, but when there is a fallback.
     again: Option<(Instant, Duration)>,
     /// Timers B, F, D, K and M.
     ends: Option<Instant>,
@@ -37,18 +50,20 @@ pub struct Client {
 
 impl Client {
     /// Sends the request.
-    pub fn start(request: Request, remote: SocketAddr, now: Instant, out: &mut VecDeque<TxOutput>) -> Self {
+    pub fn start(
+        request: Request,
+        remote: Hop,
+        fallback: Option<Fallback>,
+        now: Instant,
+        out: &mut VecDeque<TxOutput>,
+    ) -> Self {
         let bytes = request.encode();
+        let again = match &fallback {
+            Some(_) => Some((now + FALLBACK_AFTER, T1)),
+            None => (!remote.transport.is_stream()).then_some((now + T1, T1 * 2)),
+        };
         out.push_back(TxOutput::Transmit { remote, bytes: bytes.clone() });
-        Self {
-            request,
-            bytes,
-            remote,
-            state: State::Waiting,
-            ack: None,
-            again: Some((now + T1, T1 * 2)),
-            ends: Some(now + TIMEOUT),
-        }
+        Self { request, bytes, remote, fallback, state: State::Waiting, ack: None, again, ends: Some(now + TIMEOUT) }
     }
 
     /// The request.
@@ -57,7 +72,7 @@ impl Client {
     }
 
     /// Where it went.
-    pub fn remote(&self) -> SocketAddr {
+    pub fn remote(&self) -> Hop {
         self.remote
     }
 
@@ -85,8 +100,9 @@ impl Client {
                         self.ends = None;
                     }
                 } else if self.state == State::Waiting {
-                    self.again = Some((now + T2, T2));
+                    self.again = (!self.remote.transport.is_stream()).then_some((now + T2, T2));
                 }
+                self.fallback = None;
                 self.state = State::Proceeding;
                 true
             }
@@ -99,7 +115,13 @@ impl Client {
                     self.ack = Some(self.refusal_ack(response));
                     self.acknowledge(out);
                 }
-                self.finish(State::Completed, now + if invite { TIMEOUT } else { T4 });
+                // Timers D and K wait for what was sent twice.
+                let wait = match (self.remote.transport.is_stream(), invite) {
+                    (true, _) => Duration::ZERO,
+                    (false, true) => TIMEOUT,
+                    (false, false) => T4,
+                };
+                self.finish(State::Completed, now + wait);
                 true
             }
             (State::Accepted, 200..300) => true,
@@ -117,6 +139,9 @@ impl Client {
             return (true, matches!(self.state, State::Waiting | State::Proceeding));
         }
         if let Some((at, wait)) = self.again.filter(|(at, _)| *at <= now) {
+            if self.fall_back(now, out) {
+                return (false, false);
+            }
             out.push_back(TxOutput::Transmit { remote: self.remote, bytes: self.bytes.clone() });
             let longest = if self.request.method == Method::Invite { TIMEOUT } else { T2 };
             self.again = Some((super::after(at, wait, now), (wait * 2).min(longest)));
@@ -124,7 +149,27 @@ impl Client {
         (false, false)
     }
 
+    /// Its connection is gone; `true` when no final response can come any more.
+    pub fn closed(&mut self, now: Instant, out: &mut VecDeque<TxOutput>) -> bool {
+        matches!(self.state, State::Waiting | State::Proceeding) && !self.fall_back(now, out)
+    }
+
+    /// Sends the request the other way, if there is one.
+    fn fall_back(&mut self, now: Instant, out: &mut VecDeque<TxOutput>) -> bool {
+        let Some(Fallback { remote, via }) = self.fallback.take() else { return false };
+        if let Some(top) = self.request.head.via.first_mut() {
+            *top = via;
+        }
+        self.remote = remote;
+        self.bytes = self.request.encode();
+        out.push_back(TxOutput::Transmit { remote, bytes: self.bytes.clone() });
+        self.again = Some((now + T1, T1 * 2));
+        self.ends = Some(now + TIMEOUT);
+        true
+    }
+
     fn finish(&mut self, state: State, ends: Instant) {
+        self.fallback = None;
         self.state = state;
         self.again = None;
         self.ends = Some(ends);

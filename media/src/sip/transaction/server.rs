@@ -1,10 +1,10 @@
 //! The two server machines: INVITE (RFC 3261 section 17.2.1, RFC 6026 section 7.1) and the others (section 17.2.2).
 
 use std::collections::VecDeque;
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use super::{T1, T2, T4, TIMEOUT, TxOutput};
+use crate::io::Hop;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum State {
@@ -22,7 +22,9 @@ enum State {
 #[derive(Debug)]
 pub struct Server {
     invite: bool,
-    remote: SocketAddr,
+    remote: Hop,
+    /// Where responses go once the connection is gone that the request came by.
+    sent_by: Hop,
     state: State,
     /// The last response.
     sent: Option<Vec<u8>>,
@@ -34,8 +36,8 @@ pub struct Server {
 
 impl Server {
     /// For a request whose responses go to `remote`.
-    pub fn new(invite: bool, remote: SocketAddr) -> Self {
-        Self { invite, remote, state: State::Proceeding, sent: None, again: None, ends: None }
+    pub fn new(invite: bool, remote: Hop, sent_by: Hop) -> Self {
+        Self { invite, remote, sent_by, state: State::Proceeding, sent: None, again: None, ends: None }
     }
 
     /// Sends a response. After a final one nothing more is sent.
@@ -49,8 +51,10 @@ impl Server {
             ..200 => {}
             200..300 if self.invite => self.finish(State::Accepted, now + TIMEOUT),
             _ => {
-                self.finish(State::Completed, now + TIMEOUT);
-                if self.invite {
+                // Timer J waits for a request that was sent twice, H for the ACK.
+                let stream = self.remote.transport.is_stream();
+                self.finish(State::Completed, if stream && !self.invite { now } else { now + TIMEOUT });
+                if self.invite && !stream {
                     self.again = Some((now + T1, T1 * 2));
                 }
             }
@@ -75,9 +79,17 @@ impl Server {
     pub fn acknowledge(&mut self, now: Instant) -> bool {
         if self.state == State::Completed {
             self.again = None;
-            self.finish(State::Confirmed, now + T4);
+            // Timer I waits for ACKs to refusals that were sent twice.
+            self.finish(State::Confirmed, if self.remote.transport.is_stream() { now } else { now + T4 });
         }
         self.state != State::Accepted
+    }
+
+    /// A connection is gone.
+    pub fn closed(&mut self, hop: Hop) {
+        if self.remote == hop && hop.transport.is_stream() {
+            self.remote = self.sent_by;
+        }
     }
 
     /// When a timer is due.

@@ -1,0 +1,71 @@
+//! Where SIP messages come from and go to.
+
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+
+/// What carries SIP messages.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Transport {
+    /// One message a datagram; lost ones are sent again.
+    Udp,
+    /// A connection; nothing is lost while it stands.
+    Tcp,
+    /// A connection that nobody else reads.
+    Tls,
+}
+
+impl Transport {
+    /// Its name in a Via.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Udp => "UDP",
+            Self::Tcp => "TCP",
+            Self::Tls => "TLS",
+        }
+    }
+
+    /// The transport of this name, compared without case.
+    pub fn of(name: &str) -> Option<Self> {
+        [Self::Udp, Self::Tcp, Self::Tls].into_iter().find(|transport| transport.name().eq_ignore_ascii_case(name))
+    }
+
+    /// Whether it is a connection, over which nothing has to be sent twice.
+    pub fn is_stream(self) -> bool {
+        self != Self::Udp
+    }
+
+    /// The port where none is named (RFC 3261 section 19.1.2).
+    pub fn port(self) -> u16 {
+        match self {
+            Self::Udp | Self::Tcp => 5060,
+            Self::Tls => 5061,
+        }
+    }
+}
+
+/// Where a SIP message comes from or goes to. A connection is known by its far end: transport and address.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Hop {
+    /// What carries the message.
+    pub transport: Transport,
+    /// The far end.
+    pub address: SocketAddr,
+}
+
+impl Hop {
+    /// The far end of datagrams.
+    pub fn udp(address: SocketAddr) -> Self {
+        Self { transport: Transport::Udp, address }
+    }
+
+    /// The far end's address without its port.
+    pub fn ip(self) -> IpAddr {
+        self.address.ip()
+    }
+}
+
+impl fmt::Display for Hop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} over {}", self.address, self.transport.name())
+    }
+}
