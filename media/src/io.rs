@@ -5,8 +5,10 @@
 //! [`Output::Transmit`] and [`Output::Send`] leave now or never.
 
 mod hop;
+mod trunk;
 
 pub use hop::{Hop, Transport};
+pub use trunk::{Credentials, TRUNK_HOPS_MAX, TRUNKS_MAX, Trunk, TrunkId, TrunkState};
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -8,6 +8,7 @@
 pub mod address;
 pub mod agent;
 pub mod dialog;
+pub mod digest;
 pub mod framing;
 pub mod header;
 pub mod message;
