@@ -1,7 +1,7 @@
 //! From datagram to message: bounded, strict where RFC 4475 wants it, never panicking.
 
 use super::address::NameAddr;
-use super::header::{CSeq, Via, canonical, is_token, split};
+use super::header::{CSeq, VALUES_MAX, Via, canonical, is_token, split};
 use super::message::{Field, Head, Message, Method, Request, Response};
 use super::uri::Uri;
 
@@ -71,7 +71,8 @@ pub fn message(datagram: &[u8]) -> Result<Message, Unreadable> {
         Some(at) => (&bytes[..at], &bytes[at + 4..]),
         None => (bytes, &bytes[bytes.len()..]),
     };
-    let text = std::str::from_utf8(head).map_err(|_| Unreadable::Dropped("headers are not UTF-8"))?;
+    // Old PBXs write names in Latin-1 or Windows-1250. Their calls are worth more than those letters.
+    let text = String::from_utf8_lossy(head);
     let (first, rest) = text.split_once("\r\n").ok_or(Unreadable::Dropped("one line is no message"))?;
     let is_response = first.get(..4).is_some_and(|name| name.eq_ignore_ascii_case("SIP/"));
     if !is_response && !first.trim_end().rsplit(' ').next().is_some_and(|word| word.starts_with("SIP/")) {
@@ -95,10 +96,16 @@ pub fn message(datagram: &[u8]) -> Result<Message, Unreadable> {
         if is_response || first.starts_with("ACK ") {
             return Unreadable::Dropped(reason);
         }
-        let repeated = |field: &&Field| matches!(field.name.as_str(), "Via" | "From" | "To" | "Call-ID" | "CSeq");
-        let echo = fields.iter().filter(repeated).cloned().collect();
-        Unreadable::Request(Box::new(BadRequest { status, reason, echo }))
+        Unreadable::Request(Box::new(BadRequest { status, reason, echo: echo(&fields) }))
     })
+}
+
+/// The lines that a refusal repeats: every Via that was read, and the first of each line that may stand only once.
+fn echo(fields: &[Field]) -> Vec<Field> {
+    let vias = fields.iter().filter(|field| field.name == "Via");
+    let others = ["From", "To", "Call-ID", "CSeq"];
+    let firsts = others.iter().filter_map(|name| fields.iter().find(|field| field.name == *name));
+    vias.chain(firsts).cloned().collect()
 }
 
 fn request_line(line: &str) -> Result<Start<'_>, Fault> {
@@ -144,7 +151,8 @@ fn fields(text: &str) -> (Vec<Field>, Option<Fault>) {
                 Some(field) => {
                     // A fold is one space, whatever it is made of.
                     let glue = if field.value.is_empty() { "" } else { " " };
-                    field.value = format!("{}{glue}{}", field.value, line.trim_matches([' ', '\t']));
+                    field.value.push_str(glue);
+                    field.value.push_str(line.trim_matches([' ', '\t']));
                 }
                 None => fault = fault.or(Some(bad("Folded line without a header"))),
             }
@@ -196,6 +204,9 @@ fn head(all: &[Field]) -> Result<Head, Fault> {
     let mut via = Vec::new();
     for line in all.iter().filter(|field| field.name == "Via") {
         for value in split(&line.value, b',').ok_or(bad("Bad Via"))? {
+            if via.len() == VALUES_MAX {
+                return Err(bad("Too many Vias"));
+            }
             via.push(Via::parse(value).ok_or(bad("Bad Via"))?);
         }
     }

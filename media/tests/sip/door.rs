@@ -204,6 +204,40 @@ fn our_bye_reaches_a_caller_behind_nat() {
     assert_eq!(bench.request("BYE").uri.to_string(), "sip:ann@192.168.1.5:5060");
 }
 
+/// VOICE-09: an old PBX writes names in Latin-1. Its calls come through, with a mark in place of the letter.
+#[test]
+fn a_name_that_is_not_utf8_does_not_cost_the_call() {
+    let mut bench = Bench::new();
+    let text = invite("1").into_bytes();
+    let at = text.windows(3).position(|window| window == b"Ann").unwrap();
+    let latin = [&text[..at], b"J\xf6rg", &text[at + 3..]].concat();
+    bench.bytes_from(PEER, &latin);
+    let AgentEvent::Incoming { caller, .. } = bench.event() else { panic!() };
+    assert_eq!(caller.display_name, "J\u{fffd}rg");
+}
+
+/// SEC-12: one message cannot make us read or repeat more hops than any network has, however it lists them.
+#[test]
+fn hops_are_counted_over_all_lines() {
+    for (vias, status) in [(100, 200), (200, 400)] {
+        let mut bench = Bench::new();
+        let options = invite_with("1", "", "").replace("INVITE", "OPTIONS");
+        let line = format!("Via: SIP/2.0/UDP h{}\r\n", ",SIP/2.0/UDP h".repeat(vias / 2 - 1));
+        bench.receive(&options.replacen("From:", &format!("{line}{line}From:"), 1));
+        let (_, reply) = bench.sent.pop().unwrap();
+        assert_eq!(reply[8..11], *status.to_string().as_bytes(), "{vias} hops");
+    }
+}
+
+/// Folding adds up to one value, however many lines it takes.
+#[test]
+fn a_value_may_be_folded_over_a_whole_datagram() {
+    let mut bench = Bench::new();
+    let folded = format!("Subject: a{}\r\n", "\r\n b".repeat(10_000));
+    bench.receive(&invite_with("1", &folded, "").replace("INVITE", "OPTIONS"));
+    assert_eq!(bench.took(), "200/OPTIONS");
+}
+
 /// A peer of RFC 2543: no branch cookie, no tag, no Max-Forwards.
 #[test]
 fn an_old_peer_can_call_and_acknowledge() {
