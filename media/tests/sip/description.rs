@@ -76,6 +76,22 @@ fn the_answer_refuses_every_other_section_in_its_place() {
     assert_eq!(ports, [0, 20_000, 0, 0]);
 }
 
+/// SEC-12: our audio goes to one address and never to a group or to everybody.
+#[test]
+fn addresses_of_many_are_no_addresses() {
+    for (family, address) in [
+        ("IP4", "224.2.17.12"),
+        ("IP4", "224.2.17.12/127"),
+        ("IP4", "239.255.255.255"),
+        ("IP4", "255.255.255.255"),
+        ("IP6", "ff15::101"),
+        ("IP6", "::ffff:224.0.0.1"),
+    ] {
+        let offer = described(&format!("m=audio 4000 RTP/AVP 0\nc=IN {family} {address}"));
+        assert_eq!(session().answer(&offer, &ALL).err(), Some(SdpRefusal::NoAddress), "{address}");
+    }
+}
+
 /// RFC 3264 section 6.1, and the old way to hold.
 #[test]
 fn holding() {

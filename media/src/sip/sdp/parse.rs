@@ -1,5 +1,7 @@
 //! Reading a session description: bounded, line by line, telling which line is wrong.
 
+use std::net::{IpAddr, Ipv4Addr};
+
 use super::{
     Address, BODY_BYTES_MAX, Direction, FORMATS_MAX, LINES_MAX, MEDIA_MAX, Media, Origin, RtpMap, Sdp, SdpError,
 };
@@ -98,8 +100,10 @@ impl Reader {
         let ["IN", "IP4" | "IP6", host] = parts.as_slice() else {
             return Err(self.bad("connection"));
         };
-        // A multicast address carries `/ttl`; nobody rings a clinic by multicast, so it is no usable address.
-        let address = Address { text: (*host).into(), ip: host.parse().ok() };
+        // Nobody rings a clinic by multicast, and who names a group or the broadcast address wants others to get our audio.
+        let to_many = |ip: IpAddr| ip.is_multicast() || ip == IpAddr::V4(Ipv4Addr::BROADCAST);
+        let ip = host.parse().ok().filter(|ip: &IpAddr| !to_many(ip.to_canonical()));
+        let address = Address { text: (*host).into(), ip };
         match self.media.last_mut() {
             Some(media) => media.connection = Some(address),
             None => self.connection = Some(address),
