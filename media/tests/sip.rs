@@ -16,9 +16,13 @@ mod door;
 mod mutation;
 #[path = "sip/pair.rs"]
 mod pair;
+#[path = "sip/reaction.rs"]
+mod reaction;
 #[path = "sip/session.rs"]
 mod session;
 #[path = "sip/torture.rs"]
 mod torture;
+#[path = "sip/torture_ipv6.rs"]
+mod torture_ipv6;
 #[path = "sip/transport.rs"]
 mod transport;

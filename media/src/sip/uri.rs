@@ -165,6 +165,8 @@ pub fn host_port(text: &str) -> Option<(String, Option<u16>)> {
     let (host, port) = match text.strip_prefix('[') {
         Some(rest) => {
             let (address, rest) = rest.split_once(']')?;
+            // The grammar of RFC 3261 asks for one colon too many before an embedded IPv4 address (RFC 5118 section 4.10).
+            let address = if address.contains('.') { address.replacen(":::", "::", 1) } else { address.to_owned() };
             address.parse::<std::net::Ipv6Addr>().ok()?;
             let port = if rest.is_empty() { None } else { Some(rest.strip_prefix(':')?) };
             (format!("[{address}]"), port)
