@@ -1,0 +1,8 @@
+//! Inputs that once broke a target, each by the name of what was wrong.
+
+/// A refusal repeated every From, To, Call-ID and CSeq of its request, in their long forms: three times its octets.
+#[test]
+fn a_refusal_repeats_a_line_that_may_stand_once_only_once() {
+    let request = format!("OPTIONS sip:a SIP/2.0\r\nv:SIP/2.0/UDP h\r\n{}\r\n", "i:x\r\n".repeat(120));
+    super::targets::message::run(request.as_bytes());
+}

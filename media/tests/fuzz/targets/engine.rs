@@ -1,0 +1,249 @@
+//! A sequence of inputs to an engine: datagrams on its SIP and media sockets, commands, time. Kinds of step: 0 a SIP datagram
+//! (argument: from whom), 1 RTP and 2 RTCP to a leg's port (argument: from whom, to which leg), 3 time, 4 a command, 5 the
+//! next port cannot be opened, 6 good packets of the far end. Names in SIP datagrams are filled in, see [`super::steps`].
+
+use std::collections::{BTreeSet, VecDeque};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use auricle_media::engine::{CATCH_UP_MAX, Engine, EngineConfig};
+use auricle_media::io::{Codec, Command, EngineEvent, Input, LegId, Output, Pcm, PlayId, Rate, Socket};
+use auricle_media::rtp::session::{Seeds, Sender};
+
+use super::steps::{Names, Step, fill, steps};
+use super::{Seen, origin, scale};
+
+const CALLS_MAX: usize = 4;
+/// Datagrams, events and commands to the shell that one datagram or command may cause.
+const OUTPUTS_MAX: usize = 16;
+/// What one wake may cause: ticks that are made up for, of all legs, and SIP's repetitions.
+const OUTPUTS_WAKE_MAX: usize = CALLS_MAX * CATCH_UP_MAX as usize * 12 + 64;
+/// What a reply may have beyond twice the longest datagram so far: our own headers and description.
+const REPLY_EXTRA: usize = 2_048;
+/// Wakes of one input at most, before its calls are ended and after.
+const WAKES_MAX: usize = 400;
+const WAKES_AFTER_MAX: usize = 4_000;
+/// Longest of all timers: nothing may be left after it.
+const ALL_OVER: Duration = Duration::from_secs(900);
+
+/// Two trusted peers, one of them behind other ports too, and two strangers.
+const SOURCES: [([u8; 4], u16); 5] = [
+    ([10, 0, 0, 1], 5060),
+    ([10, 0, 0, 2], 5070),
+    ([10, 0, 0, 1], 4000),
+    ([203, 0, 113, 66], 5060),
+    ([198, 51, 100, 9], 4000),
+];
+
+struct World {
+    engine: Engine,
+    now: Instant,
+    ports: BTreeSet<u16>,
+    fails: bool,
+    names: Names,
+    longest: usize,
+    wakes: usize,
+    far: Sender,
+    seen: Seen,
+}
+
+pub fn run(bytes: &[u8]) -> u64 {
+    let mut world = World::new();
+    for step in steps(bytes) {
+        world.step(step);
+    }
+    world.end();
+    world.seen.number()
+}
+
+fn stranger(ip: IpAddr) -> bool {
+    !ip.to_string().starts_with("10.")
+}
+
+impl World {
+    fn new() -> Self {
+        let engine = Engine::new(EngineConfig {
+            sip_address: SocketAddr::from(([10, 0, 0, 9], 5060)),
+            rtp_ports: 20_000..=20_011,
+            calls_max: CALLS_MAX,
+            trusted: vec!["10.0.0.0/8".parse().expect("a constant")],
+            codecs: vec![Codec::Pcmu, Codec::Pcma, Codec::G722],
+            seed: [1; 32],
+        });
+        Self {
+            engine,
+            now: origin(),
+            ports: BTreeSet::new(),
+            fails: false,
+            names: Names::default(),
+            longest: 0,
+            wakes: 0,
+            far: Sender::new(Seeds { ssrc: 7, sequence: 65_530, timestamp: 0xffff_ff00, rtcp: 1 }),
+            seen: Seen::default(),
+        }
+    }
+
+    fn step(&mut self, Step { kind, argument, bytes }: Step<'_>) {
+        let (address, port) = SOURCES[usize::from(argument) % SOURCES.len()];
+        let remote = SocketAddr::from((address, port));
+        let to = self.ports.iter().nth(usize::from(argument / 8) % self.ports.len().max(1)).copied().unwrap_or(20_000);
+        match kind % 7 {
+            0 => self.sip(remote, &fill(bytes, &self.names)),
+            1 => self.media(Socket::Rtp(to), remote, bytes),
+            2 => self.media(Socket::Rtcp(to), remote, bytes),
+            3 if argument < 128 => self.pass(Duration::from_millis(10) * u32::from(argument)),
+            3 => self.pass(Duration::from_millis(500) * u32::from(argument)),
+            4 => self.command(argument, bytes),
+            5 => self.fails = true,
+            _ => self.good(argument, to),
+        }
+        assert!(self.engine.legs() <= CALLS_MAX, "{} legs", self.engine.legs());
+    }
+
+    fn sip(&mut self, remote: SocketAddr, bytes: &[u8]) {
+        self.longest = self.longest.max(bytes.len());
+        let before = self.engine.counters().strangers;
+        self.engine.handle(Input::Datagram { socket: Socket::Sip, remote, bytes }, self.now);
+        let outputs = self.drain(OUTPUTS_MAX);
+        // A stranger that we called ourselves is none. Our calls go to trusted peers only, so there is no such.
+        if stranger(remote.ip()) {
+            assert_eq!((outputs, self.engine.counters().strangers), (0, before + 1), "a stranger is heard");
+        }
+    }
+
+    fn media(&mut self, socket: Socket, remote: SocketAddr, bytes: &[u8]) {
+        self.engine.handle(Input::Datagram { socket, remote, bytes }, self.now);
+        assert_eq!(self.drain(OUTPUTS_MAX), 0, "media is answered by the clock only");
+    }
+
+    fn good(&mut self, count: u8, to: u16) {
+        for _ in 0..count % 16 {
+            let mut packet = Vec::new();
+            self.far.audio(0, &[0x55; 160], &mut packet);
+            self.far.advance_by(1);
+            self.media(Socket::Rtp(to), SocketAddr::from(([10, 0, 0, 1], 4_000)), &packet);
+            self.pass(Duration::from_millis(20));
+        }
+    }
+
+    fn command(&mut self, argument: u8, bytes: &[u8]) {
+        let legs = self.engine.leg_ids();
+        let leg = legs.get(usize::from(argument / 16) % legs.len().max(1)).copied().unwrap_or(LegId(99));
+        let (id, on) = (PlayId(u64::from(argument / 128)), argument & 64 == 0);
+        let samples: Arc<[i16]> = bytes.chunks_exact(2).map(|pair| i16::from_be_bytes([pair[0], pair[1]])).collect();
+        let pcm = Pcm { rate: if on { Rate::Hz8000 } else { Rate::Hz16000 }, samples };
+        let command = match argument % 16 {
+            0 | 1 => Command::Answer { leg },
+            2 => Command::Ring { leg },
+            3 => Command::Reject { leg, status: 300 + u16::from(argument) },
+            4 => Command::Hangup { leg },
+            5 => Command::Play { leg, id, pcm, last: on },
+            6 => Command::Pause { leg, id },
+            7 => Command::Resume { leg, id },
+            8 => Command::Flush { leg, id },
+            9 => Command::Record { leg, on },
+            10 => Command::Tap { leg, on },
+            11 => Command::Dtmf { leg, digits: String::from_utf8_lossy(bytes).into_owned() },
+            12 if argument > 240 => Command::Drain,
+            _ => Command::Dial {
+                tag: 1,
+                uri: if bytes.is_empty() {
+                    "sip:ann@10.0.0.1".into()
+                } else {
+                    String::from_utf8_lossy(bytes).into_owned()
+                },
+                remote: SocketAddr::from(([10, 0, 0, 1], 5060)),
+                from: "clinic".into(),
+                codecs: vec![Codec::G722, Codec::Pcmu],
+            },
+        };
+        self.longest = self.longest.max(bytes.len());
+        self.give(Input::Command(command));
+    }
+
+    fn give(&mut self, input: Input<'_>) {
+        self.engine.handle(input, self.now);
+        self.drain(OUTPUTS_MAX);
+    }
+
+    /// Lets time pass, waking the engine when it asks for it.
+    fn pass(&mut self, time: Duration) {
+        let until = self.now + time;
+        while let Some((at, _)) = self.engine.next_wake().filter(|(at, _)| *at <= until) {
+            self.wakes += 1;
+            if self.wakes > WAKES_MAX {
+                return;
+            }
+            self.wake(at);
+        }
+        self.now = until;
+    }
+
+    fn wake(&mut self, at: Instant) {
+        self.now = self.now.max(at);
+        self.engine.handle(Input::Wake, self.now);
+        self.drain(OUTPUTS_WAKE_MAX);
+        assert!(self.engine.next_wake().is_none_or(|(next, _)| next > self.now), "a wake that does not move on");
+    }
+
+    /// Carries the outputs out, and says how many there were.
+    fn drain(&mut self, max: usize) -> usize {
+        let mut count = 0;
+        let mut answers = VecDeque::new();
+        loop {
+            let Some(output) = self.engine.poll() else {
+                let Some((port, opened)) = answers.pop_front() else { return count };
+                self.engine.handle(Input::Port { port, opened }, self.now);
+                continue;
+            };
+            count += 1;
+            assert!(count <= max, "{count} outputs of one input");
+            match output {
+                Output::Transmit { socket, bytes, .. } => self.transmitted(socket, &bytes),
+                Output::OpenPort(port) => {
+                    let opened = !std::mem::take(&mut self.fails);
+                    assert!(!opened || self.ports.insert(port), "port {port} opened twice");
+                    answers.push_back((port, opened));
+                }
+                Output::ClosePort(port) => assert!(self.ports.remove(&port), "port {port} was not open"),
+                Output::Event(EngineEvent::Level { .. }) => {}
+                Output::Event(event) => self.seen.note(std::mem::discriminant(&event)),
+                Output::Pcm { pcm, .. } => assert_eq!((pcm.rate, pcm.samples.len()), (Rate::Hz16000, 320)),
+                Output::Recorded { rate, caller, clinic, .. } => {
+                    assert_eq!((caller.len(), clinic.len()), (rate.frame(), rate.frame()));
+                }
+            }
+        }
+    }
+
+    fn transmitted(&mut self, socket: Socket, bytes: &[u8]) {
+        match socket {
+            Socket::Sip => {
+                assert!(bytes.len() <= 2 * self.longest + REPLY_EXTRA, "{} octets of {}", bytes.len(), self.longest);
+                self.names.learn(bytes);
+                self.seen.note(bytes.get(..11).map(<[u8]>::to_vec));
+            }
+            Socket::Rtp(port) | Socket::Rtcp(port) => {
+                assert!(self.ports.contains(&port), "sent from a port that is not open");
+                assert!(bytes.len() <= 172, "{} octets", bytes.len());
+            }
+        }
+    }
+
+    /// Everybody hangs up, and nothing stays.
+    fn end(&mut self) {
+        for leg in self.engine.leg_ids() {
+            self.give(Input::Command(Command::Hangup { leg }));
+        }
+        let until = self.now + ALL_OVER;
+        let mut wakes = 0;
+        while let Some((at, _)) = self.engine.next_wake().filter(|(at, _)| *at <= until) {
+            self.wake(at);
+            wakes += 1;
+            assert!(wakes < WAKES_AFTER_MAX, "it wants to be woken for ever");
+        }
+        assert_eq!((self.engine.legs(), self.ports.len()), (0, 0), "something stays");
+        self.seen.note(scale(wakes));
+    }
+}
