@@ -62,6 +62,8 @@ pub fn read(bytes: &[u8]) -> Read {
 pub fn engine(local: SocketAddr) -> Engine {
     Engine::new(EngineConfig {
         sip_address: local,
+        tcp: None,
+        tls: None,
         rtp_ports: 20_000..=20_199,
         calls_max: 8,
         trusted: vec!["0.0.0.0/0".parse().unwrap(), "::/0".parse().unwrap()],

@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use auricle_media::io::Codec;
+use auricle_media::io::{Codec, Hop};
 use auricle_media::sip::agent::{AgentCommand, AgentConfig, AgentEvent, AgentInput, AgentOutput, Invite, UserAgent};
 use auricle_media::sip::message::Message;
 use auricle_media::sip::parse;
@@ -65,10 +65,16 @@ fn request(method: &str, id: &str, tag: &str, body: &str) -> String {
 const OFFER: &str =
     "v=0\r\no=- 1 1 IN IP4 198.51.100.7\r\ns=-\r\nc=IN IP4 198.51.100.7\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\n";
 
+fn peer() -> Hop {
+    Hop::udp(PEER.parse().expect("a constant"))
+}
+
 impl World {
     fn new() -> Self {
         let config = AgentConfig {
             local: SocketAddr::from(([192, 0, 2, 10], 5060)),
+            tcp: None,
+            tls: None,
             user_agent: "Auricle".into(),
             dialogs_max: CALLS_MAX,
             transactions_max: TRANSACTIONS_MAX,
@@ -79,7 +85,7 @@ impl World {
         // The call that goes out comes first, so that the names of the others are those of the calls that come in.
         let invite = Invite {
             uri: format!("sip:bob@{PEER}"),
-            remote: PEER.parse().expect("a constant"),
+            remote: peer(),
             from_user: "clinic".into(),
             sdp: ours(),
         };
@@ -95,8 +101,7 @@ impl World {
 
     /// Gives a datagram and says how many octets were sent for it.
     fn give(&mut self, bytes: &[u8]) -> usize {
-        let remote = PEER.parse().expect("a constant");
-        self.agent.handle(AgentInput::Datagram { remote, bytes }, self.now);
+        self.agent.handle(AgentInput::Message { remote: peer(), bytes }, self.now);
         let (octets, outputs) = self.drain();
         assert!(outputs <= OUTPUTS_MAX, "{outputs} outputs for one datagram");
         octets

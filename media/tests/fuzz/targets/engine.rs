@@ -1,6 +1,7 @@
 //! A sequence of inputs to an engine: datagrams on its SIP and media sockets, commands, time. Kinds of step: 0 a SIP datagram
 //! (argument: from whom), 1 RTP and 2 RTCP to a leg's port (argument: from whom, to which leg), 3 time, 4 a command, 5 the
-//! next port cannot be opened, 6 good packets of the far end. Names in SIP datagrams are filled in, see [`super::steps`].
+//! next port cannot be opened, 6 good packets of the far end, 7 bytes of a SIP connection (argument: from whom), 8 that connection
+//! is gone. Names in SIP datagrams are filled in, see [`super::steps`].
 
 use std::collections::{BTreeSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
@@ -8,7 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use auricle_media::engine::{CATCH_UP_MAX, Engine, EngineConfig};
-use auricle_media::io::{Codec, Command, EngineEvent, Input, LegId, Output, Pcm, PlayId, Rate, Socket};
+use auricle_media::io::{Codec, Command, EngineEvent, Hop, Input, LegId, Output, Pcm, PlayId, Rate, Socket, Transport};
 use auricle_media::rtp::session::{Seeds, Sender};
 
 use super::steps::{Names, Step, fill, steps};
@@ -17,6 +18,8 @@ use super::{Seen, origin, scale};
 const CALLS_MAX: usize = 4;
 /// Datagrams, events and commands to the shell that one datagram or command may cause.
 const OUTPUTS_MAX: usize = 16;
+/// Octets of a connection below which there is no message that asks for more than a keep-alive does.
+const MESSAGE_OCTETS_MIN: usize = 4;
 /// What one wake may cause: ticks that are made up for, of all legs, and SIP's repetitions.
 const OUTPUTS_WAKE_MAX: usize = CALLS_MAX * CATCH_UP_MAX as usize * 12 + 64;
 /// What a reply may have beyond twice the longest datagram so far: our own headers and description.
@@ -65,6 +68,8 @@ impl World {
     fn new() -> Self {
         let engine = Engine::new(EngineConfig {
             sip_address: SocketAddr::from(([10, 0, 0, 9], 5060)),
+            tcp: Some(SocketAddr::from(([10, 0, 0, 9], 5060))),
+            tls: None,
             rtp_ports: 20_000..=20_011,
             calls_max: CALLS_MAX,
             trusted: vec!["10.0.0.0/8".parse().expect("a constant")],
@@ -88,7 +93,7 @@ impl World {
         let (address, port) = SOURCES[usize::from(argument) % SOURCES.len()];
         let remote = SocketAddr::from((address, port));
         let to = self.ports.iter().nth(usize::from(argument / 8) % self.ports.len().max(1)).copied().unwrap_or(20_000);
-        match kind % 7 {
+        match kind % 9 {
             0 => self.sip(remote, &fill(bytes, &self.names)),
             1 => self.media(Socket::Rtp(to), remote, bytes),
             2 => self.media(Socket::Rtcp(to), remote, bytes),
@@ -96,7 +101,9 @@ impl World {
             3 => self.pass(Duration::from_millis(500) * u32::from(argument)),
             4 => self.command(argument, bytes),
             5 => self.fails = true,
-            _ => self.good(argument, to),
+            6 => self.good(argument, to),
+            7 => self.stream(Hop { transport: Transport::Tcp, address: remote }, &fill(bytes, &self.names)),
+            _ => self.give(Input::Closed { hop: Hop { transport: Transport::Tcp, address: remote } }),
         }
         assert!(self.engine.legs() <= CALLS_MAX, "{} legs", self.engine.legs());
     }
@@ -109,6 +116,17 @@ impl World {
         // A stranger that we called ourselves is none. Our calls go to trusted peers only, so there is no such.
         if stranger(remote.ip()) {
             assert_eq!((outputs, self.engine.counters().strangers), (0, before + 1), "a stranger is heard");
+        }
+    }
+
+    fn stream(&mut self, hop: Hop, bytes: &[u8]) {
+        self.longest = self.longest.max(bytes.len());
+        let before = self.engine.counters().strangers;
+        self.engine.handle(Input::Stream { hop, bytes }, self.now);
+        // One piece may hold many messages.
+        let outputs = self.drain(OUTPUTS_MAX * (1 + bytes.len() / MESSAGE_OCTETS_MIN));
+        if stranger(hop.address.ip()) {
+            assert_eq!((outputs, self.engine.counters().strangers), (1, before + 1), "a stranger is heard");
         }
     }
 
@@ -201,6 +219,8 @@ impl World {
             assert!(count <= max, "{count} outputs of one input");
             match output {
                 Output::Transmit { socket, bytes, .. } => self.transmitted(socket, &bytes),
+                Output::Send { hop, bytes, .. } => self.sent(hop, &bytes),
+                Output::Close { hop } => self.seen.note(hop.transport),
                 Output::OpenPort(port) => {
                     let opened = !std::mem::take(&mut self.fails);
                     assert!(!opened || self.ports.insert(port), "port {port} opened twice");
@@ -215,6 +235,13 @@ impl World {
                 }
             }
         }
+    }
+
+    fn sent(&mut self, hop: Hop, bytes: &[u8]) {
+        assert!(!stranger(hop.address.ip()), "sent to a stranger");
+        assert!(bytes.len() <= 2 * self.longest + REPLY_EXTRA, "{} octets of {}", bytes.len(), self.longest);
+        self.names.learn(bytes);
+        self.seen.note(bytes.get(..11).map(<[u8]>::to_vec));
     }
 
     fn transmitted(&mut self, socket: Socket, bytes: &[u8]) {

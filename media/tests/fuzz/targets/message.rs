@@ -1,6 +1,7 @@
 //! One datagram through the parser. What is read is written back so that it reads the same; what is refused gets a reply
 //! that is one message, and not much longer than the request.
 
+use auricle_media::io::Transport;
 use auricle_media::sip::message::Message;
 use auricle_media::sip::parse::{self, Unreadable};
 
@@ -45,7 +46,7 @@ fn read(message: Message, length: usize, seen: &mut Seen) {
         let addresses = head.addresses(name);
         seen.note(addresses.as_ref().map(|addresses| scale(addresses.len())));
         for address in addresses.into_iter().flatten() {
-            seen.note((scale(address.name().len()), address.tag().is_some(), address.uri.address().is_some()));
+            seen.note((scale(address.name().len()), address.tag().is_some(), address.uri.address(Transport::Udp).is_some()));
             seen.note(address.uri.user().is_empty());
         }
     }
