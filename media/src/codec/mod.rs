@@ -1,11 +1,7 @@
 //! Codecs of a leg: one encoder and one decoder with their state, no allocation per packet.
 
 pub mod g711;
-
-use audio_codec::{
-    Decoder as _, Encoder as _,
-    g722::{G722Decoder, G722Encoder},
-};
+mod g722;
 
 use crate::io::{Codec, Rate};
 
@@ -48,7 +44,7 @@ pub struct Encoder(EncoderState);
 enum EncoderState {
     Pcmu,
     Pcma,
-    G722(Box<G722Encoder>),
+    G722(Box<g722::Encoder>),
 }
 
 impl Encoder {
@@ -67,11 +63,7 @@ impl Encoder {
             EncoderState::Pcmu => out.extend(samples.iter().map(|sample| g711::encode_mu(*sample))),
             EncoderState::Pcma => out.extend(samples.iter().map(|sample| g711::encode_a(*sample))),
             EncoderState::G722(encoder) => {
-                let start = out.len();
-                out.resize(start + samples.len() / 2, 0);
-                // The buffer holds exactly one octet for each pair of samples, so the encoder cannot run out of room.
-                let written = encoder.encode_into(samples, &mut out[start..]).unwrap_or(0);
-                out.truncate(start + written);
+                out.extend(samples.as_chunks().0.iter().map(|pair| encoder.octet(*pair)));
             }
         }
     }
@@ -83,7 +75,7 @@ pub struct Decoder(DecoderState);
 enum DecoderState {
     Pcmu,
     Pcma,
-    G722(Box<G722Decoder>),
+    G722(Box<g722::Decoder>),
 }
 
 impl Decoder {
@@ -102,8 +94,12 @@ impl Decoder {
             DecoderState::Pcmu => decode_with(g711::decode_mu, payload, out),
             DecoderState::Pcma => decode_with(g711::decode_a, payload, out),
             DecoderState::G722(decoder) => {
-                let payload = &payload[..payload.len().min(out.len() / 2)];
-                decoder.decode_into(payload, out).unwrap_or(0)
+                let pairs = out.as_chunks_mut().0;
+                let count = pairs.len().min(payload.len());
+                for (pair, octet) in pairs.iter_mut().zip(payload) {
+                    *pair = decoder.pair(*octet);
+                }
+                count * 2
             }
         }
     }
