@@ -1,4 +1,4 @@
-//! RTP and RTCP: packets, the two directions of a session, the jitter buffer, keypad events.
+//! RTP and RTCP: packets, the two directions of a session, the jitter buffer, keypad events, SRTP.
 
 pub mod dtmf;
 pub mod jitter;
@@ -7,6 +7,7 @@ pub mod packet;
 pub mod receive;
 pub mod rtcp;
 pub mod session;
+pub mod srtp;
 
 /// RTP timestamp units of a millisecond. All our codecs run the RTP clock at 8 kHz, G.722 too (RFC 3551 section 4.5.2).
 pub const UNITS_PER_MS: u32 = 8;
