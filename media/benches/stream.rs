@@ -33,6 +33,8 @@ fn stream(codec: Codec, remote: u16, ssrc: u32, now: Instant) -> MediaStream {
         dtmf_payload_type: Some(101),
         remote: Some(SocketAddr::from(([127, 0, 0, 1], remote))),
         remote_rtcp: None,
+        rtcp_mux: false,
+        srtp: None,
         seeds: Seeds { ssrc, sequence: 0, timestamp: 0, rtcp: 1 },
     };
     MediaStream::new(params, now)

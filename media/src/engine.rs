@@ -17,6 +17,7 @@ use crate::leg::{Leg, Stage};
 use crate::rtp::session::Seeds;
 use crate::sip::agent::{AgentConfig, AgentInput, DialogId, UserAgent};
 use crate::sip::framing::{Frame, PONG};
+use crate::sip::tokens::Tokens;
 use admission::{Admission, Verdict};
 use connections::Connections;
 use ports::Ports;
@@ -56,7 +57,7 @@ pub struct EngineConfig {
     pub trusted: Vec<Network>,
     /// Codecs accepted. The offer's order decides among them.
     pub codecs: Vec<Codec>,
-    /// Secret randomness for tags, branches, Call-IDs and RTP numbers; new for every process.
+    /// Secret randomness for tags, branches, Call-IDs, RTP numbers and media keys; new for every process.
     pub seed: [u8; 32],
 }
 
@@ -94,6 +95,8 @@ pub struct Engine {
     next_leg: u64,
     draining: bool,
     random: Random,
+    /// Of keys for media: what [`Random`] draws can be guessed from what is sent.
+    secrets: Tokens,
     counters: Counters,
 }
 
@@ -124,6 +127,7 @@ impl Engine {
             next_leg: 1,
             draining: false,
             random: Random::new(&config.seed),
+            secrets: Tokens::new(config.seed),
             counters: Counters::default(),
             config,
         }

@@ -54,6 +54,8 @@ pub(crate) struct Leg {
     pub(crate) told: bool,
     pub(crate) recorded: bool,
     pub(crate) tapped: bool,
+    /// Its signalling is encrypted on its way: keys of media may be told in it.
+    pub(crate) secure: bool,
     /// Why it ends, where that is not what signalling will say.
     pub(crate) overridden: Option<LegEnd>,
     session_id: u64,
@@ -75,6 +77,7 @@ impl Leg {
             told: false,
             recorded: false,
             tapped: false,
+            secure: false,
             overridden: None,
             // Some parsers keep it in a signed 64-bit number.
             session_id: session_id >> 1,
@@ -98,9 +101,10 @@ impl Leg {
         self.audio.as_mut()
     }
 
-    /// The port is there: descriptions can be made.
-    pub(crate) fn begin_session(&mut self, host: IpAddr) -> Stage {
-        self.session = Some(Session::new(host, self.port, self.session_id));
+    /// The port is there: descriptions can be made. Keys of media are drawn from the secret where signalling is secure.
+    pub(crate) fn begin_session(&mut self, host: IpAddr, secret: [u8; 32]) -> Stage {
+        let session = Session::new(host, self.port, self.session_id);
+        self.session = Some(if self.secure { session.secure(secret) } else { session });
         std::mem::replace(&mut self.stage, Stage::Offered)
     }
 
@@ -116,7 +120,7 @@ impl Leg {
 
     /// Our offer; in a call that is up, its codec comes first.
     pub(crate) fn offer(&mut self, codecs: &[Codec]) -> Option<Sdp> {
-        let current = self.agreed.map(|agreed| agreed.codec);
+        let current = self.agreed.as_ref().map(|agreed| agreed.codec);
         let others = codecs.iter().copied().filter(|codec| Some(*codec) != current);
         let codecs: Vec<Codec> = current.into_iter().chain(others).collect();
         self.session.as_mut().map(|session| session.offer(&codecs))
@@ -130,7 +134,7 @@ impl Leg {
     /// Answers a change of the session. The codec stays if it may: another rate would be heard.
     pub(crate) fn answer_change(&mut self, offer: &Sdp, codecs: &[Codec]) -> Result<(Sdp, Agreed), SdpRefusal> {
         let session = self.session.as_mut().ok_or(SdpRefusal::Mismatch)?;
-        match self.agreed {
+        match &self.agreed {
             Some(agreed) => session.answer(offer, &[agreed.codec]).or_else(|_| session.answer(offer, codecs)),
             None => session.answer(offer, codecs),
         }
@@ -138,7 +142,7 @@ impl Leg {
 
     /// Both sides agree, for the first time or anew: audio follows.
     pub(crate) fn settle(&mut self, agreed: Agreed, seeds: Seeds, now: Instant, outputs: &mut VecDeque<Output>) {
-        let before = self.agreed.replace(agreed);
+        let before = self.agreed.replace(agreed.clone());
         self.stage = Stage::Up;
         match &mut self.audio {
             Some(audio) => audio.change(&agreed, seeds, now, outputs),
@@ -198,3 +202,6 @@ impl Leg {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

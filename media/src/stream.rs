@@ -12,15 +12,14 @@ use crate::audio::resample::{HighBand, Upsampler};
 use crate::audio::vad::{Vad, VadEvent, VadTimes};
 use crate::codec::Encoder;
 use crate::io::{Codec, LegQuality, Rate};
-use crate::rtp::COMFORT_NOISE;
-use crate::rtp::dtmf::{DigitsRefused, Event, EventFrame, EventReceiver, EventSender};
-use crate::rtp::jitter::Carried;
-use crate::rtp::latch::{Latch, Verdict};
-use crate::rtp::packet::Packet;
+use crate::rtp::dtmf::{DigitsRefused, EventFrame, EventReceiver, EventSender};
+use crate::rtp::latch::Latch;
 use crate::rtp::receive::Receiver;
-use crate::rtp::rtcp::{self, Rtcp, Sent};
-use crate::rtp::session::{Arrival, Reception, Seeds, Sender};
+use crate::rtp::rtcp::{Rtcp, Sent};
+use crate::rtp::session::{Reception, Seeds, Sender};
+use crate::rtp::srtp::{GROWTH_MAX, Srtp};
 
+mod arrival;
 mod told;
 
 pub use crate::rtp::receive::Made;
@@ -36,7 +35,7 @@ const LEVEL_FRAMES: u64 = 10;
 const NOTICED_MAX: usize = 8;
 
 /// What a stream needs to know at its start.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct StreamParams {
     /// The codec chosen, for both directions.
     pub codec: Codec,
@@ -48,6 +47,10 @@ pub struct StreamParams {
     pub remote: Option<SocketAddr>,
     /// Where SDP says it receives RTCP, otherwise one port above.
     pub remote_rtcp: Option<SocketAddr>,
+    /// RTCP goes between the RTP ports of both sides.
+    pub rtcp_mux: bool,
+    /// The protection that was agreed on; without, packets are plain.
+    pub srtp: Option<Srtp>,
     /// Our random numbers.
     pub seeds: Seeds,
 }
@@ -60,6 +63,8 @@ pub struct MediaStream {
     latch: Latch,
     signalled_rtcp: Option<SocketAddr>,
     heard_rtcp: Option<SocketAddr>,
+    rtcp_mux: bool,
+    srtp: Option<Srtp>,
     sender: Sender,
     reception: Reception,
     receiver: Receiver,
@@ -80,6 +85,8 @@ pub struct MediaStream {
     wide: Vec<i16>,
     payload: Vec<u8>,
     packet: Vec<u8>,
+    /// What came, decrypted.
+    plain: Vec<u8>,
     compound: Vec<u8>,
     events: Vec<StreamEvent>,
     /// Noticed between ticks.
@@ -89,7 +96,13 @@ pub struct MediaStream {
 impl MediaStream {
     /// Starts a leg's media. The first tick is frame 0.
     pub fn new(params: StreamParams, now: Instant) -> Self {
-        let StreamParams { codec, payload_type, dtmf_payload_type, remote, remote_rtcp, seeds } = params;
+        let StreamParams { codec, payload_type, dtmf_payload_type, remote, remote_rtcp, rtcp_mux, srtp, mut seeds } =
+            params;
+        if srtp.is_some() {
+            // The far end guesses how often the number has turned over: it must not do so before it has heard one
+            // (RFC 3711 section 3.3.1).
+            seeds.sequence &= 0x7fff;
+        }
         let rate = codec.rate();
         Self {
             codec,
@@ -98,6 +111,8 @@ impl MediaStream {
             latch: Latch::new(remote),
             signalled_rtcp: remote_rtcp,
             heard_rtcp: None,
+            rtcp_mux,
+            srtp,
             sender: Sender::new(seeds),
             reception: Reception::new(now),
             receiver: Receiver::new(codec, now),
@@ -117,8 +132,9 @@ impl MediaStream {
             near: vec![0; rate.frame()],
             wide: vec![0; WIDE_FRAME],
             payload: Vec::with_capacity(160),
-            packet: Vec::with_capacity(172),
-            compound: Vec::with_capacity(128),
+            packet: Vec::with_capacity(172 + GROWTH_MAX),
+            plain: Vec::with_capacity(172 + GROWTH_MAX),
+            compound: Vec::with_capacity(128 + GROWTH_MAX),
             events: Vec::with_capacity(NOTICED_MAX),
             noticed: Vec::with_capacity(NOTICED_MAX),
         }
@@ -132,30 +148,6 @@ impl MediaStream {
     /// The codec of the leg.
     pub fn codec(&self) -> Codec {
         self.codec
-    }
-
-    /// Takes a datagram of the leg's RTP port. RTCP that shares the port is taken too.
-    pub fn receive(&mut self, bytes: &[u8], remote: SocketAddr, now: Instant) -> Result<(), Refusal> {
-        if rtcp::is_rtcp(bytes) {
-            return self.receive_rtcp(bytes, remote, now);
-        }
-        let result = self.take(bytes, remote, now);
-        self.count(result)
-    }
-
-    /// Takes a datagram of the leg's RTCP port.
-    pub fn receive_rtcp(&mut self, bytes: &[u8], remote: SocketAddr, now: Instant) -> Result<(), Refusal> {
-        let known = self.latch.remote().map(|known| known.ip()) == Some(remote.ip())
-            || self.signalled_rtcp.map(|signalled| signalled.ip()) == Some(remote.ip());
-        let result = if known {
-            self.rtcp.receive(bytes, self.sender.ssrc(), now).map(drop).map_err(Refusal::from)
-        } else {
-            Err(Refusal::Stranger)
-        };
-        if result.is_ok() {
-            self.heard_rtcp = Some(remote);
-        }
-        self.count(result)
     }
 
     /// One frame of time passes. `play` fills our frame, at the codec's rate; it is not asked in frames that carry a digit
@@ -209,6 +201,7 @@ impl MediaStream {
         let about = self.reception.report();
         self.compound.clear();
         self.rtcp.report(self.sent(), about, now, &mut self.compound);
+        self.protect_compound();
         Some((self.rtcp_remote()?, &self.compound))
     }
 
@@ -217,6 +210,7 @@ impl MediaStream {
         let about = self.reception.report();
         self.compound.clear();
         self.rtcp.goodbye(self.sent(), about, now, &mut self.compound);
+        self.protect_compound();
         Some((self.rtcp_remote()?, &self.compound))
     }
 
@@ -230,16 +224,25 @@ impl MediaStream {
 
     /// The far end's address after a re-INVITE. The same one changes nothing; another must be heard anew, and strangers to
     /// it are on probation again.
-    pub fn set_remote(&mut self, remote: Option<SocketAddr>, remote_rtcp: Option<SocketAddr>) {
-        let before = self.latch.remote();
+    pub fn set_remote(&mut self, remote: Option<SocketAddr>, remote_rtcp: Option<SocketAddr>, rtcp_mux: bool) {
+        let before = (self.latch.remote(), self.rtcp_mux);
         self.latch.signal(remote);
         self.signalled_rtcp = remote_rtcp;
-        if self.latch.remote() != before {
+        self.rtcp_mux = rtcp_mux;
+        if rtcp_mux != before.1 {
+            self.heard_rtcp = None;
+        }
+        if self.latch.remote() != before.0 {
             self.heard_rtcp = None;
             self.reception.forget();
             self.receiver.reset();
             self.sender.begin_spurt();
         }
+    }
+
+    /// Protects what is sent and received from now on as given, and hands back what did so before.
+    pub fn set_srtp(&mut self, srtp: Option<Srtp>) -> Option<Srtp> {
+        std::mem::replace(&mut self.srtp, srtp)
     }
 
     /// The far end put us on hold or took us off it. On hold we go on sending silence, as trunks and address translators
@@ -280,63 +283,6 @@ impl MediaStream {
         }
     }
 
-    fn count(&mut self, result: Result<(), Refusal>) -> Result<(), Refusal> {
-        if result.is_err_and(|refusal| refusal != Refusal::Probation) {
-            self.refused += 1;
-        }
-        result
-    }
-
-    fn take(&mut self, bytes: &[u8], remote: SocketAddr, now: Instant) -> Result<(), Refusal> {
-        let packet = Packet::parse(bytes)?;
-        let carried = self.carried(&packet)?;
-        match self.latch.judge(remote, packet.ssrc, packet.sequence) {
-            Verdict::Accepted => {}
-            Verdict::Moved => {
-                self.reception.forget();
-                self.receiver.reset();
-            }
-            Verdict::Probation => return Err(Refusal::Probation),
-            Verdict::Stranger => return Err(Refusal::Stranger),
-        }
-        let is_event = carried == Carried::Nothing;
-        let Arrival::Accepted { sequence, timestamp, reset } = self.reception.receive(&packet, !is_event, now) else {
-            return Err(Refusal::Probation);
-        };
-        self.heard_at = Some(now);
-        if reset {
-            self.receiver.reset();
-            self.events_in = EventReceiver::default();
-        }
-        if let Some(digit) =
-            Event::parse(packet.payload).filter(|_| is_event).and_then(|event| self.events_in.receive(timestamp, event))
-        {
-            self.key_tones = None;
-            if self.noticed.len() < NOTICED_MAX {
-                self.noticed.push(StreamEvent::Dtmf { digit, at_ms: self.position_ms() });
-            }
-        }
-        let audio = if carried == Carried::Audio { packet.payload } else { &[] };
-        if self.receiver.put(sequence, timestamp, carried, audio, now) {
-            Ok(())
-        } else {
-            Err(Refusal::TooLong(audio.len()))
-        }
-    }
-
-    fn carried(&self, packet: &Packet<'_>) -> Result<Carried, Refusal> {
-        let kind = packet.payload_type;
-        if kind == self.payload_type {
-            Ok(Carried::Audio)
-        } else if Some(kind) == self.dtmf_payload_type || (kind >= 96 && Event::looks_like(packet.payload)) {
-            Ok(Carried::Nothing)
-        } else if kind == COMFORT_NOISE {
-            Ok(Carried::Noise(packet.payload.first().map_or(127, |level| level & 0x7f)))
-        } else {
-            Err(Refusal::PayloadType(kind))
-        }
-    }
-
     /// Everything that is done with far-end audio.
     fn listen(&mut self, at_ms: u64) {
         if self.held {
@@ -358,8 +304,21 @@ impl MediaStream {
         }
     }
 
-    /// Builds the frame's packet.
+    /// Builds the frame's packet and protects it.
     fn send(&mut self, play: &mut impl FnMut(&mut [i16])) {
+        self.build(play);
+        if let Some(srtp) = &mut self.srtp {
+            srtp.protector().rtp(&mut self.packet);
+        }
+    }
+
+    fn protect_compound(&mut self) {
+        if let Some(srtp) = &mut self.srtp {
+            srtp.protector().rtcp(&mut self.compound);
+        }
+    }
+
+    fn build(&mut self, play: &mut impl FnMut(&mut [i16])) {
         self.packet.clear();
         let digit = self.dtmf_payload_type.zip(self.events_out.frame(self.sender.timestamp()));
         if digit.is_some() || self.held {
@@ -388,16 +347,6 @@ impl MediaStream {
     fn sent(&self) -> Sent {
         let (packets, octets) = self.sender.sent();
         Sent { ssrc: self.sender.ssrc(), timestamp: self.sender.timestamp(), packets, octets }
-    }
-
-    /// Where RTCP was heard from; else where SDP says, unless media comes from elsewhere than SDP says: then above that.
-    fn rtcp_remote(&self) -> Option<SocketAddr> {
-        if self.heard_rtcp.is_some() {
-            return self.heard_rtcp;
-        }
-        let remote = self.latch.remote()?;
-        let signalled = self.signalled_rtcp.filter(|signalled| signalled.ip() == remote.ip());
-        signalled.or_else(|| remote.port().checked_add(1).map(|port| SocketAddr::new(remote.ip(), port)))
     }
 }
 

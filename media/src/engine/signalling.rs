@@ -80,8 +80,10 @@ impl Engine {
     /// The sockets of a leg are there: it goes on with what it was made for.
     pub(super) fn leg_opened(&mut self, id: LegId, now: Instant) {
         let host = self.config.sip_address.ip();
+        let mut secret = [0; 32];
+        secret.copy_from_slice(&self.secrets.secret()[..32]);
         let Some(leg) = self.legs.get_mut(&id) else { return };
-        match leg.begin_session(host) {
+        match leg.begin_session(host, secret) {
             Stage::Arriving { visitor, offer } => {
                 let Some(dialog) = leg.dialog else { return };
                 if leg.consider(offer.as_ref(), &self.config.codecs).is_err() {

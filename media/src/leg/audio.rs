@@ -1,8 +1,10 @@
 //! A leg's audio: its stream and what is played into it, turned into the engine's outputs.
 
 use crate::audio::playout::{Playout, Progress};
-use crate::io::{Command, EngineEvent, LegId, Output, Pcm, PlayId, Rate, Socket};
+use crate::io::{Command, EngineEvent, LegId, LegQuality, Output, Pcm, PlayId, Rate, Socket};
+use crate::rtp::rtcp::is_rtcp;
 use crate::rtp::session::Seeds;
+use crate::rtp::srtp::Srtp;
 use crate::sip::sdp::Agreed;
 use crate::stream::{MediaStream, StreamEvent, StreamParams};
 use std::collections::VecDeque;
@@ -40,7 +42,7 @@ pub(crate) struct Audio {
 
 impl Audio {
     pub(crate) fn new(leg: LegId, port: u16, agreed: &Agreed, seeds: Seeds, now: Instant) -> Self {
-        let mut stream = MediaStream::new(params(agreed, seeds), now);
+        let mut stream = MediaStream::new(params(agreed, agreed.keys.clone().map(Srtp::new), seeds), now);
         stream.hold(agreed.held());
         let playout = Playout::new(stream.rate());
         Self {
@@ -48,7 +50,7 @@ impl Audio {
             port,
             stream,
             playout,
-            agreed: *agreed,
+            agreed: agreed.clone(),
             base_ms: 0,
             playings: Vec::new(),
             told_ms: None,
@@ -65,9 +67,22 @@ impl Audio {
         self.base_ms + self.stream.position_ms()
     }
 
-    /// A datagram of the RTP port. What is refused is in the leg's figures.
+    /// Rate of what is recorded, and of what is best played.
+    #[cfg(test)]
+    pub(crate) fn rate(&self) -> Rate {
+        self.stream.rate()
+    }
+
+    /// How the leg fares.
+    pub(crate) fn quality(&self, _at: Instant) -> LegQuality {
+        self.stream.quality()
+    }
+
+    /// A datagram of the RTP port, which RTCP may share. What is refused is in the leg's figures.
     pub(crate) fn rtp(&mut self, remote: SocketAddr, bytes: &[u8], now: Instant) {
-        let _counted = self.stream.receive(bytes, remote, now);
+        if self.stream.receive(bytes, remote, now).is_ok() && is_rtcp(bytes) {
+            self.rtcp_heard = Some(now);
+        }
     }
 
     /// A datagram of the RTCP port.
@@ -79,13 +94,21 @@ impl Audio {
 
     /// Both sides agreed anew.
     pub(crate) fn change(&mut self, agreed: &Agreed, seeds: Seeds, now: Instant, outputs: &mut VecDeque<Output>) {
-        let before = std::mem::replace(&mut self.agreed, *agreed);
+        let before = std::mem::replace(&mut self.agreed, agreed.clone());
         let payloads = |agreed: &Agreed| (agreed.codec, agreed.payload_send, agreed.events_send);
+        let srtp = match (self.stream.set_srtp(None), agreed.keys.clone()) {
+            (Some(mut srtp), Some(keys)) => {
+                srtp.rekey(keys);
+                Some(srtp)
+            }
+            (_, keys) => keys.map(Srtp::new),
+        };
         if payloads(&before) == payloads(agreed) {
-            self.stream.set_remote(agreed.remote, agreed.remote_rtcp);
+            self.stream.set_srtp(srtp);
+            self.stream.set_remote(agreed.remote, agreed.remote_rtcp, agreed.rtcp_mux);
         } else {
             self.base_ms = self.at_ms();
-            self.stream = MediaStream::new(params(agreed, seeds), now);
+            self.stream = MediaStream::new(params(agreed, srtp, seeds), now);
             if before.codec != agreed.codec {
                 // What waits is converted for the old rate. A changed codec in mid-sentence is rare; a cut is honest.
                 self.end_playings(outputs);
@@ -163,12 +186,16 @@ impl Audio {
     /// The end: what is owed to whoever played, the last figures, a goodbye.
     pub(crate) fn close(&mut self, now: Instant, outputs: &mut VecDeque<Output>) {
         self.end_playings(outputs);
-        let quality = self.stream.quality();
+        let quality = self.quality(now);
         outputs.push_back(Output::Event(EngineEvent::Quality { leg: self.leg, quality }));
         if let Some((remote, bytes)) = self.stream.goodbye(now) {
             let bytes = bytes.to_vec();
-            outputs.push_back(Output::Transmit { socket: Socket::Rtcp(self.port), remote, bytes });
+            outputs.push_back(Output::Transmit { socket: self.rtcp_socket(), remote, bytes });
         }
+    }
+
+    fn rtcp_socket(&self) -> Socket {
+        if self.agreed.rtcp_mux { Socket::Rtp(self.port) } else { Socket::Rtcp(self.port) }
     }
 
     fn append(&mut self, id: PlayId, pcm: &Pcm, last: bool) {
@@ -219,23 +246,25 @@ impl Audio {
     fn report(&mut self, at: Instant, at_ms: u64, outputs: &mut VecDeque<Output>) {
         if at_ms >= self.quality_ms {
             self.quality_ms = at_ms + QUALITY_EVERY_MS;
-            let quality = self.stream.quality();
+            let quality = self.quality(at);
             outputs.push_back(Output::Event(EngineEvent::Quality { leg: self.leg, quality }));
         }
         if let Some((remote, bytes)) = self.stream.rtcp(at) {
             let bytes = bytes.to_vec();
-            outputs.push_back(Output::Transmit { socket: Socket::Rtcp(self.port), remote, bytes });
+            outputs.push_back(Output::Transmit { socket: self.rtcp_socket(), remote, bytes });
         }
     }
 }
 
-fn params(agreed: &Agreed, seeds: Seeds) -> StreamParams {
+fn params(agreed: &Agreed, srtp: Option<Srtp>, seeds: Seeds) -> StreamParams {
     StreamParams {
         codec: agreed.codec,
         payload_type: agreed.payload_send,
         dtmf_payload_type: agreed.events_send,
         remote: agreed.remote,
         remote_rtcp: agreed.remote_rtcp,
+        rtcp_mux: agreed.rtcp_mux,
+        srtp,
         seeds,
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! Behind address translation, media comes from elsewhere than SDP says; on an open port, a stranger can send too. So:
 //! packets from the address in SDP are taken at once and for good; another source must first send three consecutive
-//! valid packets, and holds the leg only until the address in SDP is heard. Only signalling changes the choice later.
+//! valid packets, and holds the leg only until the address in SDP is heard. Only signalling changes the choice later, or a
+//! packet that proves its sender by SRTP.
 
 use std::net::SocketAddr;
 
@@ -59,6 +60,12 @@ impl Latch {
         if remote != self.signalled {
             *self = Self::new(remote);
         }
+    }
+
+    /// Takes the source of a packet whose SRTP tag was right: who has the key is the far end, wherever it has moved to.
+    pub fn follow(&mut self, remote: SocketAddr) {
+        self.chosen = Some(remote);
+        self.candidate = None;
     }
 
     /// Judges a valid packet by its source.

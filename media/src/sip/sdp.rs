@@ -1,11 +1,14 @@
-//! Session descriptions (RFC 8866) and offer/answer (RFC 3264) for one audio stream of G.711, G.722 and telephone events.
+//! Session descriptions (RFC 8866) and offer/answer (RFC 3264) for one audio stream of G.711, G.722 and telephone events,
+//! plain or over SRTP with keys in the description (RFC 4568), with RTCP on the RTP port where offered (RFC 5761).
 //!
 //! [`Sdp`] is what a body says; [`Session`] is our half of one call's negotiation and the only thing that makes bodies;
 //! [`Agreed`] is what both sides settled on.
 
+mod crypto;
 mod negotiate;
 mod parse;
 
+pub use crypto::{CRYPTO_MAX, Crypto};
 pub use negotiate::{Agreed, Session};
 
 use std::fmt;
@@ -122,6 +125,10 @@ pub struct Media {
     pub ptime_ms_max: Option<u32>,
     /// RTCP port where it is not the RTP port plus one (RFC 3605).
     pub rtcp_port: Option<u16>,
+    /// RTCP shares the RTP port (RFC 5761).
+    pub rtcp_mux: bool,
+    /// The `a=crypto` lines that we can use, best first.
+    pub crypto: Vec<Crypto>,
 }
 
 /// A `c=` address.
@@ -221,6 +228,10 @@ impl fmt::Display for Media {
         if let Some(port) = self.rtcp_port {
             write!(f, "a=rtcp:{port}\r\n")?;
         }
+        if self.rtcp_mux {
+            write!(f, "a=rtcp-mux\r\n")?;
+        }
+        self.crypto.iter().try_for_each(|crypto| write!(f, "{crypto}"))?;
         match self.direction {
             Some(direction) => write!(f, "a={}\r\n", direction.name()),
             None => Ok(()),
@@ -263,9 +274,12 @@ pub enum SdpError {
 /// Why no stream can be agreed on. The answer to its sender is 488 (Not Acceptable Here).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum SdpRefusal {
-    /// No audio section over plain RTP with a port.
-    #[error("no audio stream over RTP/AVP is offered")]
+    /// No audio section over RTP with a port.
+    #[error("no audio stream over RTP/AVP or RTP/SAVP is offered")]
     NoAudio,
+    /// SRTP without a key that we can use, or with one in signalling that others can read.
+    #[error("no usable key for SRTP")]
+    NoKey,
     /// None of the codecs we may use is offered.
     #[error("no codec in common")]
     NoCodec,

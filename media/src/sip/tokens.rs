@@ -3,17 +3,22 @@
 //! RFC 3261 section 19.3 wants tags to be cryptographically random, because who can guess a tag can hang up a call. The
 //! crate draws no randomness of its own, so the generator is ChaCha20 (RFC 8439) keyed with the seed that the shell gives.
 
+use zeroize::Zeroizing;
+
 /// A stream of identifiers drawn from one seed.
 #[derive(Clone)]
 pub struct Tokens {
     key: [u32; 8],
     drawn: u32,
+    secrets: u32,
 }
 
 /// Nonce of the identifiers that are drawn one after the other.
 const DRAWN: [u32; 3] = [0, 0, 0];
 /// First nonce word of identifiers derived from a message; keeps them apart from the drawn ones.
 const DERIVED: u32 = 1;
+/// First nonce word of secrets: nothing that is sent comes from the same stream.
+const SECRET: u32 = 2;
 
 /// Shows nothing: who knows the seed can end every call.
 impl std::fmt::Debug for Tokens {
@@ -25,7 +30,7 @@ impl std::fmt::Debug for Tokens {
 impl Tokens {
     /// A generator for this seed. Two agents must never run with the same seed.
     pub fn new(seed: [u8; 32]) -> Self {
-        Self { key: words(&seed), drawn: 0 }
+        Self { key: words(&seed), drawn: 0, secrets: 0 }
     }
 
     /// Sixteen unpredictable bytes as 32 lower-case hex digits.
@@ -55,6 +60,17 @@ impl Tokens {
         let block = block(&self.key, self.drawn, DRAWN);
         self.drawn = self.drawn.wrapping_add(1);
         (u64::from(block[0]) << 32 | u64::from(block[1])) & 0x7fff_ffff_ffff_ffff
+    }
+
+    /// Unpredictable bytes that are never shown: for keys of media, and to seed other generators.
+    pub fn secret(&mut self) -> Zeroizing<[u8; 64]> {
+        let block = block(&self.key, self.secrets, [SECRET, 0, 0]);
+        self.secrets = self.secrets.wrapping_add(1);
+        let mut bytes = Zeroizing::new([0; 64]);
+        for (bytes, word) in bytes.chunks_exact_mut(4).zip(block) {
+            bytes.copy_from_slice(&word.to_le_bytes());
+        }
+        bytes
     }
 
     /// A tag that depends on the seed and `of` alone, so that a stateless reply to a retransmitted request carries the
@@ -140,5 +156,8 @@ mod tests {
         assert!(one.branch().starts_with("z9hG4bK"));
         assert_eq!(one.derived_tag(b"a"), two.derived_tag(b"a"));
         assert_ne!(one.derived_tag(b"a"), one.derived_tag(b"b"));
+        let secret = one.secret();
+        assert_ne!(secret, one.secret());
+        assert_eq!(secret, two.secret(), "what else was drawn does not matter");
     }
 }

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::audio::sample::{Random, speech_narrow, speech_wide, tone};
 use crate::codec::g711::{decode_mu, encode_mu};
-use crate::rtp::packet::PacketError;
+use crate::rtp::packet::{Packet, PacketError};
 
 const DTMF: u8 = 101;
 
@@ -26,6 +26,8 @@ fn params(codec: Codec, dtmf_payload_type: Option<u8>, remote: SocketAddr, seed:
         dtmf_payload_type,
         remote: Some(remote),
         remote_rtcp: None,
+        rtcp_mux: false,
+        srtp: None,
         seeds: Seeds {
             ssrc: seed,
             sequence: seed as u16 ^ 0xfff0,
@@ -281,7 +283,7 @@ fn on_hold_silence_goes_out_and_hold_music_is_nobody_speaking() {
 fn a_new_address_is_heard_at_once_and_the_old_one_is_a_stranger() {
     let mut talk = Talk::new(Codec::Pcmu, None, None);
     talk.say(&[], 10, |_| false);
-    talk.there.set_remote(Some(at(4_100)), None);
+    talk.there.set_remote(Some(at(4_100)), None, false);
     assert_eq!(talk.there.receive(&packet(0, 1, 55, &[0; 160]), at(4_100), talk.now), Ok(()));
     assert_eq!(talk.there.receive(&packet(0, 2, 7, &[0; 160]), at(4_000), talk.now), Err(Refusal::Stranger));
     let tick = talk.there.tick(talk.now, |_| ());

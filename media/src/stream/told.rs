@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use crate::rtp::packet::PacketError;
 use crate::rtp::receive::Made;
 use crate::rtp::rtcp::RtcpError;
+use crate::rtp::srtp::SrtpError;
 
 /// Why a datagram was not taken. Counted in [`LegQuality::refused`](crate::io::LegQuality::refused), except for probation.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
@@ -15,6 +16,9 @@ pub enum Refusal {
     /// Not RTCP.
     #[error(transparent)]
     Rtcp(#[from] RtcpError),
+    /// Not to be believed.
+    #[error(transparent)]
+    Srtp(#[from] SrtpError),
     /// A payload type that was not negotiated.
     #[error("payload type {0} was not negotiated")]
     PayloadType(u8),

@@ -36,7 +36,7 @@ fn our_offer_in_full() {
 
 #[test]
 fn the_offers_first_codec_that_we_have_is_taken() {
-    let table: [(&str, &[Codec], Chosen); 9] = [
+    let table: [(&str, &[Codec], Chosen); 10] = [
         ("m=audio 4000 RTP/AVP 0 8 9", &ALL, Ok((Pcmu, 0))),
         ("m=audio 4000 RTP/AVP 9 8", &ALL, Ok((G722, 9))),
         ("m=audio 4000 RTP/AVP 18 8", &ALL, Ok((Pcma, 8))),
@@ -45,7 +45,8 @@ fn the_offers_first_codec_that_we_have_is_taken() {
         // A number that is mapped to something else is no longer the static codec.
         ("m=audio 4000 RTP/AVP 0\na=rtpmap:0 opus/48000/2", &ALL, Err(SdpRefusal::NoCodec)),
         ("m=audio 4000 RTP/AVP 18", &ALL, Err(SdpRefusal::NoCodec)),
-        ("m=audio 4000 RTP/SAVP 0", &ALL, Err(SdpRefusal::NoAudio)),
+        ("m=audio 4000 RTP/SAVP 0", &ALL, Err(SdpRefusal::NoKey)),
+        ("m=audio 4000 UDP/TLS/RTP/SAVPF 0", &ALL, Err(SdpRefusal::NoAudio)),
         ("m=audio 0 RTP/AVP 0\nm=video 4000 RTP/AVP 31", &ALL, Err(SdpRefusal::NoAudio)),
     ];
     for (lines, codecs, expected) in table {
@@ -199,4 +200,130 @@ fn what_is_wrong_is_named_with_its_line() {
         assert_eq!(Sdp::parse(text.as_bytes()), Err(error));
     }
     assert_eq!(Sdp::parse(b"v=0\r\n\xff"), Err(SdpError::NotText));
+}
+
+fn secured() -> Session {
+    session().secure([3; 32])
+}
+
+const CRYPTO: &str = "a=crypto:4 AES_CM_128_HMAC_SHA1_80 inline:WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz";
+
+/// What an answer says of protection: the protocol, then the tag and suite of its key.
+fn protection(answer: &Sdp) -> String {
+    let media = &answer.media[0];
+    let keys = media.crypto.iter().map(|crypto| format!(" {} {}", crypto.tag, crypto.key.suite().name()));
+    format!("{}{}", media.protocol, keys.collect::<String>())
+}
+
+/// SEC-13: keys are told only where signalling is secure, and protection that is demanded is not left out.
+#[test]
+fn srtp_is_agreed_on_where_signalling_is_secure() {
+    let long =
+        "a=crypto:9 AES_CM_256_HMAC_SHA1_80 inline:8AbZePWwsKhLGX3GlXA+yHYPQ3cgraer/9DkFJYCOPZZy3o9wC0NIbIFYZfyHw==";
+    let unknown = "a=crypto:1 F8_128_HMAC_SHA1_80 inline:WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz";
+    let known = "RTP/SAVP 4 AES_CM_128_HMAC_SHA1_80";
+    let table = [
+        (format!("m=audio 4000 RTP/SAVP 0\n{CRYPTO}"), Err(SdpRefusal::NoKey), Ok(known)),
+        (format!("m=audio 4000 RTP/SAVP 0\n{unknown}\n{CRYPTO}\n{long}"), Err(SdpRefusal::NoKey), Ok(known)),
+        (
+            format!("m=audio 4000 RTP/SAVPF 0\n{long}\n{CRYPTO}"),
+            Err(SdpRefusal::NoKey),
+            Ok("RTP/SAVPF 9 AES_256_CM_HMAC_SHA1_80"),
+        ),
+        (format!("m=audio 4000 RTP/SAVP 0\n{unknown}"), Err(SdpRefusal::NoKey), Err(SdpRefusal::NoKey)),
+        ("m=audio 4000 RTP/SAVP 0".to_owned(), Err(SdpRefusal::NoKey), Err(SdpRefusal::NoKey)),
+        (format!("m=audio 4000 RTP/SAVP 0\n{CRYPTO}|2^20|1:4"), Err(SdpRefusal::NoKey), Err(SdpRefusal::NoKey)),
+        // SRTP that is only offered, not demanded.
+        (format!("m=audio 4000 RTP/AVP 0\n{CRYPTO}"), Ok("RTP/AVP"), Ok("RTP/AVP 4 AES_CM_128_HMAC_SHA1_80")),
+        (format!("m=audio 4000 RTP/AVP 0\n{unknown}"), Ok("RTP/AVP"), Ok("RTP/AVP")),
+        ("m=audio 4000 RTP/AVP 0".to_owned(), Ok("RTP/AVP"), Ok("RTP/AVP")),
+    ];
+    for (lines, plain, secure) in table {
+        for (mut session, expected) in [(session(), plain), (secured(), secure)] {
+            let answered = session.answer(&described(&lines), &ALL);
+            let told = answered.as_ref().map(|(answer, _)| protection(answer)).map_err(|refusal| *refusal);
+            assert_eq!(told, expected.map(str::to_owned), "{lines}");
+            if let Ok((answer, agreed)) = answered {
+                let sent = agreed.keys.as_ref().map(|keys| keys.send.clone());
+                assert_eq!(sent, answer.media[0].crypto.first().map(|crypto| crypto.key.clone()), "{lines}");
+                let theirs = described(&lines).media[0].crypto.clone();
+                assert!(agreed.keys.is_none_or(|keys| theirs.iter().any(|crypto| crypto.key == keys.receive)));
+            }
+        }
+    }
+    // A section in the clear beside one with keys: the first that can be used is.
+    let both = format!("m=audio 4000 RTP/SAVP 0\n{CRYPTO}\nm=audio 4002 RTP/AVP 0");
+    let (answer, agreed) = session().answer(&described(&both), &ALL).unwrap();
+    assert_eq!((answer.media[0].port, answer.media[1].port, agreed.keys), (0, 20_000, None));
+    assert!(answer.media[0].crypto.is_empty());
+    let (answer, _) = secured().answer(&described(&both), &ALL).unwrap();
+    assert_eq!((answer.media[0].port, answer.media[1].port), (20_000, 0));
+}
+
+/// SEC-13: our offer of SRTP, and the answers that fit it.
+#[test]
+fn our_offer_of_srtp_takes_only_its_own_keys_back() {
+    let mut session = secured();
+    let offer = session.offer(&[Pcmu]);
+    let suites: Vec<&str> = offer.media[0].crypto.iter().map(|crypto| crypto.key.suite().name()).collect();
+    assert_eq!(
+        (offer.media[0].protocol.as_str(), suites),
+        (
+            "RTP/SAVP",
+            vec!["AES_CM_128_HMAC_SHA1_80", "AES_256_CM_HMAC_SHA1_80", "AEAD_AES_128_GCM", "AEAD_AES_256_GCM"]
+        )
+    );
+    let plain = self::session().offer(&ALL).to_string();
+    assert!(!plain.contains("crypto") && plain.contains("RTP/AVP "));
+    let first = CRYPTO.replace(":4", ":1");
+    let table = [
+        ("m=audio 4000 RTP/AVP 0".to_owned(), Err(SdpRefusal::NoAudio)),
+        (format!("m=audio 4000 RTP/AVP 0\n{first}"), Err(SdpRefusal::NoAudio)),
+        ("m=audio 4000 RTP/SAVP 0".to_owned(), Err(SdpRefusal::NoKey)),
+        (format!("m=audio 4000 RTP/SAVP 0\n{CRYPTO}"), Err(SdpRefusal::NoKey)),
+        (format!("m=audio 4000 RTP/SAVP 0\n{}", first.replace("_80", "_32")), Err(SdpRefusal::NoKey)),
+        (format!("m=audio 4000 RTP/SAVP 0\n{first}"), Ok(true)),
+    ];
+    for (lines, expected) in table {
+        let accepted = session.accept(&described(&lines));
+        assert_eq!(accepted.map(|agreed| agreed.keys.is_some()), expected, "{lines}");
+    }
+}
+
+/// SEC-13: our key stays through re-INVITEs, and is another one after a time without protection.
+#[test]
+fn our_key_stays_while_it_is_in_use() {
+    let mut session = secured();
+    let offer = described(&format!("m=audio 4000 RTP/AVP 0\n{CRYPTO}"));
+    let keys = |session: &mut Session, offer: &Sdp| session.answer(offer, &ALL).unwrap().1.keys;
+    let first = keys(&mut session, &offer);
+    assert!(first.is_some());
+    let held = described(&format!("m=audio 4000 RTP/AVP 0\n{CRYPTO}\na=sendonly"));
+    assert_eq!(keys(&mut session, &held), first);
+    let ours = session.offer(&[Pcmu]);
+    assert_eq!(protection(&ours), "RTP/AVP 1 AES_CM_128_HMAC_SHA1_80");
+    assert_eq!(Some(&ours.media[0].crypto[0].key), first.as_ref().map(|keys| &keys.send));
+    assert_eq!(keys(&mut session, &described("m=audio 4000 RTP/AVP 0")), None);
+    assert_eq!(protection(&session.offer(&[Pcmu])), "RTP/AVP", "both agreed to do without");
+    let again = keys(&mut session, &offer);
+    assert!(again.is_some() && again != first, "never the same key with counters at zero");
+}
+
+/// RFC 5761: RTCP shares the port where that was offered, and only there.
+#[test]
+fn rtcp_shares_the_port_where_it_is_offered() {
+    let mut session = session();
+    assert!(!session.offer(&ALL).to_string().contains("rtcp-mux"));
+    let offer = described("m=audio 4000 RTP/AVP 0\na=rtcp:4009\na=rtcp-mux");
+    let (answer, agreed) = session.answer(&offer, &ALL).unwrap();
+    assert!(answer.to_string().contains("a=rtcp-mux\r\n"));
+    assert_eq!((agreed.rtcp_mux, agreed.remote_rtcp), (true, Some("198.51.100.7:4000".parse().unwrap())));
+    assert!(session.offer(&ALL).to_string().contains("a=rtcp-mux\r\n"), "stays as agreed");
+    assert!(session.accept(&offer).unwrap().rtcp_mux);
+    let (answer, agreed) = session.answer(&described("m=audio 4000 RTP/AVP 0"), &ALL).unwrap();
+    assert!(!answer.to_string().contains("rtcp-mux") && !agreed.rtcp_mux);
+    assert_eq!(agreed.remote_rtcp, Some("198.51.100.7:4001".parse().unwrap()));
+    session.offer(&ALL);
+    let unasked = session.accept(&offer).unwrap();
+    assert_eq!((unasked.rtcp_mux, unasked.remote_rtcp), (false, Some("198.51.100.7:4009".parse().unwrap())));
 }

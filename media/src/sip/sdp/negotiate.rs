@@ -2,8 +2,10 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use super::{Direction, Media, Origin, RtpMap, Sdp, SdpRefusal};
+use super::crypto::Keyring;
+use super::{Crypto, Direction, Media, Origin, RtpMap, Sdp, SdpRefusal};
 use crate::io::Codec;
+use crate::rtp::srtp::Keys;
 
 /// The payload number under which we offer telephone events; 101 is what nearly everybody uses.
 const EVENTS_PAYLOAD: u8 = 101;
@@ -13,7 +15,7 @@ const PTIME_MS: u32 = 20;
 const CLOCK_HZ: u32 = 8_000;
 
 /// What both sides settled on for the audio stream.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Agreed {
     /// The codec, both ways.
     pub codec: Codec,
@@ -29,6 +31,10 @@ pub struct Agreed {
     pub remote: Option<SocketAddr>,
     /// Where our RTCP goes.
     pub remote_rtcp: Option<SocketAddr>,
+    /// RTCP goes between the RTP ports of both sides.
+    pub rtcp_mux: bool,
+    /// Keys of SRTP; without them, RTP is plain.
+    pub keys: Option<Keys>,
     /// Who sends, seen from us: `RecvOnly` or `Inactive` means that the far end holds us.
     pub direction: Direction,
     /// Packet time to send, in milliseconds: what the far end asked for, between 10 and 60.
@@ -50,12 +56,29 @@ pub struct Session {
     id: u64,
     /// What we said last; its version stays unless the next one differs.
     said: Option<Sdp>,
+    /// Our keys, where signalling is secure.
+    keyring: Option<Keyring>,
+    /// What was last agreed on, and stays in our next offer.
+    settled: Option<Settled>,
+}
+
+/// How the stream is carried.
+#[derive(Clone, Debug)]
+struct Settled {
+    protocol: String,
+    rtcp_mux: bool,
 }
 
 impl Session {
     /// For a call whose RTP goes to `host:port` (even port; RTCP above it). `id` names the session in `o=` lines.
     pub fn new(host: IpAddr, port: u16, id: u64) -> Self {
-        Self { host, port, id, said: None }
+        Self { host, port, id, said: None, keyring: None, settled: None }
+    }
+
+    /// Signalling is secure on its whole way: keys are accepted and offered. Ours are drawn from a secret that no other
+    /// session has.
+    pub fn secure(self, secret: [u8; 32]) -> Self {
+        Self { keyring: Some(Keyring::new(secret)), ..self }
     }
 
     /// An offer of these codecs, best first, with telephone events. Also the full new offer that a re-INVITE without one
@@ -63,7 +86,8 @@ impl Session {
     pub fn offer(&mut self, codecs: &[Codec]) -> Sdp {
         let formats: Vec<(u8, Option<Codec>)> =
             codecs.iter().map(|codec| (static_payload(*codec), Some(*codec))).chain([(EVENTS_PAYLOAD, None)]).collect();
-        let media = self.audio(&formats, "RTP/AVP", Direction::SendRecv);
+        let mut media = self.audio(&formats, "RTP/AVP", Direction::SendRecv);
+        self.protect(&mut media);
         // A stream that was in an earlier description keeps its place (RFC 3264 section 8).
         let mut sections = match &self.said {
             Some(said) => said.media.iter().map(refused).collect(),
@@ -85,22 +109,35 @@ impl Session {
     pub fn answer(&mut self, offer: &Sdp, codecs: &[Codec]) -> Result<(Sdp, Agreed), SdpRefusal> {
         let mut refusal = SdpRefusal::NoAudio;
         for (place, media) in offer.media.iter().enumerate() {
-            if !is_plain_audio(media) {
+            if !is_audio(media) {
                 continue;
             }
             let Some((payload, codec)) = first_common(media, codecs) else {
                 refusal = SdpRefusal::NoCodec;
                 continue;
             };
+            let theirs = self.keyring.as_ref().and_then(|_| media.crypto.first());
+            if theirs.is_none() && is_protected(media) {
+                refusal = SdpRefusal::NoKey;
+                continue;
+            }
             let events = events_payload(media);
-            let mut agreed = agree(offer, media, codec, payload, events)?;
+            let mut agreed = agree(offer, media, (codec, payload), events, media.rtcp_mux)?;
             // Events go under the number that the offer gives them, both ways.
             agreed.payload_receive = payload;
             agreed.events_receive = events;
             let formats: Vec<(u8, Option<Codec>)> =
                 [(payload, Some(codec))].into_iter().chain(events.map(|events| (events, None))).collect();
+            let mut section = self.audio(&formats, &media.protocol, agreed.direction);
+            section.rtcp_mux = agreed.rtcp_mux;
+            if let (Some(theirs), Some(keyring)) = (theirs, &mut self.keyring) {
+                let send = keyring.key(theirs.key.suite()).ok_or(SdpRefusal::NoKey)?;
+                section.crypto.push(Crypto { tag: theirs.tag, key: send.clone() });
+                agreed.keys = Some(Keys { send, receive: theirs.key.clone() });
+            }
+            self.settle(&agreed, &media.protocol);
             let mut sections: Vec<Media> = offer.media.iter().map(refused).collect();
-            sections[place] = self.audio(&formats, &media.protocol, agreed.direction);
+            sections[place] = section;
             return Ok((self.say(sections), agreed));
         }
         Err(refusal)
@@ -117,17 +154,46 @@ impl Session {
         }
         let place = offer.media.iter().position(|media| media.port != 0).ok_or(SdpRefusal::Mismatch)?;
         let (ours, theirs) = (&offer.media[place], &answer.media[place]);
-        if !is_plain_audio(theirs) {
+        if !is_audio(theirs) || is_protected(ours) != is_protected(theirs) {
             return Err(SdpRefusal::NoAudio);
         }
+        let keys = if ours.crypto.is_empty() { None } else { Some(chosen(ours, theirs).ok_or(SdpRefusal::NoKey)?) };
         let offered: Vec<Codec> = ours.formats.iter().filter_map(|format| codec_of(ours, format)).collect();
         // A trunk may answer with several codecs: the first is the one to use until it says otherwise.
         let (payload, codec) = first_common(theirs, &offered).ok_or(SdpRefusal::NoCodec)?;
         let events = events_payload(theirs);
-        let mut agreed = agree(answer, theirs, codec, payload, events)?;
+        let mut agreed = agree(answer, theirs, (codec, payload), events, ours.rtcp_mux && theirs.rtcp_mux)?;
         agreed.payload_receive = static_payload(codec);
         agreed.events_receive = events_payload(ours);
+        agreed.keys = keys;
+        let protocol = theirs.protocol.clone();
+        self.settle(&agreed, &protocol);
         Ok(agreed)
+    }
+
+    /// Remembers how the stream is carried, so that our next offer changes nothing.
+    fn settle(&mut self, agreed: &Agreed, protocol: &str) {
+        if let Some(keyring) = &mut self.keyring {
+            keyring.settle(agreed.keys.clone());
+        }
+        self.settled = Some(Settled { protocol: protocol.into(), rtcp_mux: agreed.rtcp_mux });
+    }
+
+    /// Puts keys into our offer where signalling is secure, unless both sides agreed to do without.
+    fn protect(&mut self, media: &mut Media) {
+        media.rtcp_mux = self.settled.as_ref().is_some_and(|settled| settled.rtcp_mux);
+        let Some(keyring) = &mut self.keyring else { return };
+        match (&self.settled, keyring.current()) {
+            (Some(_), None) => {}
+            (Some(settled), Some(_)) => {
+                media.protocol.clone_from(&settled.protocol);
+                media.crypto = keyring.offer();
+            }
+            (None, _) => {
+                media.protocol = "RTP/SAVP".into();
+                media.crypto = keyring.offer();
+            }
+        }
     }
 
     /// Our audio section.
@@ -151,6 +217,8 @@ impl Session {
             ptime_ms: Some(PTIME_MS),
             ptime_ms_max: None,
             rtcp_port: None,
+            rtcp_mux: false,
+            crypto: Vec::new(),
         }
     }
 
@@ -177,12 +245,22 @@ impl Session {
 }
 
 /// The sending half of what is agreed; the receiving numbers depend on who offered.
-fn agree(sdp: &Sdp, media: &Media, codec: Codec, payload: u8, events: Option<u8>) -> Result<Agreed, SdpRefusal> {
+fn agree(
+    sdp: &Sdp,
+    media: &Media,
+    (codec, payload): (Codec, u8),
+    events: Option<u8>,
+    rtcp_mux: bool,
+) -> Result<Agreed, SdpRefusal> {
     let address = sdp.address_of(media).ok_or(SdpRefusal::NoAddress)?;
     let theirs = sdp.direction_of(media);
     // The old way to hold (RFC 2543): no address to send to, whatever the direction says.
     let hears = theirs.receives() && !address.is_unspecified();
-    let port_rtcp = media.rtcp_port.filter(|port| *port != 0).or(media.port.checked_add(1));
+    let port_rtcp = match media.rtcp_port.filter(|port| *port != 0) {
+        _ if rtcp_mux => Some(media.port),
+        Some(port) => Some(port),
+        None => media.port.checked_add(1),
+    };
     let remote = (!address.is_unspecified()).then(|| SocketAddr::new(address, media.port));
     Ok(Agreed {
         codec,
@@ -192,6 +270,8 @@ fn agree(sdp: &Sdp, media: &Media, codec: Codec, payload: u8, events: Option<u8>
         events_receive: None,
         remote,
         remote_rtcp: remote.and(port_rtcp).map(|port| SocketAddr::new(address, port)),
+        rtcp_mux,
+        keys: None,
         direction: Direction::of(hears, theirs.sends()),
         ptime_ms: media.ptime_ms.unwrap_or(PTIME_MS).min(media.ptime_ms_max.unwrap_or(u32::MAX)).clamp(10, 60),
     })
@@ -211,12 +291,28 @@ fn refused(media: &Media) -> Media {
         ptime_ms: None,
         ptime_ms_max: None,
         rtcp_port: None,
+        rtcp_mux: false,
+        crypto: Vec::new(),
     }
 }
 
 /// `RTP/AVPF` differs by its feedback timing alone, and what we send is valid under it.
-fn is_plain_audio(media: &Media) -> bool {
-    media.kind == "audio" && media.port != 0 && matches!(media.protocol.as_str(), "RTP/AVP" | "RTP/AVPF")
+fn is_audio(media: &Media) -> bool {
+    let known = matches!(media.protocol.as_str(), "RTP/AVP" | "RTP/AVPF" | "RTP/SAVP" | "RTP/SAVPF");
+    media.kind == "audio" && media.port != 0 && known
+}
+
+/// SRTP is demanded. A key in an `RTP/AVP` section only offers it.
+fn is_protected(media: &Media) -> bool {
+    media.protocol.starts_with("RTP/SAVP")
+}
+
+/// The keys of the line that an answer took from our offer.
+fn chosen(ours: &Media, theirs: &Media) -> Option<Keys> {
+    let taken = theirs.crypto.first()?;
+    let is_same = |crypto: &&Crypto| crypto.tag == taken.tag && crypto.key.suite() == taken.key.suite();
+    let send = ours.crypto.iter().find(is_same)?.key.clone();
+    Some(Keys { send, receive: taken.key.clone() })
 }
 
 fn first_common(media: &Media, codecs: &[Codec]) -> Option<(u8, Codec)> {

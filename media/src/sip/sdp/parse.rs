@@ -3,7 +3,8 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use super::{
-    Address, BODY_BYTES_MAX, Direction, FORMATS_MAX, LINES_MAX, MEDIA_MAX, Media, Origin, RtpMap, Sdp, SdpError,
+    Address, BODY_BYTES_MAX, CRYPTO_MAX, Crypto, Direction, FORMATS_MAX, LINES_MAX, MEDIA_MAX, Media, Origin, RtpMap,
+    Sdp, SdpError,
 };
 
 /// What has been read so far.
@@ -142,6 +143,8 @@ impl Reader {
             ptime_ms: None,
             ptime_ms_max: None,
             rtcp_port: None,
+            rtcp_mux: false,
+            crypto: Vec::new(),
         });
         Ok(())
     }
@@ -177,6 +180,8 @@ impl Reader {
             "ptime" => media.ptime_ms = value.trim().parse().ok(),
             "maxptime" => media.ptime_ms_max = value.trim().parse().ok(),
             "rtcp" => media.rtcp_port = value.split_ascii_whitespace().next().and_then(|port| port.parse().ok()),
+            "rtcp-mux" => media.rtcp_mux = true,
+            "crypto" if media.crypto.len() < CRYPTO_MAX => media.crypto.extend(Crypto::parse(value)),
             _ => media.direction = direction.or(media.direction),
         }
         Ok(())

@@ -1,0 +1,129 @@
+//! What becomes of a datagram.
+
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use super::{MediaStream, NOTICED_MAX, Refusal, StreamEvent};
+use crate::rtp::COMFORT_NOISE;
+use crate::rtp::dtmf::{Event, EventReceiver};
+use crate::rtp::jitter::Carried;
+use crate::rtp::latch::Verdict;
+use crate::rtp::packet::Packet;
+use crate::rtp::rtcp;
+use crate::rtp::session::Arrival;
+
+impl MediaStream {
+    /// Takes a datagram of the leg's RTP port. RTCP that shares the port is taken too.
+    pub fn receive(&mut self, bytes: &[u8], remote: SocketAddr, now: Instant) -> Result<(), Refusal> {
+        if rtcp::is_rtcp(bytes) {
+            return self.receive_rtcp(bytes, remote, now);
+        }
+        let mut plain = std::mem::take(&mut self.plain);
+        let result = match &mut self.srtp {
+            Some(srtp) => match srtp.unprotector().rtp(bytes, &mut plain) {
+                Ok(()) => self.take(&plain, remote, now),
+                Err(error) => Err(error.into()),
+            },
+            None => self.take(bytes, remote, now),
+        };
+        self.plain = plain;
+        self.count(result)
+    }
+
+    /// Takes a datagram of the leg's RTCP port.
+    pub fn receive_rtcp(&mut self, bytes: &[u8], remote: SocketAddr, now: Instant) -> Result<(), Refusal> {
+        let known = self.latch.remote().map(|known| known.ip()) == Some(remote.ip())
+            || self.signalled_rtcp.map(|signalled| signalled.ip()) == Some(remote.ip());
+        let result = match &mut self.srtp {
+            // Who has the key is the far end, wherever it sends from.
+            Some(srtp) => {
+                srtp.unprotector().rtcp(bytes, &mut self.plain).map_err(Refusal::from).map(|()| &self.plain[..])
+            }
+            None if known => Ok(bytes),
+            None => Err(Refusal::Stranger),
+        };
+        let result =
+            result.and_then(|bytes| self.rtcp.receive(bytes, self.sender.ssrc(), now).map(drop).map_err(Refusal::from));
+        if result.is_ok() {
+            self.heard_rtcp = Some(remote);
+        }
+        self.count(result)
+    }
+
+    fn count(&mut self, result: Result<(), Refusal>) -> Result<(), Refusal> {
+        if result.is_err_and(|refusal| refusal != Refusal::Probation) {
+            self.refused += 1;
+        }
+        result
+    }
+
+    fn take(&mut self, bytes: &[u8], remote: SocketAddr, now: Instant) -> Result<(), Refusal> {
+        let packet = Packet::parse(bytes)?;
+        let carried = self.carried(&packet)?;
+        let verdict = match self.srtp {
+            Some(_) => {
+                self.latch.follow(remote);
+                Verdict::Accepted
+            }
+            None => self.latch.judge(remote, packet.ssrc, packet.sequence),
+        };
+        match verdict {
+            Verdict::Accepted => {}
+            Verdict::Moved => {
+                self.reception.forget();
+                self.receiver.reset();
+            }
+            Verdict::Probation => return Err(Refusal::Probation),
+            Verdict::Stranger => return Err(Refusal::Stranger),
+        }
+        let is_event = carried == Carried::Nothing;
+        let Arrival::Accepted { sequence, timestamp, reset } = self.reception.receive(&packet, !is_event, now) else {
+            return Err(Refusal::Probation);
+        };
+        self.heard_at = Some(now);
+        if reset {
+            self.receiver.reset();
+            self.events_in = EventReceiver::default();
+        }
+        if let Some(digit) =
+            Event::parse(packet.payload).filter(|_| is_event).and_then(|event| self.events_in.receive(timestamp, event))
+        {
+            self.key_tones = None;
+            if self.noticed.len() < NOTICED_MAX {
+                self.noticed.push(StreamEvent::Dtmf { digit, at_ms: self.position_ms() });
+            }
+        }
+        let audio = if carried == Carried::Audio { packet.payload } else { &[] };
+        if self.receiver.put(sequence, timestamp, carried, audio, now) {
+            Ok(())
+        } else {
+            Err(Refusal::TooLong(audio.len()))
+        }
+    }
+
+    fn carried(&self, packet: &Packet<'_>) -> Result<Carried, Refusal> {
+        let kind = packet.payload_type;
+        if kind == self.payload_type {
+            Ok(Carried::Audio)
+        } else if Some(kind) == self.dtmf_payload_type || (kind >= 96 && Event::looks_like(packet.payload)) {
+            Ok(Carried::Nothing)
+        } else if kind == COMFORT_NOISE {
+            Ok(Carried::Noise(packet.payload.first().map_or(127, |level| level & 0x7f)))
+        } else {
+            Err(Refusal::PayloadType(kind))
+        }
+    }
+
+    /// Where RTCP was heard from; else where SDP says, unless media comes from elsewhere than SDP says: then above that.
+    pub(super) fn rtcp_remote(&self) -> Option<SocketAddr> {
+        if self.rtcp_mux {
+            return self.latch.remote();
+        }
+        if self.heard_rtcp.is_some() {
+            return self.heard_rtcp;
+        }
+        let remote = self.latch.remote()?;
+        let signalled = self.signalled_rtcp.filter(|signalled| signalled.ip() == remote.ip());
+        signalled.or_else(|| remote.port().checked_add(1).map(|port| SocketAddr::new(remote.ip(), port)))
+    }
+}
