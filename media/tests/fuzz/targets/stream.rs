@@ -59,6 +59,8 @@ impl World {
             remote: Some(signalled),
             remote_rtcp: None,
             seeds: Seeds { ssrc: 0xdead_beef, sequence: 0, timestamp: 0, rtcp: 1 },
+            rtcp_mux: false,
+            srtp: None,
         };
         let far = Sender::new(Seeds { ssrc: 7, sequence: 65_530, timestamp: 0xffff_ff00, rtcp: 1 });
         let stream = MediaStream::new(params, now);
@@ -80,7 +82,7 @@ impl World {
             3 => self.good(argument),
             4 => {
                 self.signalled = remote;
-                self.stream.set_remote(Some(remote), None);
+                self.stream.set_remote(Some(remote), None, false);
                 self.latched = false;
             }
             _ => self.stream.hold(argument % 2 == 1),
