@@ -177,6 +177,19 @@ impl World {
         }
     }
 
+    /// Hands a datagram over at once, past the link and its chances, so that all else happens as it would have without it.
+    pub fn inject(&mut self, packet: &Packet) {
+        let Some(index) = self.hosts.iter().position(|host| host.address == packet.to.ip()) else { return };
+        if let Some(socket) = self.hosts[index].socket_at(packet.to.port()) {
+            self.give(index, Input::Datagram { socket, remote: packet.from, bytes: &packet.bytes });
+        }
+    }
+
+    /// How many datagrams were put on the wire.
+    pub fn sent(&self) -> u64 {
+        self.sent
+    }
+
     /// Tells an engine to do something.
     pub fn command(&mut self, host: usize, command: Command) {
         self.give(host, Input::Command(command));

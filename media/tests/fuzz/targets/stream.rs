@@ -119,7 +119,7 @@ impl World {
             let kinds = tick.events.iter().filter(|event| !matches!(event, StreamEvent::Level { .. }));
             self.seen.note(kinds.map(std::mem::discriminant).collect::<Vec<_>>());
             if let Some((remote, report)) = self.stream.rtcp(self.now) {
-                assert!(report.len() <= 128 && report.len() % 4 == 0);
+                assert!(report.len() <= 128 && report.len().is_multiple_of(4));
                 assert!(remote.port() != 0, "{remote}");
             }
         }
