@@ -7,12 +7,14 @@ mod start;
 pub use speech::Speech;
 pub use start::{Options, Running, StartError};
 
+use crate::backups::Backups;
 use crate::calls::StatsCache;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::events::Events;
 use crate::floor::FloorHandle;
 use crate::knowledge::Library;
+use crate::search::rebuild::Rebuild;
 use crate::sessions::Strangers;
 use crate::tasks::Tasks;
 use crate::voice::VoiceHandle;
@@ -28,6 +30,10 @@ pub struct App {
     pub store: Store,
     /// The full-text index; follows the feed.
     pub search: Search,
+    /// Building that index again.
+    pub rebuild: Rebuild,
+    /// Makes backups.
+    pub backups: Backups,
     /// What the clinic knows, ready to be asked.
     pub library: Library,
     /// Today's figures of calls, as last counted.

@@ -169,6 +169,8 @@ pub mod permissions {
         EditClinic = "change the clinic's settings" [Admin]
         /// Read and check the record of who did or read what.
         ReadAudit = "read the audit chain" [Admin]
+        /// Look after the disk, backups and the search index.
+        KeepStorage = "look after the storage" [Admin]
         /// Read the event log.
         ReadEvents = "read the event log" [Supervisor Admin]
         /// See figures of the process.

@@ -4,6 +4,7 @@
 //! there how far it has come: two small files, for the owner of the store alone, which need no account and no open port.
 
 use crate::clock::{self, Clock};
+use crate::errands::{Errand, read, remove, tell, write};
 use crate::error::Error;
 use crate::events::{By, Events};
 use auricle_domain::Timestamp;
@@ -11,10 +12,8 @@ use auricle_domain::account::Actor;
 use auricle_domain::event::Event;
 use auricle_domain::id::CauseId;
 use auricle_storage::{Backup, BackupProgress, Store, StoreError};
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// File of a request, in the store's folder.
@@ -23,8 +22,6 @@ const REQUEST: &str = "backup.request";
 const STATE: &str = "backup.state";
 /// File that tells of the last good backup.
 const LAST: &str = "backup.last";
-/// Longest of these files that is read, in bytes.
-const FILE_BYTES_MAX: u64 = 16 << 10;
 /// Rows between two notes of how far a backup has come.
 const TOLD_EVERY_ROWS: u64 = 20_000;
 
@@ -72,12 +69,29 @@ pub struct Backups {
     events: Events,
     clock: Clock,
     config: Option<PathBuf>,
+    errand: Errand<Progress>,
+}
+
+/// How far the backup that is being made has come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct Progress {
+    /// Rows written.
+    pub rows: u64,
+    /// Recordings and documents written.
+    pub blobs: u64,
+    /// It is being restored beside itself.
+    pub verifying: bool,
 }
 
 impl Backups {
     /// Of this store, each with this configuration file.
     pub fn new(store: Store, events: Events, clock: Clock, config: Option<PathBuf>) -> Self {
-        Self { store, events, clock, config }
+        Self { store, events, clock, config, errand: Errand::default() }
+    }
+
+    /// Asks for one in the configured folder, and tells how far the one that is being made has come, whoever asked for it.
+    pub fn errand(&self) -> &Errand<Progress> {
+        &self.errand
     }
 
     /// Makes a backup in the folder `to`, and writes down that it was made. It takes as long as writing everything twice.
@@ -90,10 +104,41 @@ impl Backups {
         actor: Actor,
         progress: impl FnMut(BackupProgress) + Send + 'static,
     ) -> Result<Backup, StoreError> {
+        let by = By { actor, cause: clock::fresh(CauseId::new, (self.clock)()) };
+        self.make_by(to, by, progress).await
+    }
+
+    /// [`Self::make`] as part of a piece of work.
+    ///
+    /// # Errors
+    /// As [`Self::make`].
+    pub async fn make_by(
+        &self,
+        to: &Path,
+        by: By,
+        progress: impl FnMut(BackupProgress) + Send + 'static,
+    ) -> Result<Backup, StoreError> {
+        self.errand.tell(Progress::default());
+        let made = self.make_now(to, by, progress).await;
+        self.errand.end(made.as_ref().err().map(ToString::to_string));
+        made
+    }
+
+    async fn make_now(
+        &self,
+        to: &Path,
+        by: By,
+        mut progress: impl FnMut(BackupProgress) + Send + 'static,
+    ) -> Result<Backup, StoreError> {
         let (store, to, config, now) = (self.store.clone(), to.to_owned(), self.config.clone(), (self.clock)());
+        let errand = self.errand.clone();
+        let progress = move |step: BackupProgress| {
+            let BackupProgress { rows, blobs, verifying, .. } = step;
+            errand.tell(Progress { rows, blobs, verifying });
+            progress(step);
+        };
         let made = tokio::task::spawn_blocking(move || store.back_up(&to, config.as_deref(), now, progress)).await;
         let backup = made.map_err(|_| StoreError::Panicked)??;
-        let by = By { actor, cause: clock::fresh(CauseId::new, now) };
         let event = Event::BackupMade { feed_head: backup.summary.feed_head, rows: backup.summary.rows_all() };
         let noted: Result<(), Error> = self
             .events
@@ -191,41 +236,6 @@ pub fn prune(folder: &Path, keep: usize) -> io::Result<usize> {
     let old = all.len().saturating_sub(keep);
     all.iter().take(old).try_for_each(std::fs::remove_file)?;
     Ok(old)
-}
-
-fn read<T: DeserializeOwned>(path: &Path) -> Option<T> {
-    let mut text = Vec::new();
-    File::open(path).ok()?.take(FILE_BYTES_MAX).read_to_end(&mut text).ok()?;
-    serde_json::from_slice(&text).ok()
-}
-
-/// Writes a file whole or not at all, for the owner alone.
-fn write<T: Serialize>(path: &Path, value: &T) -> Result<(), StoreError> {
-    let failed = |error: io::Error| StoreError::Io {
-        attempt: "writing a file",
-        path: path.to_owned(),
-        reason: error.to_string(),
-        missing: false,
-    };
-    let text = serde_json::to_vec(value).map_err(|error| failed(error.into()))?;
-    let folder = path.parent().unwrap_or(Path::new("."));
-    let mut draft = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
-    draft.write_all(&text).and_then(|()| draft.as_file().sync_all()).map_err(failed)?;
-    draft.persist(path).map_err(|error| failed(error.error)).map(|_| ())
-}
-
-fn tell(path: &Path, state: &State) {
-    if let Err(error) = write(path, state) {
-        tracing::warn!(%error, "nobody can be told how far a backup has come");
-    }
-}
-
-fn remove(path: &Path) {
-    if let Err(error) = std::fs::remove_file(path)
-        && error.kind() != io::ErrorKind::NotFound
-    {
-        tracing::error!(%error, path = %path.display(), "a file could not be removed");
-    }
 }
 
 #[cfg(test)]

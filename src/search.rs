@@ -1,15 +1,18 @@
 //! Finding what was said and written, while the call is still on (B-04).
 
+pub mod rebuild;
+
 use crate::app::App;
 use crate::auth::May;
 use crate::auth::permissions::Search;
 use crate::error::Error;
 use crate::page::{limit_of, text_of};
+use crate::search::rebuild::Progress;
 use auricle_domain::Timestamp;
 use auricle_domain::call::Call;
-use auricle_domain::code::{Lang, Outcome};
+use auricle_domain::code::{Channel, Lang, Outcome};
 use auricle_domain::contact::Contact;
-use auricle_domain::id::CallId;
+use auricle_domain::id::{AccountId, CallId};
 use auricle_storage::ReadTx;
 use auricle_storage::search::{SearchHit, SearchKind, SearchQuery};
 use serde::{Deserialize, Serialize};
@@ -41,6 +44,13 @@ pub struct SearchInput {
     #[serde(default)]
     #[param(inline)]
     pub outcome: Option<Outcome>,
+    /// Handled by this member of staff alone: calls they were on and what was said in them, messages they took.
+    #[serde(default)]
+    pub agent: Option<AccountId>,
+    /// On this channel alone: calls and what was said in them.
+    #[serde(default)]
+    #[param(inline)]
+    pub channel: Option<Channel>,
     /// `next` of the page before; none for the first page.
     #[serde(default)]
     pub after: Option<String>,
@@ -85,6 +95,9 @@ pub struct SearchPage {
     pub next: Option<String>,
     /// The index knows every event up to this number.
     pub seq: u64,
+    /// How far the index has come while it was begun anew and has not taken in everything yet: something may be missing among the
+    /// finds. Null otherwise.
+    pub incomplete: Option<Progress>,
 }
 
 /// Longest query, in characters.
@@ -103,14 +116,18 @@ pub async fn search(app: &App, may: &May<Search>, input: SearchInput) -> Result<
         from: input.from,
         to: input.to,
         outcome: input.outcome,
+        agent: input.agent,
+        channel: input.channel,
         limit: limit_of(input.limit, 20, 100)?,
         after: input.after,
     };
+    let answers = rebuild::answering(app);
+    let incomplete = (answers.of - answers.done > rebuild::BEHIND_MAX).then_some(answers);
     let (search, store) = (app.search.clone(), app.store.clone());
     let found = tokio::task::spawn_blocking(move || {
         let page = search.query(&query)?;
         let hits = store.read(|tx| page.hits.into_iter().map(|hit| show(tx, hit)).collect::<Result<_, Error>>())?;
-        Ok::<_, Error>(SearchPage { hits, next: page.next, seq: page.seq })
+        Ok::<_, Error>(SearchPage { hits, next: page.next, seq: page.seq, incomplete })
     });
     let found = found.await.map_err(|error| Error::internal("search", &error))??;
     app.events.record_read(may.reading(), "search", "results").await?;

@@ -21,6 +21,7 @@ const USE_CASES: &[&str] = &[
     "recordings",
     "search",
     "sessions",
+    "storage",
     "tasks_owed",
 ];
 
@@ -37,6 +38,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     // The core: vendors, facts, identity, telephony, the floor.
     ("providers", &[]),
     ("events", &[]),
+    ("errands", &["events"]),
     ("auth", &["events"]),
     ("voice", &["providers"]),
     ("floor", &["events", "providers", "voice", "recordings"]),
@@ -49,11 +51,12 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("conversations", &["app", "auth", "calls", "events"]),
     ("knowledge", &["app", "auth", "events", "providers"]),
     ("recordings", &["app", "auth", "calls", "events", "voice"]),
-    ("search", &["app", "auth", "events"]),
+    ("search", &["app", "auth", "errands", "events"]),
     ("sessions", &["app", "auth", "events", "accounts", "password"]),
     ("tasks_owed", &["app", "auth", "events"]),
     ("audit", &["app", "auth"]),
-    ("backups", &["events"]),
+    ("backups", &["errands", "events"]),
+    ("storage", &["app", "auth", "backups", "errands", "search"]),
     // What the receptionist does with records: use-cases behind the trait that `voice` declares.
     ("tools", &["events", "voice", "appointments", "contacts", "knowledge", "tasks_owed", "providers"]),
 ];

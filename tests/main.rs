@@ -21,5 +21,6 @@ mod openai_model;
 mod openapi;
 mod persona;
 mod signing_in;
+mod storage;
 mod support;
 mod voice;

@@ -9,10 +9,11 @@ use crate::error::Error;
 use crate::events::Events;
 use crate::floor::{self, FloorParts};
 use crate::http;
-use crate::jobs;
+use crate::jobs::{self, search::Indexer};
 use crate::knowledge::Library;
 use crate::providers::local::HashedWords;
 use crate::providers::{ProviderError, Stt, Vocabulary};
+use crate::search::rebuild::Rebuild;
 use crate::sessions::Strangers;
 use crate::tasks::Tasks;
 use crate::tools::StoreTools;
@@ -281,14 +282,24 @@ fn assemble(
     let floor = floor::open(parts, engine);
     let backups = Backups::new(store.clone(), events.clone(), clock, config.file.clone());
     let (directory, schedule) = (config.storage.directory.clone(), config.backup.clone());
-    tasks.spawn("backups", jobs::backups::run(backups, directory, schedule, clock, tasks.stop_token()));
+    tasks.spawn("backups", jobs::backups::run(backups.clone(), directory, schedule, clock, tasks.stop_token()));
     tasks.spawn("room", jobs::room::run(store.clone(), tasks.stop_token()));
-    tasks.spawn("search", jobs::search::run(store.clone(), search.clone(), library.clone(), tasks.stop_token()));
+    let rebuild = Rebuild::default();
+    let indexer = Indexer {
+        store: store.clone(),
+        search: search.clone(),
+        library: library.clone(),
+        events: events.clone(),
+        rebuild: rebuild.clone(),
+    };
+    tasks.spawn("search", jobs::search::run(indexer, tasks.stop_token()));
     let (stats, strangers, started_at) = (StatsCache::default(), Strangers::default(), clock());
     Arc::new(App {
         config,
         store,
         search,
+        rebuild,
+        backups,
         library,
         stats,
         strangers,

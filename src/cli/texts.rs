@@ -124,11 +124,14 @@ Look at the configuration, put it where it belongs, see that folder and key file
 pub(crate) const SEARCH: &str = "Build the search index again";
 pub(crate) const SEARCH_AFTER: &str = "\
 The index is built from the records and can be thrown away at any time; a service that finds it damaged or missing builds it again
-by itself. This does it by hand, while the service is stopped.
+by itself. This does it by hand. While the service runs, it builds the new index beside the old one, which answers until then.
 
 Example:
   auricle search rebuild";
 pub(crate) const SEARCH_REBUILT: &str = "The search index was built again.";
+pub(crate) const SEARCH_ASKED: &str = "Auricle is running; it builds the index itself, and goes on finding meanwhile.";
+pub(crate) const SEARCH_UNANSWERED: &str = "\
+the store is in use, and whoever uses it does not answer. Is that an Auricle that hangs, or an older one? Its log may say more.";
 
 pub(crate) const AUDIT: &str = "Read and check the record of who did or read what";
 pub(crate) const AUDIT_AFTER: &str = "\

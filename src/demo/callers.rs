@@ -168,6 +168,8 @@ async fn is_found(app: &App, admin: SignedIn, turns: &[Turn], call: CallId, dead
         from: None,
         to: None,
         outcome: None,
+        agent: None,
+        channel: None,
         after: None,
         limit: None,
     };

@@ -118,6 +118,7 @@ impl Event {
                 ("account", account.to_string())
             }
             Self::BackupMade { .. } => ("backup", String::new()),
+            Self::SearchRebuilt { .. } => ("search_index", String::new()),
             Self::TenantChanged { .. } => ("clinic", String::new()),
             Self::RecordRead { kind, id, .. } => (kind, id.clone()),
         }

@@ -94,6 +94,10 @@ codes! {
         Voicemail = "voicemail", /// Nothing useful could be done.
         Failed = "failed" }
 
+    /// By what a contact and the clinic talk or write to each other.
+    Channel { /// The telephone.
+        Phone = "phone" }
+
     /// Who speaks a turn.
     Speaker { /// The caller.
         Caller = "caller", /// The AI receptionist.

@@ -178,6 +178,11 @@ events! {
         /// Rows in it.
         rows: u64,
     },
+    /// The search index was built again because somebody asked for it.
+    SearchRebuilt("search.rebuilt") {
+        /// Number of the last event in it.
+        feed_head: u64,
+    },
     /// Somebody read a record about a person.
     RecordRead("audit.read") {
         /// What kind of record: `call`, `recording`, `contact`, `transcript`.

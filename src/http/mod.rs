@@ -25,6 +25,7 @@ pub mod openapi;
 mod recording;
 mod search;
 pub mod socket;
+mod storage;
 mod tasks;
 mod web;
 
@@ -58,6 +59,7 @@ fn routes() -> OpenApiRouter<Arc<App>> {
         .merge(tasks::routes())
         .merge(audit::routes())
         .merge(search::routes())
+        .merge(storage::routes())
         .merge(accounts::routes())
         .merge(clinic::routes())
         .merge(events::routes())

@@ -1,12 +1,14 @@
-//! Makes backups by the schedule, and those that somebody at the machine has asked for (B-26).
+//! Makes backups by the schedule, and those that somebody has asked for: in the browser, or at the machine (B-26).
 
 use crate::backups::{self, Backups};
-use crate::clock::Clock;
+use crate::clock::{self, Clock};
 use crate::config::BackupConfig;
+use crate::events::By;
 use auricle_domain::Timestamp;
 use auricle_domain::account::Actor;
+use auricle_domain::id::CauseId;
 use jiff::SignedDuration;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
@@ -19,20 +21,23 @@ const RETRY_AFTER: SignedDuration = SignedDuration::from_mins(30);
 pub async fn run(backups: Backups, directory: PathBuf, config: BackupConfig, clock: Clock, stop: CancellationToken) {
     let mut not_before = Timestamp::MIN;
     loop {
-        if !backups.answer().await
+        if let Some((by, folder)) = backups.errand().asked().zip(config.directory.as_ref()) {
+            made(&backups, folder, config.keep, by).await;
+        } else if !backups.answer().await
             && let Some(folder) = &config.directory
         {
             let now = clock();
             let last = backups::last(&directory).map(|last| last.at);
             if now >= not_before
                 && is_due(last, now, config.every_hours)
-                && !scheduled(&backups, folder, config.keep).await
+                && !made(&backups, folder, config.keep, by_schedule(now)).await
             {
                 not_before = now.saturating_add(RETRY_AFTER).unwrap_or(now);
             }
         }
         tokio::select! {
             () = stop.cancelled() => return,
+            () = backups.errand().wanted() => {}
             () = tokio::time::sleep(LOOK_EVERY) => {}
         }
     }
@@ -45,10 +50,14 @@ fn is_due(last: Option<Timestamp>, now: Timestamp, every_hours: u32) -> bool {
     now.duration_since(last) >= every || last.duration_since(now) >= every
 }
 
-/// Makes one, and removes those that are too old once it is good. False when it failed.
-async fn scheduled(backups: &Backups, folder: &std::path::Path, keep: usize) -> bool {
-    if let Err(error) = backups.make(folder, Actor::System, |_| {}).await {
-        tracing::error!(%error, "no backup could be made; it is tried again in half an hour");
+fn by_schedule(now: Timestamp) -> By {
+    By { actor: Actor::System, cause: clock::fresh(CauseId::new, now) }
+}
+
+/// Makes one in the configured folder, and removes those that are too old once it is good. False when it failed.
+async fn made(backups: &Backups, folder: &Path, keep: usize, by: By) -> bool {
+    if let Err(error) = backups.make_by(folder, by, |_| {}).await {
+        tracing::error!(%error, cause = %by.cause, "no backup could be made; the schedule tries again in half an hour");
         return false;
     }
     if let Err(error) = backups::prune(folder, keep) {

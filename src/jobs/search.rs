@@ -3,22 +3,23 @@
 //! The index knows in its own commits how far it has come, so a crash, a slow disk or an index that is damaged or deleted, even under
 //! the running service, mean catching up, never
 //! a missed record. Events are looked at in batches; a record that several of them name is indexed once, as it is now.
+//!
+//! When somebody asks for a new index, it is built beside the one that answers, in turns with it: what is said meanwhile is found.
 
+mod documents;
+
+use crate::clock;
+use crate::errands::Stage;
 use crate::error::Error;
-use crate::knowledge::{self, Library};
-use crate::search::caller;
-use auricle_domain::appointment::Appointment;
-use auricle_domain::call::Call;
-use auricle_domain::code::{AppointmentStatus, DocumentState};
-use auricle_domain::contact::Contact;
-use auricle_domain::conversation::Turn;
-use auricle_domain::event::{Envelope, Event};
-use auricle_domain::id::{AppointmentId, CallId, ContactId, DocumentId, TaskId};
-use auricle_domain::knowledge::Document;
-use auricle_domain::task::Task;
-use auricle_storage::search::{Search, SearchChange, SearchDocument, SearchKind};
-use auricle_storage::{ReadTx, Store, StoreError};
-use std::collections::BTreeSet;
+use crate::events::{By, Events};
+use crate::knowledge::Library;
+use crate::search::rebuild::{self, Progress, Rebuild, Request, Told};
+use auricle_domain::account::Actor;
+use auricle_domain::event::Event;
+use auricle_domain::id::CauseId;
+use auricle_storage::search::Search;
+use auricle_storage::{Store, StoreError};
+use documents::Dirty;
 use std::path::Path;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -29,6 +30,8 @@ const BATCH: usize = 500;
 const COMMIT_EVERY: Duration = Duration::from_millis(300);
 /// Wait after a failure.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
+/// How often somebody at the machine is looked for.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 /// Opens the index in its directory. One that is further than the store belongs to another store, and is built again.
 ///
@@ -46,15 +49,42 @@ pub fn open(directory: &Path, store: &Store) -> Result<Search, StoreError> {
     Search::open(directory, &store.search_key())
 }
 
+/// Who keeps the index up to date.
+pub struct Indexer {
+    /// Whose records and feed.
+    pub store: Store,
+    /// The index that answers.
+    pub search: Search,
+    /// What the clinic knows; told of what was taken in.
+    pub library: Library,
+    /// Where it is written down that an index was built again.
+    pub events: Events,
+    /// Whether somebody has asked for that, and how far it has come.
+    pub rebuild: Rebuild,
+}
+
+/// An index that is being built beside the one that answers.
+struct Building {
+    index: Search,
+    by: By,
+}
+
 /// Follows the feed until it is told to stop.
-pub async fn run(store: Store, search: Search, library: Library, stop: CancellationToken) {
+pub async fn run(indexer: Indexer, stop: CancellationToken) {
+    let Indexer { store, search, library, .. } = &indexer;
     let (mut head, mut damage) = (store.watch(), search.damage());
-    loop {
+    let (mut building, mut request) = (None, None);
+    while !stop.is_cancelled() {
         head.mark_unchanged();
         damage.mark_unchanged();
         let was_damaged = *damage.borrow();
-        let pause = match step(&store, &search, &library).await {
+        let taken_in = step(store, search, Some(library)).await;
+        indexer.hear(&mut request);
+        indexer.build(&mut building).await;
+        indexer.answer(&mut request);
+        let pause = match taken_in {
             Ok(Step::More) => continue,
+            Ok(Step::CaughtUp) if building.is_some() => continue,
             Ok(Step::CaughtUp) => COMMIT_EVERY,
             Err(error) => {
                 tracing::error!(%error, "the search index could not take in what has happened");
@@ -76,7 +106,90 @@ pub async fn run(store: Store, search: Search, library: Library, stop: Cancellat
             () = stop.cancelled() => return,
             changed = head.changed() => if changed.is_err() { return },
             _ = damage.wait_for(|found| *found) => {}
+            () = indexer.rebuild.wanted() => {}
+            () = tokio::time::sleep(LOOK_EVERY) => {}
         }
+    }
+}
+
+impl Indexer {
+    /// Takes a request that somebody at the machine has left. While an index is being built already, that is theirs, too.
+    fn hear(&self, request: &mut Option<Request>) {
+        if request.is_some() {
+            return;
+        }
+        *request = rebuild::requested(self.store.directory());
+        if request.is_some() {
+            self.rebuild.ask(By { actor: Actor::Console, cause: clock::fresh(CauseId::new, self.events.now()) });
+        }
+    }
+
+    /// Tells whoever left the request how far it has come.
+    fn answer(&self, request: &mut Option<Request>) {
+        let Some(Request { id }) = request.clone() else { return };
+        let head = self.store.head();
+        let (progress, built, failed) = match self.rebuild.stage() {
+            Stage::Asked(_) => (Progress { done: 0, of: head }, false, None),
+            Stage::Going(progress) => (progress, false, None),
+            Stage::Idle { failed } => (Progress { done: head, of: head }, failed.is_none(), failed),
+        };
+        let over = built || failed.is_some();
+        rebuild::tell(self.store.directory(), &Told { id, progress, built, failed });
+        if over {
+            rebuild::withdraw(self.store.directory());
+            *request = None;
+        }
+    }
+
+    /// Begins a new index when somebody has asked for one, feeds it, and puts it in its place when it has come as far as the one
+    /// that answers.
+    async fn build(&self, building: &mut Option<Building>) {
+        if let Some(by) = self.rebuild.asked().filter(|_| building.is_none()) {
+            tracing::info!(cause = %by.cause, "the search index is built again beside the one that answers");
+            self.rebuild.tell(Progress { done: 0, of: self.store.head() });
+            let search = self.search.clone();
+            match blocking("begin a search index", move || Ok(search.beside()?)).await {
+                Ok(index) => *building = Some(Building { index, by }),
+                Err(error) => self.fail(&error),
+            }
+        }
+        let Some(Building { index, .. }) = &building else { return };
+        let stepped = step(&self.store, index, None).await;
+        self.rebuild.tell(Progress { done: index.cursor(), of: self.store.head() });
+        let stays = stepped.is_ok() && index.cursor() < self.search.cursor();
+        let Some(Building { index, by }) = building.take_if(|_| !stays) else { return };
+        let replaced = match stepped {
+            Ok(_) => self.replace(index).await,
+            Err(error) => Err(error),
+        };
+        match replaced {
+            Ok(()) => self.note(by).await,
+            Err(error) => self.fail(&error),
+        }
+    }
+
+    async fn replace(&self, index: Search) -> Result<(), Error> {
+        let search = self.search.clone();
+        blocking("put a search index in its place", move || Ok(search.replace_with(index)?)).await
+    }
+
+    /// Writes down that the index was built again.
+    async fn note(&self, by: By) {
+        let feed_head = self.search.cursor();
+        let noted = self.events.commit_essential(clock::op(), by, move |tx| {
+            tx.event(Event::SearchRebuilt { feed_head });
+            Ok(())
+        });
+        if let Err(error) = noted.await {
+            tracing::error!(%error, "the search index was built again, and it could not be written down that it was");
+        }
+        tracing::info!(cause = %by.cause, feed_head, "the search index was built again");
+        self.rebuild.end(None);
+    }
+
+    fn fail(&self, error: &Error) {
+        tracing::error!(%error, "the search index could not be built again; the one of before answers");
+        self.rebuild.end(Some(error.detail.clone()));
     }
 }
 
@@ -92,10 +205,9 @@ pub async fn rebuild(
     mut progress: impl FnMut(u64, u64),
 ) -> Result<(), Error> {
     let emptied = search.clone();
-    let reset = tokio::task::spawn_blocking(move || emptied.reset()).await;
-    reset.map_err(|error| Error::internal("empty the search index", &error))??;
+    blocking("empty the search index", move || Ok(emptied.reset()?)).await?;
     loop {
-        let step = step(store, search, library).await?;
+        let step = step(store, search, Some(library)).await?;
         progress(search.cursor(), store.head());
         if matches!(step, Step::CaughtUp) {
             return Ok(());
@@ -108,216 +220,40 @@ enum Step {
     CaughtUp,
 }
 
-/// Takes in the next batch.
-async fn step(store: &Store, search: &Search, library: &Library) -> Result<Step, Error> {
-    let (store, search, library) = (store.clone(), search.clone(), library.clone());
-    let stepped = tokio::task::spawn_blocking(move || {
-        if *search.damage().borrow() {
+/// Takes in the next batch. The library hears of it where the index is the one that answers.
+async fn step(store: &Store, search: &Search, library: Option<&Library>) -> Result<Step, Error> {
+    let (store, search, library) = (store.clone(), search.clone(), library.cloned());
+    blocking("index what has happened", move || {
+        if library.is_some() && *search.damage().borrow() {
             tracing::warn!("the search index is damaged and is built again");
             search.reset()?;
         }
         let after = search.cursor();
         let events = store.feed(after, BATCH)?;
-        let Some(last) = events.last().map(|event| event.seq) else {
-            library.indexed(after);
-            return Ok(Step::CaughtUp);
-        };
-        let dirty = Dirty::of(&events);
-        let changes = store.read(|tx| dirty.changes(tx))?;
-        for document in &dirty.documents {
-            library.refresh(*document, last)?;
+        let last = events.last().map_or(after, |event| event.seq);
+        if last > after {
+            let dirty = Dirty::of(&events);
+            let changes = store.read(|tx| dirty.changes(tx))?;
+            if let Some(library) = &library {
+                dirty.documents.iter().try_for_each(|document| library.refresh(*document, last))?;
+                if dirty.words {
+                    library.touch(last);
+                }
+            }
+            search.apply(changes, last)?;
         }
-        if dirty.words {
-            library.touch(last);
+        if let Some(library) = &library {
+            library.indexed(last);
         }
-        search.apply(changes, last)?;
-        library.indexed(last);
         Ok(if last < store.head() { Step::More } else { Step::CaughtUp })
-    });
-    stepped.await.map_err(|error| Error::internal("index what has happened", &error))?
-}
-
-/// Records that events name.
-#[derive(Debug, Default)]
-struct Dirty {
-    turns: BTreeSet<(auricle_domain::id::ConversationId, u32)>,
-    calls: BTreeSet<CallId>,
-    /// Calls whose turns show what the call came to.
-    outcomes: BTreeSet<CallId>,
-    contacts: BTreeSet<ContactId>,
-    documents: BTreeSet<DocumentId>,
-    appointments: BTreeSet<AppointmentId>,
-    tasks: BTreeSet<TaskId>,
-    /// Words that callers may use have changed.
-    words: bool,
-}
-
-impl Dirty {
-    fn of(events: &[Envelope]) -> Self {
-        let mut dirty = Self::default();
-        for envelope in events {
-            match &envelope.event {
-                Event::TurnCommitted { turn } => {
-                    dirty.turns.insert((turn.conversation, turn.index));
-                }
-                Event::CallArrived { call, .. } | Event::CallLanguageSet { call, .. } => {
-                    dirty.calls.insert(*call);
-                }
-                Event::CallOutcome { call, .. } | Event::CallEnded { call, .. } => {
-                    dirty.calls.insert(*call);
-                    dirty.outcomes.insert(*call);
-                }
-                Event::ContactChanged { contact } => {
-                    dirty.contacts.insert(*contact);
-                }
-                Event::DocumentChanged { document } | Event::DocumentRemoved { document } => {
-                    dirty.documents.insert(*document);
-                }
-                Event::AppointmentChanged { appointment, .. } => {
-                    dirty.appointments.insert(*appointment);
-                }
-                Event::TaskChanged { task, .. } => {
-                    dirty.tasks.insert(*task);
-                }
-                Event::ServiceChanged { .. } | Event::TenantChanged { .. } => dirty.words = true,
-                _ => {}
-            }
-        }
-        dirty
-    }
-
-    fn changes(&self, tx: &ReadTx) -> Result<Vec<SearchChange>, Error> {
-        let mut changes = Vec::new();
-        for id in &self.calls {
-            changes.extend(tx.get::<Call>(id)?.map(|call| of_call(tx, &call)).transpose()?);
-        }
-        for key in &self.turns {
-            changes.extend(tx.get::<Turn>(key)?.map(|turn| of_turn(tx, turn)).transpose()?);
-        }
-        for id in &self.outcomes {
-            for turn in crate::calls::said_in(tx, *id)? {
-                changes.push(of_turn(tx, turn)?);
-            }
-        }
-        for id in &self.contacts {
-            changes.extend(tx.get::<Contact>(id)?.map(of_contact));
-        }
-        for id in &self.documents {
-            changes.push(SearchChange::RemoveChildren { kind: SearchKind::Passage, parent: id.to_string() });
-            if let Some(document) = tx.get::<Document>(id)?.filter(|document| document.state == DocumentState::Live) {
-                let passages = knowledge::passages(tx, *id)?;
-                changes.extend(passages.into_iter().map(|passage| of_passage(&document, passage)));
-            }
-        }
-        for id in &self.appointments {
-            changes.extend(tx.get::<Appointment>(id)?.map(of_appointment));
-        }
-        for id in &self.tasks {
-            changes.extend(tx.get::<Task>(id)?.map(of_task));
-        }
-        Ok(changes)
-    }
-}
-
-fn put(document: SearchDocument) -> SearchChange {
-    SearchChange::Put(Box::new(document))
-}
-
-fn of_call(tx: &ReadTx, call: &Call) -> Result<SearchChange, Error> {
-    Ok(put(SearchDocument {
-        kind: SearchKind::Call,
-        id: call.id.to_string(),
-        parent: None,
-        call: Some(call.id),
-        at: call.created_at,
-        start_ms: None,
-        title: caller(tx, call)?,
-        text: format!("{} {}", call.from_number, call.to_number),
-        language: Some(call.language),
-        outcome: call.outcome,
-    }))
-}
-
-fn of_turn(tx: &ReadTx, turn: Turn) -> Result<SearchChange, Error> {
-    let call = tx.get::<Call>(&turn.call)?;
-    let (begin, outcome) = call.map_or((None, None), |call| (call.answered_at.or(Some(call.created_at)), call.outcome));
-    let begin = begin.unwrap_or_default();
-    let offset = std::time::Duration::from_millis(turn.start_ms);
-    Ok(put(SearchDocument {
-        kind: SearchKind::Turn,
-        id: format!("{}:{}", turn.conversation, turn.index),
-        parent: Some(turn.call.to_string()),
-        call: Some(turn.call),
-        at: begin.checked_add(offset).unwrap_or(begin),
-        start_ms: Some(turn.start_ms),
-        title: String::new(),
-        text: turn.text,
-        language: Some(turn.language),
-        outcome,
-    }))
-}
-
-fn of_contact(contact: Contact) -> SearchChange {
-    put(SearchDocument {
-        kind: SearchKind::Contact,
-        id: contact.id.to_string(),
-        parent: None,
-        call: None,
-        at: contact.created_at,
-        start_ms: None,
-        title: contact.name,
-        text: [contact.numbers.join(" "), contact.emails.join(" "), contact.notes].join("\n"),
-        language: contact.language,
-        outcome: None,
     })
+    .await
 }
 
-fn of_passage(document: &Document, passage: auricle_domain::knowledge::Passage) -> SearchChange {
-    put(SearchDocument {
-        kind: SearchKind::Passage,
-        id: passage.id.to_string(),
-        parent: Some(document.id.to_string()),
-        call: None,
-        at: document.updated_at,
-        start_ms: None,
-        title: passage.heading,
-        text: passage.text,
-        language: Some(passage.language),
-        outcome: None,
-    })
-}
-
-/// A held slot is nobody's appointment yet.
-fn of_appointment(appointment: Appointment) -> SearchChange {
-    let id = appointment.id.to_string();
-    if appointment.status == AppointmentStatus::Proposed || appointment.patient_name.is_empty() {
-        return SearchChange::Remove { kind: SearchKind::Appointment, id };
-    }
-    put(SearchDocument {
-        kind: SearchKind::Appointment,
-        id,
-        parent: None,
-        call: appointment.call,
-        at: appointment.start,
-        start_ms: None,
-        title: appointment.patient_name,
-        text: [appointment.service_name, appointment.resource, appointment.patient_number].join("\n"),
-        language: None,
-        outcome: None,
-    })
-}
-
-fn of_task(task: Task) -> SearchChange {
-    put(SearchDocument {
-        kind: SearchKind::Task,
-        id: task.id.to_string(),
-        parent: task.call.map(|call| call.to_string()),
-        call: task.call,
-        at: task.created_at,
-        start_ms: None,
-        title: task.name,
-        text: [task.text, task.number].join("\n"),
-        language: None,
-        outcome: None,
-    })
+/// Does work that waits for the disk beside the tasks.
+async fn blocking<T: Send + 'static>(
+    attempt: &str,
+    work: impl FnOnce() -> Result<T, Error> + Send + 'static,
+) -> Result<T, Error> {
+    tokio::task::spawn_blocking(work).await.map_err(|error| Error::internal(attempt, &error))?
 }

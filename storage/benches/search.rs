@@ -6,7 +6,7 @@
 #![allow(clippy::unwrap_used, reason = "a benchmark")]
 
 use auricle_domain::Timestamp;
-use auricle_domain::code::Lang;
+use auricle_domain::code::{Channel, Lang};
 use auricle_domain::id::{CallId, TenantId};
 use auricle_storage::search::{Search, SearchChange, SearchDocument, SearchKind, SearchQuery};
 use auricle_storage::{Backend, KeySource, Store, StoreOptions};
@@ -212,6 +212,8 @@ fn put(n: u64, text: String) -> SearchChange {
         text,
         language: Some(Lang::En),
         outcome: None,
+        agent: None,
+        channel: Some(Channel::Phone),
     }))
 }
 

@@ -3,11 +3,14 @@
 use auricle::app::{App, Options, Running, Speech};
 use auricle::clock;
 use auricle::config::{Config, Environment};
+use auricle::events::By;
 use auricle::providers::{ProviderError, Stt, Tts};
 use auricle::voice::caller::CallScript;
+use auricle_domain::account::Actor;
 use auricle_domain::call::Call;
 use auricle_domain::code::{CallStatus, Lang};
 use auricle_domain::event::{Envelope, Event};
+use auricle_domain::id::{AccountId, CallId, CauseId};
 use auricle_media::io::{Pcm, Rate};
 use auricle_storage::{Backend, Hooks, Scan, schema::CALLS_BY_TIME};
 use futures_util::StreamExt;
@@ -87,6 +90,26 @@ impl Clinic {
         let speech = Some(Speech { stt, tts: Arc::new(Hum), llm: None });
         let options = Options { backend, speech, clock: clock::system, hooks };
         Self { running: Running::start(config(folder), options).await.unwrap(), folder: None }
+    }
+
+    /// Opens one that hums, configured so.
+    pub async fn open_as(config: Config) -> Self {
+        let speech = Some(Speech { stt: None, tts: Arc::new(Hum), llm: None });
+        let options = Options { backend: Backend::Redb, speech, clock: clock::system, hooks: Hooks::default() };
+        Self { running: Running::start(config, options).await.unwrap(), folder: None }
+    }
+
+    /// Makes a member of staff the one who handled a call, as taking it over does.
+    pub async fn handled(&self, call: CallId, agent: AccountId) {
+        let by = By { actor: Actor::Console, cause: clock::fresh(CauseId::new, clock::system()) };
+        let done = self.app().events.commit(clock::op(), by, move |tx| {
+            let mut record: Call = tx.get(&call)?.unwrap();
+            record.agent = Some(agent);
+            tx.put(&record)?;
+            tx.event(Event::CallOutcome { call, outcome: record.outcome.unwrap() });
+            Ok(())
+        });
+        done.await.unwrap();
     }
 
     /// Opens a fresh one with the voices and the recogniser that the configuration has by default.

@@ -1,8 +1,8 @@
 //! What is searched, what is asked, what is found.
 
 use auricle_domain::Timestamp;
-use auricle_domain::code::{Lang, Outcome};
-use auricle_domain::id::{CallId, PassageId};
+use auricle_domain::code::{Channel, Lang, Outcome};
+use auricle_domain::id::{AccountId, CallId, PassageId};
 use serde::{Deserialize, Serialize};
 
 /// What kind of record a document stands for.
@@ -65,6 +65,12 @@ pub struct SearchDocument {
     /// What the call came to.
     #[serde(default)]
     pub outcome: Option<Outcome>,
+    /// The member of staff who handled it; none where the receptionist alone did.
+    #[serde(default)]
+    pub agent: Option<AccountId>,
+    /// By what it was said or written; none for what is no conversation.
+    #[serde(default)]
+    pub channel: Option<Channel>,
 }
 
 /// A change of the index.
@@ -104,6 +110,10 @@ pub struct SearchQuery {
     pub to: Option<Timestamp>,
     /// Only of calls that came to this.
     pub outcome: Option<Outcome>,
+    /// Only what this member of staff handled.
+    pub agent: Option<AccountId>,
+    /// Only conversations on this channel.
+    pub channel: Option<Channel>,
     /// Hits of a page, 1 to 100; values outside count as the nearest.
     pub limit: usize,
     /// `next` of the page before.

@@ -30,6 +30,8 @@ pub(super) struct Fields {
     pub(super) kind: Field,
     pub(super) language: Field,
     pub(super) outcome: Field,
+    pub(super) agent: Field,
+    pub(super) channel: Field,
     /// Milliseconds since 1970.
     pub(super) at: Field,
     pub(super) title: Field,
@@ -59,6 +61,8 @@ pub(super) fn schema() -> (Schema, Fields) {
         kind: schema.add_text_field("kind", STRING),
         language: schema.add_text_field("language", STRING),
         outcome: schema.add_text_field("outcome", STRING),
+        agent: schema.add_text_field("agent", STRING),
+        channel: schema.add_text_field("channel", STRING),
         at: schema.add_i64_field("at", INDEXED | FAST),
         title: schema.add_text_field("title", text(PLAIN)),
         number: schema.add_text_field("number", STRING),
@@ -116,6 +120,12 @@ impl Fields {
         }
         if let Some(outcome) = document.outcome {
             indexed.add_text(self.outcome, outcome.as_str());
+        }
+        if let Some(agent) = document.agent {
+            indexed.add_text(self.agent, agent.to_string());
+        }
+        if let Some(channel) = document.channel {
+            indexed.add_text(self.channel, channel.as_str());
         }
         indexed.add_i64(self.at, document.at.as_millisecond());
         indexed.add_text(self.title, &document.title);

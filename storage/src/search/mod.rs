@@ -3,13 +3,15 @@
 //! The index is derived. Its place in the feed lies in its own commits, so that a crash never leaves documents
 //! without their number or a number without its documents: whoever feeds it goes on from [`Search::cursor`].
 //! When it is missing, damaged or of another format, it begins again from nothing at number 0, also while it is open
-//! ([`Search::reset`]). Its files are sealed.
+//! ([`Search::reset`]). Another one can be built beside it and take its place while it answers ([`Search::beside`]). Its files
+//! are sealed.
 
 mod analysis;
 mod czech;
 mod document;
 mod fields;
 mod query;
+mod replace;
 mod sealed;
 mod snippet;
 #[cfg(test)]
@@ -96,6 +98,7 @@ impl Search {
     /// # Errors
     /// When another process has it open, or the disk fails.
     pub fn open(directory: &Path, key: &SearchKey) -> Result<Self, StoreError> {
+        replace::clear(directory)?;
         files::create_directory(directory)?;
         let damage = Damage::default();
         let parts = match open_parts(directory, Some(key), &damage) {
@@ -283,7 +286,7 @@ impl Search {
 
     fn hit(&self, searcher: &Searcher, at: DocAddress, score: f32, wanted: &Wanted) -> Result<SearchHit, StoreError> {
         let document = self.document(searcher, at)?;
-        let SearchDocument { kind, id, parent, call, at, start_ms, title, text, language, outcome } = document;
+        let SearchDocument { kind, id, parent, call, at, start_ms, title, text, language, outcome, .. } = document;
         let snippet::Snippet { text: snippet, highlights } = snippet::cut(&text, language, wanted);
         Ok(SearchHit { kind, id, parent, call, at, start_ms, title, language, outcome, snippet, highlights, score })
     }

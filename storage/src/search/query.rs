@@ -204,6 +204,12 @@ pub(super) fn filters(fields: &Fields, query: &SearchQuery) -> Vec<(Occur, Box<d
     if let Some(outcome) = query.outcome {
         only(word_is(fields.outcome, outcome.as_str()));
     }
+    if let Some(agent) = query.agent {
+        only(word_is(fields.agent, &agent.to_string()));
+    }
+    if let Some(channel) = query.channel {
+        only(word_is(fields.channel, channel.as_str()));
+    }
     if query.from.is_some() || query.to.is_some() {
         let bound = |at: Timestamp| Term::from_field_i64(fields.at, at.as_millisecond());
         let from = query.from.map_or(Bound::Unbounded, |at| Bound::Included(bound(at)));

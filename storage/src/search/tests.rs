@@ -2,11 +2,11 @@
 
 use super::*;
 use auricle_domain::Timestamp;
-use auricle_domain::code::Outcome;
-use auricle_domain::id::{CallId, PassageId};
+use auricle_domain::code::{Channel, Outcome};
+use auricle_domain::id::{AccountId, CallId, PassageId};
 use tantivy::Directory;
 
-fn at(second: i64) -> Timestamp {
+pub(super) fn at(second: i64) -> Timestamp {
     Timestamp::from_second(1_800_000_000 + second).unwrap()
 }
 
@@ -22,42 +22,44 @@ fn document(kind: SearchKind, n: u8, language: Lang, title: &str, text: &str) ->
         text: text.to_owned(),
         language: Some(language),
         outcome: None,
+        agent: None,
+        channel: None,
     }
 }
 
-fn key() -> SearchKey {
+pub(super) fn key() -> SearchKey {
     SearchKey::new(crate::seal::SealKey::new(&[9; 32]))
 }
 
-fn put(document: SearchDocument) -> SearchChange {
+pub(super) fn put(document: SearchDocument) -> SearchChange {
     SearchChange::Put(Box::new(document))
 }
 
-fn passage(n: u8, language: Lang, title: &str, text: &str) -> SearchChange {
+pub(super) fn passage(n: u8, language: Lang, title: &str, text: &str) -> SearchChange {
     put(document(SearchKind::Passage, n, language, title, text))
 }
 
-fn turn(n: u8, language: Lang, text: &str) -> SearchChange {
+pub(super) fn turn(n: u8, language: Lang, text: &str) -> SearchChange {
     put(document(SearchKind::Turn, n, language, "", text))
 }
 
-struct Opened {
-    search: Search,
-    directory: tempfile::TempDir,
+pub(super) struct Opened {
+    pub(super) search: Search,
+    pub(super) directory: tempfile::TempDir,
 }
 
-fn open(changes: Vec<SearchChange>) -> Opened {
+pub(super) fn open(changes: Vec<SearchChange>) -> Opened {
     let directory = tempfile::tempdir().unwrap();
     let search = Search::open(&directory.path().join("search"), &key()).unwrap();
     search.apply(changes, 7).unwrap();
     Opened { search, directory }
 }
 
-fn ask(text: &str) -> SearchQuery {
+pub(super) fn ask(text: &str) -> SearchQuery {
     SearchQuery { text: text.to_owned(), limit: 10, ..SearchQuery::default() }
 }
 
-fn numbers(search: &Search, query: &SearchQuery) -> Vec<i64> {
+pub(super) fn numbers(search: &Search, query: &SearchQuery) -> Vec<i64> {
     let hits = search.query(query).unwrap().hits;
     hits.iter().map(|hit| hit.at.as_second() - 1_800_000_000).collect()
 }
@@ -124,6 +126,8 @@ fn filters_narrow_and_do_not_change_the_order() {
     let mut booked = document(SearchKind::Call, 3, Lang::En, "+420 777 123 456", "opening hours");
     booked.outcome = Some(Outcome::Booked);
     booked.call = Some(CallId::new(at(0), [3; 10]));
+    let (agent, other) = (AccountId::new(at(0), [5; 10]), AccountId::new(at(0), [6; 10]));
+    (booked.agent, booked.channel) = (Some(agent), Some(Channel::Phone));
     let Opened { search, directory: _kept } = open(vec![
         turn(1, Lang::En, "opening hours"),
         turn(2, Lang::Cs, "opening hours"),
@@ -141,6 +145,9 @@ fn filters_narrow_and_do_not_change_the_order() {
     assert_eq!(with(|query| query.kinds = vec![SearchKind::Turn, SearchKind::Call]), [1, 2, 3]);
     assert_eq!(with(|query| query.language = Some(Lang::Cs)), [2]);
     assert_eq!(with(|query| query.outcome = Some(Outcome::Booked)), [3]);
+    assert_eq!(with(|query| query.channel = Some(Channel::Phone)), [3]);
+    assert_eq!(numbers(&search, &SearchQuery { agent: Some(agent), ..all.clone() }), [3]);
+    assert_eq!(numbers(&search, &SearchQuery { agent: Some(other), ..all.clone() }), [0; 0]);
     assert_eq!(with(|query| query.from = Some(at(2))), [2, 3, 4]);
     assert_eq!(with(|query| query.to = Some(at(3))), [1, 2]);
     assert_eq!(with(|query| query.text = "777123".to_owned()), [0; 0]);

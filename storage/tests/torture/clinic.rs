@@ -41,6 +41,8 @@ fn document(n: u32) -> SearchDocument {
         text: format!("prefers mornings, says number{n}"),
         language: None,
         outcome: None,
+        agent: None,
+        channel: None,
     }
 }
 
