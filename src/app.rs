@@ -14,6 +14,7 @@ use crate::config::Config;
 use crate::events::Events;
 use crate::floor::FloorHandle;
 use crate::knowledge::Library;
+use crate::reasons::Reasons;
 use crate::search::rebuild::Rebuild;
 use crate::sessions::Strangers;
 use crate::tasks::Tasks;
@@ -38,6 +39,8 @@ pub struct App {
     pub library: Library,
     /// Today's figures of calls, as last counted.
     pub stats: StatsCache,
+    /// Why past calls are opened, as last said.
+    pub reasons: Reasons,
     /// Wrong passwords for e-mail addresses that nobody has.
     pub strangers: Strangers,
     /// The one path for facts.

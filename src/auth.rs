@@ -101,6 +101,11 @@ impl<P> May<P> {
         self
     }
 
+    /// Why they ask, where they said so.
+    pub fn reason(&self) -> Option<&str> {
+        self.reason.as_deref()
+    }
+
     /// In whose name this request reads, and why.
     pub fn reading(&self) -> Reading {
         Reading { by: self.by(), reason: self.reason.clone() }

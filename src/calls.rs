@@ -5,6 +5,7 @@ use crate::auth::May;
 use crate::auth::permissions::{EndCalls, ReadCalls};
 use crate::error::{Error, ErrorCode};
 use crate::page::{self, Page};
+use crate::reasons::{self, Part};
 use auricle_domain::Timestamp;
 use auricle_domain::call::Call;
 use auricle_domain::code::{CallStatus, Outcome};
@@ -70,7 +71,7 @@ pub struct CallView {
     pub contact_name: Option<String>,
     /// From answer to end, or to now; in milliseconds.
     pub duration_ms: u64,
-    /// The last thing said, cut to 200 characters; empty where nothing was said yet.
+    /// The last thing said, cut to 200 characters; empty where nothing was said yet, and where the clinic asks why transcripts are read.
     pub last_words: String,
 }
 
@@ -140,13 +141,14 @@ struct Counted {
 ///
 /// # Errors
 /// `invalid` for a limit or cursor that is none.
-pub fn list(app: &App, _may: &May<ReadCalls>, query: &CallQuery) -> Result<Page<CallView>, Error> {
+pub fn list(app: &App, may: &May<ReadCalls>, query: &CallQuery) -> Result<Page<CallView>, Error> {
     let limit = page::limit_of(query.limit, page::LIMIT_DEFAULT, page::LIMIT_MAX)?;
     let after = query.after.as_deref().map(str::parse::<Cursor>).transpose()?;
     app.store.read(|tx| {
         let (calls, next) = matching(tx, query, after.clone(), limit)?;
-        let now = (app.clock)();
-        let items = calls.into_iter().map(|call| view(tx, call, now)).collect::<Result<_, Error>>()?;
+        let (now, asks, reader) = ((app.clock)(), reasons::asked(tx)?, may.who().account);
+        let shown = |call: Call| view(tx, reasons::shows_words(asks, &call, reader), call, now);
+        let items = calls.into_iter().map(shown).collect::<Result<_, Error>>()?;
         Ok(Page { items, next: next.map(|cursor| cursor.to_string()) })
     })
 }
@@ -181,12 +183,14 @@ fn matching(
     }
 }
 
-fn view(tx: &ReadTx, call: Call, now: Timestamp) -> Result<CallView, Error> {
+/// A call as it is shown, with or without its last words.
+fn view(tx: &ReadTx, with_words: bool, call: Call, now: Timestamp) -> Result<CallView, Error> {
     let contact_name = match call.contact {
         Some(contact) => tx.get::<Contact>(&contact)?.map(|contact| contact.name).filter(|name| !name.is_empty()),
         None => None,
     };
-    let last = tx.get::<Conversation>(&call.conversation)?.and_then(|it| it.turns.checked_sub(1));
+    let conversation = if with_words { tx.get::<Conversation>(&call.conversation)? } else { None };
+    let last = conversation.and_then(|it| it.turns.checked_sub(1));
     let last_words = match last {
         Some(index) => tx.get::<Turn>(&(call.conversation, index))?.map(|turn| turn.text).unwrap_or_default(),
         None => String::new(),
@@ -201,7 +205,11 @@ fn view(tx: &ReadTx, call: Call, now: Timestamp) -> Result<CallView, Error> {
 /// `not_found`.
 pub async fn get(app: &App, may: &May<ReadCalls>, id: CallId) -> Result<CallView, Error> {
     let now = (app.clock)();
-    let view = app.store.read(|tx| view(tx, known(tx, id)?, now))?;
+    let view = app.store.read(|tx| {
+        let call = known(tx, id)?;
+        let with_words = reasons::shows_words(reasons::asked(tx)?, &call, may.who().account);
+        view(tx, with_words, call, now)
+    })?;
     app.events.record_read(may.reading(), "call", id).await?;
     Ok(view)
 }
@@ -209,13 +217,11 @@ pub async fn get(app: &App, may: &May<ReadCalls>, id: CallId) -> Result<CallView
 /// What was said in a call so far, in order; that it was read is noted.
 ///
 /// # Errors
-/// `not_found`.
+/// `not_found`; `reason_required` of a past call, where the clinic asks why.
 pub async fn turns(app: &App, may: &May<ReadCalls>, id: CallId) -> Result<Turns, Error> {
-    let items = app.store.read(|tx| {
-        known(tx, id)?;
-        said_in(tx, id)
-    })?;
-    app.events.record_read(may.reading(), "transcript", id).await?;
+    let (call, items) = app.store.read(|tx| Ok::<_, Error>((known(tx, id)?, said_in(tx, id)?)))?;
+    let reading = reasons::reading(app, may, &call, Part::Transcript)?;
+    app.events.record_read(reading, "transcript", id).await?;
     Ok(Turns { items })
 }
 

@@ -6,7 +6,7 @@ use crate::auth::permissions::{EditClinic, ReadClinic};
 use crate::clock;
 use crate::error::Error;
 use crate::page::Checks;
-use auricle_domain::code::Lang;
+use auricle_domain::code::{AccessReasons, Lang};
 use auricle_domain::event::Event;
 use auricle_domain::tenant::{OpenSpan, Tenant, WeekHours};
 use auricle_storage::ReadTx;
@@ -39,6 +39,8 @@ pub struct ClinicInput {
     pub record_calls: bool,
     /// What the AI receptionist calls itself in the greeting, 1 to 40 characters.
     pub receptionist: String,
+    /// Of which past calls a reader must say why they open them; never of those that they handled themselves.
+    pub access_reasons: AccessReasons,
 }
 
 /// The clinic's settings.
@@ -68,9 +70,11 @@ pub async fn replace(app: &App, may: &May<EditClinic>, version: u64, input: Clin
         if clinic.version != version {
             return Err(Error::stale("clinic", version, clinic.version));
         }
-        let ClinicInput { name, country, zone, languages, hours, record_calls, receptionist } = input.clone();
+        let ClinicInput { name, country, zone, languages, hours, record_calls, receptionist, access_reasons } =
+            input.clone();
         let (id, version) = (clinic.id, version + 1);
-        let clinic = Tenant { id, name, country, zone, languages, hours, record_calls, receptionist, version };
+        let clinic =
+            Tenant { id, name, country, zone, languages, hours, record_calls, receptionist, access_reasons, version };
         tx.put(&clinic)?;
         tx.event(Event::TenantChanged { version: clinic.version });
         Ok(clinic)
@@ -135,7 +139,8 @@ mod tests {
         let hours = WeekHours { open: vec![OpenSpan { weekday: 1, from_minute: 480, to_minute: 720 }] };
         let (name, country, zone) = (" Clinic ".to_owned(), "CZ".to_owned(), "Europe/Prague".to_owned());
         let (languages, receptionist) = (vec![Lang::Cs, Lang::En], " Alice ".to_owned());
-        ClinicInput { name, country, zone, languages, hours, record_calls: true, receptionist }
+        let access_reasons = AccessReasons::Off;
+        ClinicInput { name, country, zone, languages, hours, record_calls: true, receptionist, access_reasons }
     }
 
     #[test]

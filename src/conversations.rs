@@ -5,6 +5,7 @@ use crate::auth::{May, permissions::ReadCalls};
 use crate::calls;
 use crate::error::Error;
 use crate::page::{Page, PageQuery, cursor_of};
+use crate::reasons::{self, Part};
 use auricle_domain::conversation::{Conversation, Turn};
 use auricle_domain::id::ConversationId;
 use auricle_storage::{Scan, schema};
@@ -33,12 +34,14 @@ pub fn list(app: &App, _may: &May<ReadCalls>, query: &PageQuery) -> Result<Page<
 /// One conversation with everything said in it; that it was read is noted.
 ///
 /// # Errors
-/// `not_found`.
+/// `not_found`; `reason_required` of a past call, where the clinic asks why.
 pub async fn get(app: &App, may: &May<ReadCalls>, id: ConversationId) -> Result<ConversationWithTurns, Error> {
-    let found = app.store.read(|tx| -> Result<_, Error> {
+    let (call, found) = app.store.read(|tx| -> Result<_, Error> {
         let conversation: Conversation = tx.get(&id)?.ok_or_else(|| Error::not_found("conversation"))?;
-        Ok(ConversationWithTurns { items: calls::said_in(tx, conversation.call)?, conversation })
+        let call = calls::known(tx, conversation.call)?;
+        Ok((call, ConversationWithTurns { items: calls::said_in(tx, conversation.call)?, conversation }))
     })?;
-    app.events.record_read(may.reading(), "transcript", found.conversation.call).await?;
+    let reading = reasons::reading(app, may, &call, Part::Transcript)?;
+    app.events.record_read(reading, "transcript", call.id).await?;
     Ok(found)
 }

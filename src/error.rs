@@ -54,6 +54,8 @@ error_codes! {
     Stale = "stale", "Changed in the meantime";
     /// A change must name the version it is based on.
     VersionRequired = "version_required", "If-Match is missing";
+    /// A reading of a past call must say why.
+    ReasonRequired = "reason_required", "Say why you open this";
     /// Too many wrong passwords.
     Locked = "locked", "Sign-in is locked for a while";
     /// Too many requests (MISC-08).

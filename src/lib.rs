@@ -23,6 +23,7 @@ pub mod log;
 pub mod page;
 pub mod password;
 pub mod providers;
+pub mod reasons;
 pub mod recordings;
 pub mod search;
 pub mod sessions;

@@ -8,6 +8,7 @@ use crate::auth::May;
 use crate::auth::permissions::ReadCalls;
 use crate::calls;
 use crate::error::{Error, ErrorCode};
+use crate::reasons::{self, Part};
 use crate::voice::recording::RecordingSink;
 use auricle_domain::call::{Call, Recording};
 use auricle_domain::code::RecordingState;
@@ -185,11 +186,12 @@ pub fn range(header: Option<&str>, length: u64) -> Result<Option<RangeInclusive<
 /// Opens the recording of a call; that it was listened to is noted.
 ///
 /// # Errors
-/// `not_found` when there is no such call or no recording of it.
+/// `not_found` when there is no such call or no recording of it; `reason_required` of a past call, where the clinic asks why.
 pub async fn open(app: &App, may: &May<ReadCalls>, id: CallId) -> Result<Audio, Error> {
     let call = app.store.read(|tx| calls::known(tx, id))?;
     let audio = Audio::open(app.store.blobs(), &call)?;
-    app.events.record_read(may.reading(), "recording", id).await?;
+    let reading = reasons::reading(app, may, &call, Part::Recording)?;
+    app.events.record_read(reading, "recording", id).await?;
     Ok(audio)
 }
 

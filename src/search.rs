@@ -7,10 +7,11 @@ use crate::auth::May;
 use crate::auth::permissions::Search;
 use crate::error::Error;
 use crate::page::{limit_of, text_of};
+use crate::reasons;
 use crate::search::rebuild::Progress;
 use auricle_domain::Timestamp;
 use auricle_domain::call::Call;
-use auricle_domain::code::{Channel, Lang, Outcome};
+use auricle_domain::code::{AccessReasons, Channel, Lang, Outcome};
 use auricle_domain::contact::Contact;
 use auricle_domain::id::{AccountId, CallId};
 use auricle_storage::ReadTx;
@@ -78,7 +79,7 @@ pub struct Found {
     pub start_ms: Option<u64>,
     /// A line that names it: a person, a document, a service.
     pub title: String,
-    /// The words around the match.
+    /// The words around the match; empty of what was said in a past call, where the clinic asks why transcripts are read.
     pub snippet: String,
     /// Matches within `snippet`, as `[begin, end]` in characters, the end not included.
     pub highlights: Vec<(usize, usize)>,
@@ -123,10 +124,13 @@ pub async fn search(app: &App, may: &May<Search>, input: SearchInput) -> Result<
     };
     let answers = rebuild::answering(app);
     let incomplete = (answers.of - answers.done > rebuild::BEHIND_MAX).then_some(answers);
-    let (search, store) = (app.search.clone(), app.store.clone());
+    let (search, store, reader) = (app.search.clone(), app.store.clone(), may.who().account);
     let found = tokio::task::spawn_blocking(move || {
         let page = search.query(&query)?;
-        let hits = store.read(|tx| page.hits.into_iter().map(|hit| show(tx, hit)).collect::<Result<_, Error>>())?;
+        let hits = store.read(|tx| {
+            let asks = reasons::asked(tx)?;
+            page.hits.into_iter().map(|hit| show(tx, asks, reader, hit)).collect::<Result<_, Error>>()
+        })?;
         Ok::<_, Error>(SearchPage { hits, next: page.next, seq: page.seq, incomplete })
     });
     let found = found.await.map_err(|error| Error::internal("search", &error))??;
@@ -134,15 +138,20 @@ pub async fn search(app: &App, may: &May<Search>, input: SearchInput) -> Result<
     Ok(found)
 }
 
-/// A hit as the API shows it. What was said is named by who called.
-fn show(tx: &ReadTx, hit: SearchHit) -> Result<Found, Error> {
-    let SearchHit { kind, id, parent, call, at, start_ms, title, snippet, highlights, score, .. } = hit;
-    let title = match call {
-        Some(call) if title.is_empty() => {
-            tx.get::<Call>(&call)?.map(|call| caller(tx, &call)).transpose()?.unwrap_or_default()
+/// A hit as the API shows it. What was said is named by who called, and left out where the clinic asks why it is read: that it was
+/// said, and when, remains.
+fn show(tx: &ReadTx, asks: AccessReasons, reader: AccountId, hit: SearchHit) -> Result<Found, Error> {
+    let SearchHit { kind, id, parent, call, at, start_ms, mut title, mut snippet, mut highlights, score, .. } = hit;
+    if let Some(said_in) = call.filter(|_| kind == SearchKind::Turn || title.is_empty())
+        && let Some(said_in) = tx.get::<Call>(&said_in)?
+    {
+        if title.is_empty() {
+            title = caller(tx, &said_in)?;
         }
-        _ => title,
-    };
+        if kind == SearchKind::Turn && !reasons::shows_words(asks, &said_in, reader) {
+            (snippet, highlights) = (String::new(), Vec::new());
+        }
+    }
     Ok(Found { kind, id, parent, call, at, start_ms, title, snippet, highlights, score })
 }
 

@@ -5,7 +5,7 @@ use crate::error::Error;
 use crate::events::{By, Events};
 use auricle_domain::Timestamp;
 use auricle_domain::account::Actor;
-use auricle_domain::code::Lang;
+use auricle_domain::code::{AccessReasons, Lang};
 use auricle_domain::event::Event;
 use auricle_domain::id::CauseId;
 use auricle_domain::tenant::{OpenSpan, RECEPTIONIST, Tenant, WeekHours};
@@ -29,6 +29,7 @@ pub(super) async fn make_clinic(store: &Store, events: &Events, now: Timestamp) 
             hours: weekdays(9 * 60, 17 * 60),
             record_calls: true,
             receptionist: RECEPTIONIST.to_owned(),
+            access_reasons: AccessReasons::Off,
             version: 1,
         };
         tx.put(&tenant)?;

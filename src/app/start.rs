@@ -13,6 +13,7 @@ use crate::jobs::{self, search::Indexer};
 use crate::knowledge::Library;
 use crate::providers::local::HashedWords;
 use crate::providers::{ProviderError, Stt, Vocabulary};
+use crate::reasons::Reasons;
 use crate::search::rebuild::Rebuild;
 use crate::sessions::Strangers;
 use crate::tasks::Tasks;
@@ -293,7 +294,8 @@ fn assemble(
         rebuild: rebuild.clone(),
     };
     tasks.spawn("search", jobs::search::run(indexer, tasks.stop_token()));
-    let (stats, strangers, started_at) = (StatsCache::default(), Strangers::default(), clock());
+    let (stats, reasons, strangers, started_at) =
+        (StatsCache::default(), Reasons::default(), Strangers::default(), clock());
     Arc::new(App {
         config,
         store,
@@ -302,6 +304,7 @@ fn assemble(
         backups,
         library,
         stats,
+        reasons,
         strangers,
         events,
         voice,

@@ -116,6 +116,12 @@ codes! {
         Recording = "recording", /// Complete, playable.
         Stopped = "stopped" }
 
+    /// Of which past calls a reader must say why they open them.
+    AccessReasons { /// Of none.
+        Off = "off", /// Their recordings.
+        Recordings = "recordings", /// Their recordings and transcripts.
+        All = "all" }
+
     /// Where a document stands.
     DocumentState { /// Not used in answers.
         Draft = "draft", /// Used in answers.

@@ -1,6 +1,6 @@
 //! The clinic itself: what it is called, where it is, when it is open, what it speaks.
 
-use crate::code::Lang;
+use crate::code::{AccessReasons, Lang};
 use crate::id::TenantId;
 use serde::{Deserialize, Serialize};
 
@@ -24,6 +24,9 @@ pub struct Tenant {
     /// What the AI receptionist calls itself in the greeting, 1 to 40 characters.
     #[serde(default = "receptionist")]
     pub receptionist: String,
+    /// Of which past calls a reader must say why they open them; never of those that they handled themselves.
+    #[serde(default = "no_reasons")]
+    pub access_reasons: AccessReasons,
     /// Grows by one with every change; `If-Match` names it.
     pub version: u64,
 }
@@ -34,6 +37,11 @@ pub const RECEPTIONIST: &str = "Sarah";
 /// Records of before there was a choice have none.
 fn receptionist() -> String {
     RECEPTIONIST.to_owned()
+}
+
+/// Nobody was asked before there was a choice.
+fn no_reasons() -> AccessReasons {
+    AccessReasons::Off
 }
 
 /// Opening hours of a week in the clinic's zone.

@@ -47,7 +47,7 @@ pub fn status(code: ErrorCode) -> StatusCode {
         ErrorCode::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
         ErrorCode::Conflict | ErrorCode::Taken | ErrorCode::SlotTaken => StatusCode::CONFLICT,
         ErrorCode::Stale => StatusCode::PRECONDITION_FAILED,
-        ErrorCode::VersionRequired => StatusCode::PRECONDITION_REQUIRED,
+        ErrorCode::VersionRequired | ErrorCode::ReasonRequired => StatusCode::PRECONDITION_REQUIRED,
         ErrorCode::Locked | ErrorCode::RateLimited => StatusCode::TOO_MANY_REQUESTS,
         ErrorCode::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         ErrorCode::UnsupportedMedia => StatusCode::UNSUPPORTED_MEDIA_TYPE,

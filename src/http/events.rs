@@ -5,7 +5,8 @@ use crate::app::App;
 use crate::auth::{May, permissions::ReadEvents};
 use crate::error::Error;
 use crate::page::limit_of;
-use auricle_domain::event::Envelope;
+use crate::reasons;
+use auricle_domain::event::{Envelope, Event};
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -41,15 +42,21 @@ struct EventPage {
     head: u64,
 }
 
-/// The event log, oldest first.
+/// The event log, oldest first. Where the clinic asks why transcripts are read, the words of past calls are left out of it.
 #[utoipa::path(get, path = "/api/events", tag = "events", params(EventQuery), responses((status = 200, body = EventPage)))]
 async fn list(
     State(app): State<Arc<App>>,
-    _may: May<ReadEvents>,
+    may: May<ReadEvents>,
     Query(query): Query<EventQuery>,
 ) -> Result<axum::Json<EventPage>, Error> {
     let limit = limit_of(query.limit, 100, 500)?;
-    let items = app.store.feed(query.after.unwrap_or(0), limit)?;
+    let mut items = app.store.feed(query.after.unwrap_or(0), limit)?;
+    let hidden = reasons::hidden(&app.store, &items, may.who().account)?;
+    for envelope in items.iter_mut().filter(|envelope| hidden.contains(&envelope.seq)) {
+        if let Event::TurnCommitted { turn } = &mut envelope.event {
+            (turn.text, turn.words) = (String::new(), Vec::new());
+        }
+    }
     let head = app.store.head();
     let next = items.last().map(|last| last.seq).filter(|seq| *seq < head);
     Ok(axum::Json(EventPage { items, next, head }))

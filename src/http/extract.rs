@@ -7,6 +7,7 @@ use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::header::{CONTENT_TYPE, IF_MATCH};
 use axum::http::request::Parts;
 use serde::de::DeserializeOwned;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 /// A JSON body. Unknown fields and wrong types are refused with the path of the field at fault.
@@ -139,17 +140,43 @@ impl<S: Send + Sync> FromRequestParts<S> for SignedIn {
     }
 }
 
-/// Longest `Access-Reason`, in characters.
-const REASON_CHARS_MAX: usize = 300;
+/// Characters of an `Access-Reason`.
+const REASON_CHARS: RangeInclusive<usize> = 3..=300;
+/// How a reason begins that is written as RFC 8187 section 3.2 has it: a browser's headers hold no other letters than those of Latin-1.
+const ENCODED: &str = "utf-8''";
 
-/// Why a person reads a record: the header `Access-Reason`, in UTF-8. It stands in the audit chain.
+/// Why a person reads a record: the header `Access-Reason`, in UTF-8 as it is, or as `UTF-8''` and percent-encoded UTF-8. It stands in
+/// the audit chain.
 fn reason(parts: &Parts) -> Result<Option<String>, Error> {
     let Some(value) = parts.headers.get("access-reason") else { return Ok(None) };
-    let text = std::str::from_utf8(value.as_bytes()).unwrap_or_default().trim();
-    match text.chars().count() {
-        1..=REASON_CHARS_MAX => Ok(Some(text.to_owned())),
-        _ => Err(Error::field("Access-Reason", "out_of_range", "Access-Reason must have 1 to 300 characters of UTF-8")),
+    let bytes = value.as_bytes();
+    let encoded =
+        bytes.split_at_checked(ENCODED.len()).filter(|(head, _)| head.eq_ignore_ascii_case(ENCODED.as_bytes()));
+    let text = match encoded {
+        Some((_, rest)) => String::from_utf8_lossy(&percent_decoded(rest)).into_owned(),
+        None => String::from_utf8_lossy(bytes).into_owned(),
+    };
+    let text = text.trim();
+    let fits =
+        REASON_CHARS.contains(&text.chars().count()) && !text.contains(|c: char| c.is_control() || c == '\u{fffd}');
+    if !fits {
+        let detail = "Access-Reason must have 3 to 300 characters of UTF-8 in one line, as they are or as UTF-8''<percent-encoded>";
+        return Err(Error::field("Access-Reason", "out_of_range", detail));
     }
+    Ok(Some(text.to_owned()))
+}
+
+/// Bytes with `%xx` replaced by what they stand for; what is no such triplet stays as it is.
+fn percent_decoded(text: &[u8]) -> Vec<u8> {
+    let digit = |at: usize| text.get(at).and_then(|byte| char::from(*byte).to_digit(16));
+    let (mut decoded, mut at) = (Vec::with_capacity(text.len()), 0);
+    while let Some(byte) = text.get(at) {
+        let value = if *byte == b'%' { digit(at + 1).zip(digit(at + 2)) } else { None };
+        let value = value.and_then(|(high, low)| u8::try_from(16 * high + low).ok());
+        decoded.push(value.unwrap_or(*byte));
+        at += if value.is_some() { 3 } else { 1 };
+    }
+    decoded
 }
 
 impl<P: Permission, S: Send + Sync> FromRequestParts<S> for May<P> {

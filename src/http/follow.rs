@@ -8,6 +8,7 @@ use crate::app::App;
 use crate::auth::permissions::Follow;
 use crate::auth::{May, SignedIn};
 use crate::error::{Error, ErrorCode};
+use crate::reasons;
 use auricle_domain::code::Role;
 use auricle_domain::event::{Envelope, Event};
 use auricle_domain::id::AccountId;
@@ -222,13 +223,15 @@ impl Following {
     /// Sends what has been committed since, in order.
     async fn send_events(&mut self) -> Step {
         while let Some(sent) = self.sent {
-            let events = self.app.store.feed(sent, EVENTS_AT_ONCE).map_err(|error| {
+            let failed = |error: &dyn std::fmt::Display| {
                 tracing::error!(%error, "the log cannot be read for a follower");
                 End::Closed(close_code::ERROR, "the log cannot be read")
-            })?;
+            };
+            let events = self.app.store.feed(sent, EVENTS_AT_ONCE).map_err(|error| failed(&error))?;
             let Some(last) = events.last().map(|event| event.seq) else { break };
+            let hidden = reasons::hidden(&self.app.store, &events, self.who.account).map_err(|error| failed(&error))?;
             for envelope in events {
-                if may_see(self.who.role, &envelope) {
+                if may_see(self.who.role, &envelope) && !hidden.contains(&envelope.seq) {
                     self.send(&ServerMessage::Event { envelope: Box::new(envelope) }).await?;
                 }
             }

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
-use crate::code::{CallStatus, Heard, RecordingState};
+use crate::code::{AccessReasons, CallStatus, Heard, RecordingState};
 use crate::event::Event;
 use crate::tenant::WeekHours;
 use uuid::Uuid;
@@ -31,6 +31,7 @@ fn tenant(record_calls: bool) -> Box<Tenant> {
         hours: WeekHours::default(),
         record_calls,
         receptionist: "Sarah".into(),
+        access_reasons: AccessReasons::Off,
         version: 1,
     })
 }

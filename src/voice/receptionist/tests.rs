@@ -8,7 +8,7 @@ use crate::providers::{
 };
 use crate::voice::tools::{Answer, Found, Message, Scope, ToolError};
 use auricle_domain::appointment::{Appointment, Service, Slot};
-use auricle_domain::code::Heard;
+use auricle_domain::code::{AccessReasons, Heard};
 use auricle_domain::conversation::Citation;
 use auricle_domain::id::{AppointmentId, DocumentId, PassageId, ServiceId, TaskId, TenantId};
 use auricle_domain::slots;
@@ -365,6 +365,7 @@ fn brief() -> Brief {
             hours: WeekHours::default(),
             record_calls: true,
             receptionist: "Sarah".to_owned(),
+            access_reasons: AccessReasons::Off,
             version: 1,
         },
         language: Lang::En,
