@@ -6,7 +6,7 @@ use auricle::clock;
 use auricle::config::Config;
 use auricle::events::Events;
 use auricle_domain::account::Actor;
-use auricle_storage::{BackupSummary, Passphrase, StoreError, restore, verify_backup};
+use auricle_storage::{BackupSummary, Missing, Passphrase, StoreError, restore, verify_backup};
 use clap::{Args, Subcommand};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -159,6 +159,11 @@ pub(super) fn run_restore(arguments: RestoreArguments, out: &mut dyn Write) -> R
         writeln!(out, "Configuration        {}", config.display())?;
     }
     show(&restored.summary, out)?;
+    let Missing { count, first } = restored.missing;
+    if count > 0 {
+        writeln!(out, "{} {count}", texts::RESTORED_LACKS)?;
+        first.iter().try_for_each(|what| writeln!(out, "  {what}"))?;
+    }
     writeln!(out, "{}", texts::RESTORED_NEXT)?;
     Ok(())
 }

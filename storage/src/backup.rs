@@ -15,4 +15,4 @@ mod tests;
 
 pub use create::{Backup, BackupProgress};
 pub use format::BackupSummary;
-pub use restore::{Restored, restore, verify};
+pub use restore::{Missing, Restored, restore, verify};

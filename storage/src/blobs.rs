@@ -4,12 +4,15 @@
 //! is being written. Everything else is written whole, under a name that follows from its content, and is either there
 //! completely or not at all.
 //!
-//! `format` says what a file looks like; [`BlobWriter`] and [`BlobReader`] are the only ways to and from the disk.
+//! `format` says what a file looks like; [`BlobWriter`] and [`BlobReader`] are the only ways to and from the disk. `holding` keeps
+//! contents that are removed while a backup is made until it has them.
 
 mod format;
+mod holding;
 mod reader;
 mod writer;
 
+pub(crate) use holding::Hold;
 pub use reader::BlobReader;
 pub use writer::BlobWriter;
 
@@ -21,7 +24,9 @@ use crate::seal::{KEY_BYTES, SealKey};
 use auricle_domain::id::CallId;
 use format::Place;
 use hmac::{Hmac, Mac};
+use holding::Holds;
 use sha2::{Digest, Sha256};
+use std::collections::BTreeSet;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -75,7 +80,7 @@ impl BlobId {
 const FOLDERS: [&str; 2] = [RECORDINGS, CONTENTS];
 
 /// A blob as its file is named.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Stored {
     pub(crate) folder: &'static str,
     pub(crate) name: String,
@@ -88,6 +93,7 @@ pub struct Blobs {
     seal: Arc<SealKey>,
     /// Key of the names of contents: a name must not tell whoever has the content which file holds it.
     names: [u8; KEY_BYTES],
+    holds: Holds,
 }
 
 impl Blobs {
@@ -97,21 +103,25 @@ impl Blobs {
             files::create_directory(&folder)?;
             files::remove_drafts(&folder)?;
         }
+        let holds = Holds::at(directory)?;
         files::sync_directory(directory)?;
         let seal = Arc::new(keys.seal_key("blobs"));
-        Ok(Self { directory: directory.to_owned(), seal, names: keys.lasting("blob names") })
+        Ok(Self { directory: directory.to_owned(), seal, names: keys.lasting("blob names"), holds })
     }
 
-    fn place(&self, id: BlobId) -> Place {
-        let name = match id {
+    fn file_name(&self, id: BlobId) -> String {
+        match id {
             BlobId::Recording(call) => call.to_string(),
             BlobId::Content(hash) => {
                 let mut mac = Hmac::<Sha256>::new_from_slice(&self.names).expect("HMAC takes a key of any length");
                 mac.update(&hash);
                 hex::encode(&mac.finalize().into_bytes())
             }
-        };
-        self.stored_at(id.folder(), name)
+        }
+    }
+
+    fn place(&self, id: BlobId) -> Place {
+        self.stored_at(id.folder(), self.file_name(id))
     }
 
     fn stored_at(&self, folder: &'static str, name: String) -> Place {
@@ -122,11 +132,12 @@ impl Blobs {
         }
     }
 
-    /// Every blob there is now, as its file is named.
-    pub(crate) fn stored(&self) -> Result<Vec<Stored>, StoreError> {
-        let mut all = Vec::new();
-        for folder in FOLDERS {
-            let directory = self.directory.join(folder);
+    /// Every blob there is now, as its file is named, and those that are held although they were removed.
+    pub(crate) fn stored(&self) -> Result<BTreeSet<Stored>, StoreError> {
+        let mut all = BTreeSet::new();
+        // One that is removed meanwhile is either found in its place or, later, among the held ones.
+        let places = FOLDERS.map(|folder| (folder, self.directory.join(folder)));
+        for (folder, directory) in places.into_iter().chain([(CONTENTS, self.holds.folder().to_owned())]) {
             let failed = |error: &std::io::Error| StoreError::io("listing a directory", &directory, error);
             for entry in std::fs::read_dir(&directory).map_err(|error| failed(&error))? {
                 let name = entry.map_err(|error| failed(&error))?.file_name();
@@ -146,9 +157,26 @@ impl Blobs {
         is_name.then(|| Stored { folder, name: name.to_owned() })
     }
 
-    /// Opens a blob by its file.
+    /// Opens a blob by its file, also one that is held although it was removed.
     pub(crate) fn open_stored(&self, stored: &Stored) -> Result<BlobReader, StoreError> {
-        BlobReader::open(self.stored_at(stored.folder, stored.name.clone()))
+        let place = self.stored_at(stored.folder, stored.name.clone());
+        match BlobReader::open(place.clone()) {
+            Err(error) if error.is_missing() && stored.folder == CONTENTS => {
+                BlobReader::open(Place { path: self.holds.folder().join(&stored.name), ..place })
+            }
+            opened => opened,
+        }
+    }
+
+    /// Keeps every content there is now until the hold ends: those that are removed meanwhile are there for
+    /// [`Blobs::stored`] and [`Blobs::open_stored`], and for nobody else.
+    pub(crate) fn hold(&self) -> Hold {
+        self.holds.begin()
+    }
+
+    /// Whether there is such a blob, or one that is held although it was removed.
+    pub(crate) fn is_held(&self, id: BlobId) -> bool {
+        self.exists(id) || matches!(id, BlobId::Content(_)) && self.holds.folder().join(self.file_name(id)).is_file()
     }
 
     /// Begins a blob by its file.
@@ -231,12 +259,18 @@ impl Blobs {
         writer::finish_torn(self.place(id))
     }
 
-    /// Removes a blob durably. False when there was none. Whoever has it open reads on.
+    /// Removes a blob durably. False when there was none. Whoever has it open reads on; a backup that is being made keeps a
+    /// content until it has it.
     ///
     /// # Errors
     /// When the disk fails.
     pub fn delete(&self, id: BlobId) -> Result<bool, StoreError> {
-        files::remove(&self.place(id).path)
+        let path = self.place(id).path;
+        match id {
+            // Audio that a caller refused must not outlast the refusal.
+            BlobId::Recording(_) => files::remove(&path),
+            BlobId::Content(_) => self.holds.remove(&path),
+        }
     }
 
     /// Whether there is such a blob.
@@ -315,6 +349,42 @@ mod tests {
         assert_eq!((blobs.delete(id), blobs.delete(id)), (Ok(true), Ok(false)));
         assert!(blobs.get(id).is_err_and(|error| error.is_missing()));
         assert!(blobs.open(id).is_err_and(|error| error.is_missing()));
+    }
+
+    #[test]
+    fn a_removed_content_is_held_for_backups_alone_and_until_the_last_of_them_ends() {
+        let (blobs, directory) = open();
+        let id = BlobId::of(b"abc");
+        blobs.put(id, b"abc").unwrap();
+        let stored = blobs.stored().unwrap().pop_first().unwrap();
+        let (first, second) = (blobs.hold(), blobs.hold());
+        assert_eq!((blobs.delete(id), blobs.delete(id)), (Ok(true), Ok(false)));
+        assert!(!blobs.exists(id) && blobs.is_held(id));
+        blobs.put(id, b"abc").unwrap();
+        assert_eq!(blobs.stored().unwrap().len(), 1, "one that is there again is counted once");
+        assert_eq!(blobs.delete(id), Ok(true));
+        drop(first);
+        let mut read = Vec::new();
+        blobs.open_stored(&stored).unwrap().read_to_end(&mut read).unwrap();
+        assert_eq!(read, b"abc");
+        drop(second);
+        assert!(!blobs.is_held(id) && blobs.stored().unwrap().is_empty());
+        // What a process that was killed while it held left is gone at the next start.
+        std::mem::forget(blobs.hold());
+        blobs.put(id, b"abc").unwrap();
+        blobs.delete(id).unwrap();
+        let blobs = Blobs::at(&directory.path().join("blobs"), &keys()).unwrap();
+        assert!(!blobs.is_held(id) && blobs.stored().unwrap().is_empty());
+    }
+
+    /// Audio that a caller refused is gone at once, whatever goes on beside it.
+    #[test]
+    fn a_removed_recording_is_not_held() {
+        let (blobs, _kept) = open();
+        blobs.create(recording(1)).unwrap().finish().unwrap();
+        let _hold = blobs.hold();
+        assert_eq!(blobs.delete(recording(1)), Ok(true));
+        assert!(!blobs.is_held(recording(1)) && blobs.stored().unwrap().is_empty());
     }
 
     #[test]

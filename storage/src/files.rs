@@ -116,6 +116,29 @@ pub(crate) fn remove_drafts(directory: &Path) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// Removes every file in a directory that has nothing but files, durably.
+pub(crate) fn remove_all(directory: &Path) -> Result<(), StoreError> {
+    let failed = |error: &std::io::Error| StoreError::io("clearing a directory", directory, error);
+    let mut removed = false;
+    for entry in fs::read_dir(directory).map_err(|error| failed(&error))? {
+        fs::remove_file(entry.map_err(|error| failed(&error))?.path()).map_err(|error| failed(&error))?;
+        removed = true;
+    }
+    if removed { sync_directory(directory) } else { Ok(()) }
+}
+
+/// Moves a file to another directory durably; one of the same name there is replaced. False when there was none.
+pub(crate) fn move_to(from: &Path, to: &Path) -> Result<bool, StoreError> {
+    match fs::rename(from, to) {
+        Ok(()) => {
+            [to, from].into_iter().filter_map(Path::parent).try_for_each(sync_directory)?;
+            Ok(true)
+        }
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(StoreError::io("moving a file", from, &error)),
+    }
+}
+
 /// Removes a file durably. False when there was none.
 pub(crate) fn remove(path: &Path) -> Result<bool, StoreError> {
     match fs::remove_file(path) {

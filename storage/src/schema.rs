@@ -16,13 +16,15 @@
 //! | 10.. | one per record | see each | the record |
 //! | 100.. | indexes | see each | key of the record |
 
-use crate::codec::Table;
+use crate::blobs::BlobId;
+use crate::codec::{self, Table};
+use crate::error::StoreError;
 use crate::hex;
 use crate::record::{Entries, Index, Record};
 use auricle_domain::account::{Account, Session};
 use auricle_domain::appointment::{Appointment, Service};
 use auricle_domain::call::Call;
-use auricle_domain::code::CallStatus;
+use auricle_domain::code::{CallStatus, RecordingState};
 use auricle_domain::contact::Contact;
 use auricle_domain::conversation::{Conversation, Turn};
 use auricle_domain::id::{
@@ -96,6 +98,35 @@ pub(crate) fn describe(key: &[u8]) -> String {
 /// Number of the table or index that a whole key belongs to; 0 for a key that is none.
 pub(crate) fn table_of(key: &[u8]) -> u16 {
     key.get(16..18).map_or(0, |id| u16::from_be_bytes([id[0], id[1]]))
+}
+
+/// A blob that a record says there is: whose it is, in words for an administrator, and its name.
+pub(crate) struct Named {
+    /// Such as "the content of document 0194...".
+    pub(crate) what: String,
+    pub(crate) blob: BlobId,
+}
+
+/// The blob that a row says there is, if it is the row of a document or of a call that was recorded.
+///
+/// # Errors
+/// When the row is not what was written.
+pub(crate) fn named_blob(key: &[u8], value: &[u8]) -> Result<Option<Named>, StoreError> {
+    let named = match table_of(key) {
+        id if id == Document::TABLE.id => {
+            let Document { id, content_sha256, .. } = codec::decode(Document::TABLE, value)?;
+            BlobId::from_sha256(&content_sha256)
+                .map(|blob| Named { what: format!("the content of document {id}"), blob })
+        }
+        id if id == Call::TABLE.id => {
+            let Call { id, recording, .. } = codec::decode(Call::TABLE, value)?;
+            // While it is being made it may still be refused and erased; one that a crash left without a file has no length.
+            let is_made = recording.state == RecordingState::Stopped && recording.length_ms > 0;
+            is_made.then(|| Named { what: format!("the recording of call {id}"), blob: BlobId::Recording(id) })
+        }
+        _ => None,
+    };
+    Ok(named)
 }
 
 fn name_of(id: u16) -> &'static str {

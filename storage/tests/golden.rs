@@ -2,6 +2,7 @@
 //!
 //! `golden/format-N/` holds a store of each format there has been. Each is opened, migrated on the way, and must hold what was
 //! put into it. A new format needs a new folder: `UPDATE=1 cargo test -p auricle-storage --test golden` writes it, once.
+//! `golden/backup-N/` holds a backup of each of those formats that there has been a backup of, with its passphrase.
 #![allow(clippy::unwrap_used, reason = "a test")]
 
 use auricle_domain::Timestamp;
@@ -13,7 +14,10 @@ use auricle_domain::event::Event;
 use auricle_domain::id::{CallId, CauseId, ContactId, ConversationId, TaskId, TenantId};
 use auricle_domain::task::Task;
 use auricle_storage::schema::{CONTACTS_BY_NUMBER, TASKS_BY_STATE};
-use auricle_storage::{Backend, BlobId, EventDraft, FORMAT, KeySource, OpId, Scan, Store, StoreError, StoreOptions};
+use auricle_storage::{
+    Backend, BlobId, EventDraft, FORMAT, KeySource, Missing, OpId, Passphrase, Scan, Store, StoreError, StoreOptions,
+    restore, set_passphrase, verify_backup,
+};
 use std::path::{Path, PathBuf};
 
 /// Events of a golden store: enough for a migration to need more than one transaction.
@@ -21,6 +25,13 @@ const EVENTS: u64 = 1_200;
 
 fn golden(format: u32) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/golden/format-{format}"))
+}
+
+/// The first format that backups were made of.
+const BACKUPS_FROM: u32 = 2;
+
+fn golden_backup(format: u32) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/golden/backup-{format}"))
 }
 
 fn at(seconds: i64) -> Timestamp {
@@ -115,6 +126,15 @@ fn write(directory: &Path) {
     store.blobs().put(BlobId::of(b"Opening hours"), b"Opening hours").unwrap();
 }
 
+fn write_backup(directory: &Path) {
+    let folder = tempfile::tempdir().unwrap();
+    let passphrase = set_passphrase(folder.path(), &folder.path().join("store.key")).unwrap();
+    write(folder.path());
+    let made = open(folder.path()).unwrap().back_up(directory, None, at(1_000), |_| {}).unwrap();
+    std::fs::rename(made.path, directory.join("clinic.backup")).unwrap();
+    std::fs::write(directory.join("passphrase"), format!("{}\n", *passphrase.to_text())).unwrap();
+}
+
 fn copy(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).unwrap();
     for entry in std::fs::read_dir(from).unwrap() {
@@ -160,6 +180,28 @@ fn stores_of_every_format_open_with_what_they_held() {
         let snapshot = folder.path().join(format!("before-format-{FORMAT}.redb"));
         assert_eq!(snapshot.exists(), format < FORMAT, "format {format}");
         check(&open(folder.path()).unwrap(), format);
+    }
+}
+
+/// B-26: backups of every format there has been are good, and bring back what was put into them.
+#[test]
+fn backups_of_every_format_are_restored_with_what_they_held() {
+    if std::env::var_os("UPDATE").is_some() && !golden_backup(FORMAT).exists() {
+        write_backup(&golden_backup(FORMAT));
+    }
+    for format in BACKUPS_FROM..=FORMAT {
+        let from = golden_backup(format);
+        let passphrase = Passphrase::parse(&std::fs::read_to_string(from.join("passphrase")).unwrap()).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("clinic.backup");
+        std::fs::copy(from.join("clinic.backup"), &file).unwrap();
+        let summary = verify_backup(&file, &passphrase).unwrap();
+        assert_eq!((summary.store_format, summary.feed_head, summary.blobs), (format, EVENTS, 2));
+        let home = folder.path().join("clinic");
+        let restored = restore(&file, &home, &folder.path().join("clinic.key"), &passphrase).unwrap();
+        assert_eq!((&restored.summary, restored.missing), (&summary, Missing::default()));
+        std::fs::rename(restored.key_file, home.join("store.key")).unwrap();
+        check(&open(&home).unwrap(), format);
     }
 }
 

@@ -4,7 +4,7 @@ use super::format::{BackupSummary, CONFIG_BYTES_MAX, FORMAT, Head, Kind, broken_
 use super::restore::verify_with;
 use super::stream::Sealing;
 use crate::codec;
-use crate::error::StoreError;
+use crate::error::{RESTORE, StoreError};
 use crate::files;
 use crate::key;
 use crate::keys::Ring;
@@ -123,6 +123,9 @@ impl Store {
         progress: &mut dyn FnMut(BackupProgress),
     ) -> Result<BackupSummary, StoreError> {
         let mut done = BackupProgress::default();
+        // A content is put before its record says that it is there, and removed after: what these rows name is there from
+        // now on, also when it is removed before it is copied.
+        let _hold = self.blobs().hold();
         let snapshot = self.long_snapshot()?;
         let mut summary = summary_of(&*snapshot, self.tenant().as_bytes())?;
         let mut range = KeyRange { start: Vec::new(), end: None };
@@ -131,6 +134,7 @@ impl Store {
             let Some((last, _)) = page.last() else { break };
             range.start = [last.as_slice(), &[0]].concat();
             for (key, value) in &page {
+                self.check_named(key, value)?;
                 write_entry(out, Kind::Row, key, value).map_err(|error| broken_off("writing", &error))?;
                 *summary.rows.entry(schema::table_of(key)).or_default() += 1;
             }
@@ -152,6 +156,16 @@ impl Store {
         Ok(summary)
     }
 
+    /// That the blob which a row names is there, if it names one.
+    fn check_named(&self, key: &[u8], value: &[u8]) -> Result<(), StoreError> {
+        match schema::named_blob(key, value)? {
+            Some(named) if !self.blobs().is_held(named.blob) => {
+                Err(StoreError::Damaged { what: format!("{} (its file is missing)", named.what), way_back: RESTORE })
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn write_blobs(
         &self,
         out: &mut impl Write,
@@ -163,7 +177,7 @@ impl Store {
         for stored in self.blobs().stored()? {
             let mut reader = match self.blobs().open_stored(&stored) {
                 Ok(reader) => reader,
-                // It was removed since it was listed, and the record with it.
+                // A recording that was refused and erased since it was listed.
                 Err(error) if error.is_missing() => continue,
                 Err(error) => return Err(error),
             };

@@ -30,6 +30,38 @@ pub struct Restored {
     pub key_file: PathBuf,
     /// The configuration that was in the backup, for somebody to look at.
     pub config: Option<PathBuf>,
+    /// Recordings and contents that records name and the backup does not hold.
+    pub missing: Missing,
+}
+
+/// Recordings and contents of documents that records name and a backup does not hold.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Missing {
+    /// How many.
+    pub count: u64,
+    /// The first 20, by their records.
+    pub first: Vec<String>,
+}
+
+impl Missing {
+    /// Most that are told by name.
+    const TOLD_MAX: usize = 20;
+
+    fn add(&mut self, what: String) {
+        self.count += 1;
+        if self.first.len() < Self::TOLD_MAX {
+            self.first.push(what);
+        }
+    }
+
+    /// That there is none.
+    fn check(&self) -> Result<(), StoreError> {
+        match (self.first.first(), self.count) {
+            (None, _) => Ok(()),
+            (Some(first), 1) => Err(damaged(&format!("{first} is not in it"))),
+            (Some(first), count) => Err(damaged(&format!("{first} and {} more are not in it", count - 1))),
+        }
+    }
 }
 
 /// The key of a backup. It does not depend on the store's generation: what was backed up before a restore opens after it.
@@ -185,12 +217,12 @@ fn fill(
     data: &DataKey,
     directory: &Path,
     keys: &Keys,
-) -> Result<(BackupSummary, Option<PathBuf>), StoreError> {
+) -> Result<(BackupSummary, Missing, Option<PathBuf>), StoreError> {
     let mut filled = Filled::new(directory, keys)?;
     let summary = read(path, data, &mut filled)?;
     filled.write_batch()?;
     let snapshot = filled.rows.snapshot()?;
-    let mut found = count(&snapshot)?;
+    let (mut found, missing) = count(&snapshot, &filled.blobs)?;
     (found.blobs, found.blob_bytes) = filled.blobs.measure()?;
     found.store_format = summary.store_format;
     if found != summary {
@@ -198,26 +230,34 @@ fn fill(
     }
     drop(snapshot);
     filled.rows.check()?;
-    Ok((summary, filled.config))
+    Ok((summary, missing, filled.config))
 }
 
-fn count(snapshot: &dyn Snapshot) -> Result<BackupSummary, StoreError> {
+/// What a filled store holds, and the blobs that its rows name and it does not have.
+fn count(snapshot: &dyn Snapshot, blobs: &Blobs) -> Result<(BackupSummary, Missing), StoreError> {
     let mut rows: BTreeMap<u16, u64> = BTreeMap::new();
+    let mut missing = Missing::default();
     let mut tenant = [0; 16];
     let mut range = KeyRange { start: Vec::new(), end: None };
     loop {
         let page = snapshot.range(&range, false, PAGE_ROWS_MAX)?;
         let Some((last, _)) = page.last() else { break };
         range.start = [last.as_slice(), &[0]].concat();
-        for (key, _) in &page {
+        for (key, value) in &page {
             *rows.entry(schema::table_of(key)).or_default() += 1;
+            match schema::named_blob(key, value) {
+                Ok(Some(named)) if !blobs.exists(named.blob) => missing.add(named.what),
+                // Of an older format: such a row is read when the store has been brought to this one.
+                Ok(_) | Err(StoreError::Version { .. }) => {}
+                Err(error) => return Err(error),
+            }
         }
         // The rows of the clinic stand after those of the store itself.
         if let Some(bytes) = last.first_chunk::<16>() {
             tenant = *bytes;
         }
     }
-    Ok(BackupSummary { rows, ..summary_of(snapshot, &tenant)? })
+    Ok((BackupSummary { rows, ..summary_of(snapshot, &tenant)? }, missing))
 }
 
 /// A folder that is removed again.
@@ -252,7 +292,8 @@ impl Drop for Scratch {
 pub(super) fn verify_with(path: &Path, data: &DataKey) -> Result<BackupSummary, StoreError> {
     let scratch = Scratch::beside(path, "verify")?;
     let keys = Keys::new(data.clone(), 1);
-    fill(path, data, &scratch.0, &keys).map(|(summary, _)| summary)
+    let (summary, missing, _) = fill(path, data, &scratch.0, &keys)?;
+    missing.check().map(|()| summary)
 }
 
 /// Looks whether a backup is good: reads all of it, restores it beside itself, compares, and removes what came out.
@@ -265,7 +306,8 @@ pub fn verify(path: &Path, passphrase: &Passphrase) -> Result<BackupSummary, Sto
 }
 
 /// Makes a store in `directory` from a backup. The directory must be empty or not there; a key file is made at `key_file`. The
-/// whole backup is read and checked before anything is made, and the store appears when it is complete.
+/// whole backup is read and checked before anything is made, and the store appears when it is complete. What records name and the
+/// backup does not hold is told, and keeps nobody from the rest.
 ///
 /// # Errors
 /// [`StoreError::NotEmpty`]; [`StoreError::Keys`] for another passphrase; [`StoreError::Damaged`]; [`StoreError::Newer`];
@@ -290,7 +332,7 @@ pub fn restore(
     read(path, &data, &mut Nowhere)?;
     let scratch = Scratch::beside(directory, "restoring")?;
     let keys = Keys::new(data.clone(), head.generation.saturating_add(1));
-    let (summary, config) = fill(path, &data, &scratch.0, &keys)?;
+    let (summary, missing, config) = fill(path, &data, &scratch.0, &keys)?;
     let machine = make_key_file(&scratch.0, key_file)?;
     let mut ring = Ring::new(&data, keys.generation(), &machine)?;
     ring.set_passphrase_part(head.key);
@@ -302,5 +344,5 @@ pub fn restore(
     std::fs::rename(&scratch.0, directory).map_err(|error| moved(&error))?;
     directory.parent().filter(|parent| !parent.as_os_str().is_empty()).map_or(Ok(()), files::sync_directory)?;
     let config = config.and_then(|path| Some(directory.join(path.file_name()?)));
-    Ok(Restored { summary, key_file: key_file.to_owned(), config })
+    Ok(Restored { summary, key_file: key_file.to_owned(), config, missing })
 }

@@ -1,5 +1,6 @@
 #![allow(clippy::unwrap_used)]
-use super::format::damaged;
+use super::format::{BackupSummary, Kind, damaged, read_entry, read_head, write_entry, write_head};
+use super::restore::backup_key;
 use super::stream::{Opening, Sealing};
 use super::*;
 use crate::keys::{KeySource, Passphrase, set_passphrase};
@@ -8,8 +9,10 @@ use crate::record::Record;
 use crate::seal::SealKey;
 use crate::tx::WriteTx;
 use crate::{Backend, BlobId, Scan, Store, StoreError, StoreOptions};
+use auricle_domain::code::{DocumentState, Lang};
 use auricle_domain::contact::Contact;
-use auricle_domain::id::{CallId, ContactId, TenantId};
+use auricle_domain::id::{CallId, ContactId, DocumentId, TenantId};
+use auricle_domain::knowledge::Document;
 use proptest::prelude::*;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
@@ -51,6 +54,34 @@ fn add(store: &Store, n: u64) {
     store.run(op(n), at(0), closure).wait().unwrap();
 }
 
+/// Adds a document whose content is this text.
+fn add_document(store: &Store, n: u8, text: &str) -> Document {
+    let content = BlobId::of(text.as_bytes());
+    store.blobs().put(content, text.as_bytes()).unwrap();
+    let document = Document {
+        id: DocumentId::new(at(1), id(n)),
+        name: format!("Document {n}"),
+        namespace: "general".to_owned(),
+        language: Lang::En,
+        state: DocumentState::Live,
+        content_chars: 7,
+        content_sha256: content.name(),
+        passages: 0,
+        created_at: at(1),
+        updated_at: at(1),
+        version: 1,
+    };
+    let put = document.clone();
+    store.run(op(1_000_000 + u64::from(n)), at(0), move |tx| tx.put(&put)).wait().unwrap();
+    document
+}
+
+fn remove_document(store: &Store, document: &Document) {
+    let id = document.id;
+    store.run(op(2_000_000), at(0), move |tx: &mut WriteTx| tx.delete::<Document>(&id)).wait().unwrap();
+    assert!(store.blobs().delete(BlobId::from_sha256(&document.content_sha256).unwrap()).unwrap());
+}
+
 fn recording(n: u8) -> BlobId {
     BlobId::Recording(CallId::new(at(0), id(n)))
 }
@@ -74,6 +105,31 @@ impl Clinic {
     fn restore(&self, backup: &Path) -> Result<Restored, StoreError> {
         restore(backup, &self.path("restored"), &self.path("restored.key"), &self.passphrase)
     }
+}
+
+/// Writes a backup anew without some of its entries, as another program might have made it.
+fn rewrite(clinic: &Clinic, backup: &Path, keep: impl Fn(Kind, &[u8]) -> bool, change: impl Fn(&mut BackupSummary)) {
+    let bytes = std::fs::read(backup).unwrap();
+    let mut from = bytes.as_slice();
+    let (head, bound) = read_head(&mut from).unwrap();
+    let key = backup_key(clinic.store.keys().data(), &head.id);
+    let mut entries = zstd::Decoder::new(Opening::new(from, key.clone(), bound)).unwrap();
+    let mut file = Vec::new();
+    let bound = write_head(&mut file, &head).unwrap();
+    let mut out = zstd::Encoder::new(Sealing::new(file, key, bound), 1).unwrap();
+    loop {
+        let entry = read_entry(&mut entries).unwrap();
+        if entry.kind == Kind::End {
+            let mut summary = serde_json::from_slice(&entry.first).unwrap();
+            change(&mut summary);
+            write_entry(&mut out, Kind::End, &serde_json::to_vec(&summary).unwrap(), &[]).unwrap();
+            break;
+        }
+        if keep(entry.kind, &entry.first) {
+            write_entry(&mut out, entry.kind, &entry.first, &entry.second).unwrap();
+        }
+    }
+    std::fs::write(backup, out.finish().unwrap().finish().unwrap()).unwrap();
 }
 
 /// Everything in a folder, to see whether anything was changed.
@@ -237,6 +293,66 @@ fn a_damaged_backup_is_refused() {
     assert_eq!(listed(clinic.folder.path()), before, "nothing was made");
     std::fs::write(&backup.path, &whole).unwrap();
     assert!(clinic.restore(&backup.path).is_ok());
+}
+
+/// B-26: what the records of a backup name is in it, also when it is removed while the backup is made.
+#[test]
+fn a_document_that_is_removed_while_a_backup_is_made_is_whole_in_it() {
+    let clinic = Clinic::new();
+    let removed = add_document(&clinic.store, 1, "Parking");
+    let content = BlobId::of(b"Parking");
+    let path = clinic.store.blobs().path(content);
+    let held = path.parent().unwrap().with_file_name("removed");
+    let mut first = true;
+    let remove = |_| {
+        if std::mem::take(&mut first) {
+            remove_document(&clinic.store, &removed);
+            assert!(clinic.store.blobs().get(content).unwrap_err().is_missing(), "it is gone for everybody else");
+            assert_eq!(listed(&held).len(), 1);
+        }
+    };
+    let backup = clinic.store.back_up(&clinic.path("backups"), None, at(0), remove).unwrap();
+    assert!(!first);
+    assert_eq!(backup.summary.blobs, 1);
+    assert!(!path.exists() && listed(&held).is_empty(), "nothing of it is left behind");
+    let restored = clinic.restore(&backup.path).unwrap();
+    assert_eq!(restored.missing, Missing::default());
+    let store = open(&clinic.path("restored"), &clinic.path("restored.key"));
+    assert_eq!(store.read(|tx| tx.get::<Document>(&removed.id)).unwrap().unwrap(), removed);
+    assert_eq!(store.blobs().get(content).unwrap(), b"Parking");
+}
+
+/// B-26: a backup that would leave out a content is none; the error names the record.
+#[test]
+fn a_content_that_is_lost_is_named_by_its_document() {
+    let clinic = Clinic::new();
+    let lost = add_document(&clinic.store, 1, "Parking");
+    std::fs::remove_file(clinic.store.blobs().path(BlobId::of(b"Parking"))).unwrap();
+    let refused = clinic.store.back_up(&clinic.path("backups"), None, at(0), |_| {}).unwrap_err();
+    assert!(matches!(refused, StoreError::Damaged { .. }), "{refused:?}");
+    assert!(refused.to_string().contains(&lost.id.to_string()), "{refused}");
+}
+
+/// B-26: of a backup that lacks contents, as earlier programs could make them, verifying says so, and restoring brings the rest.
+#[test]
+fn contents_that_a_backup_lacks_are_named_and_the_rest_is_restored() {
+    let clinic = Clinic::new();
+    let lost = add_document(&clinic.store, 1, "Parking");
+    add_document(&clinic.store, 2, "Opening hours");
+    let backup = clinic.back_up();
+    rewrite(
+        &clinic,
+        &backup.path,
+        |kind, _| !matches!(kind, Kind::Blob | Kind::Piece | Kind::BlobEnd),
+        |summary| (summary.blobs, summary.blob_bytes) = (0, 0),
+    );
+    let said = verify(&backup.path, &clinic.passphrase).unwrap_err().to_string();
+    assert!(said.contains(&format!("the content of document {} and 1 more", lost.id)), "{said}");
+    let missing = clinic.restore(&backup.path).unwrap().missing;
+    assert_eq!(missing.count, 2);
+    assert_eq!(missing.first[0], format!("the content of document {}", lost.id));
+    let store = open(&clinic.path("restored"), &clinic.path("restored.key"));
+    assert_eq!(store.read(|tx| tx.get::<Document>(&lost.id)).unwrap().unwrap(), lost);
 }
 
 #[test]
