@@ -4,11 +4,13 @@
 //! there how far it has come: two small files, for the owner of the store alone, which need no account and no open port.
 
 use crate::clock::{self, Clock};
-use crate::errands::{Errand, read, remove, tell, write};
+use crate::errands::Errand;
 use crate::error::Error;
 use crate::events::{By, Events};
+use crate::notes;
 use auricle_domain::Timestamp;
 use auricle_domain::account::Actor;
+use auricle_domain::audit::AuditHead;
 use auricle_domain::event::Event;
 use auricle_domain::id::CauseId;
 use auricle_storage::{Backup, BackupProgress, Store, StoreError};
@@ -22,6 +24,8 @@ const REQUEST: &str = "backup.request";
 const STATE: &str = "backup.state";
 /// File that tells of the last good backup.
 const LAST: &str = "backup.last";
+/// What the name of a file of heads adds to that of its backup.
+const HEADS: &str = ".heads.json";
 /// Rows between two notes of how far a backup has come.
 const TOLD_EVERY_ROWS: u64 = 20_000;
 
@@ -60,6 +64,16 @@ pub struct Last {
     pub path: PathBuf,
     /// Its length, in bytes.
     pub bytes: u64,
+}
+
+/// Where audit chains ended when a backup was made. Kept away from the machine, it shows later that nothing up to there was
+/// changed or cut off; it says nothing about anybody.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Heads {
+    /// When the backup was made.
+    pub at: Timestamp,
+    /// The end of the clinic's chain; none for one that had no entry.
+    pub heads: Vec<AuditHead>,
 }
 
 /// Makes backups of one store.
@@ -151,7 +165,10 @@ impl Backups {
             tracing::error!(%error, "a backup was made, and it could not be written down that it was");
         }
         let last = Last { at: now, path: backup.path.clone(), bytes: backup.bytes };
-        write(&self.store.directory().join(LAST), &last)?;
+        notes::write(&self.store.directory().join(LAST), &last)?;
+        if let Err(error) = keep_heads(&backup, now) {
+            tracing::error!(%error, "a backup was made, and the head of the audit chain could not be put beside it");
+        }
         tracing::info!(path = %backup.path.display(), bytes = backup.bytes, "a backup was made and verified");
         Ok(backup)
     }
@@ -159,16 +176,16 @@ impl Backups {
     /// Answers the request that waits, if any. True when there was one.
     pub async fn answer(&self) -> bool {
         let directory = self.store.directory().to_owned();
-        let Some(request) = read::<Request>(&directory.join(REQUEST)) else { return false };
+        let Some(request) = notes::read::<Request>(&directory.join(REQUEST)) else { return false };
         let (mut told, at) = (0, directory.join(STATE));
         let begun = State { id: request.id.clone(), ..State::default() };
         let (telling, path) = (begun.clone(), at.clone());
-        tell(&at, &begun);
+        notes::tell(&at, &begun);
         let made = self.make(&request.to, Actor::Console, move |step| {
             if step.verifying || step.rows >= told + TOLD_EVERY_ROWS {
                 told = step.rows;
                 let BackupProgress { rows, blobs, verifying, .. } = step;
-                tell(&path, &State { rows, blobs, verifying, ..telling.clone() });
+                notes::tell(&path, &State { rows, blobs, verifying, ..telling.clone() });
             }
         });
         let end = match made.await {
@@ -177,8 +194,8 @@ impl Backups {
             }
             Err(error) => State { failed: Some(error.to_string()), ..begun },
         };
-        tell(&at, &end);
-        remove(&directory.join(REQUEST));
+        notes::tell(&at, &end);
+        notes::remove(&directory.join(REQUEST));
         true
     }
 }
@@ -188,22 +205,39 @@ impl Backups {
 /// # Errors
 /// When it cannot be written.
 pub fn request(directory: &Path, request: &Request) -> Result<(), StoreError> {
-    write(&directory.join(REQUEST), request)
+    notes::write(&directory.join(REQUEST), request)
 }
 
 /// How far the request of this id has come; none while nobody has begun with it.
 pub fn state(directory: &Path, id: &str) -> Option<State> {
-    read::<State>(&directory.join(STATE)).filter(|state| state.id == id)
+    notes::read::<State>(&directory.join(STATE)).filter(|state| state.id == id)
 }
 
 /// Takes back a request that nobody has answered.
 pub fn withdraw(directory: &Path) {
-    remove(&directory.join(REQUEST));
+    notes::remove(&directory.join(REQUEST));
 }
 
 /// The last good backup of the store in this folder.
 pub fn last(directory: &Path) -> Option<Last> {
-    read(&directory.join(LAST))
+    notes::read(&directory.join(LAST))
+}
+
+/// The file of heads that belongs to a backup.
+pub fn heads_file(backup: &Path) -> PathBuf {
+    let mut name = backup.as_os_str().to_owned();
+    name.push(HEADS);
+    PathBuf::from(name)
+}
+
+/// The heads in a file that was put beside a backup; none when it is not one.
+pub fn heads(file: &Path) -> Option<Heads> {
+    notes::read(file)
+}
+
+fn keep_heads(backup: &Backup, at: Timestamp) -> Result<(), StoreError> {
+    let heads = backup.summary.audit_head.into_iter().collect();
+    notes::write_as_self(&heads_file(&backup.path), &Heads { at, heads })
 }
 
 /// The backups in a folder, oldest first: those with our own names, which tell the time.
@@ -227,14 +261,17 @@ pub fn listed(folder: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(all)
 }
 
-/// Removes the oldest backups of a folder beyond `keep`.
+/// Removes the oldest backups of a folder beyond `keep`, and their files of heads.
 ///
 /// # Errors
 /// When the folder cannot be read, or one cannot be removed.
 pub fn prune(folder: &Path, keep: usize) -> io::Result<usize> {
     let all = listed(folder)?;
     let old = all.len().saturating_sub(keep);
-    all.iter().take(old).try_for_each(std::fs::remove_file)?;
+    for backup in all.iter().take(old) {
+        std::fs::remove_file(backup)?;
+        notes::remove(&heads_file(backup));
+    }
     Ok(old)
 }
 
@@ -248,21 +285,24 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let names =
             ["auricle-20261101T010000Z.backup", "auricle-20261102T010000Z.backup", "auricle-20261103T010000Z.backup"];
-        for name in names.iter().chain(&["auricle-notes.backup", "letter.txt", "auricle-20261104T010000Z.backup.draft"])
-        {
+        let heads = |name: &str| format!("{name}.heads.json");
+        let with_heads = [heads(names[0]), heads(names[1])];
+        let others = ["auricle-notes.backup", "letter.txt", "auricle-20261104T010000Z.backup.draft"];
+        for name in names.into_iter().chain(others).chain(with_heads.iter().map(String::as_str)) {
             std::fs::write(folder.path().join(name), b"x").unwrap();
         }
         assert_eq!(prune(folder.path(), 5).unwrap(), 0);
         assert_eq!(prune(folder.path(), 2).unwrap(), 1);
         let left: Vec<_> = listed(folder.path()).unwrap();
         assert_eq!(left, [folder.path().join(names[1]), folder.path().join(names[2])]);
-        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 5);
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 6);
+        assert!(!folder.path().join(heads(names[0])).exists(), "heads go with their backup");
     }
 
     #[test]
     fn the_state_of_another_request_is_not_taken_for_ones_own() {
         let folder = tempfile::tempdir().unwrap();
-        tell(&folder.path().join(STATE), &State { id: "a".to_owned(), rows: 5, ..State::default() });
+        notes::tell(&folder.path().join(STATE), &State { id: "a".to_owned(), rows: 5, ..State::default() });
         assert_eq!(state(folder.path(), "a").unwrap().rows, 5);
         assert_eq!(state(folder.path(), "b"), None);
         std::fs::write(folder.path().join(STATE), b"{").unwrap();

@@ -1,20 +1,11 @@
 //! Errands: what a person asks for and a job does, one at a time and with progress: a backup, a new search index.
 //!
 //! Whoever is signed in asks through an [`Errand`]. Somebody at the machine needs no account and no open port: their request is a
-//! small file in the store's folder, for its owner alone, and how far it has come is another.
+//! note in the store's folder (see `notes.rs`), and how far it has come is another.
 
 use crate::events::By;
-use auricle_storage::StoreError;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-use std::fs::File;
-use std::io::{self, Read, Write};
-use std::path::Path;
 use std::sync::Arc;
 use tokio::sync::watch;
-
-/// Longest of these files that is read, in bytes.
-const FILE_BYTES_MAX: u64 = 16 << 10;
 
 /// Where an errand stands. `P` is how far it has come.
 #[derive(Clone, Debug)]
@@ -80,47 +71,6 @@ impl<P: Clone> Errand<P> {
     /// Says that it is over, and why it came to nothing where it did.
     pub fn end(&self, failed: Option<String>) {
         self.0.send_replace(Stage::Idle { failed });
-    }
-}
-
-/// Reads one of the files; none where there is none, or one that is not ours.
-pub fn read<T: DeserializeOwned>(path: &Path) -> Option<T> {
-    let mut text = Vec::new();
-    File::open(path).ok()?.take(FILE_BYTES_MAX).read_to_end(&mut text).ok()?;
-    serde_json::from_slice(&text).ok()
-}
-
-/// Writes one of them whole or not at all, for the owner alone.
-///
-/// # Errors
-/// When the disk fails.
-pub fn write<T: Serialize>(path: &Path, value: &T) -> Result<(), StoreError> {
-    let failed = |error: io::Error| StoreError::Io {
-        attempt: "writing a file",
-        path: path.to_owned(),
-        reason: error.to_string(),
-        missing: false,
-    };
-    let text = serde_json::to_vec(value).map_err(|error| failed(error.into()))?;
-    let folder = path.parent().unwrap_or(Path::new("."));
-    let mut draft = tempfile::NamedTempFile::new_in(folder).map_err(failed)?;
-    draft.write_all(&text).and_then(|()| draft.as_file().sync_all()).map_err(failed)?;
-    draft.persist(path).map_err(|error| failed(error.error)).map(|_| ())
-}
-
-/// Writes how far a request has come. Where that fails, the errand goes on and nobody is told.
-pub fn tell<T: Serialize>(path: &Path, state: &T) {
-    if let Err(error) = write(path, state) {
-        tracing::warn!(%error, "nobody can be told how far a request has come");
-    }
-}
-
-/// Removes one of the files.
-pub fn remove(path: &Path) {
-    if let Err(error) = std::fs::remove_file(path)
-        && error.kind() != io::ErrorKind::NotFound
-    {
-        tracing::error!(%error, path = %path.display(), "a file could not be removed");
     }
 }
 

@@ -3,7 +3,9 @@
 use crate::support::clinic::{Clinic, PATIENCE};
 use crate::support::person::{PASSWORD, read};
 use auricle::backups::{self, Request};
+use auricle::secrets::{self, Change};
 use auricle::voice::caller;
+use auricle_domain::account::Actor;
 use auricle_domain::event::Event;
 use auricle_storage::{Backend, restore, set_passphrase};
 use reqwest::StatusCode;
@@ -46,9 +48,17 @@ async fn a_clinic_comes_back_from_one_file() {
     clinic.running.stop(Duration::ZERO).await;
     std::fs::remove_dir_all(&home).unwrap();
 
-    restore(&backup, &new_home, &folder.path().join("new.key"), &passphrase).unwrap();
+    let heads = backups::heads(&backups::heads_file(&backup)).unwrap().heads;
+    let now = auricle::clock::system();
+    restore(&backup, &new_home, &folder.path().join("new.key"), &passphrase, now).unwrap();
     std::fs::rename(folder.path().join("new.key"), new_home.join("store.key")).unwrap();
+    secrets::note(&new_home, Change::KeyFile, now).unwrap();
     let clinic = Clinic::open_in(&new_home, Backend::Redb, None).await;
+    let restored = clinic.happened(|event| matches!(event, Event::StoreRestored { .. })).await;
+    assert_eq!((restored.actor, restored.at), (Actor::Console, now));
+    clinic.happened(|event| *event == Event::SecretsRotated { passphrase: false }).await;
+    let check = clinic.app().store.verify_audit(&heads, |_, _| {}).unwrap();
+    assert_eq!((heads.len(), check.broken), (1, None), "the chain goes on from where the backup says that it ended");
     let mut admin = clinic.anybody();
     admin.sign_in("admin@clinic.example", PASSWORD).await;
     let listed = read(admin.get("/api/calls").await, StatusCode::OK).await;

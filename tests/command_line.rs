@@ -62,6 +62,7 @@ fn an_administrator_gets_everything_back_at_night() {
     let other = Passphrase::generate().unwrap();
     assert!(refused(home, &["secrets", "recover"], &other.to_text()).contains("not the recovery passphrase"));
     done(home, &["secrets", "recover"], &format!("{}\n", passphrase.to_uppercase()));
+    assert!(done(home, &["audit", "list"], "").contains("secrets.recovered"));
     assert!(done(home, &["user", "list"], "").contains("ada@clinic.example"));
 
     // A backup, and the machine is lost.
@@ -70,7 +71,9 @@ fn an_administrator_gets_everything_back_at_night() {
     assert!(made.contains("The backup is good"), "{made}");
     let listed = done(home, &["backup", "list", "--in", backups.to_str().unwrap()], "");
     assert!(listed.contains("made and verified last"), "{listed}");
+    assert!(listed.contains("audit head "), "{listed}");
     let file = listed.split_whitespace().next().unwrap();
+    let beside = format!("{file}.heads.json");
     assert!(done(home, &["backup", "verify", file], &passphrase).contains("The backup is good"));
     let into = home.join("clinic");
     let taken = refused(home, &["restore", file, "--into", into.to_str().unwrap()], &passphrase);
@@ -82,11 +85,14 @@ fn an_administrator_gets_everything_back_at_night() {
     done(home, &["restore", file, "--into", into.to_str().unwrap()], &passphrase);
     assert!(done(home, &["user", "list"], "").contains("ada@clinic.example"));
     assert!(done(home, &["audit", "verify", "--head", heads.to_str().unwrap()], "").contains("The chain holds"));
+    assert!(done(home, &["audit", "verify", "--head", &beside], "").contains("1 exported heads"));
+    assert!(done(home, &["audit", "list"], "").contains("store.restored"));
 
     // Somebody may have seen both.
     let before = std::fs::read(home.join("clinic.key")).unwrap();
     let new = passphrase_in(&done(home, &["secrets", "rotate", "--passphrase"], ""));
     assert!(new != passphrase && before != std::fs::read(home.join("clinic.key")).unwrap());
     assert!(done(home, &["user", "list"], "").contains("ada@clinic.example"));
+    assert!(done(home, &["audit", "list"], "").contains("secrets.rotated"));
     assert!(refused(home, &["backup", "create"], "").contains("backup.directory"));
 }

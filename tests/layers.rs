@@ -21,6 +21,7 @@ const USE_CASES: &[&str] = &[
     "reasons",
     "recordings",
     "search",
+    "secrets",
     "sessions",
     "storage",
     "tasks_owed",
@@ -35,6 +36,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("config", &[]),
     ("tasks", &[]),
     ("log", &[]),
+    ("notes", &[]),
     ("password", &[]),
     // The core: vendors, facts, identity, telephony, the floor.
     ("providers", &[]),
@@ -53,12 +55,13 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("knowledge", &["app", "auth", "events", "providers"]),
     ("reasons", &["app", "auth", "clinic", "events"]),
     ("recordings", &["app", "auth", "calls", "events", "reasons", "voice"]),
-    ("search", &["app", "auth", "errands", "events", "reasons"]),
+    ("search", &["app", "auth", "errands", "events", "notes", "reasons"]),
     ("sessions", &["app", "auth", "events", "accounts", "password"]),
     ("tasks_owed", &["app", "auth", "events"]),
     ("audit", &["app", "auth"]),
-    ("backups", &["errands", "events"]),
+    ("backups", &["errands", "events", "notes"]),
     ("storage", &["app", "auth", "backups", "errands", "search"]),
+    ("secrets", &["events", "notes"]),
     // What the receptionist does with records: use-cases behind the trait that `voice` declares.
     ("tools", &["events", "voice", "appointments", "contacts", "knowledge", "tasks_owed", "providers"]),
 ];

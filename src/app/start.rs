@@ -283,6 +283,7 @@ fn assemble(
     let floor = floor::open(parts, engine);
     let backups = Backups::new(store.clone(), events.clone(), clock, config.file.clone());
     let (directory, schedule) = (config.storage.directory.clone(), config.backup.clone());
+    tasks.spawn("secrets", jobs::secrets::run(events.clone(), directory.clone(), tasks.stop_token()));
     tasks.spawn("backups", jobs::backups::run(backups.clone(), directory, schedule, clock, tasks.stop_token()));
     tasks.spawn("room", jobs::room::run(store.clone(), tasks.stop_token()));
     let rebuild = Rebuild::default();

@@ -1,6 +1,7 @@
 //! `auricle audit`: the chain of who did or read what, read and checked at the machine.
 
 use super::{Failure, texts, user};
+use auricle::backups;
 use auricle::config::Config;
 use auricle_domain::audit::AuditHead;
 use auricle_storage::{ReadTx, Store};
@@ -18,7 +19,7 @@ const HEADS_MAX: usize = 10_000;
 pub(super) enum AuditCommand {
     /// Check every link, and the exported heads in a file; name the first that does not hold
     Verify {
-        /// A file of heads, one in a line, as `auricle audit head` prints them
+        /// A file of heads: one in a line, as `auricle audit head` prints them, or one that lies beside a backup
         #[arg(long, value_name = "FILE")]
         head: Option<PathBuf>,
     },
@@ -58,6 +59,9 @@ fn verify(store: &Store, file: Option<&Path>, out: &mut dyn Write) -> Result<(),
 }
 
 fn read_heads(path: &Path) -> Result<Vec<AuditHead>, Failure> {
+    if let Some(beside_a_backup) = backups::heads(path) {
+        return Ok(beside_a_backup.heads);
+    }
     let file = File::open(path).map_err(|error| Failure::Failed(format!("cannot read {}: {error}", path.display())))?;
     let mut heads = Vec::new();
     for (number, line) in BufReader::new(file).lines().take(HEADS_MAX).enumerate() {

@@ -126,12 +126,17 @@ fn list(config: &Config, folder: &Path, out: &mut dyn Write) -> Result<(), Failu
     for path in all {
         let bytes = std::fs::metadata(&path).map_or(0, |metadata| metadata.len());
         let mark = if last.as_ref().is_some_and(|last| last.path == path) { texts::BACKUP_LAST } else { "" };
-        writeln!(out, "{}  {bytes:>14} bytes  {mark}", path.display())?;
+        let heads = backups::heads(&backups::heads_file(&path)).map_or_else(Vec::new, |kept| kept.heads);
+        let head = heads.first().map_or(String::new(), |head| format!("audit head {}  ", head.seq));
+        writeln!(out, "{}  {bytes:>14} bytes  {head}{mark}", path.display())?;
     }
     Ok(())
 }
 
 fn show(summary: &BackupSummary, out: &mut dyn Write) -> Result<(), Failure> {
+    if let Some(made_at) = summary.made_at {
+        writeln!(out, "Made                 {made_at:.0}")?;
+    }
     writeln!(out, "Events               {}", summary.feed_head)?;
     writeln!(out, "Rows                 {}", summary.rows_all())?;
     writeln!(out, "Recordings, documents {} ({} bytes)", summary.blobs, summary.blob_bytes)?;
@@ -151,7 +156,7 @@ pub(super) fn run_restore(arguments: RestoreArguments, out: &mut dyn Write) -> R
         into.with_file_name(name)
     });
     let passphrase: Passphrase = secrets::ask_passphrase()?;
-    let restored = restore(&file, &into, &key_file, &passphrase).map_err(Failure::failed)?;
+    let restored = restore(&file, &into, &key_file, &passphrase, clock::system()).map_err(Failure::failed)?;
     writeln!(out, "{}", texts::RESTORED)?;
     writeln!(out, "Store                {}", into.display())?;
     writeln!(out, "Key file             {}", restored.key_file.display())?;

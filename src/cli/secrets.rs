@@ -1,7 +1,10 @@
 //! `auricle secrets`: the key file and the recovery passphrase.
 
-use super::{Failure, texts};
+use super::{Failure, block_on, texts, user};
+use auricle::clock;
 use auricle::config::Config;
+use auricle::events::Events;
+use auricle::secrets::{self, Change};
 use auricle_storage::{Passphrase, StoreError, has_passphrase, recover_key_file, rotate_key_file, set_passphrase};
 use clap::Subcommand;
 use std::io::{BufRead, IsTerminal, Write};
@@ -35,17 +38,33 @@ pub(super) fn run(config: &Config, command: SecretsCommand, out: &mut dyn Write)
             rotate_key_file(directory, &key_file).map_err(Failure::failed)?;
             writeln!(out, "Key file             {}", key_file.display())?;
             writeln!(out, "{}", texts::KEY_FILE_NEW)?;
-            if passphrase {
-                show(set_passphrase(directory, &key_file), out)?;
-            }
+            let made = passphrase.then(|| set_passphrase(directory, &key_file));
+            let changed = if matches!(made, Some(Ok(_))) { Change::KeyFileAndPassphrase } else { Change::KeyFile };
+            // It is shown before anything else can fail: there is no second time.
+            made.map_or(Ok(()), |made| show(made, out)).and(write_down(config, changed))?;
         }
         SecretsCommand::Recover => {
             recover_key_file(directory, &key_file, &ask_passphrase()?).map_err(Failure::failed)?;
             writeln!(out, "Key file             {}", key_file.display())?;
             writeln!(out, "{}", texts::KEY_FILE_BACK)?;
+            write_down(config, Change::Recovered)?;
         }
     }
     Ok(())
+}
+
+/// Puts into the audit chain that the keys were changed; a service that has the store does so a few seconds later.
+fn write_down(config: &Config, change: Change) -> Result<(), Failure> {
+    let directory = config.storage.directory.as_path();
+    secrets::note(directory, change, clock::system()).map_err(Failure::failed)?;
+    match user::try_open(config) {
+        Ok(store) => {
+            let events = Events::new(store, clock::system);
+            block_on(async { secrets::write_down(&events, directory).await.map_err(Failure::failed) }).map(|_| ())
+        }
+        Err(StoreError::InUse { .. }) => Ok(()),
+        Err(error) => Err(user::cannot_open(config, error)),
+    }
 }
 
 fn show(made: Result<Passphrase, StoreError>, out: &mut dyn Write) -> Result<(), Failure> {

@@ -119,6 +119,8 @@ impl Event {
             }
             Self::BackupMade { .. } => ("backup", String::new()),
             Self::SearchRebuilt { .. } => ("search_index", String::new()),
+            Self::StoreRestored { .. } => ("store", String::new()),
+            Self::SecretsRotated { .. } | Self::SecretsRecovered {} => ("secrets", String::new()),
             Self::TenantChanged { .. } => ("clinic", String::new()),
             Self::RecordRead { kind, id, .. } => (kind, id.clone()),
         }

@@ -183,6 +183,21 @@ events! {
         /// Number of the last event in it.
         feed_head: u64,
     },
+    /// The store was made from a backup: what was written after that backup is not in it.
+    StoreRestored("store.restored") {
+        /// When the backup was made, where it says so.
+        #[schema(value_type = Option<String>, format = DateTime)]
+        backup_at: Option<Timestamp>,
+        /// Number of the last event in it.
+        feed_head: u64,
+    },
+    /// The key file was replaced at the machine.
+    SecretsRotated("secrets.rotated") {
+        /// Whether the recovery passphrase was replaced, too.
+        passphrase: bool,
+    },
+    /// A new key file was made with the recovery passphrase.
+    SecretsRecovered("secrets.recovered") {},
     /// Somebody read a record about a person.
     RecordRead("audit.read") {
         /// What kind of record: `call`, `recording`, `contact`, `transcript`.
@@ -237,6 +252,9 @@ mod tests {
             Event::TurnCommitted { turn: Box::new(Turn { reply_ms: None, ..turn(at) }) },
             Event::AppointmentChanged { appointment, status: AppointmentStatus::Booked, call: None },
             Event::AppointmentChanged { appointment, status: AppointmentStatus::Booked, call: Some(call) },
+            Event::StoreRestored { backup_at: Some(at), feed_head: 7 },
+            Event::StoreRestored { backup_at: None, feed_head: 7 },
+            Event::SecretsRecovered {},
         ]
     }
 

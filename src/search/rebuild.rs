@@ -6,8 +6,9 @@
 use crate::app::App;
 use crate::auth::May;
 use crate::auth::permissions::{KeepStorage, Search};
-use crate::errands::{self, Errand, Stage};
+use crate::errands::{Errand, Stage};
 use crate::error::Error;
+use crate::notes;
 use auricle_storage::{Room, StoreError};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -120,25 +121,25 @@ pub struct Told {
 /// # Errors
 /// When it cannot be written.
 pub fn request(directory: &Path, request: &Request) -> Result<(), StoreError> {
-    errands::write(&directory.join(REQUEST), request)
+    notes::write(&directory.join(REQUEST), request)
 }
 
 /// The request that waits in the folder.
 pub fn requested(directory: &Path) -> Option<Request> {
-    errands::read(&directory.join(REQUEST))
+    notes::read(&directory.join(REQUEST))
 }
 
 /// Tells whoever left the request.
 pub fn tell(directory: &Path, told: &Told) {
-    errands::tell(&directory.join(STATE), told);
+    notes::tell(&directory.join(STATE), told);
 }
 
 /// How far the request of this id has come; none while nobody has begun with it.
 pub fn told(directory: &Path, id: &str) -> Option<Told> {
-    errands::read::<Told>(&directory.join(STATE)).filter(|told| told.id == id)
+    notes::read::<Told>(&directory.join(STATE)).filter(|told| told.id == id)
 }
 
 /// Takes back a request: it is done, or nobody has answered.
 pub fn withdraw(directory: &Path) {
-    errands::remove(&directory.join(REQUEST));
+    notes::remove(&directory.join(REQUEST));
 }

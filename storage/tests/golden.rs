@@ -149,6 +149,11 @@ fn copy(from: &Path, to: &Path) {
 }
 
 fn check(store: &Store, format: u32) {
+    check_with(store, format, EVENTS);
+}
+
+/// Everything is there, with so many events.
+fn check_with(store: &Store, format: u32, events: u64) {
     store
         .read(|tx| {
             assert_eq!(tx.get::<Contact>(&contact().id)?, Some(contact()), "format {format}");
@@ -160,11 +165,11 @@ fn check(store: &Store, format: u32) {
             Ok::<(), StoreError>(())
         })
         .unwrap();
-    assert_eq!(store.head(), EVENTS, "format {format}");
+    assert_eq!(store.head(), events, "format {format}");
     assert_eq!(store.blobs().get(BlobId::Recording(call())).unwrap(), [1; 5_000], "format {format}");
     assert_eq!(store.blobs().get(BlobId::of(b"Opening hours")).unwrap(), b"Opening hours", "format {format}");
     let audited = store.verify_audit(&[], |_, _| {}).unwrap();
-    assert_eq!((audited.entries, audited.broken), (EVENTS, None), "format {format}");
+    assert_eq!((audited.entries, audited.broken), (events, None), "format {format}");
 }
 
 /// OBS-14, B-26: every format there has been opens, and holds what was put into it.
@@ -198,10 +203,14 @@ fn backups_of_every_format_are_restored_with_what_they_held() {
         let summary = verify_backup(&file, &passphrase).unwrap();
         assert_eq!((summary.store_format, summary.feed_head, summary.blobs), (format, EVENTS, 2));
         let home = folder.path().join("clinic");
-        let restored = restore(&file, &home, &folder.path().join("clinic.key"), &passphrase).unwrap();
+        let restored = restore(&file, &home, &folder.path().join("clinic.key"), &passphrase, at(2_000)).unwrap();
         assert_eq!((&restored.summary, restored.missing), (&summary, Missing::default()));
         std::fs::rename(restored.key_file, home.join("store.key")).unwrap();
-        check(&open(&home).unwrap(), format);
+        let store = open(&home).unwrap();
+        check_with(&store, format, EVENTS + 1);
+        let restored = Event::StoreRestored { backup_at: summary.made_at, feed_head: EVENTS };
+        let last = store.feed(EVENTS, 1).unwrap().remove(0);
+        assert_eq!((last.event, last.at), (restored, at(2_000)), "format {format}");
     }
 }
 

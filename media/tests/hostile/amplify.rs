@@ -87,6 +87,8 @@ impl Bench {
     fn new() -> Self {
         let engine = Engine::new(EngineConfig {
             sip_address: "10.0.0.9:5060".parse().unwrap(),
+            tcp: None,
+            tls: None,
             rtp_ports: 20_000..=20_011,
             calls_max: 4,
             trusted: vec!["10.0.0.0/8".parse().unwrap()],

@@ -84,7 +84,7 @@ impl Store {
         let failed = |error: std::io::Error| broken_off("writing", &error);
         let mut out = zstd::Encoder::new(out, COMPRESSION).map_err(failed)?;
         let mut done = BackupProgress::default();
-        let summary = self.write_all(&mut out, config, &mut |step| {
+        let summary = self.write_all(&mut out, config, now, &mut |step| {
             done = step;
             progress(step);
         })?;
@@ -120,6 +120,7 @@ impl Store {
         &self,
         out: &mut impl Write,
         config: Option<&Path>,
+        now: Timestamp,
         progress: &mut dyn FnMut(BackupProgress),
     ) -> Result<BackupSummary, StoreError> {
         let mut done = BackupProgress::default();
@@ -128,6 +129,7 @@ impl Store {
         let _hold = self.blobs().hold();
         let snapshot = self.long_snapshot()?;
         let mut summary = summary_of(&*snapshot, self.tenant().as_bytes())?;
+        summary.made_at = Some(now);
         let mut range = KeyRange { start: Vec::new(), end: None };
         loop {
             let page = snapshot.range(&range, false, PAGE_ROWS_MAX)?;
@@ -224,6 +226,7 @@ pub(super) fn summary_of(snapshot: &dyn Snapshot, tenant: &[u8; 16]) -> Result<B
     let audit = snapshot.get(&key::encode(&(*tenant, schema::AUDIT_HEAD.id)))?;
     Ok(BackupSummary {
         store_format: migrate::FORMAT,
+        made_at: None,
         feed_head: head.map_or(Ok(0), |bytes| codec::decode(schema::FEED_HEAD, &bytes))?,
         audit_head: audit.map(|bytes| codec::decode(schema::AUDIT_HEAD, &bytes)).transpose()?,
         rows: BTreeMap::new(),

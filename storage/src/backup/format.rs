@@ -12,6 +12,7 @@
 use crate::error::StoreError;
 use crate::hex;
 use crate::keys::ByPassphrase;
+use auricle_domain::Timestamp;
 use auricle_domain::audit::AuditHead;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -71,6 +72,9 @@ impl Kind {
 pub struct BackupSummary {
     /// Format of the store, see [`crate::FORMAT`].
     pub store_format: u32,
+    /// When it was made; none for one of before this was told.
+    #[serde(default)]
+    pub made_at: Option<Timestamp>,
     /// Number of the last event in it.
     pub feed_head: u64,
     /// End of the audit chain in it.

@@ -9,12 +9,21 @@ use crate::files;
 use crate::keys::{Keys, Passphrase, Ring, make_key_file};
 use crate::kv::redb::Filling;
 use crate::kv::{KeyRange, Overlay, PAGE_ROWS_MAX, Snapshot};
+use crate::log::EventDraft;
 use crate::schema;
-use crate::seal::{DataKey, SealKey};
+use crate::seal::{DataKey, SealKey, random};
+use crate::store::{Faults, Limits};
+use crate::tx::{Shared, WriteTx};
+use auricle_domain::Timestamp;
+use auricle_domain::account::Actor;
+use auricle_domain::event::Event;
+use auricle_domain::id::CauseId;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::sync::Arc;
 
 /// Bytes of rows that are written in one transaction.
 const BATCH_BYTES: usize = 4_000_000;
@@ -24,7 +33,7 @@ const CONFIG_FILE: &str = "auricle.toml.restored";
 /// What was restored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Restored {
-    /// What the backup held, and the store holds now.
+    /// What the backup held, and the store holds now; the event that says so comes on top.
     pub summary: BackupSummary,
     /// The new key file.
     pub key_file: PathBuf,
@@ -114,6 +123,7 @@ fn read(path: &Path, data: &DataKey, sink: &mut dyn Sink) -> Result<BackupSummar
     let mut entries = zstd::Decoder::with_buffer(BufReader::new(chunks)).map_err(failed)?;
     let mut seen = BackupSummary {
         store_format: 0,
+        made_at: None,
         feed_head: 0,
         audit_head: None,
         rows: BTreeMap::new(),
@@ -211,12 +221,41 @@ impl Sink for Filled {
     }
 }
 
+/// That a store was restored, as its own feed and audit chain will say.
+#[derive(Clone, Copy)]
+struct Mark {
+    at: Timestamp,
+    cause: CauseId,
+}
+
+impl Mark {
+    fn new(at: Timestamp) -> Result<Self, StoreError> {
+        let mut bytes = [0; 10];
+        random(&mut bytes)?;
+        Ok(Self { at, cause: CauseId::new(at, bytes) })
+    }
+
+    /// Appends the event to a filled store, which is brought to this program's format first: an older one may have no chain.
+    fn write(self, rows: &Filling, keys: &Keys, summary: &BackupSummary) -> Result<(), StoreError> {
+        let tenant = rows.migrate()?;
+        let shared = Shared { tenant, lookup: keys.lookup(), limits: Limits::default(), faults: Faults::default() };
+        let mut tx = WriteTx::new(Rc::new(rows.snapshot()?), None, Arc::new(shared));
+        let BackupSummary { made_at, feed_head, .. } = *summary;
+        let event = Event::StoreRestored { backup_at: made_at, feed_head };
+        tx.append(EventDraft { at: self.at, actor: Actor::Console, cause: self.cause, event });
+        tx.number_drafts()?;
+        let (writes, ..) = tx.into_parts();
+        rows.write(writes)
+    }
+}
+
 /// Fills an empty folder from a backup, and looks whether what is there now is what the backup says.
 fn fill(
     path: &Path,
     data: &DataKey,
     directory: &Path,
     keys: &Keys,
+    mark: Option<Mark>,
 ) -> Result<(BackupSummary, Missing, Option<PathBuf>), StoreError> {
     let mut filled = Filled::new(directory, keys)?;
     let summary = read(path, data, &mut filled)?;
@@ -224,11 +263,14 @@ fn fill(
     let snapshot = filled.rows.snapshot()?;
     let (mut found, missing) = count(&snapshot, &filled.blobs)?;
     (found.blobs, found.blob_bytes) = filled.blobs.measure()?;
-    found.store_format = summary.store_format;
+    (found.store_format, found.made_at) = (summary.store_format, summary.made_at);
     if found != summary {
         return Err(damaged("what came out of it is not what it says"));
     }
     drop(snapshot);
+    if let Some(mark) = mark {
+        mark.write(&filled.rows, keys, &summary)?;
+    }
     filled.rows.check()?;
     Ok((summary, missing, filled.config))
 }
@@ -292,7 +334,7 @@ impl Drop for Scratch {
 pub(super) fn verify_with(path: &Path, data: &DataKey) -> Result<BackupSummary, StoreError> {
     let scratch = Scratch::beside(path, "verify")?;
     let keys = Keys::new(data.clone(), 1);
-    let (summary, missing, _) = fill(path, data, &scratch.0, &keys)?;
+    let (summary, missing, _) = fill(path, data, &scratch.0, &keys, None)?;
     missing.check().map(|()| summary)
 }
 
@@ -307,7 +349,8 @@ pub fn verify(path: &Path, passphrase: &Passphrase) -> Result<BackupSummary, Sto
 
 /// Makes a store in `directory` from a backup. The directory must be empty or not there; a key file is made at `key_file`. The
 /// whole backup is read and checked before anything is made, and the store appears when it is complete. What records name and the
-/// backup does not hold is told, and keeps nobody from the rest.
+/// backup does not hold is told, and keeps nobody from the rest. The last event of the new store says that it was restored, at
+/// `now`, and from which backup; one of an older format is brought to that of this program.
 ///
 /// # Errors
 /// [`StoreError::NotEmpty`]; [`StoreError::Keys`] for another passphrase; [`StoreError::Damaged`]; [`StoreError::Newer`];
@@ -317,6 +360,7 @@ pub fn restore(
     directory: &Path,
     key_file: &Path,
     passphrase: &Passphrase,
+    now: Timestamp,
 ) -> Result<Restored, StoreError> {
     for place in [directory, key_file] {
         let is_free = match std::fs::read_dir(place) {
@@ -332,7 +376,7 @@ pub fn restore(
     read(path, &data, &mut Nowhere)?;
     let scratch = Scratch::beside(directory, "restoring")?;
     let keys = Keys::new(data.clone(), head.generation.saturating_add(1));
-    let (summary, missing, config) = fill(path, &data, &scratch.0, &keys)?;
+    let (summary, missing, config) = fill(path, &data, &scratch.0, &keys, Some(Mark::new(now)?))?;
     let machine = make_key_file(&scratch.0, key_file)?;
     let mut ring = Ring::new(&data, keys.generation(), &machine)?;
     ring.set_passphrase_part(head.key);

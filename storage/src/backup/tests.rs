@@ -6,11 +6,14 @@ use super::*;
 use crate::keys::{KeySource, Passphrase, set_passphrase};
 use crate::kv::tests::{at, draft, id, op};
 use crate::record::Record;
+use crate::schema;
 use crate::seal::SealKey;
 use crate::tx::WriteTx;
 use crate::{Backend, BlobId, Scan, Store, StoreError, StoreOptions};
+use auricle_domain::account::Actor;
 use auricle_domain::code::{DocumentState, Lang};
 use auricle_domain::contact::Contact;
+use auricle_domain::event::Event;
 use auricle_domain::id::{CallId, ContactId, DocumentId, TenantId};
 use auricle_domain::knowledge::Document;
 use proptest::prelude::*;
@@ -103,7 +106,7 @@ impl Clinic {
     }
 
     fn restore(&self, backup: &Path) -> Result<Restored, StoreError> {
-        restore(backup, &self.path("restored"), &self.path("restored.key"), &self.passphrase)
+        restore(backup, &self.path("restored"), &self.path("restored.key"), &self.passphrase, at(9))
     }
 }
 
@@ -167,8 +170,12 @@ fn a_backup_brings_everything_back_on_a_bare_folder() {
     let store = open(&clinic.path("restored"), &clinic.path("restored.key"));
     let people = store.read(|tx| tx.scan(Scan::<Contact>::table().limit(3))).unwrap();
     assert_eq!(people.items, [contact(1), contact(2), contact(3)]);
-    assert_eq!((store.head(), store.tenant()), (2_500, clinic.store.tenant()));
-    assert_eq!(store.verify_audit(&[before.head], |_, _| {}).unwrap(), before);
+    assert_eq!((store.head(), store.tenant()), (2_501, clinic.store.tenant()));
+    let audited = store.verify_audit(&[before.head], |_, _| {}).unwrap();
+    assert_eq!((audited.entries, audited.broken), (2_501, None), "the chain goes on from the head of before");
+    let last = store.feed(2_500, 1).unwrap().remove(0);
+    assert_eq!(last.event, Event::StoreRestored { backup_at: Some(at(0)), feed_head: 2_500 });
+    assert_eq!((last.at, last.actor), (at(9), Actor::Console));
     assert_eq!(store.blobs().get(recording(1)).unwrap(), [7; 200_000]);
     assert_eq!(store.blobs().get(recording(2)).unwrap(), b"so far");
     assert_eq!(store.blobs().get(BlobId::of(b"Parking")).unwrap(), b"Parking");
@@ -177,7 +184,7 @@ fn a_backup_brings_everything_back_on_a_bare_folder() {
     again.wait().unwrap();
     assert_eq!(store.read(|tx| tx.get::<Contact>(&contact(9_999).id)).unwrap(), None);
     let second = store.back_up(&clinic.path("second"), None, at(0), |_| {}).unwrap();
-    assert_eq!(verify(&second.path, &clinic.passphrase).unwrap().feed_head, 2_500);
+    assert_eq!(verify(&second.path, &clinic.passphrase).unwrap().feed_head, 2_501);
 }
 
 /// B-17: what was sealed before a restore does not open after it, and nothing in a backup is readable.
@@ -225,12 +232,12 @@ fn a_backup_under_load_is_a_prefix_of_the_feed() {
     let store = open(&clinic.path("restored"), &clinic.path("restored.key"));
     let (mut after, mut read) = (0, 0);
     while after < kept {
-        let page = store.feed(after, 1_000).unwrap();
+        let page = store.feed(after, 1_000.min(usize::try_from(kept - after).unwrap())).unwrap();
         assert_eq!(page, clinic.store.feed(after, page.len()).unwrap());
         after += page.len() as u64;
         read += page.len() as u64;
     }
-    assert_eq!((read, store.head()), (kept, kept));
+    assert_eq!((read, store.head()), (kept, kept + 1));
     let people = backup.summary.rows[&Contact::TABLE.id];
     assert_eq!(people, kept, "each event has its record");
 }
@@ -244,12 +251,12 @@ fn what_cannot_be_restored_is_refused_before_anything_is_touched() {
     let before = listed(clinic.folder.path());
     let other = Passphrase::generate().unwrap();
     let target = (clinic.path("restored"), clinic.path("restored.key"));
-    assert!(matches!(restore(&backup.path, &target.0, &target.1, &other), Err(StoreError::Keys(_))));
+    assert!(matches!(restore(&backup.path, &target.0, &target.1, &other, at(9)), Err(StoreError::Keys(_))));
     assert!(matches!(verify(&backup.path, &other), Err(StoreError::Keys(_))));
     let busy = clinic.path("clinic");
-    let refused = restore(&backup.path, &busy, &target.1, &clinic.passphrase);
+    let refused = restore(&backup.path, &busy, &target.1, &clinic.passphrase, at(9));
     assert_eq!(refused, Err(StoreError::NotEmpty { path: busy }));
-    let refused = restore(&backup.path, &target.0, &clinic.path("clinic.key"), &clinic.passphrase);
+    let refused = restore(&backup.path, &target.0, &clinic.path("clinic.key"), &clinic.passphrase, at(9));
     assert!(matches!(refused, Err(StoreError::NotEmpty { .. })), "a key file in use");
     let text = std::fs::read(&backup.path).unwrap();
     let at_format = text.windows(10).position(|window| window == b"\"format\":1").unwrap();
@@ -257,9 +264,54 @@ fn what_cannot_be_restored_is_refused_before_anything_is_touched() {
     changed[at_format + 9] = b'9';
     std::fs::write(clinic.path("backups").join("newer.backup"), changed).unwrap();
     let refused = clinic.restore(&clinic.path("backups").join("newer.backup"));
-    assert!(matches!(refused, Err(StoreError::Newer { found: 9, .. })), "{refused:?}");
+    let said = "the backup has format 9; this program reads up to 1: install the newer program again";
+    assert_eq!(refused.unwrap_err().to_string(), said);
     assert_eq!(listed(clinic.folder.path()), before);
     assert!(clinic.restore(&clinic.path("missing.backup")).unwrap_err().is_missing());
+}
+
+/// B-26: a backup of a store that a newer program had is refused in one sentence, and nothing is made of it.
+#[test]
+fn a_backup_of_a_newer_store_is_refused() {
+    let clinic = Clinic::new();
+    add(&clinic.store, 1);
+    let backup = clinic.back_up();
+    rewrite(&clinic, &backup.path, |_, _| true, |summary| summary.store_format = 99);
+    let before = listed(clinic.folder.path());
+    let said = clinic.restore(&backup.path).unwrap_err().to_string();
+    let known = crate::FORMAT;
+    let wanted = format!(
+        "the store in the backup has format 99; this program reads up to {known}: install the newer program again"
+    );
+    assert_eq!(said, wanted);
+    assert_eq!(listed(clinic.folder.path()), before);
+}
+
+/// OBS-14, B-26: a backup of a store of the first format, which had no audit chain, comes back as one of this format.
+#[test]
+fn a_backup_of_an_older_store_is_migrated_as_it_is_restored() {
+    let clinic = Clinic::new();
+    (1..=700).for_each(|n| add(&clinic.store, n));
+    let before = clinic.store.verify_audit(&[], |_, _| {}).unwrap();
+    let backup = clinic.back_up();
+    let since = [schema::FORMAT.id, schema::AUDIT.id, schema::AUDIT_HEAD.id];
+    rewrite(
+        &clinic,
+        &backup.path,
+        |kind, key| kind != Kind::Row || !since.contains(&schema::table_of(key)),
+        |summary| {
+            (summary.store_format, summary.audit_head, summary.made_at) = (1, None, None);
+            summary.rows.retain(|table, _| !since.contains(table));
+        },
+    );
+    assert_eq!(verify(&backup.path, &clinic.passphrase).unwrap().store_format, 1);
+    clinic.restore(&backup.path).unwrap();
+    let snapshots = listed(&clinic.path("restored")).iter().any(|path| path.ends_with("before-format-2.redb"));
+    assert!(!snapshots, "the backup is the way back");
+    let store = open(&clinic.path("restored"), &clinic.path("restored.key"));
+    let audited = store.verify_audit(&[before.head], |_, _| {}).unwrap();
+    assert_eq!((audited.entries, audited.broken), (701, None), "the chain is the one of before, and the restoring");
+    assert_eq!(store.feed(700, 1).unwrap()[0].event, Event::StoreRestored { backup_at: None, feed_head: 700 });
 }
 
 /// R9: whatever is done to a backup, it is refused, and nothing is made of it.

@@ -242,6 +242,16 @@ impl Filling {
         RedbSnapshot::take(&self.0)
     }
 
+    /// Brings what was written to this program's format, as opening it would. Tells whose store it is.
+    pub(crate) fn migrate(&self) -> Result<TenantId, StoreError> {
+        let meta = RedbSnapshot::take(&self.0)?.get(&key::encode(&([0u8; 16], schema::META.id)))?;
+        let whose = meta.map(|bytes| codec::decode::<TenantId>(schema::META, &bytes)).transpose()?;
+        let tenant = whose.ok_or_else(|| damage::damaged(&self.0.path, "restoring", "it does not say whose it is"))?;
+        // No copy is put beside it: what it was before is in the backup.
+        migrate::run(&Alone { file: &self.0, directory: None }, *tenant.as_bytes())?;
+        Ok(tenant)
+    }
+
     /// Looks whether every page is what was written, and closes the file.
     pub(crate) fn check(self) -> Result<(), StoreError> {
         let path = self.0.path.clone();
