@@ -5,7 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, missing_docs, reason = "a bench prints, and ends when it cannot")]
 
 use auricle::voice::{EngineEvents, VoiceConfig, VoiceHandle, VoiceShell};
-use auricle_media::io::{Codec, Command, EngineEvent, LegEnd, LegId, LegQuality, Pcm, PlayId, Rate};
+use auricle_media::io::{Codec, Command, DialTo, EngineEvent, LegEnd, LegId, LegQuality, Pcm, PlayId, Rate};
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
@@ -107,7 +107,8 @@ async fn own_calls() {
         let dialled = Instant::now();
         let uri = format!("sip:clinic@{}", voice.sip_addr());
         let codecs = vec![Codec::Pcma];
-        caller.send(Command::Dial { tag, uri, remote: voice.sip_addr(), from: "bench".to_owned(), codecs }).unwrap();
+        let to = DialTo::Address(voice.sip_addr());
+        caller.send(Command::Dial { tag, uri, to, from: "bench".to_owned(), codecs }).unwrap();
         loop {
             if let EngineEvent::Answered { leg, .. } = events.recv().await.unwrap() {
                 legs.push(leg);

@@ -117,7 +117,7 @@ async fn attend(
         voice.send(Command::Play { leg, id: PlayId(id), pcm: pcm.clone(), last: true }).unwrap();
     };
     while let Some(event) = events.recv().await {
-        let leg = event.leg();
+        let Some(leg) = event.leg() else { continue };
         if let EngineEvent::Incoming { .. } = event {
             let tape = Tape::default();
             let recording = Some(voice.record(leg, Box::new(tape.clone())).unwrap());

@@ -10,13 +10,14 @@ mod connections;
 mod ports;
 mod signalling;
 mod ticks;
+mod trunks;
 
 use crate::io::{Codec, EngineEvent, Input, LegEnd, LegId, NextWake, Output, Socket, WakeReason};
 use crate::io::{Hop, Transport};
 use crate::leg::{Leg, Stage};
 use crate::rtp::session::Seeds;
 use crate::sip::agent::{AgentConfig, AgentInput, DialogId, UserAgent};
-use crate::sip::framing::{Frame, PONG};
+use crate::sip::framing::{Frame, PING, PONG};
 use crate::sip::tokens::Tokens;
 use admission::{Admission, Verdict};
 use connections::Connections;
@@ -24,6 +25,7 @@ use ports::Ports;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use ticks::Ticks;
 
@@ -90,6 +92,10 @@ pub struct Engine {
     by_dialog: HashMap<DialogId, LegId>,
     by_port: HashMap<u16, LegId>,
     peers: HashMap<IpAddr, Instant>,
+    /// What the certificates of TLS hops must say.
+    names: HashMap<Hop, Arc<str>>,
+    /// Where removed trunks were, and the last leg that may be one of theirs.
+    retired: Vec<(Network, LegId)>,
     ticks: Ticks,
     outputs: VecDeque<Output>,
     next_leg: u64,
@@ -122,6 +128,8 @@ impl Engine {
             by_dialog: HashMap::new(),
             by_port: HashMap::new(),
             peers: HashMap::new(),
+            names: HashMap::new(),
+            retired: Vec::new(),
             ticks: Ticks::default(),
             outputs: VecDeque::new(),
             next_leg: 1,
@@ -186,7 +194,7 @@ impl Engine {
 
     /// Whether SIP from this address is read at all; for who accepts connections. Costs the source nothing.
     pub fn admits(&self, source: IpAddr, now: Instant) -> bool {
-        self.admission.admits(source) || self.is_called(source, now)
+        self.admission.admits(source) || self.is_called(source, now) || self.is_retired(source)
     }
 
     /// Whether we call this address, or did a moment ago.
@@ -250,7 +258,12 @@ impl Engine {
     fn send(&mut self, hop: Hop, bytes: Vec<u8>) {
         self.outputs.push_back(match hop.transport {
             Transport::Udp => Output::Transmit { socket: Socket::Sip, remote: hop.address, bytes },
-            Transport::Tcp | Transport::Tls => Output::Send { hop, name: None, bytes },
+            Transport::Tcp | Transport::Tls => {
+                if bytes == PING {
+                    self.connections.ask(hop);
+                }
+                Output::Send { hop, name: self.names.get(&hop).cloned(), bytes }
+            }
         });
     }
 

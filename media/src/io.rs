@@ -111,11 +111,11 @@ pub enum Command {
     Dial {
         /// Chosen by who dials, handed back in [`EngineEvent::Dialing`].
         tag: u64,
-        /// Request-URI, such as `sip:clinic@192.0.2.1:5060`.
+        /// Request-URI, such as `sip:clinic@192.0.2.1:5060`; through a trunk, the number alone.
         uri: String,
-        /// Where the INVITE goes (the shell has resolved the name).
-        remote: SocketAddr,
-        /// User part of the From address.
+        /// Where the INVITE goes.
+        to: DialTo,
+        /// User part of the From address. Empty: anonymous; through a trunk, the account's user.
         from: String,
         /// Codecs to offer, best first.
         codecs: Vec<Codec>,
@@ -195,8 +195,20 @@ pub enum Command {
         /// `0`-`9`, `*`, `#`, `A`-`D`.
         digits: String,
     },
-    /// Refuse new calls with 503 from now on; legs that exist go on.
+    /// These are all trunks from now on. One that is equal to one that is there stays as it is, with its registration; one
+    /// that is not among them is left, and its registration given back.
+    Trunks(Vec<Trunk>),
+    /// Refuse new calls with 503 from now on and give registrations back; legs that exist go on.
     Drain,
+}
+
+/// Where a call goes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum DialTo {
+    /// To this address by UDP; the shell has resolved the name.
+    Address(SocketAddr),
+    /// Through a trunk: its best hop, and the next one when that does not answer.
+    Trunk(TrunkId),
 }
 
 /// A codec we speak.
@@ -266,7 +278,7 @@ pub enum Output {
     },
 }
 
-/// A fact about a leg that must arrive.
+/// A fact about a leg or a trunk that must arrive.
 #[derive(Clone, Debug, PartialEq)]
 pub enum EngineEvent {
     /// Somebody calls. `Answer`, `Ring` or `Reject` is expected; 100 Trying has gone out.
@@ -283,6 +295,8 @@ pub enum EngineEvent {
         remote: SocketAddr,
         /// What carried it.
         transport: Transport,
+        /// The trunk that the source belongs to.
+        trunk: Option<TrunkId>,
     },
     /// A dialled leg exists.
     Dialing {
@@ -371,11 +385,18 @@ pub enum EngineEvent {
         /// Why.
         cause: LegEnd,
     },
+    /// A trunk fares otherwise than before.
+    Trunk {
+        /// Which trunk.
+        trunk: TrunkId,
+        /// How.
+        state: TrunkState,
+    },
 }
 
 impl EngineEvent {
-    /// The leg it is about.
-    pub fn leg(&self) -> LegId {
+    /// The leg it is about; `None` when it is about no call.
+    pub fn leg(&self) -> Option<LegId> {
         match self {
             Self::Incoming { leg, .. }
             | Self::Dialing { leg, .. }
@@ -388,7 +409,8 @@ impl EngineEvent {
             | Self::Held { leg, .. }
             | Self::Level { leg, .. }
             | Self::Quality { leg, .. }
-            | Self::Ended { leg, .. } => *leg,
+            | Self::Ended { leg, .. } => Some(*leg),
+            Self::Trunk { .. } => None,
         }
     }
 }

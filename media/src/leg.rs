@@ -2,12 +2,12 @@
 
 mod audio;
 
-use crate::io::{Codec, Command, EngineEvent, Hop, LegEnd, LegId, Output};
+use crate::io::{Codec, Command, DialTo, EngineEvent, Hop, LegEnd, LegId, Output, TrunkId};
 use crate::rtp::session::Seeds;
 use crate::sip::agent::DialogId;
 use crate::sip::sdp::{Agreed, Sdp, SdpRefusal, Session};
 use std::collections::VecDeque;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::time::Instant;
 
 pub(crate) use audio::Audio;
@@ -18,6 +18,7 @@ pub(crate) struct Visitor {
     pub(crate) name: String,
     pub(crate) to: String,
     pub(crate) remote: Hop,
+    pub(crate) trunk: Option<TrunkId>,
 }
 
 impl std::fmt::Debug for Visitor {
@@ -32,7 +33,7 @@ pub(crate) enum Stage {
     /// An INVITE came in; its port is being opened.
     Arriving { visitor: Visitor, offer: Option<Sdp> },
     /// An INVITE is to go out; its port is being opened.
-    Dialling { uri: String, remote: SocketAddr, from: String, codecs: Vec<Codec> },
+    Dialling { uri: String, to: DialTo, from: String, codecs: Vec<Codec> },
     /// `Answer` is awaited. No answer is prepared when the INVITE had no offer.
     Waiting { answer: Option<(Sdp, Agreed)> },
     /// Our offer is out; the far end's answer is awaited.

@@ -63,6 +63,7 @@ fn a_call_from_ring_to_goodbye() {
             to: "clinic".to_owned(),
             remote: from,
             transport: Transport::Udp,
+            trunk: None,
         };
         assert_eq!(told.first(), Some(&expected_first));
         assert!(matches!(told[1], EngineEvent::Answered { codec: agreed, .. } if agreed == codec));

@@ -26,3 +26,5 @@ mod torture;
 mod torture_ipv6;
 #[path = "sip/transport.rs"]
 mod transport;
+#[path = "sip/trunk.rs"]
+mod trunk;

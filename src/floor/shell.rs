@@ -379,7 +379,7 @@ fn end_cause(end: LegEnd) -> EndCause {
 /// The leg that an event is about; none for legs that we dial, which are no calls of the floor.
 fn leg_of(event: &EngineEvent) -> Option<LegId> {
     match event {
-        EngineEvent::Dialing { .. } => None,
+        EngineEvent::Dialing { .. } | EngineEvent::Trunk { .. } => None,
         EngineEvent::Incoming { leg, .. }
         | EngineEvent::Ringing { leg }
         | EngineEvent::Answered { leg, .. }

@@ -13,7 +13,7 @@ pub(super) enum Condemned {
     Known(LegId),
 }
 
-/// The way events leave. Its debts are bounded by the number of legs: one `Ended` each.
+/// The way events leave. Its debts are bounded by the number of legs, one `Ended` each, and of trunks, one state each.
 pub(super) struct Outbox {
     events: mpsc::Sender<EngineEvent>,
     condemned: HashMap<LegId, Condemned>,
@@ -27,7 +27,10 @@ impl Outbox {
 
     /// Passes an event on. When there is no room, says which call has to be given up.
     pub(super) fn tell(&mut self, event: EngineEvent) -> Option<Condemned> {
-        let leg = event.leg();
+        let Some(leg) = event.leg() else {
+            self.tell_trunk(event);
+            return None;
+        };
         if let Some(condemned) = self.condemned.get(&leg) {
             if matches!(event, EngineEvent::Ended { .. }) {
                 if *condemned == Condemned::Known(leg) {
@@ -58,6 +61,17 @@ impl Outbox {
         }
     }
 
+    /// Passes on how a trunk fares. Of what there is no room for, the newest of each trunk is owed.
+    fn tell_trunk(&mut self, event: EngineEvent) {
+        let EngineEvent::Trunk { trunk, .. } = &event else { return };
+        let same = |owed: &&mut EngineEvent| matches!(owed, EngineEvent::Trunk { trunk: other, .. } if other == trunk);
+        if let Some(owed) = self.owed.iter_mut().find(same) {
+            *owed = event;
+        } else if let Err(TrySendError::Full(event)) = self.events.try_send(event) {
+            self.owed.push_back(event);
+        }
+    }
+
     pub(super) fn owes(&self) -> bool {
         !self.owed.is_empty()
     }
@@ -77,7 +91,7 @@ impl Outbox {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use auricle_media::io::Transport;
+    use auricle_media::io::{Transport, TrunkId, TrunkState};
     use std::net::SocketAddr;
 
     fn incoming(leg: u64) -> EngineEvent {
@@ -89,11 +103,27 @@ mod tests {
             to: String::new(),
             remote,
             transport: Transport::Udp,
+            trunk: None,
         }
     }
 
     fn ended(leg: u64, cause: LegEnd) -> EngineEvent {
         EngineEvent::Ended { leg: LegId(leg), cause }
+    }
+
+    #[test]
+    fn the_newest_state_of_a_trunk_is_owed() {
+        let (events, mut received) = mpsc::channel(1);
+        let mut outbox = Outbox::new(events);
+        let told = |trunk, state| EngineEvent::Trunk { trunk: TrunkId(trunk), state };
+        assert_eq!(outbox.tell(told(1, TrunkState::Trying)), None);
+        assert_eq!(outbox.tell(told(2, TrunkState::Trying)), None);
+        assert_eq!(outbox.tell(told(2, TrunkState::Unreachable)), None);
+        assert_eq!(received.try_recv(), Ok(told(1, TrunkState::Trying)));
+        assert_eq!(outbox.tell(told(2, TrunkState::Gone)), None);
+        outbox.retry();
+        assert_eq!(received.try_recv(), Ok(told(2, TrunkState::Gone)));
+        assert!(!outbox.owes());
     }
 
     #[test]

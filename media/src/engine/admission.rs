@@ -32,6 +32,17 @@ pub struct NetworkError {
 }
 
 impl Network {
+    /// A network of one address.
+    pub fn of(address: IpAddr) -> Self {
+        let address = address.to_canonical();
+        Self { address, prefix: if address.is_ipv4() { 32 } else { 128 } }
+    }
+
+    /// The address that it was written with.
+    pub(crate) fn address(&self) -> IpAddr {
+        self.address
+    }
+
     /// Whether the address lies in it. An IPv4 address mapped into IPv6 counts as IPv4.
     pub fn contains(&self, address: IpAddr) -> bool {
         match (self.address, address.to_canonical()) {
@@ -92,17 +103,24 @@ struct Bucket {
 /// The door.
 pub(crate) struct Admission {
     trusted: Vec<Network>,
+    /// Where trunks are and where their calls come from.
+    trunks: Vec<Network>,
     buckets: HashMap<IpAddr, Bucket>,
 }
 
 impl Admission {
     pub(crate) fn new(trusted: Vec<Network>) -> Self {
-        Self { trusted, buckets: HashMap::new() }
+        Self { trusted, trunks: Vec::new(), buckets: HashMap::new() }
     }
 
-    /// Whether this source is in a trusted network.
+    /// Whether this source is in a trusted network or belongs to a trunk.
     pub(crate) fn admits(&self, source: IpAddr) -> bool {
-        self.trusted.iter().any(|network| network.contains(source))
+        self.trusted.iter().chain(&self.trunks).any(|network| network.contains(source))
+    }
+
+    /// These are the trunks' networks from now on; gives back the ones before.
+    pub(crate) fn set_trunks(&mut self, trunks: Vec<Network>) -> Vec<Network> {
+        std::mem::replace(&mut self.trunks, trunks)
     }
 
     /// Judges a message; `known` says that we called this source ourselves, which makes it trusted.

@@ -1,16 +1,15 @@
 //! What the engine is told to do.
 
 use super::Engine;
-use crate::io::{Codec, Command, EngineEvent, LegEnd, LegId};
+use crate::io::{Codec, Command, DialTo, EngineEvent, LegEnd, LegId};
 use crate::leg::Stage;
 use crate::sip::agent::{AgentCommand, DialogId};
-use std::net::SocketAddr;
 use std::time::Instant;
 
 impl Engine {
     pub(super) fn command(&mut self, command: Command, now: Instant) {
         match command {
-            Command::Dial { tag, uri, remote, from, codecs } => self.dial(tag, uri, remote, from, codecs, now),
+            Command::Dial { tag, uri, to, from, codecs } => self.dial(tag, uri, to, from, codecs, now),
             Command::Ring { leg } => self.tell_leg(leg, |dialog| AgentCommand::Ring { dialog }, now),
             Command::Answer { leg } => self.answer(leg, now),
             Command::Reject { leg, status } => {
@@ -18,7 +17,11 @@ impl Engine {
                 self.tell_leg(leg, reject, now);
             }
             Command::Hangup { leg } => self.hangup(leg, now),
-            Command::Drain => self.draining = true,
+            Command::Trunks(trunks) => self.set_trunks(trunks, now),
+            Command::Drain => {
+                self.draining = true;
+                self.tell_agent(AgentCommand::Drain, now);
+            }
             Command::Record { leg, on } => {
                 if let Some(leg) = self.legs.get_mut(&leg) {
                     leg.recorded = on;
@@ -41,11 +44,15 @@ impl Engine {
         }
     }
 
-    fn dial(&mut self, tag: u64, uri: String, remote: SocketAddr, from: String, codecs: Vec<Codec>, now: Instant) {
-        match self.new_leg(Stage::Dialling { uri, remote, from, codecs }, now) {
+    fn dial(&mut self, tag: u64, uri: String, to: DialTo, from: String, codecs: Vec<Codec>, now: Instant) {
+        match self.new_leg(Stage::Dialling { uri, to, from, codecs }, now) {
             Some(leg) => {
                 if let Some(leg) = self.legs.get_mut(&leg) {
-                    leg.dialled = Some(remote.ip());
+                    leg.dialled = match to {
+                        DialTo::Address(remote) => Some(remote.ip()),
+                        // Its hops are heard anyway.
+                        DialTo::Trunk(_) => None,
+                    };
                     leg.told = true;
                 }
                 self.event(EngineEvent::Dialing { tag, leg });

@@ -33,6 +33,13 @@ impl Connections {
         room
     }
 
+    /// We have asked the far end whether it is there.
+    pub(super) fn ask(&mut self, hop: Hop) {
+        if self.framers.len() < UNFINISHED_MAX {
+            self.framers.entry(hop).or_default().ask();
+        }
+    }
+
     /// A connection is gone, and with it what it had begun to say.
     pub(super) fn closed(&mut self, hop: Hop) {
         self.framers.remove(&hop);

@@ -1,9 +1,11 @@
 //! What SIP says, and what it means for legs.
 
 use super::Engine;
-use crate::io::{EngineEvent, Hop, LegEnd, LegId};
+use crate::io::{DialTo, EngineEvent, Hop, LegEnd, LegId};
 use crate::leg::{Stage, Visitor};
-use crate::sip::agent::{AgentCommand, AgentEnd, AgentEvent, AgentInput, AgentOutput, DialogId, Invite, InviteError};
+use crate::sip::agent::{
+    AgentCommand, AgentEnd, AgentEvent, AgentInput, AgentOutput, DialogId, Invite, InviteError, InviteTo,
+};
 use crate::sip::sdp::Sdp;
 use std::time::Instant;
 
@@ -24,13 +26,13 @@ impl Engine {
 
     fn agent_event(&mut self, event: AgentEvent, now: Instant) {
         match event {
-            AgentEvent::Incoming { dialog, caller, remote, offer, received } => {
+            AgentEvent::Incoming { dialog, caller, remote, offer, received, trunk } => {
                 // A number that the caller withheld stays withheld, whatever the network asserts.
                 let from = match caller.asserted {
                     Some(asserted) if !caller.from_user.is_empty() => asserted,
                     _ => caller.from_user,
                 };
-                let visitor = Visitor { from, name: caller.display_name, to: caller.to_user, remote };
+                let visitor = Visitor { from, name: caller.display_name, to: caller.to_user, remote, trunk };
                 self.incoming(dialog, visitor, offer, received, now);
             }
             AgentEvent::Ringing { dialog } | AgentEvent::Early { dialog, .. } => {
@@ -49,6 +51,7 @@ impl Engine {
                     self.event(EngineEvent::Dtmf { leg, digit, at_ms });
                 }
             }
+            AgentEvent::Trunk { trunk, state } => self.event(EngineEvent::Trunk { trunk, state }),
             AgentEvent::Ended { dialog, cause } => {
                 if let Some(id) = self.by_dialog.get(&dialog).copied() {
                     self.forget(id, leg_end(cause), now);
@@ -91,17 +94,19 @@ impl Engine {
                     return;
                 }
                 leg.told = true;
-                let Visitor { from, name, to, remote: Hop { transport, address: remote } } = visitor;
-                self.event(EngineEvent::Incoming { leg: id, from, name, to, remote, transport });
+                let Visitor { from, name, to, remote: Hop { transport, address: remote }, trunk } = visitor;
+                self.event(EngineEvent::Incoming { leg: id, from, name, to, remote, transport, trunk });
             }
-            Stage::Dialling { uri, remote, from, codecs } => {
+            Stage::Dialling { uri, to, from, codecs } => {
                 let Some(sdp) = leg.offer(&codecs) else { return };
-                match self.agent.invite(Invite { uri, remote: Hop::udp(remote), from_user: from, sdp }, now) {
+                match self.agent.invite(Invite { uri, to: invite_to(to), from_user: from, sdp }, now) {
                     Ok(dialog) => {
                         leg.dialog = Some(dialog);
                         self.by_dialog.insert(dialog, id);
                     }
-                    Err(InviteError::BadUri { .. }) => self.forget(id, LegEnd::Protocol, now),
+                    Err(InviteError::BadUri { .. } | InviteError::NoTrunk { .. }) => {
+                        self.forget(id, LegEnd::Protocol, now)
+                    }
                     Err(InviteError::Full { .. }) => self.forget(id, LegEnd::Overloaded, now),
                 }
             }
@@ -160,6 +165,13 @@ impl Engine {
         if let Some(dialog) = leg.dialog {
             self.tell_agent(AgentCommand::Hangup { dialog }, now);
         }
+    }
+}
+
+fn invite_to(to: DialTo) -> InviteTo {
+    match to {
+        DialTo::Address(address) => InviteTo::Hop(Hop::udp(address)),
+        DialTo::Trunk(trunk) => InviteTo::Trunk(trunk),
     }
 }
 

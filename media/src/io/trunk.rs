@@ -24,7 +24,8 @@ pub struct Trunk {
     pub hops: Vec<Hop>,
     /// What the certificate of its TLS hops must say.
     pub name: Option<Arc<str>>,
-    /// The account's domain: Request-URI of REGISTER, host of From and To.
+    /// The account's domain: Request-URI of REGISTER, host of From and To. One that is no host name or address leaves the
+    /// trunk [`TrunkState::Unreachable`].
     pub domain: String,
     /// The account's user: with the domain, the address of record.
     pub user: String,

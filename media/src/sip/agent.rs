@@ -8,6 +8,7 @@ mod callee;
 mod caller;
 mod refuse;
 mod session;
+mod trunks;
 mod types;
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
@@ -16,9 +17,11 @@ use std::time::{Duration, Instant};
 
 pub use types::{
     AgentCommand, AgentConfig, AgentEnd, AgentEvent, AgentInput, AgentOutput, Caller, DialogId, Invite, InviteError,
+    InviteTo,
 };
 
 use self::call::{Call, MergeKey};
+use self::trunks::{AccountId, Accounts};
 use super::address::NameAddr;
 use super::dialog::{Dialog, DialogKey};
 use super::header::{Params, Via};
@@ -59,6 +62,7 @@ pub struct UserAgent {
     /// The INVITEs of incoming calls, to tell one that comes by a second way (RFC 3261 section 8.2.2.2).
     incoming: HashSet<MergeKey>,
     timers: Timers<DialogId>,
+    accounts: Accounts,
     outputs: VecDeque<AgentOutput>,
     dropped: u64,
 }
@@ -76,6 +80,7 @@ impl UserAgent {
             invites: HashMap::new(),
             incoming: HashSet::new(),
             timers: Timers::default(),
+            accounts: Accounts::default(),
             outputs: VecDeque::new(),
             dropped: 0,
         }
@@ -93,6 +98,7 @@ impl UserAgent {
                 while let Some(dialog) = self.timers.due(now) {
                     self.call_timer(dialog, now);
                 }
+                self.wake_trunks(now);
             }
         }
         self.drain_transactions(now);
@@ -105,7 +111,8 @@ impl UserAgent {
 
     /// When the agent wants to be woken.
     pub fn next_wake(&self) -> Option<Instant> {
-        self.transactions.next_wake().into_iter().chain(self.timers.next()).min()
+        let trunks = self.accounts.next_wake();
+        self.transactions.next_wake().into_iter().chain(self.timers.next()).chain(trunks).min()
     }
 
     /// Calls and transactions now, ones that are only waiting for stray messages included.
@@ -127,7 +134,7 @@ impl UserAgent {
                 }
             }
             Ok(Message::Response(response)) => {
-                if !self.transactions.receive_response(&response, now) {
+                if !self.transactions.receive_response(&response, remote, now) {
                     self.dropped += 1;
                 }
             }
@@ -146,6 +153,9 @@ impl UserAgent {
             let early = call.early.iter_mut().map(|early| &mut early.dialog);
             call.dialog.iter_mut().chain(early).for_each(|dialog| dialog.closed(hop));
         }
+        // What waited on it has failed, which may have moved trunks on; those that only listened there are told here.
+        self.drain_transactions(now);
+        self.trunks_closed(hop, now);
     }
 
     fn request(&mut self, request: Request, remote: Hop, now: Instant) {
@@ -175,6 +185,8 @@ impl UserAgent {
             AgentCommand::Reject { dialog, status, reason } => self.reject(dialog, status, &reason, now),
             AgentCommand::Hangup { dialog } => self.hangup(dialog, now),
             AgentCommand::AnswerOffer { dialog, sdp } => self.answer_offer(dialog, sdp.as_ref(), now),
+            AgentCommand::Trunks(trunks) => self.set_trunks(trunks, now),
+            AgentCommand::Drain => self.drain_trunks(now),
         }
     }
 
@@ -182,17 +194,24 @@ impl UserAgent {
         while let Some(output) = self.transactions.poll() {
             match output {
                 TxOutput::Transmit { remote, bytes } => self.transmit(remote, bytes),
-                TxOutput::Response { tx, response } => {
+                TxOutput::Response { tx, response, from } => {
+                    if self.answer_challenge(tx, &response, from, now) || self.link_took(tx, Some(&response), now) {
+                        continue;
+                    }
                     if let Some(dialog) = self.invites.get(&tx).copied() {
-                        self.invite_response(dialog, &response, now);
+                        self.invite_response(dialog, tx, &response, now);
                     }
                 }
                 TxOutput::Failed { tx } => {
+                    if self.link_took(tx, None, now) {
+                        continue;
+                    }
                     if let Some(dialog) = self.invites.get(&tx).copied() {
-                        self.end(dialog, AgentEnd::Timeout);
+                        self.invite_failed(dialog, tx, now);
                     }
                 }
                 TxOutput::Gone { tx } => {
+                    self.pending_gone(tx);
                     if let Some(dialog) = self.invites.remove(&tx) {
                         if let Some(call) = self.calls.get_mut(&dialog) {
                             call.transaction_gone(tx);
@@ -212,6 +231,8 @@ impl UserAgent {
             self.ack_is_late(dialog, now);
         } else if call.reliable_due().is_some_and(|at| at <= now) {
             self.prack_is_late(dialog, now);
+        } else if call.failover_at.is_some_and(|at| at <= now) {
+            self.fail_over(dialog, true, now);
         } else if call.ring_until.is_some_and(|until| until <= now) {
             self.rang_out(dialog, now);
         }
@@ -312,7 +333,25 @@ impl UserAgent {
     }
 
     /// Sends a request of ours that has no Via yet; `None`, and nothing sent, when the table is full.
-    fn send(&mut self, mut request: Request, remote: Hop, now: Instant) -> Option<TxId> {
+    /// Under an account, challenges to it are answered.
+    fn send(&mut self, request: Request, remote: Hop, account: Option<AccountId>, now: Instant) -> Option<TxId> {
+        let tx = self.send_plain(request, remote, account, now)?;
+        if let Some(account) = account {
+            self.note_pending(tx, account);
+        }
+        Some(tx)
+    }
+
+    fn send_plain(
+        &mut self,
+        mut request: Request,
+        remote: Hop,
+        account: Option<AccountId>,
+        now: Instant,
+    ) -> Option<TxId> {
+        if let Some(account) = account {
+            self.authorize(&mut request, account, remote);
+        }
         let via = self.via(remote.transport);
         request.head.via.insert(0, via.clone());
         let stays = remote.transport.is_stream() || self.config.tcp.is_none();
@@ -326,20 +365,20 @@ impl UserAgent {
     }
 
     /// Sends a request of ours within a dialog; without a transaction when the table is full.
-    fn send_within(&mut self, mut request: Request, remote: Hop, now: Instant) {
+    fn send_within(&mut self, mut request: Request, remote: Hop, account: Option<AccountId>, now: Instant) {
         request.head.push("User-Agent", self.config.user_agent.clone());
         if self.transactions.is_full() {
             let via = self.via(remote.transport);
             request.head.via.push(via);
             self.transmit(remote, request.encode());
         } else {
-            self.send(request, remote, now);
+            self.send(request, remote, account, now);
         }
     }
 
-    fn send_bye(&mut self, dialog: &mut Dialog, now: Instant) {
+    fn send_bye(&mut self, dialog: &mut Dialog, account: Option<AccountId>, now: Instant) {
         let bye = dialog.request(Method::Bye);
-        self.send_within(bye, dialog.next_hop(), now);
+        self.send_within(bye, dialog.next_hop(), account, now);
     }
 
     fn arm(&mut self, dialog: DialogId) {
@@ -352,7 +391,7 @@ impl UserAgent {
         let Some(call) = self.calls.get_mut(&dialog) else {
             return;
         };
-        call.ring_until = None;
+        (call.ring_until, call.failover_at) = (None, None);
         if !call.ended {
             call.ended = true;
             self.event(AgentEvent::Ended { dialog, cause });
@@ -380,6 +419,9 @@ impl UserAgent {
         }
         for tx in call.invite_tx.into_iter().chain(call.offer.map(|offer| offer.tx)) {
             self.invites.remove(&tx);
+        }
+        if let Some(account) = call.account {
+            self.forget_account(account);
         }
     }
 }

@@ -18,6 +18,7 @@ pub enum Method {
     Info,
     Prack,
     Update,
+    Register,
     /// One that we do not speak.
     Other(String),
 }
@@ -25,8 +26,17 @@ pub enum Method {
 impl Method {
     /// The method of this name.
     pub fn of(name: &str) -> Self {
-        let known =
-            [Self::Invite, Self::Ack, Self::Bye, Self::Cancel, Self::Options, Self::Info, Self::Prack, Self::Update];
+        let known = [
+            Self::Invite,
+            Self::Ack,
+            Self::Bye,
+            Self::Cancel,
+            Self::Options,
+            Self::Info,
+            Self::Prack,
+            Self::Update,
+            Self::Register,
+        ];
         known.into_iter().find(|method| method.name() == name).unwrap_or_else(|| Self::Other(name.into()))
     }
 
@@ -41,6 +51,7 @@ impl Method {
             Self::Info => "INFO",
             Self::Prack => "PRACK",
             Self::Update => "UPDATE",
+            Self::Register => "REGISTER",
             Self::Other(name) => name,
         }
     }

@@ -17,4 +17,5 @@ pub mod sdp;
 pub mod timers;
 pub mod tokens;
 pub mod transaction;
+pub mod trunk;
 pub mod uri;

@@ -46,6 +46,8 @@ pub enum TxOutput {
         tx: TxId,
         /// The response.
         response: Box<Response>,
+        /// Where it came from.
+        from: Hop,
     },
     /// No final response came to a request of ours in time, or its connection is gone.
     Failed {
@@ -171,7 +173,7 @@ impl Transactions {
     }
 
     /// Takes a response to one of our requests. `false` when it belongs to none.
-    pub fn receive_response(&mut self, response: &Response, now: Instant) -> bool {
+    pub fn receive_response(&mut self, response: &Response, from: Hop, now: Instant) -> bool {
         let Some(branch) = response.head.top_via().branch() else {
             return false;
         };
@@ -180,7 +182,7 @@ impl Transactions {
         };
         if let Some(Entry::Client(client, _)) = self.entries.get_mut(&tx) {
             if client.receive(response, now, &mut self.outputs) {
-                self.outputs.push_back(TxOutput::Response { tx, response: Box::new(response.clone()) });
+                self.outputs.push_back(TxOutput::Response { tx, response: Box::new(response.clone()), from });
             }
             self.arm(tx);
         }

@@ -56,6 +56,14 @@ impl Uri {
         })
     }
 
+    /// The same with this user; an empty one takes the user out.
+    pub fn with_user(mut self, user: &str) -> Self {
+        if let Self::Sip(uri) = &mut self {
+            uri.user = (!user.is_empty()).then(|| escape(user));
+        }
+        self
+    }
+
     /// Reads a URI; `None` when it breaks the grammar.
     pub fn parse(text: &str) -> Option<Self> {
         let (scheme, rest) = text.split_once(':')?;

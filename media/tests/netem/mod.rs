@@ -5,7 +5,7 @@
 #![allow(clippy::disallowed_methods, reason = "the one reading of the clock; what it says is never looked at")]
 
 use auricle_media::engine::{Engine, EngineConfig};
-use auricle_media::io::{Codec, Command, EngineEvent, Input, LegId, Output, Pcm, Rate, Socket};
+use auricle_media::io::{Codec, Command, DialTo, EngineEvent, Input, LegId, Output, Pcm, Rate, Socket};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, HashSet};
 use std::net::{IpAddr, SocketAddr};
@@ -282,7 +282,7 @@ impl World {
         let until = self.now + Duration::from_secs(60);
         loop {
             if let Some((_, event)) = self.hosts[host].events[seen..].iter().find(|(_, event)| what(event)) {
-                return event.leg();
+                return event.leg().unwrap();
             }
             assert!(self.step(until), "it never came; host {host} was told {:?}", self.hosts[host].events);
         }
@@ -290,7 +290,7 @@ impl World {
 
     /// What a host was told of a leg, without figures.
     pub fn told(&self, host: usize, leg: LegId) -> Vec<EngineEvent> {
-        let of_leg = |(_, event): &(u64, EngineEvent)| event.leg() == leg;
+        let of_leg = |(_, event): &(u64, EngineEvent)| event.leg() == Some(leg);
         let plain = |event: &EngineEvent| !matches!(event, EngineEvent::Quality { .. } | EngineEvent::PlayedTo { .. });
         self.hosts[host].events.iter().filter(|e| of_leg(e)).map(|(_, event)| event.clone()).filter(plain).collect()
     }
@@ -300,7 +300,7 @@ impl World {
         let command = Command::Dial {
             tag: 7,
             uri: "sip:clinic@10.0.0.2:5060".to_owned(),
-            remote: SocketAddr::from(([10, 0, 0, 2], 5060)),
+            to: DialTo::Address(SocketAddr::from(([10, 0, 0, 2], 5060))),
             from: "420777123456".to_owned(),
             codecs: codecs.to_vec(),
         };

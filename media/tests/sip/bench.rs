@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use auricle_media::io::{Codec, Hop};
 use auricle_media::sip::agent::{
-    AgentCommand, AgentConfig, AgentEvent, AgentInput, AgentOutput, DialogId, Invite, UserAgent,
+    AgentCommand, AgentConfig, AgentEvent, AgentInput, AgentOutput, DialogId, Invite, InviteTo, UserAgent,
 };
 use auricle_media::sip::message::{Message, Request, Response};
 use auricle_media::sip::parse;
@@ -97,7 +97,7 @@ impl Bench {
     pub fn dial(&mut self) -> DialogId {
         let invite = Invite {
             uri: format!("sip:bob@{PEER}"),
-            remote: Hop::udp(PEER.parse().unwrap()),
+            to: InviteTo::Hop(Hop::udp(PEER.parse().unwrap())),
             from_user: "clinic".into(),
             sdp: our_sdp(),
         };

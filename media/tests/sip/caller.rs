@@ -1,6 +1,6 @@
 //! Outgoing calls.
 
-use auricle_media::sip::agent::{AgentCommand, AgentConfig, AgentEnd, AgentEvent, Invite, InviteError};
+use auricle_media::sip::agent::{AgentCommand, AgentConfig, AgentEnd, AgentEvent, Invite, InviteError, InviteTo};
 
 use auricle_media::io::Hop;
 
@@ -236,7 +236,7 @@ fn what_cannot_be_dialled_says_why() {
     let place = |bench: &mut Bench, uri: &str| {
         let invite = Invite {
             uri: uri.into(),
-            remote: Hop::udp(PEER.parse().unwrap()),
+            to: InviteTo::Hop(Hop::udp(PEER.parse().unwrap())),
             from_user: String::new(),
             sdp: our_sdp(),
         };
@@ -256,7 +256,8 @@ fn what_cannot_be_dialled_says_why() {
 fn a_caller_without_a_name_is_anonymous() {
     let mut bench = Bench::new();
     let uri = "sip:bob@example.org".into();
-    let invite = Invite { uri, remote: Hop::udp(PEER.parse().unwrap()), from_user: String::new(), sdp: our_sdp() };
+    let invite =
+        Invite { uri, to: InviteTo::Hop(Hop::udp(PEER.parse().unwrap())), from_user: String::new(), sdp: our_sdp() };
     bench.agent.invite(invite, bench.now).unwrap();
     bench.pass_ms(500);
     assert_eq!(bench.request("INVITE").head.from.uri.to_string(), "sip:anonymous@anonymous.invalid");

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use auricle_media::io::Hop;
 use auricle_media::sip::agent::{
-    AgentCommand, AgentConfig, AgentEnd, AgentEvent, AgentInput, AgentOutput, DialogId, Invite, UserAgent,
+    AgentCommand, AgentConfig, AgentEnd, AgentEvent, AgentInput, AgentOutput, DialogId, Invite, InviteTo, UserAgent,
 };
 use auricle_media::sip::tokens::Tokens;
 use proptest::prelude::*;
@@ -98,7 +98,7 @@ impl Pair {
         let remote = ADDRESSES[1];
         let invite = Invite {
             uri: format!("sip:clinic@{remote}"),
-            remote: Hop::udp(remote.parse().unwrap()),
+            to: InviteTo::Hop(Hop::udp(remote.parse().unwrap())),
             from_user: "ann".into(),
             sdp: our_sdp(),
         };

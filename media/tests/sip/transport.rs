@@ -1,7 +1,7 @@
 //! TCP and TLS: nothing is sent twice, answers go back on the connection, and a lost connection is noticed at once.
 
 use auricle_media::io::{Hop, Transport};
-use auricle_media::sip::agent::{AgentCommand, AgentConfig, AgentEnd, AgentEvent, Invite};
+use auricle_media::sip::agent::{AgentCommand, AgentConfig, AgentEnd, AgentEvent, Invite, InviteTo};
 
 use crate::bench::{Bench, OFFER, PEER, answer, config, invite, invite_with, our_sdp, within};
 
@@ -24,7 +24,7 @@ fn over(transport: Transport, text: String) -> String {
 }
 
 fn dial(bench: &mut Bench, remote: Hop, uri: &str) -> auricle_media::sip::agent::DialogId {
-    let invite = Invite { uri: uri.into(), remote, from_user: "clinic".into(), sdp: our_sdp() };
+    let invite = Invite { uri: uri.into(), to: InviteTo::Hop(remote), from_user: "clinic".into(), sdp: our_sdp() };
     let dialog = bench.agent.invite(invite, bench.now).unwrap();
     bench.pass_ms(0);
     bench.drain();
@@ -144,8 +144,12 @@ fn secure_addresses_are_for_tls_alone() {
         let mut bench = streams();
         bench.message(hop(transport, FROM), over(transport, request.clone()).as_bytes());
         assert_eq!(bench.took(), if taken { "100/INVITE" } else { "416/INVITE" }, "{transport:?}");
-        let dialled =
-            Invite { uri: "sips:a@b".into(), remote: hop(transport, PEER), from_user: String::new(), sdp: our_sdp() };
+        let dialled = Invite {
+            uri: "sips:a@b".into(),
+            to: InviteTo::Hop(hop(transport, PEER)),
+            from_user: String::new(),
+            sdp: our_sdp(),
+        };
         assert_eq!(bench.agent.invite(dialled, bench.now).is_ok(), taken, "{transport:?}");
     }
 }

@@ -5,7 +5,7 @@ use super::{ActReport, CallError, CallReport, CallScript, Tape};
 use crate::providers::{SttEvent, SttInput, SttOptions, SttSession};
 use crate::voice::recording::Meta;
 use crate::voice::{EngineEvents, VoiceHandle};
-use auricle_media::io::{Command, EngineEvent, LegEnd, LegId, Pcm, PlayId, Rate};
+use auricle_media::io::{Command, DialTo, EngineEvent, LegEnd, LegId, Pcm, PlayId, Rate};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
@@ -91,7 +91,7 @@ impl Line {
         self.voice.send(Command::Dial {
             tag: 0,
             uri: self.script.uri.clone(),
-            remote,
+            to: DialTo::Address(remote),
             from: self.script.from.clone(),
             codecs: self.script.codecs.clone(),
         })?;

@@ -1,7 +1,9 @@
 //! What the agent remembers of one call.
 
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use super::trunks::AccountId;
 use crate::io::Hop;
 use crate::sip::dialog::Dialog;
 use crate::sip::message::Request;
@@ -36,6 +38,14 @@ pub(super) struct Call {
     pub invite: Request,
     /// Where the INVITE came from or went.
     pub remote: Hop,
+    /// The account under which it is placed or came in.
+    pub account: Option<AccountId>,
+    /// Where our INVITE goes when this hop does not answer.
+    pub hops: VecDeque<Hop>,
+    /// When it goes there.
+    pub failover_at: Option<Instant>,
+    /// Our INVITEs to hops that did not answer in time, and whether they have been cancelled.
+    pub abandoned: Vec<(TxId, bool)>,
     /// How the INVITE of an incoming call is indexed.
     pub merge_key: Option<MergeKey>,
     /// Until when it may ring.
@@ -128,6 +138,10 @@ impl Call {
             invite_tx: None,
             invite,
             remote,
+            account: None,
+            hops: VecDeque::new(),
+            failover_at: None,
+            abandoned: Vec::new(),
             merge_key: None,
             ring_until: Some(ring_until),
             awaited: None,
@@ -143,13 +157,14 @@ impl Call {
 
     /// Whether nothing is left to wait for.
     pub fn is_over(&self) -> bool {
-        let waits_for_strays = self.phase != Phase::Ringing && self.invite_tx.is_some();
+        let sent = self.invite_tx.is_some() || !self.abandoned.is_empty();
+        let waits_for_strays = self.phase != Phase::Ringing && sent;
         self.ended && !waits_for_strays && self.awaited.is_none()
     }
 
     pub fn next_wake(&self) -> Option<Instant> {
         let awaited = self.awaited.as_ref().map(|awaited| awaited.again.min(awaited.until));
-        awaited.into_iter().chain(self.reliable_due()).chain(self.ring_until).min()
+        awaited.into_iter().chain(self.reliable_due()).chain(self.ring_until).chain(self.failover_at).min()
     }
 
     /// When the 180 has to be repeated or given up; a final response stops that.
@@ -162,6 +177,7 @@ impl Call {
         if self.invite_tx == Some(tx) {
             self.invite_tx = None;
         }
+        self.abandoned.retain(|(abandoned, _)| *abandoned != tx);
     }
 
     /// The dialog with this remote tag, early ones included.

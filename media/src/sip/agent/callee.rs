@@ -44,7 +44,8 @@ impl UserAgent {
         };
         self.transactions.respond(tx, &Response::to(&request, 100, ""), now);
         let id = self.next_dialog();
-        let event = AgentEvent::Incoming { dialog: id, caller: caller(&request), remote, offer, received: now };
+        let (trunk, account) = self.accounts.of_source(remote, &request.uri.user()).unzip();
+        let event = AgentEvent::Incoming { dialog: id, caller: caller(&request), remote, offer, received: now, trunk };
         self.dialogs.insert(dialog.key(), id);
         self.incoming.insert(merge_key.clone());
         self.invites.insert(tx, id);
@@ -52,6 +53,7 @@ impl UserAgent {
         call.dialog = Some(dialog);
         call.invite_tx = Some(tx);
         call.merge_key = Some(merge_key);
+        call.account = account;
         self.calls.insert(id, call);
         self.arm(id);
         self.event(event);

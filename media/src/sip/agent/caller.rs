@@ -1,23 +1,27 @@
 //! Calls that we place: INVITE, provisional responses with PRACK, ACK, CANCEL, forks.
 
-use std::time::Instant;
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
 
 use super::call::{Call, Cancel, EarlyDialog, Phase, SentAck};
+use super::trunks::AccountId;
 use super::{
-    ALLOW, AgentConfig, AgentEnd, AgentEvent, DialogId, FORKS_MAX, Invite, InviteError, RING_MAX, UserAgent,
+    ALLOW, AgentConfig, AgentEnd, AgentEvent, DialogId, FORKS_MAX, Invite, InviteError, InviteTo, RING_MAX, UserAgent,
     description,
 };
-use crate::io::Transport;
+use crate::io::{Hop, Transport, TrunkId};
 use crate::sip::address::NameAddr;
 use crate::sip::dialog::Dialog;
 use crate::sip::header::{CSeq, Params};
-use crate::sip::message::{Head, Method, Request, Response};
+use crate::sip::message::{Field, Head, Method, Request, Response};
 use crate::sip::sdp::Sdp;
-use crate::sip::transaction::TIMEOUT;
+use crate::sip::transaction::{TIMEOUT, TxId};
 use crate::sip::uri::{SipUri, Uri};
 
 /// The number of an INVITE that begins a call; the dialog counts on from it.
 const FIRST_CSEQ: u32 = 1;
+/// How long a hop may be silent before a call goes to the next one: the INVITE has been sent four times by then.
+const FAILOVER_AFTER: Duration = Duration::from_secs(5);
 
 impl UserAgent {
     /// Places a call. The INVITE is among the outputs; `Accepted`, `Ended` and others tell how it goes.
@@ -25,42 +29,73 @@ impl UserAgent {
     /// # Errors
     /// When the address is not a SIP URI or the agent is full.
     pub fn invite(&mut self, invite: Invite, now: Instant) -> Result<DialogId, InviteError> {
-        let transport = invite.remote.transport;
-        let uri = match Uri::parse(&invite.uri) {
-            Some(uri @ Uri::Sip(SipUri { headers: None, .. })) if !uri.is_secure() || transport == Transport::Tls => {
-                uri
-            }
-            _ => return Err(InviteError::BadUri { uri: invite.uri }),
-        };
+        let Planned { request, mut hops, account } = self.plan(&invite)?;
+        let Some(remote) = hops.pop_front() else { return Err(no_trunk(&invite)) };
         if self.is_full() {
             let (calls, transactions) = self.load();
             let AgentConfig { dialogs_max: calls_max, transactions_max, .. } = self.config;
             return Err(InviteError::Full { calls, calls_max, transactions, transactions_max });
         }
-        let request = self.first_request(uri, &invite);
-        let mut call = Call::new(Phase::Calling, request.clone(), invite.remote, now + RING_MAX);
+        let mut call = Call::new(Phase::Calling, request, remote, now + RING_MAX);
+        (call.account, call.hops) = (account, hops);
         let id = self.next_dialog();
-        call.invite_tx = self.send(request, invite.remote, now);
-        if let Some(tx) = call.invite_tx {
-            self.invites.insert(tx, id);
-        }
         self.calls.insert(id, call);
-        self.arm(id);
+        self.send_invite(id, now);
         self.drain_transactions(now);
         Ok(id)
     }
 
-    fn first_request(&mut self, uri: Uri, invite: &Invite) -> Request {
-        let secure = uri.is_secure();
-        let from = if invite.from_user.is_empty() {
-            NameAddr {
-                display: Some("\"Anonymous\"".into()),
-                uri: Uri::parse("sip:anonymous@anonymous.invalid").expect("a valid URI"),
-                params: Params::default(),
+    /// The INVITE, and where it may go.
+    fn plan(&mut self, invite: &Invite) -> Result<Planned, InviteError> {
+        let bad_uri = || InviteError::BadUri { uri: invite.uri.clone() };
+        match invite.to {
+            InviteTo::Hop(hop) => {
+                let uri = match Uri::parse(&invite.uri) {
+                    Some(uri @ Uri::Sip(SipUri { headers: None, .. }))
+                        if !uri.is_secure() || hop.transport == Transport::Tls =>
+                    {
+                        uri
+                    }
+                    _ => return Err(bad_uri()),
+                };
+                let from = if invite.from_user.is_empty() {
+                    anonymous()
+                } else {
+                    NameAddr::new(Uri::sip(&invite.from_user, self.config.local))
+                };
+                let contact = self.contact(&invite.from_user, hop.transport, uri.is_secure());
+                let request = self.first_request(uri, from, contact, Vec::new(), &invite.sdp);
+                Ok(Planned { request, hops: VecDeque::from([hop]), account: None })
             }
-        } else {
-            NameAddr::new(Uri::sip(&invite.from_user, self.config.local))
-        };
+            InviteTo::Trunk(trunk) => {
+                let account = self.accounts.of_trunk(trunk);
+                let Some((account, way)) = account.and_then(|id| Some((id, self.accounts.way(id)?))) else {
+                    return Err(no_trunk(invite));
+                };
+                let Some(first) = way.hops.first() else { return Err(no_trunk(invite)) };
+                if invite.uri.is_empty() || invite.uri.contains(|letter: char| letter.is_control()) {
+                    return Err(bad_uri());
+                }
+                let uri = Uri::parse(&format!("sip:{}", way.domain)).ok_or_else(bad_uri)?.with_user(&invite.uri);
+                let mut from = way.own;
+                if !invite.from_user.is_empty() {
+                    from.uri = from.uri.with_user(&invite.from_user);
+                }
+                let contact = self.contact(&way.user, first.transport, false);
+                let request = self.first_request(uri, from, contact, way.route, &invite.sdp);
+                Ok(Planned { request, hops: way.hops.into(), account: Some(account) })
+            }
+        }
+    }
+
+    fn first_request(
+        &mut self,
+        uri: Uri,
+        from: NameAddr,
+        contact: NameAddr,
+        route: Vec<NameAddr>,
+        sdp: &Sdp,
+    ) -> Request {
         let head = Head {
             via: Vec::new(),
             from: from.tagged(&self.tokens.tag()),
@@ -69,22 +104,111 @@ impl UserAgent {
             cseq: CSeq { number: FIRST_CSEQ, method: Method::Invite },
             fields: Vec::new(),
         };
-        let request = Request { method: Method::Invite, uri, head, body: invite.sdp.to_string().into_bytes() };
+        let mut request = Request { method: Method::Invite, uri, head, body: sdp.to_string().into_bytes() };
+        for route in route {
+            request.head.push("Route", route.to_string());
+        }
         request
             .with("Max-Forwards", "70")
-            .with("Contact", self.contact(&invite.from_user, invite.remote.transport, secure).to_string())
+            .with("Contact", contact.to_string())
             .with("Allow", ALLOW)
             .with("Supported", "100rel")
             .with("User-Agent", self.config.user_agent.clone())
             .with("Content-Type", "application/sdp")
     }
 
+    /// Sends the call's INVITE to the hop where it stands now.
+    fn send_invite(&mut self, id: DialogId, now: Instant) {
+        let Some(call) = self.calls.get(&id) else { return };
+        let (mut request, remote, account) = (call.invite.clone(), call.remote, call.account);
+        request.head.via.clear();
+        match self.send(request, remote, account, now) {
+            Some(tx) => self.invite_sent(id, tx, now),
+            None => self.end(id, AgentEnd::Timeout),
+        }
+    }
+
+    /// An INVITE of this call has left.
+    fn invite_sent(&mut self, id: DialogId, tx: TxId, now: Instant) {
+        self.invites.insert(tx, id);
+        let sent = self.transactions.request(tx).map(|(request, _)| request.clone());
+        if let Some((call, sent)) = self.calls.get_mut(&id).zip(sent) {
+            call.invite_tx = Some(tx);
+            call.invite = sent;
+            call.failover_at = (!call.hops.is_empty()).then_some(now + FAILOVER_AFTER);
+        }
+        self.arm(id);
+    }
+
+    /// The INVITE goes out once more with credentials.
+    pub(super) fn invited_again(&mut self, tx: TxId, again: TxId, now: Instant) {
+        if let Some(id) = self.invites.get(&tx).copied() {
+            self.invite_sent(id, again, now);
+        }
+    }
+
+    /// Whether nothing more is wanted of this INVITE: its call is over, or goes another way.
+    pub(super) fn is_given_up(&self, tx: TxId) -> bool {
+        let call = self.invites.get(&tx).and_then(|id| self.calls.get(id));
+        call.is_some_and(|call| call.ended || call.cancel != Cancel::No || call.invite_tx != Some(tx))
+    }
+
+    /// The call goes to the next hop of its trunk (RFC 3263 section 4.3): the same request with another branch. The hop that
+    /// did not answer may still do so; then its answer is turned down. `false` when there is no other hop.
+    pub(super) fn fail_over(&mut self, id: DialogId, late: bool, now: Instant) -> bool {
+        let Some(call) = self.calls.get_mut(&id).filter(|call| !call.ended && call.cancel == Cancel::No) else {
+            return false;
+        };
+        call.failover_at = None;
+        let Some(next) = call.hops.pop_front() else { return false };
+        if let Some(tx) = call.invite_tx.take().filter(|_| late) {
+            call.abandoned.push((tx, false));
+        }
+        let transport = next.transport;
+        call.remote = next;
+        let user = call.account.and_then(|account| self.accounts.way(account)).map(|way| way.user).unwrap_or_default();
+        let contact = self.contact(&user, transport, false).to_string();
+        if let Some(call) = self.calls.get_mut(&id) {
+            let mut fields = call.invite.head.fields.iter_mut();
+            if let Some(field) = fields.find(|field| field.name == "Contact") {
+                field.value = contact;
+            }
+        }
+        self.send_invite(id, now);
+        true
+    }
+
+    /// No final response came to our INVITE, or its connection is gone.
+    pub(super) fn invite_failed(&mut self, id: DialogId, tx: TxId, now: Instant) {
+        let Some(call) = self.calls.get(&id).filter(|call| call.invite_tx == Some(tx)) else { return };
+        if call.provisional || !self.fail_over(id, false, now) {
+            self.end(id, AgentEnd::Timeout);
+        }
+    }
+
     /// A response to our INVITE.
-    pub(super) fn invite_response(&mut self, dialog: DialogId, response: &Response, now: Instant) {
-        match response.status {
-            100..200 => self.provisional(dialog, response, now),
-            200..300 => self.accepted(dialog, response, now),
-            status => self.end(dialog, AgentEnd::Refused(status)),
+    pub(super) fn invite_response(&mut self, id: DialogId, tx: TxId, response: &Response, now: Instant) {
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        let abandoned = call.abandoned.iter_mut().find(|(abandoned, _)| *abandoned == tx);
+        match (response.status, abandoned) {
+            (100..200, Some((_, cancelled))) => {
+                if !std::mem::replace(cancelled, true) {
+                    self.send_cancel(tx, now);
+                }
+            }
+            (100..200, None) => self.provisional(id, response, now),
+            (200..300, abandoned) => {
+                let wanted = abandoned.is_none();
+                self.accepted(id, response, wanted, now);
+            }
+            (_, Some(_)) => {}
+            (status, None) => {
+                // 503 speaks for this hop, not for who was called, unless somebody has been heard already.
+                let unheard = !call.rang && call.early.is_empty();
+                if !(status == 503 && unheard && self.fail_over(id, false, now)) {
+                    self.end(id, AgentEnd::Refused(status));
+                }
+            }
         }
     }
 
@@ -93,6 +217,7 @@ impl UserAgent {
             return;
         };
         call.provisional = true;
+        call.failover_at = None;
         if call.cancel == Cancel::Wanted {
             self.cancel_invite(id, now);
             return;
@@ -159,13 +284,14 @@ impl UserAgent {
         }
         let cseq = &call.invite.head.cseq;
         let prack = early.dialog.request(Method::Prack).with("RAck", format!("{rseq} {cseq}"));
-        let remote = early.dialog.next_hop();
-        self.send_within(prack, remote, now);
+        let (remote, account) = (early.dialog.next_hop(), call.account);
+        self.send_within(prack, remote, account, now);
         true
     }
 
-    /// A 200 to our INVITE: the first, a repeated one, one of another fork, or one that crossed our CANCEL.
-    fn accepted(&mut self, id: DialogId, response: &Response, now: Instant) {
+    /// A 200 to our INVITE: the first, a repeated one, one of another fork, one that crossed our CANCEL, or (not wanted) one
+    /// from a hop that we gave up.
+    fn accepted(&mut self, id: DialogId, response: &Response, wanted: bool, now: Instant) {
         let Some(call) = self.calls.get_mut(&id) else {
             return;
         };
@@ -188,12 +314,13 @@ impl UserAgent {
         let Some(call) = self.calls.get_mut(&id) else {
             return;
         };
-        if call.ended || call.phase == Phase::Up {
+        let account = call.account;
+        if call.ended || call.phase == Phase::Up || !wanted {
             self.dialogs.remove(&dialog.key());
-            return self.send_bye(&mut dialog, now);
+            return self.send_bye(&mut dialog, account, now);
         }
         call.phase = Phase::Up;
-        call.ring_until = None;
+        (call.ring_until, call.failover_at) = (None, None);
         let others: Vec<_> = call.early.drain(..).map(|early| early.dialog.key()).collect();
         self.dialogs.insert(dialog.key(), id);
         call.dialog = Some(dialog);
@@ -209,7 +336,11 @@ impl UserAgent {
 
     /// Sends the ACK to a 200 and keeps it for repeated ones (section 13.2.2.4). A fork over the limit is acknowledged once.
     fn acknowledge(&mut self, id: DialogId, dialog: &Dialog) {
-        let mut ack = dialog.ack(FIRST_CSEQ);
+        let Some(call) = self.calls.get(&id) else { return };
+        let mut ack = dialog.ack(call.invite.head.cseq.number);
+        // An ACK cannot be challenged, so that it repeats what the INVITE was let in with (section 22.1).
+        let credentials = |field: &&Field| matches!(field.name.as_str(), "Authorization" | "Proxy-Authorization");
+        ack.head.fields.extend(call.invite.head.fields.iter().filter(credentials).cloned());
         let remote = dialog.next_hop();
         ack.head.via.push(self.via(remote.transport));
         let bytes = ack.encode();
@@ -233,6 +364,10 @@ impl UserAgent {
             return;
         }
         call.cancel = Cancel::Sent;
+        self.send_cancel(tx, now);
+    }
+
+    fn send_cancel(&mut self, tx: TxId, now: Instant) {
         let Some((invite, remote)) = self.transactions.request(tx) else {
             return;
         };
@@ -247,4 +382,28 @@ impl UserAgent {
         // A peer that forgets the 487 must not keep the transaction for ever (section 9.1).
         self.transactions.give_up(tx, now + TIMEOUT);
     }
+}
+
+/// An INVITE that can go out.
+struct Planned {
+    request: Request,
+    /// Where to, best first.
+    hops: VecDeque<Hop>,
+    account: Option<AccountId>,
+}
+
+fn anonymous() -> NameAddr {
+    NameAddr {
+        display: Some("\"Anonymous\"".into()),
+        uri: Uri::parse("sip:anonymous@anonymous.invalid").expect("a valid URI"),
+        params: Params::default(),
+    }
+}
+
+fn no_trunk(invite: &Invite) -> InviteError {
+    let trunk = match invite.to {
+        InviteTo::Trunk(TrunkId(trunk)) => trunk,
+        InviteTo::Hop(_) => 0,
+    };
+    InviteError::NoTrunk { trunk }
 }

@@ -6,11 +6,14 @@ use crate::sip::message::{Method, Request, Response};
 use crate::sip::uri::Uri;
 
 /// Methods that we know but do not speak: 405. Any other is not implemented: 501 (RFC 3261 sections 8.2.1 and 21.5.2).
-const KNOWN: [&str; 6] = ["REGISTER", "SUBSCRIBE", "NOTIFY", "REFER", "MESSAGE", "PUBLISH"];
+const KNOWN: [&str; 5] = ["SUBSCRIBE", "NOTIFY", "REFER", "MESSAGE", "PUBLISH"];
 
 /// The refusal of a request that is wrong whatever the state; `None` when it may go on.
 pub(super) fn before_dialog(request: &Request, transport: Transport) -> Option<Response> {
     let refuse = |status| Response::to(request, status, "");
+    if request.method == Method::Register {
+        return Some(refuse(405).with("Allow", ALLOW));
+    }
     if let Method::Other(name) = &request.method {
         let status = if KNOWN.contains(&name.as_str()) { 405 } else { 501 };
         return Some(refuse(status).with("Allow", ALLOW));

@@ -233,7 +233,7 @@ impl UserAgent {
         };
         call.awaited = None;
         let offer = call.offer.take();
-        let dialog = call.dialog.take();
+        let (dialog, account) = (call.dialog.take(), call.account);
         if let Some(PendingOffer { tx, request, remote }) = offer {
             self.invites.remove(&tx);
             let response = Response::to(&request, 487, "");
@@ -241,7 +241,7 @@ impl UserAgent {
         }
         if let Some(mut dialog) = dialog {
             self.dialogs.remove(&dialog.key());
-            self.send_bye(&mut dialog, now);
+            self.send_bye(&mut dialog, account, now);
         }
         self.end(id, cause);
     }

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Instant;
 
-use crate::io::Hop;
+use crate::io::{Hop, Trunk, TrunkId, TrunkState};
 use crate::sip::sdp::Sdp;
 
 /// How a user agent presents itself and how much it takes on.
@@ -69,14 +69,24 @@ pub enum AgentInput<'a> {
 /// A call to place with [`UserAgent::invite`](super::UserAgent::invite).
 #[derive(Clone, Debug)]
 pub struct Invite {
-    /// Request-URI, such as `sip:clinic@192.0.2.1:5060`; also the To address.
+    /// Request-URI, such as `sip:clinic@192.0.2.1:5060`; through a trunk, the number alone. Also the To address.
     pub uri: String,
     /// Where the INVITE goes.
-    pub remote: Hop,
-    /// User part of our From and Contact address; empty calls anonymously (RFC 3323 section 4.1.1.3).
+    pub to: InviteTo,
+    /// User part of our From and Contact address; empty calls anonymously (RFC 3323 section 4.1.1.3), through a trunk as the
+    /// account's user.
     pub from_user: String,
     /// The offer.
     pub sdp: Sdp,
+}
+
+/// Where a call goes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum InviteTo {
+    /// There.
+    Hop(Hop),
+    /// Through this trunk.
+    Trunk(TrunkId),
 }
 
 /// What the agent can be told. A command for a call that is over, or that does not fit the call's state, changes nothing.
@@ -115,6 +125,10 @@ pub enum AgentCommand {
         /// Our answer (our offer, when the re-INVITE had none); `None` refuses with 488 and leaves the call as it was.
         sdp: Option<Sdp>,
     },
+    /// These are all trunks from now on (see [`crate::io::Command::Trunks`]).
+    Trunks(Vec<Trunk>),
+    /// Give all registrations back; calls go on.
+    Drain,
 }
 
 /// Out of the agent.
@@ -147,6 +161,8 @@ pub enum AgentEvent {
         offer: Option<Sdp>,
         /// When the INVITE came in.
         received: Instant,
+        /// The trunk that it came from.
+        trunk: Option<TrunkId>,
     },
     /// The far end rings (180). Told once.
     Ringing {
@@ -195,6 +211,13 @@ pub enum AgentEvent {
         /// Why.
         cause: AgentEnd,
     },
+    /// A trunk fares otherwise than before.
+    Trunk {
+        /// Which trunk.
+        trunk: TrunkId,
+        /// How.
+        state: TrunkState,
+    },
 }
 
 /// Who calls, and whom. All of it is personal data.
@@ -233,10 +256,16 @@ pub enum AgentEnd {
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum InviteError {
     /// Who dials is at fault.
-    #[error("cannot call {uri:?}: not a SIP address such as sip:clinic@192.0.2.1:5060")]
+    #[error("cannot call {uri:?}: not a SIP address such as sip:clinic@192.0.2.1:5060, nor (through a trunk) a number")]
     BadUri {
         /// What was dialled.
         uri: String,
+    },
+    /// There is no such trunk, or none of its hops.
+    #[error("cannot call through trunk {trunk}: there is no such trunk, or it has no address")]
+    NoTrunk {
+        /// Its number.
+        trunk: u64,
     },
     /// The agent has all the calls or transactions that it takes.
     #[error(

@@ -308,4 +308,4 @@ fn unquoted(text: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

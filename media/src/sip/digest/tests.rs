@@ -30,7 +30,7 @@ fn answers_match_the_rfcs() {
     }
 }
 
-pub(super) fn register(headers: &str) -> Request {
+pub(in crate::sip) fn register(headers: &str) -> Request {
     let text = format!(
         "REGISTER sip:example.org SIP/2.0\r\nVia: SIP/2.0/UDP h;branch=z9hG4bKa\r\nFrom: <sip:a@example.org>;tag=1\r\n\
          To: <sip:a@example.org>\r\nCall-ID: x\r\nCSeq: 1 REGISTER\r\n{headers}\r\n"

@@ -1,0 +1,425 @@
+//! Trunks as a provider sees them: REGISTER, challenges, calls both ways, failover.
+
+use auricle_media::io::{Credentials, Hop, Transport, Trunk, TrunkId, TrunkState};
+use auricle_media::sip::agent::{
+    AgentCommand, AgentConfig, AgentEnd, AgentEvent, DialogId, Invite, InviteError, InviteTo,
+};
+use auricle_media::sip::digest::{Algorithm, Count, response};
+use auricle_media::sip::message::{Message, Request};
+use auricle_media::sip::parse;
+
+use crate::bench::{Bench, OFFER, answer, config, invite, our_sdp, within};
+
+const FIRST: &str = "203.0.113.1:5060";
+const SECOND: &str = "203.0.113.2:5060";
+const CHALLENGE: &str = "WWW-Authenticate: Digest realm=\"example.org\", nonce=\"abc\", qop=\"auth\"\r\n";
+const PROXY: &str =
+    "Proxy-Authenticate: Digest realm=\"example.org\", nonce=\"abc\", qop=\"auth\", algorithm=SHA-256\r\n";
+
+fn udp(address: &str) -> Hop {
+    Hop::udp(address.parse().unwrap())
+}
+
+fn trunk(hops: &[Hop]) -> Trunk {
+    Trunk {
+        id: TrunkId(7),
+        hops: hops.to_vec(),
+        name: None,
+        domain: "example.org".into(),
+        user: "clinic".into(),
+        credentials: Some(Credentials { user: "account".into(), password: "secret".into(), realm: None }),
+        register_s: None,
+        probe_s: None,
+        sources: Vec::new(),
+    }
+}
+
+fn registering(hops: &[Hop]) -> Trunk {
+    Trunk { register_s: Some(600), ..trunk(hops) }
+}
+
+fn bench_with(trunks: Vec<Trunk>) -> Bench {
+    let mut bench = Bench::new();
+    bench.command(AgentCommand::Trunks(trunks));
+    bench
+}
+
+fn states(bench: &mut Bench) -> Vec<TrunkState> {
+    let state = |event| match event {
+        AgentEvent::Trunk { trunk: TrunkId(7), state } => state,
+        other => panic!("{other:?}"),
+    };
+    bench.events().into_iter().map(state).collect()
+}
+
+fn ready(registered_s: Option<u32>, hop: &str) -> TrunkState {
+    TrunkState::Ready { registered_s, hop: udp(hop) }
+}
+
+fn reply(bench: &mut Bench, from: &str, request: &Request, status: u16, headers: &str) {
+    bench.bytes_from(from, answer(request, status, "them", headers, "").as_bytes());
+}
+
+fn call(bench: &mut Bench, number: &str) -> DialogId {
+    let to = InviteTo::Trunk(TrunkId(7));
+    let invite = Invite { uri: number.into(), to, from_user: String::new(), sdp: our_sdp() };
+    let dialog = bench.agent.invite(invite, bench.now).unwrap();
+    bench.drain();
+    dialog
+}
+
+/// Whether an answer to [`CHALLENGE`] or [`PROXY`] is right, and which use of the nonce it is.
+fn checked(request: &Request, name: &str) -> u32 {
+    let text = request.head.get(name).unwrap_or_else(|| panic!("no {name} in {}", request.method));
+    let value = |param: &str| {
+        let at = text.find(&format!(" {param}=")).unwrap_or_else(|| panic!("no {param} in {text}"));
+        text[at + param.len() + 2..].split([',', '"']).find(|part| !part.is_empty()).unwrap()
+    };
+    let algorithm = Algorithm::of(value("algorithm")).unwrap();
+    let secret = algorithm.secret("account", "example.org", "secret");
+    let count = Some(Count { nc: value("nc"), cnonce: value("cnonce") });
+    let uri = request.uri.to_string();
+    let right = response(algorithm, &secret, "abc", count, request.method.name(), &uri);
+    assert_eq!((value("response"), value("uri"), value("username")), (&*right, &*uri, "account"));
+    u32::from_str_radix(value("nc"), 16).unwrap()
+}
+
+/// SEC-13: the registration is made, challenged, granted, refreshed, and given back.
+#[test]
+fn a_trunk_is_registered_refreshed_and_given_back() {
+    let mut bench = bench_with(vec![registering(&[udp(FIRST)])]);
+    assert_eq!((states(&mut bench), bench.hops.as_slice()), (vec![TrunkState::Trying], &[udp(FIRST)][..]));
+    let first = bench.request("REGISTER");
+    assert_eq!(first.uri.to_string(), "sip:example.org");
+    assert_eq!(
+        (first.head.from.uri.to_string(), first.head.to.to_string()),
+        ("sip:clinic@example.org".into(), "<sip:clinic@example.org>".into())
+    );
+    assert_eq!(
+        (first.head.get("Contact"), first.head.get("Expires")),
+        (Some("<sip:clinic@192.0.2.10:5060>"), Some("600"))
+    );
+    assert_eq!(first.head.get("Authorization"), None);
+    reply(&mut bench, FIRST, &first, 401, CHALLENGE);
+    let second = bench.request("REGISTER");
+    assert_eq!(checked(&second, "Authorization"), 1);
+    assert_eq!((&second.head.call_id, second.head.from.tag()), (&first.head.call_id, first.head.from.tag()));
+    assert_eq!((first.head.cseq.number, second.head.cseq.number), (1, 2));
+    assert_ne!(first.head.top_via().branch(), second.head.top_via().branch());
+    reply(&mut bench, FIRST, &second, 200, "Expires: 100\r\n");
+    assert_eq!(states(&mut bench), [ready(Some(100), FIRST)]);
+    bench.pass_ms(84_000);
+    assert_eq!(bench.took(), "");
+    bench.pass_ms(1_000);
+    let third = bench.request("REGISTER");
+    assert_eq!(
+        (third.head.cseq.number, &third.head.call_id, checked(&third, "Authorization")),
+        (3, &first.head.call_id, 2)
+    );
+    reply(&mut bench, FIRST, &third, 200, "Expires: 100\r\n");
+    bench.command(AgentCommand::Trunks(Vec::new()));
+    let last = bench.request("REGISTER");
+    assert_eq!((last.head.get("Expires"), checked(&last, "Authorization")), (Some("0"), 3));
+    reply(&mut bench, FIRST, &last, 200, "");
+    assert_eq!(states(&mut bench), [TrunkState::Gone]);
+    bench.pass_ms(60_000);
+    assert_eq!((bench.took().as_str(), bench.agent.load(), bench.agent.next_wake()), ("", (0, 0), None));
+}
+
+/// A wrong password is tried once, not until the account is locked; a nonce that grew stale is replaced.
+#[test]
+fn challenges_are_answered_twice_at_most() {
+    let mut bench = bench_with(vec![registering(&[udp(FIRST)])]);
+    let first = bench.request("REGISTER");
+    reply(&mut bench, FIRST, &first, 401, CHALLENGE);
+    let second = bench.request("REGISTER");
+    reply(&mut bench, FIRST, &second, 401, &CHALLENGE.replace("abc", "def"));
+    assert_eq!(bench.took(), "");
+    let refused = TrunkState::Refused { status: 401, reason: "x".into() };
+    assert_eq!(states(&mut bench), [TrunkState::Trying, refused]);
+
+    let mut bench = bench_with(vec![registering(&[udp(FIRST)])]);
+    for round in 0..3 {
+        let request = bench.request("REGISTER");
+        let stale = CHALLENGE.replace("abc", &format!("n{round}")).replace("qop", "stale=true, qop");
+        reply(&mut bench, FIRST, &request, 401, &stale);
+    }
+    assert_eq!((bench.took().as_str(), states(&mut bench).len()), ("", 2));
+}
+
+/// SEC-11: never a digest answer to anyone but the configured trunk and realm.
+#[test]
+fn nobody_else_gets_an_answer() {
+    // Another realm than the configured one.
+    let mut other = registering(&[udp(FIRST)]);
+    other.credentials =
+        Some(Credentials { user: "account".into(), password: "secret".into(), realm: Some("r".into()) });
+    let mut bench = bench_with(vec![other]);
+    let request = bench.request("REGISTER");
+    reply(&mut bench, FIRST, &request, 401, CHALLENGE);
+    assert_eq!(bench.took(), "");
+    // A challenge that comes from elsewhere.
+    let mut bench = bench_with(vec![registering(&[udp(FIRST)])]);
+    let request = bench.request("REGISTER");
+    reply(&mut bench, SECOND, &request, 401, CHALLENGE);
+    assert_eq!(bench.took(), "");
+    // A call that does not go through the trunk.
+    let mut bench = bench_with(vec![trunk(&[udp(FIRST)])]);
+    bench.dial();
+    let request = bench.request("INVITE");
+    reply(&mut bench, "198.51.100.7:5070", &request, 401, CHALLENGE);
+    assert_eq!(bench.took(), "ACK");
+    // A call through the trunk whose far end then names another host: neither asked nor unasked.
+    let mut bench = bench_with(vec![trunk(&[udp(FIRST)])]);
+    let dialog = call(&mut bench, "100");
+    let request = bench.request("INVITE");
+    reply(&mut bench, FIRST, &request, 401, CHALLENGE);
+    let request = bench.request("INVITE");
+    let moved = answer(&request, 200, "bob", "", OFFER).replace("198.51.100.7:5070", "198.51.100.99:5060");
+    bench.bytes_from(FIRST, moved.as_bytes());
+    bench.took();
+    bench.command(AgentCommand::Hangup { dialog });
+    assert_eq!(bench.hops, [udp("198.51.100.99:5060")]);
+    let bye = bench.request("BYE");
+    assert_eq!(bye.head.get("Authorization"), None);
+    reply(&mut bench, "198.51.100.99:5060", &bye, 401, CHALLENGE);
+    assert_eq!(bench.took(), "");
+}
+
+#[test]
+fn a_call_through_a_trunk_is_challenged_answered_and_ended() {
+    let mut bench = bench_with(vec![registering(&[udp(FIRST)])]);
+    let register = bench.request("REGISTER");
+    reply(&mut bench, FIRST, &register, 200, "Service-Route: <sip:edge.example.org;lr>\r\n");
+    bench.events();
+    let dialog = call(&mut bench, "+420123456789");
+    assert_eq!(bench.hops, [udp(FIRST)]);
+    let first = bench.request("INVITE");
+    assert_eq!(first.uri.to_string(), "sip:+420123456789@example.org");
+    assert_eq!(first.head.from.uri.to_string(), "sip:clinic@example.org");
+    assert_eq!(first.head.get("Route"), Some("<sip:edge.example.org;lr>"));
+    assert_eq!(first.head.get("Contact"), Some("<sip:clinic@192.0.2.10:5060>"));
+    reply(&mut bench, FIRST, &first, 100, "");
+    reply(&mut bench, FIRST, &first, 407, PROXY);
+    let messages = bench.messages();
+    let [Message::Request(ack), Message::Request(second)] = messages.as_slice() else { panic!("{messages:?}") };
+    assert_eq!((ack.method.name(), ack.head.cseq.number, ack.head.get("Proxy-Authorization")), ("ACK", 1, None));
+    assert_eq!((second.head.cseq.number, checked(second, "Proxy-Authorization")), (2, 1));
+    assert_eq!((&second.head.call_id, second.head.from.tag()), (&first.head.call_id, first.head.from.tag()));
+    assert_eq!(second.head.get("Route"), first.head.get("Route"));
+    // A reliable response and its PRACK, which is challenged for itself.
+    let second = second.clone();
+    let contact = |text: String| text.replace("198.51.100.7:5070", FIRST);
+    let early = answer(&second, 183, "bob", "Require: 100rel\r\nRSeq: 1\r\n", OFFER);
+    bench.bytes_from(FIRST, contact(early).as_bytes());
+    let prack = bench.request("PRACK");
+    assert_eq!((prack.head.cseq.number, checked(&prack, "Proxy-Authorization")), (3, 2));
+    reply(&mut bench, FIRST, &prack, 407, &PROXY.replace("qop", "stale=true, qop"));
+    let prack = bench.request("PRACK");
+    assert_eq!((prack.head.cseq.number, checked(&prack, "Proxy-Authorization")), (4, 1));
+    assert_eq!(prack.head.get("RAck"), Some("1 2 INVITE"));
+    bench.bytes_from(FIRST, contact(answer(&second, 200, "bob", "", OFFER)).as_bytes());
+    let ack = bench.request("ACK");
+    assert_eq!(
+        (ack.head.cseq.number, ack.head.get("Proxy-Authorization")),
+        (2, second.head.get("Proxy-Authorization"))
+    );
+    bench.command(AgentCommand::Hangup { dialog });
+    let bye = bench.request("BYE");
+    assert_eq!((bye.head.cseq.number, checked(&bye, "Proxy-Authorization")), (5, 2));
+    assert!(matches!(bench.events().last(), Some(AgentEvent::Ended { cause: AgentEnd::LocalBye, .. })));
+}
+
+/// A call that is cancelled while it is challenged is not sent again.
+#[test]
+fn a_challenge_to_a_cancelled_call_ends_it() {
+    let mut bench = bench_with(vec![trunk(&[udp(FIRST)])]);
+    let dialog = call(&mut bench, "100");
+    let sent = bench.request("INVITE");
+    bench.command(AgentCommand::Hangup { dialog });
+    reply(&mut bench, FIRST, &sent, 401, CHALLENGE);
+    assert_eq!(bench.took(), "ACK");
+    bench.pass_ms(33_000);
+    assert_eq!(bench.agent.load(), (0, 0));
+}
+
+/// RFC 3263 section 4.3: the next hop after silence, 503 and a lost connection; not after anybody was heard.
+#[test]
+fn a_call_fails_over_to_the_next_hop() {
+    let tcp = Hop { transport: Transport::Tcp, ..udp(FIRST) };
+    for (hop, how) in [(udp(FIRST), "silence"), (udp(FIRST), "503"), (udp(FIRST), "100 503"), (tcp, "closed")] {
+        let mut bench = bench_with(vec![trunk(&[hop, udp(SECOND)])]);
+        let dialog = call(&mut bench, "100");
+        assert_eq!(bench.hops, [hop]);
+        let first = bench.request("INVITE");
+        match how {
+            "silence" => {
+                bench.pass_ms(4_900);
+                bench.took();
+                bench.pass_ms(100);
+            }
+            "closed" => bench.closed(hop),
+            how => {
+                for status in how.split(' ') {
+                    reply(&mut bench, FIRST, &first, status.parse().unwrap(), "");
+                }
+            }
+        }
+        assert_eq!(bench.hops.last(), Some(&udp(SECOND)), "{how}");
+        let second = bench.request("INVITE");
+        assert_eq!((&second.head.call_id, second.head.cseq.number), (&first.head.call_id, 1));
+        assert_ne!(second.head.top_via().branch(), first.head.top_via().branch());
+        assert_eq!(second.head.get("Contact"), Some("<sip:clinic@192.0.2.10:5060>"), "{how}");
+        bench.events();
+        bench.bytes_from(SECOND, answer(&second, 200, "bob", "", OFFER).as_bytes());
+        assert!(matches!(bench.event(), AgentEvent::Accepted { .. }), "{how}");
+        bench.took();
+        if how == "silence" {
+            // The first one comes to life: it is turned down, and the call goes on.
+            reply(&mut bench, FIRST, &first, 180, "");
+            let cancel = bench.request("CANCEL");
+            assert_eq!(cancel.head.top_via(), first.head.top_via());
+            reply(&mut bench, FIRST, &first, 180, "");
+            assert_eq!(bench.took(), "", "once");
+            bench.bytes_from(FIRST, answer(&first, 200, "late", "", OFFER).as_bytes());
+            assert_eq!(bench.took(), "ACK BYE");
+        }
+        bench.command(AgentCommand::Hangup { dialog });
+        let bye = bench.request("BYE");
+        bench.receive(&answer(&bye, 200, "", "", ""));
+        bench.pass_ms(70_000);
+        assert_eq!(bench.agent.load(), (0, 0), "{how}");
+    }
+    for (status, end) in [(180, AgentEnd::Refused(503)), (486, AgentEnd::Refused(486))] {
+        let mut bench = bench_with(vec![trunk(&[udp(FIRST), udp(SECOND)])]);
+        let dialog = call(&mut bench, "100");
+        bench.events();
+        let first = bench.request("INVITE");
+        reply(&mut bench, FIRST, &first, status, "");
+        bench.pass_ms(10_000);
+        reply(&mut bench, FIRST, &first, 503, "");
+        assert!(bench.hops.iter().all(|hop| *hop == udp(FIRST)), "{status}");
+        assert_eq!(bench.events().last(), Some(&AgentEvent::Ended { dialog, cause: end }));
+    }
+    // Both are silent.
+    let mut bench = bench_with(vec![trunk(&[udp(FIRST), udp(SECOND)])]);
+    let dialog = call(&mut bench, "100");
+    bench.pass_ms(37_000);
+    assert_eq!(bench.events().last(), Some(&AgentEvent::Ended { dialog, cause: AgentEnd::Timeout }));
+    bench.pass_ms(33_000);
+    assert_eq!(bench.agent.load(), (0, 0));
+}
+
+/// A call knows its trunk by its source; where several share it, by who is called.
+#[test]
+fn incoming_calls_carry_their_trunk() {
+    let mut second = trunk(&[udp(FIRST)]);
+    (second.id, second.user) = (TrunkId(8), "other".into());
+    let mut sources = trunk(&[]);
+    (sources.id, sources.sources) = (TrunkId(9), vec!["198.51.100.0/25".parse().unwrap()]);
+    let mut bench = bench_with(vec![trunk(&[udp(FIRST)]), second, sources]);
+    bench.events();
+    let table = [
+        ("203.0.113.1:5060", "clinic", Some(7)),
+        ("203.0.113.1:49152", "other", Some(8)),
+        ("203.0.113.1:5060", "5550100", Some(7)),
+        ("198.51.100.7:5070", "clinic", Some(9)),
+        ("198.51.100.200:5060", "clinic", None),
+    ];
+    for (at, (from, user, expected)) in table.into_iter().enumerate() {
+        let text = invite(&at.to_string()).replace("INVITE sip:clinic@", &format!("INVITE sip:{user}@"));
+        bench.bytes_from(from, text.as_bytes());
+        let AgentEvent::Incoming { trunk, .. } = bench.event() else { panic!() };
+        assert_eq!(trunk, expected.map(TrunkId), "{from} {user}");
+    }
+    // Its BYE is answered for when it is challenged, even after the trunk was removed.
+    let mut bench = bench_with(vec![Trunk { sources: vec!["198.51.100.7".parse().unwrap()], ..trunk(&[udp(FIRST)]) }]);
+    bench.events();
+    let (dialog, tag) = bench.call_in();
+    bench.command(AgentCommand::Trunks(Vec::new()));
+    assert_eq!(states(&mut bench), [TrunkState::Gone]);
+    bench.command(AgentCommand::Hangup { dialog });
+    let bye = bench.request("BYE");
+    reply(&mut bench, "198.51.100.7:5070", &bye, 401, CHALLENGE);
+    assert_eq!(checked(&bench.request("BYE"), "Authorization"), 1);
+    assert!(!tag.is_empty());
+    bench.receive(&within("BYE", 2, &tag, "late", "", ""));
+    assert_eq!(bench.took(), "481/BYE");
+}
+
+#[test]
+fn trunks_that_stay_equal_stay_as_they_are() {
+    let mut bench = bench_with(vec![registering(&[udp(FIRST), udp(SECOND)])]);
+    let first = bench.request("REGISTER");
+    reply(&mut bench, FIRST, &first, 200, "");
+    bench.events();
+    bench.command(AgentCommand::Trunks(vec![registering(&[udp(FIRST), udp(SECOND)])]));
+    assert_eq!((bench.took().as_str(), bench.events().len()), ("", 0));
+    // Another hop: registered anew in the same place.
+    bench.command(AgentCommand::Trunks(vec![registering(&[udp(SECOND)])]));
+    assert_eq!(bench.hops, [udp(SECOND)]);
+    let again = bench.request("REGISTER");
+    assert_eq!((&again.head.call_id, again.head.cseq.number), (&first.head.call_id, 2));
+    reply(&mut bench, SECOND, &again, 200, "");
+    assert_eq!(states(&mut bench), [TrunkState::Trying, ready(Some(600), SECOND)]);
+    // Another account: the old one is left, and that is not told as the new one's end.
+    let other = Trunk { user: "other".into(), ..registering(&[udp(SECOND)]) };
+    bench.command(AgentCommand::Trunks(vec![other]));
+    let messages = bench.messages();
+    let [Message::Request(left), Message::Request(new)] = messages.as_slice() else { panic!("{messages:?}") };
+    assert_eq!((left.head.get("Expires"), new.head.get("Expires")), (Some("0"), Some("600")));
+    reply(&mut bench, SECOND, left, 200, "");
+    reply(&mut bench, SECOND, new, 200, "");
+    assert_eq!(states(&mut bench), [TrunkState::Trying, ready(Some(600), SECOND)]);
+    bench.command(AgentCommand::Drain);
+    let last = bench.request("REGISTER");
+    assert_eq!((last.head.from.uri.user(), last.head.get("Expires")), ("other".into(), Some("0")));
+    bench.pass_ms(10_000);
+    assert_eq!(states(&mut bench), [TrunkState::Gone]);
+}
+
+/// RFC 5626 section 4.4.1: a double line end every 25 s on the connection that calls come by.
+#[test]
+fn a_registered_connection_is_kept_open() {
+    let tls = Hop { transport: Transport::Tls, address: "203.0.113.1:5061".parse().unwrap() };
+    let mut bench = Bench::with(AgentConfig { tls: Some("192.0.2.10:5061".parse().unwrap()), ..config() });
+    bench.command(AgentCommand::Trunks(vec![registering(&[tls])]));
+    let first = bench.request("REGISTER");
+    assert_eq!(first.head.get("Contact"), Some("<sip:clinic@192.0.2.10:5061;transport=tls>"));
+    assert_eq!(first.head.top_via().transport, "TLS");
+    bench.message(tls, answer(&first, 200, "", "", "").as_bytes());
+    bench.pass_ms(75_000);
+    assert_eq!(bench.sent.drain(..).map(|(_, bytes)| bytes).collect::<Vec<_>>(), [b"\r\n\r\n"; 3]);
+    assert_eq!(bench.hops, [tls; 3]);
+    bench.closed(tls);
+    bench.pass_ms(0);
+    assert_eq!(bench.took(), "REGISTER");
+    bench.closed(tls);
+    assert_eq!(states(&mut bench).last(), Some(&TrunkState::Unreachable));
+}
+
+#[test]
+fn what_cannot_be_called_through_a_trunk_says_why() {
+    let mut bench = bench_with(vec![
+        trunk(&[udp(FIRST)]),
+        Trunk { id: TrunkId(8), domain: "a b".into(), ..registering(&[udp(FIRST)]) },
+    ]);
+    let table = [
+        (7, "", Some(InviteError::BadUri { uri: String::new() })),
+        (7, "1\r\n", Some(InviteError::BadUri { uri: "1\r\n".into() })),
+        (8, "100", Some(InviteError::NoTrunk { trunk: 8 })),
+        (9, "100", Some(InviteError::NoTrunk { trunk: 9 })),
+        (7, "100", None),
+        (7, "a b@c;d", None),
+    ];
+    for (id, uri, error) in table {
+        let invite =
+            Invite { uri: uri.into(), to: InviteTo::Trunk(TrunkId(id)), from_user: "+420 1".into(), sdp: our_sdp() };
+        assert_eq!(bench.agent.invite(invite, bench.now).err(), error, "{id} {uri}");
+    }
+    bench.drain();
+    let sent: Vec<_> = bench.sent.iter().filter_map(|(_, bytes)| parse::message(bytes).ok()).collect();
+    let Some(Message::Request(last)) = sent.last() else { panic!() };
+    assert_eq!(last.uri.to_string(), "sip:a%20b%40c;d@example.org");
+    assert_eq!(last.head.from.uri.to_string(), "sip:%2B420%201@example.org".replace("%2B", "+"));
+}
