@@ -1,11 +1,15 @@
-//! SIP connections through the engine: admission, framing, keep-alives.
+//! SIP connections and trunks through the engine: admission, framing, keep-alives, certificates' names.
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 #![allow(clippy::disallowed_methods, reason = "the one reading of the clock; what it says is never looked at")]
 
 use auricle_media::engine::{Engine, EngineConfig};
-use auricle_media::io::{Codec, EngineEvent, Hop, Input, Output, Transport};
-use std::time::Instant;
+use auricle_media::io::{
+    Codec, Command, DialTo, EngineEvent, Hop, Input, LegEnd, LegId, Output, Socket, Transport, Trunk, TrunkId,
+    TrunkState,
+};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 fn engine() -> Engine {
     Engine::new(EngineConfig {
@@ -38,12 +42,17 @@ fn left(engine: &mut Engine) -> Vec<String> {
     let mut left = Vec::new();
     while let Some(output) = engine.poll() {
         match output {
-            Output::Send { hop, name: None, bytes } => {
+            Output::Send { hop, name, bytes } => {
                 let text = String::from_utf8(bytes).unwrap();
-                left.push(format!("{} {:?}", hop.address, text.lines().next().unwrap()));
+                let name = name.map(|name| format!(" ({name})")).unwrap_or_default();
+                left.push(format!("{}{name} {:?}", hop.address, text.lines().next().unwrap()));
             }
             Output::Close { hop } => left.push(format!("{} closed", hop.address)),
-            Output::Event(EngineEvent::Incoming { transport, .. }) => left.push(format!("a call over {transport:?}")),
+            Output::Event(event) => left.push(format!("{event:?}")),
+            Output::Transmit { socket: Socket::Sip, remote, bytes } => {
+                left.push(format!("{remote} {:?}", String::from_utf8(bytes).unwrap().lines().next().unwrap()));
+            }
+            Output::Transmit { .. } | Output::ClosePort(_) => {}
             Output::OpenPort(port) => engine.handle(Input::Port { port, opened: true }, Instant::now()),
             other => panic!("{other:?}"),
         }
@@ -109,4 +118,149 @@ fn one_flood_over_a_connection_is_cut_to_its_rate() {
     let flood = "\r\n\r\n".repeat(10_000);
     engine.handle(Input::Stream { hop: hop(PEER), bytes: flood.as_bytes() }, now);
     assert_eq!((left(&mut engine).len(), engine.counters().too_many), (4_000, 6_000));
+}
+
+const TRUNK: &str = "203.0.113.1:5061";
+
+fn trunk() -> Trunk {
+    Trunk {
+        id: TrunkId(7),
+        hops: vec![Hop { transport: Transport::Tls, address: TRUNK.parse().unwrap() }],
+        name: Some(Arc::from("sip.example.org")),
+        domain: "example.org".into(),
+        user: "clinic".into(),
+        credentials: None,
+        register_s: Some(600),
+        probe_s: None,
+        sources: vec!["203.0.113.64/26".parse().unwrap()],
+    }
+}
+
+fn admits(engine: &Engine, address: &str, now: Instant) -> bool {
+    engine.admits(address.parse().unwrap(), now)
+}
+
+/// Lets time pass, waking the engine exactly when it asks for it; says what left.
+fn pass(engine: &mut Engine, now: &mut Instant, time: Duration) -> Vec<String> {
+    let until = *now + time;
+    let mut found = Vec::new();
+    while let Some((at, _)) = engine.next_wake().filter(|(at, _)| *at <= until) {
+        *now = at;
+        engine.handle(Input::Wake, at);
+        found.extend(left(engine));
+    }
+    *now = until;
+    found
+}
+
+/// SEC-11: a trunk is let in by being configured, and stays so for the calls that it still has when it is removed.
+#[test]
+fn the_door_knows_the_trunks() {
+    let mut now = Instant::now();
+    let mut engine = engine();
+    let (hop, source) = ("203.0.113.1", "203.0.113.65");
+    assert!(!admits(&engine, hop, now) && !admits(&engine, source, now));
+    engine.handle(Input::Command(Command::Trunks(vec![Trunk { register_s: None, ..trunk() }])), now);
+    assert!(admits(&engine, hop, now) && admits(&engine, source, now) && !admits(&engine, "203.0.113.2", now));
+    left(&mut engine);
+    engine.handle(Input::Command(Command::Trunks(Vec::new())), now);
+    assert_eq!(left(&mut engine), ["Trunk { trunk: TrunkId(7), state: Gone }"]);
+    assert!(admits(&engine, hop, now), "its answers are awaited");
+    now += Duration::from_secs(33);
+    assert!(!admits(&engine, hop, now) && !admits(&engine, source, now));
+
+    engine.handle(Input::Command(Command::Trunks(vec![Trunk { register_s: None, ..trunk() }])), now);
+    left(&mut engine);
+    let offer =
+        "v=0\r\no=- 1 1 IN IP4 203.0.113.65\r\ns=-\r\nc=IN IP4 203.0.113.65\r\nt=0 0\r\nm=audio 40000 RTP/AVP 0\r\n";
+    let remote = "203.0.113.65:5060".parse().unwrap();
+    let message = |method: &str, cseq: u32, tag: &str, headers: &str, body: &str| {
+        format!(
+            "{method} sip:clinic@192.0.2.10 SIP/2.0\r\nVia: SIP/2.0/UDP 203.0.113.65;branch=z9hG4bK{method}\r\n\
+             From: <sip:ann@example.org>;tag=1\r\nTo: <sip:clinic@192.0.2.10>{tag}\r\nCall-ID: c\r\nCSeq: {cseq} {method}\r\n\
+             Contact: <sip:ann@203.0.113.65>\r\n{headers}Content-Length: {}\r\n\r\n{body}",
+            body.len()
+        )
+    };
+    let text = message("INVITE", 1, "", "Content-Type: application/sdp\r\n", offer);
+    engine.handle(Input::Datagram { socket: Socket::Sip, remote, bytes: text.as_bytes() }, now);
+    let told = left(&mut engine).pop().unwrap();
+    assert!(told.starts_with("Incoming") && told.ends_with("transport: Udp, trunk: Some(TrunkId(7)) }"), "{told}");
+    engine.handle(Input::Command(Command::Answer { leg: LegId(1) }), now);
+    let mut tag = String::new();
+    while let Some(output) = engine.poll() {
+        if let Output::Transmit { bytes, .. } = output {
+            let text = String::from_utf8_lossy(&bytes).into_owned();
+            tag = text
+                .lines()
+                .find(|line| line.starts_with("To:"))
+                .and_then(|to| to.split(";tag=").nth(1))
+                .unwrap()
+                .into();
+        }
+    }
+    let tag = format!(";tag={tag}");
+    let ack = message("ACK", 1, &tag, "", "");
+    engine.handle(Input::Datagram { socket: Socket::Sip, remote, bytes: ack.as_bytes() }, now);
+    engine.handle(Input::Command(Command::Trunks(Vec::new())), now);
+    pass(&mut engine, &mut now, Duration::from_secs(20));
+    pass(&mut engine, &mut now, Duration::from_secs(9));
+    assert!(admits(&engine, source, now) && !admits(&engine, "203.0.113.2", now));
+    let bye = message("BYE", 2, &tag, "", "");
+    engine.handle(Input::Datagram { socket: Socket::Sip, remote, bytes: bye.as_bytes() }, now);
+    let told = left(&mut engine);
+    assert!(told.iter().any(|line| line.contains("Ended") && line.contains("RemoteHangup")), "{told:?}");
+    assert!(!admits(&engine, source, now), "with its last call it is a stranger");
+}
+
+/// The name goes with every message to a TLS hop of a trunk; the answer to our question is no question.
+#[test]
+fn a_trunk_over_tls_is_registered_called_and_kept_open() {
+    let mut now = Instant::now();
+    let mut engine = engine();
+    let hop = trunk().hops[0];
+    engine.handle(Input::Command(Command::Trunks(vec![trunk()])), now);
+    let mut register = String::new();
+    let mut told = Vec::new();
+    while let Some(output) = engine.poll() {
+        match output {
+            Output::Send { hop: to, name: Some(name), bytes } => {
+                assert_eq!((to, &*name), (hop, "sip.example.org"));
+                register = String::from_utf8(bytes).unwrap();
+            }
+            Output::Event(EngineEvent::Trunk { trunk: TrunkId(7), state }) => told.push(state),
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(told, [TrunkState::Trying]);
+    let head: String = register
+        .lines()
+        .filter(|line| ["Via", "From", "To", "Call", "CSeq"].iter().any(|name| line.starts_with(name)))
+        .map(|line| format!("{line}\r\n"))
+        .collect();
+    let ok = format!("SIP/2.0 200 OK\r\n{head}Expires: 600\r\nContent-Length: 0\r\n\r\n");
+    engine.handle(Input::Stream { hop, bytes: ok.as_bytes() }, now);
+    let ready = TrunkState::Ready { registered_s: Some(600), hop };
+    assert_eq!(left(&mut engine), [format!("{:?}", EngineEvent::Trunk { trunk: TrunkId(7), state: ready })]);
+    assert_eq!(pass(&mut engine, &mut now, Duration::from_secs(25)), [format!("{TRUNK} (sip.example.org) \"\"")]);
+    engine.handle(Input::Stream { hop, bytes: b"\r\n" }, now);
+    engine.handle(Input::Stream { hop, bytes: b"\r\n" }, now);
+    assert_eq!(left(&mut engine), [""; 0], "an answer, and half a question");
+    let dial = |trunk| Command::Dial {
+        tag: 1,
+        uri: "+420123456789".into(),
+        to: DialTo::Trunk(TrunkId(trunk)),
+        from: String::new(),
+        codecs: vec![Codec::Pcmu],
+    };
+    engine.handle(Input::Command(dial(7)), now);
+    let expected = format!("{TRUNK} (sip.example.org) \"INVITE sip:+420123456789@example.org SIP/2.0\"");
+    assert_eq!(left(&mut engine), ["Dialing { tag: 1, leg: LegId(1) }".into(), expected]);
+    engine.handle(Input::Command(dial(8)), now);
+    let ended = EngineEvent::Ended { leg: LegId(2), cause: LegEnd::Protocol };
+    assert_eq!(left(&mut engine), ["Dialing { tag: 1, leg: LegId(2) }".into(), format!("{ended:?}")]);
+    engine.handle(Input::Closed { hop }, now);
+    let told = left(&mut engine);
+    assert!(told.iter().any(|line| line.contains("Ended") && line.contains("Timeout")), "{told:?}");
+    assert!(told.iter().any(|line| line.contains("Trying")), "{told:?}");
 }
