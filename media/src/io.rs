@@ -432,6 +432,12 @@ pub struct LegQuality {
     pub remote_loss: f32,
     /// Round trip from RTCP, in milliseconds, where the far end reports.
     pub round_trip_ms: Option<u32>,
+    /// How the far end sounds to us, estimated from what is missing and from delay (ITU-T G.107): 1.0 to 4.4; 0.0 while
+    /// nothing has been heard.
+    pub mos: f32,
+    /// We send, but nothing has been heard for 10 s, and nobody is on hold: the far end probably hears nothing either, or is
+    /// behind a firewall that lets only our direction through.
+    pub one_way: bool,
 }
 
 /// Why a leg ended.

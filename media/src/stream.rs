@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use crate::audio::goertzel::KeyTones;
 use crate::audio::level::peak_percent;
+use crate::audio::mos::mos;
 use crate::audio::resample::{HighBand, Upsampler};
 use crate::audio::vad::{Vad, VadEvent, VadTimes};
 use crate::codec::Encoder;
@@ -269,9 +270,19 @@ impl MediaStream {
         self.vad.speaking()
     }
 
-    /// How the leg fares.
+    /// Whether the far end said that it is silent for now, and may send nothing.
+    pub fn is_paused(&self) -> bool {
+        self.receiver.is_paused()
+    }
+
+    /// How the leg fares. Whether it is heard on one side only is for the leg to say: it knows who should send.
     pub fn quality(&self) -> LegQuality {
         let (received, lost) = self.reception.totals();
+        let round_trip_ms = self.rtcp.round_trip().map(|span| u32::try_from(span.as_millis()).unwrap_or(u32::MAX));
+        let lost_share = lost as f32 / (received + lost).max(1) as f32;
+        // A packet's own length, half the way there and back, and the wait.
+        let delay_ms = FRAME_MS as f32 + round_trip_ms.unwrap_or(0) as f32 / 2.0 + self.receiver.wait_ms() as f32;
+        let missing = self.receiver.missing().max(lost_share);
         LegQuality {
             received,
             lost,
@@ -279,7 +290,9 @@ impl MediaStream {
             refused: self.refused,
             jitter_ms: self.reception.jitter_ms(),
             remote_loss: self.rtcp.remote_loss(),
-            round_trip_ms: self.rtcp.round_trip().map(|span| u32::try_from(span.as_millis()).unwrap_or(u32::MAX)),
+            round_trip_ms,
+            mos: if received == 0 { 0.0 } else { mos(self.codec, missing, delay_ms) },
+            one_way: false,
         }
     }
 

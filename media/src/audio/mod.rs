@@ -3,6 +3,7 @@
 pub mod conceal;
 pub mod goertzel;
 pub mod level;
+pub mod mos;
 pub mod playout;
 pub mod resample;
 pub mod tone;

@@ -14,6 +14,8 @@ use std::time::{Duration, Instant};
 
 /// How long the far end may send nothing at all, neither RTP nor RTCP, before the leg is ended.
 const SILENT_MAX: Duration = Duration::from_secs(30);
+/// Nothing heard for this long, while we send: one of the two does not hear the other.
+const ONE_WAY_AFTER: Duration = Duration::from_secs(10);
 /// How often a playing says how far it has come.
 const PLAYED_EVERY_MS: u64 = 100;
 /// How often a leg says how it fares.
@@ -74,8 +76,16 @@ impl Audio {
     }
 
     /// How the leg fares.
-    pub(crate) fn quality(&self, _at: Instant) -> LegQuality {
-        self.stream.quality()
+    pub(crate) fn quality(&self, at: Instant) -> LegQuality {
+        let heard = self.stream.heard_at().map_or(self.watched_since, |heard| heard.max(self.watched_since));
+        let unheard = at.saturating_duration_since(heard) >= ONE_WAY_AFTER && !self.stream.is_paused();
+        let one_way = unheard && self.should_hear() && self.agreed.remote.is_some();
+        LegQuality { one_way, ..self.stream.quality() }
+    }
+
+    /// Whether the far end has promised to send.
+    fn should_hear(&self) -> bool {
+        self.agreed.direction.receives() && !self.agreed.held()
     }
 
     /// A datagram of the RTP port, which RTCP may share. What is refused is in the leg's figures.
@@ -152,7 +162,7 @@ impl Audio {
 
     /// Whether the far end has sent nothing for too long although it should.
     pub(crate) fn is_silent(&self, at: Instant) -> bool {
-        if !self.agreed.direction.receives() || self.agreed.held() {
+        if !self.should_hear() {
             return false;
         }
         let heard =

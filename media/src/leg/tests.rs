@@ -191,3 +191,40 @@ fn rtcp_goes_by_the_rtp_port_where_that_was_agreed() {
         assert!(quality.round_trip_ms.is_some() && quality.refused == 0, "{secure}: {quality:?}");
     }
 }
+
+/// B-22: a leg that sends and hears nothing says so, until it hears something; on hold nobody has to send, and who has
+/// said that he is silent is not gone.
+#[test]
+fn a_leg_that_hears_nothing_says_so() {
+    let mut pair = Pair::new(false);
+    pair.agree(&[Codec::Pcmu], |offer| offer).unwrap();
+    let one_way = |pair: &Pair| pair.clinic.audio().unwrap().quality(pair.now).one_way;
+    let alone = |pair: &mut Pair, seconds: u64| {
+        for _ in 0..seconds * 50 {
+            pair.now += Duration::from_millis(20);
+            pair.clinic.tick(pair.now, &mut VecDeque::new());
+        }
+    };
+    alone(&mut pair, 9);
+    assert!(!one_way(&pair));
+    alone(&mut pair, 2);
+    assert!(one_way(&pair), "nothing ever came");
+    assert_eq!(pair.clinic.audio().unwrap().quality(pair.now).mos, 0.0);
+    pair.talk(&[], 10);
+    assert!(!one_way(&pair));
+    alone(&mut pair, 11);
+    assert!(one_way(&pair), "nothing comes any more");
+    pair.agree(&[Codec::Pcmu], |offer| offer.replace("a=sendrecv", "a=sendonly")).unwrap();
+    alone(&mut pair, 11);
+    assert!(!one_way(&pair), "on hold");
+    pair.agree(&[Codec::Pcmu], |offer| offer).unwrap();
+    alone(&mut pair, 9);
+    assert!(!one_way(&pair), "counted from the end of the hold");
+    let mut noise = vec![0x80, 13, 0x90, 0, 0, 0, 0, 9, 0, 0, 0, 77, 60];
+    for _ in 0..2 {
+        noise[3] += 1;
+        pair.clinic.audio_mut().unwrap().rtp(SocketAddr::new(host(1), 4_000), &noise, pair.now);
+    }
+    alone(&mut pair, 15);
+    assert!(!one_way(&pair), "silent, and says so");
+}

@@ -54,6 +54,7 @@ pub struct Receiver {
     /// How much newer than the frame's first sample its newest packet is.
     reach: i64,
     dropped: Vec<i16>,
+    heard: u64,
     concealed: u64,
 }
 
@@ -77,6 +78,7 @@ impl Receiver {
             repeat: false,
             reach: 0,
             dropped: vec![0; codec.rate().frame()],
+            heard: 0,
             concealed: 0,
         }
     }
@@ -92,6 +94,21 @@ impl Receiver {
         self.concealed
     }
 
+    /// Share of the frames played so far that had to be concealed, 0.0 to 1.0; silence that the far end chose is not missing.
+    pub fn missing(&self) -> f32 {
+        self.concealed as f32 / (self.heard + self.concealed).max(1) as f32
+    }
+
+    /// How long audio waits to be played, in milliseconds.
+    pub fn wait_ms(&self) -> u32 {
+        u32::try_from(self.delay.target()).unwrap_or(0) / UNITS_PER_MS
+    }
+
+    /// Whether the far end said that it is silent for now (RFC 3389).
+    pub fn is_paused(&self) -> bool {
+        self.noise.is_some()
+    }
+
     /// Takes a packet with its extended numbers. `false`: it is refused as too long.
     pub fn put(&mut self, sequence: i64, timestamp: i64, carried: Carried, payload: &[u8], now: Instant) -> bool {
         let arrived = units(now.saturating_duration_since(self.origin));
@@ -100,7 +117,8 @@ impl Receiver {
         if follows_clock && self.playing.is_some_and(|playing| (timestamp - playing).abs() > JUMP) {
             self.restart();
         }
-        if carried == Carried::Audio {
+        // Comfort noise comes at its time too, but says little of lateness: it counts until there is something better.
+        if carried == Carried::Audio || (matches!(carried, Carried::Noise(_)) && self.playing.is_none()) {
             self.delay.observe(timestamp, arrived);
         }
         let end = timestamp + payload.len() as i64;
@@ -135,18 +153,20 @@ impl Receiver {
         let short = waited < self.delay.target() - SLACK_SHORT;
         if short && std::mem::take(&mut self.repeat) {
             // The timeline stands still for a quiet frame, so that what comes next waits longer. Nothing is missing.
-            self.missing(out);
+            self.fill(out);
             return Made::Heard;
         }
-        let mut made = if short && self.is_starved() { self.missing(out) } else { self.render(out) };
+        let mut made = if short && self.is_starved() { self.fill(out) } else { self.render(out) };
         let quiet = self.background.is_quiet(out);
         let excess = waited - self.delay.target();
         if excess > EXCESS || (excess > SLACK_LONG && quiet) {
             made = self.leave_out(out, made);
         }
         self.repeat = short && quiet;
-        if made == Made::Concealed {
-            self.concealed += 1;
+        match made {
+            Made::Heard => self.heard += 1,
+            Made::Concealed => self.concealed += 1,
+            Made::Silence => {}
         }
         made
     }
@@ -247,7 +267,7 @@ impl Receiver {
         let per_unit = self.codec.samples_per_octet();
         let playing = self.playing.unwrap_or(0);
         let Some(front) = self.buffer.front() else {
-            return (out.len(), self.missing(out));
+            return (out.len(), self.fill(out));
         };
         let gap = usize::try_from(front.timestamp - playing).unwrap_or(0) * per_unit;
         // Numbers of keypad events are not missing, but their timestamp stays at the press.
@@ -260,7 +280,7 @@ impl Receiver {
         }
         let count = gap.min(out.len());
         let out = &mut out[..count];
-        let made = if self.buffer.continues() { self.pause(out) } else { self.missing(out) };
+        let made = if self.buffer.continues() { self.pause(out) } else { self.fill(out) };
         (count, made)
     }
 
@@ -280,7 +300,7 @@ impl Receiver {
     }
 
     /// Audio that was lost or is late.
-    fn missing(&mut self, out: &mut [i16]) -> Made {
+    fn fill(&mut self, out: &mut [i16]) -> Made {
         if let Some(level) = self.noise {
             self.concealer.noise(level, out);
             return Made::Heard;

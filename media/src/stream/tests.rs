@@ -153,7 +153,9 @@ fn speech_is_heard_and_told_with_its_times() {
         assert_eq!(talk.wide.len(), 520 * 320);
         let loud = talk.events.iter().any(|event| matches!(event, StreamEvent::Level { far: 85..=100, near: 0 }));
         assert!(loud, "{codec:?}: levels follow the voice");
-        assert_eq!(talk.there.quality(), LegQuality { received: 520, ..LegQuality::default() });
+        let quality = talk.there.quality();
+        assert_eq!(quality, LegQuality { received: 520, mos: quality.mos, ..LegQuality::default() });
+        assert!((4.3..4.45).contains(&quality.mos), "{codec:?}: {}", quality.mos);
         assert_eq!(talk.digits(), "");
     }
 }
@@ -171,6 +173,106 @@ fn narrowband_has_its_high_band_filled_for_recognition() {
     }
     let mirrored = (re * re + im * im).sqrt() * 2.0 / part.len() as f32;
     assert!((mirrored - 5_600.0).abs() < 400.0, "3 kHz mirrored to 5 kHz at 0.7: {mirrored}");
+}
+
+/// B-31: what wideband carries is handed on as it is, and nothing is made up above it.
+#[test]
+fn wideband_keeps_its_own_high_band() {
+    let level = |samples: &[i16], hz: f32| {
+        let turn = hz * std::f32::consts::TAU / 16_000.0;
+        let (re, im) = (0..).zip(samples).fold((0.0f32, 0.0f32), |(re, im), (index, sample)| {
+            let angle = index as f32 * turn;
+            (re + f32::from(*sample) * angle.cos(), im + f32::from(*sample) * angle.sin())
+        });
+        (re * re + im * im).sqrt() * 2.0 / samples.len() as f32
+    };
+    for (hz, mirrored) in [(6_000.0, 2_000.0), (3_000.0, 5_000.0)] {
+        let mut talk = Talk::new(Codec::G722, None, None);
+        talk.say(&tone(hz, 8_000.0, 16_000.0, 0, 32_000), 90, |_| false);
+        let part = &talk.wide[320 * 60..320 * 80];
+        assert!((level(part, hz) - 8_000.0).abs() < 600.0, "{hz} Hz: {}", level(part, hz));
+        assert!(level(part, mirrored) < 200.0, "{hz} Hz mirrored: {}", level(part, mirrored));
+        assert_eq!(talk.wide, talk.heard);
+    }
+}
+
+/// B-22: the score falls with loss, and is kind to none of it.
+#[test]
+fn the_score_follows_what_is_missing() {
+    let mut scores = Vec::new();
+    for every in [usize::MAX, 100, 20, 5] {
+        let mut talk = Talk::new(Codec::Pcmu, None, None);
+        assert_eq!(talk.there.quality().mos, 0.0, "nothing heard yet");
+        talk.say(&speech_narrow(), 500, |sent| sent % every == every - 1);
+        scores.push(talk.there.quality().mos);
+    }
+    let bounds = [4.3..4.45, 4.1..4.35, 3.5..4.0, 2.0..2.6];
+    assert!(scores.iter().zip(&bounds).all(|(score, bound)| bound.contains(score)), "{scores:?}");
+}
+
+/// What a far end that suppresses silence sends: speech, then noise at a level and nothing, then speech.
+fn suppressed(codec: Codec, level: u8) -> (MediaStream, Vec<i16>) {
+    let now = crate::epoch();
+    let mut stream = MediaStream::new(params(codec, Some(DTMF), at(4_000), 7), now);
+    let samples = if codec.rate() == Rate::Hz8000 { speech_narrow() } else { speech_wide() };
+    let mut encoder = Encoder::new(codec);
+    let (mut sequence, mut heard) = (0u16, Vec::new());
+    for (frame, samples) in samples[codec.rate().hz() as usize..].chunks(codec.rate().frame()).enumerate().take(200) {
+        let now = now + Duration::from_millis(frame as u64 * 20);
+        let mut payload = Vec::new();
+        encoder.encode(samples, &mut payload);
+        let kind = match frame {
+            0..60 | 150.. => Some(codec.payload_type()),
+            // Its level is told again in the middle.
+            60 | 100 => {
+                payload = vec![level, 3, 4];
+                Some(13)
+            }
+            _ => None,
+        };
+        if let Some(payload_type) = kind {
+            let mut bytes = Vec::new();
+            let timestamp = frame as u32 * 160;
+            Packet { marker: frame == 150, payload_type, sequence, timestamp, ssrc: 5, payload: &payload }
+                .write(&mut bytes);
+            assert_eq!(stream.receive(&bytes, at(4_000), now), Ok(()));
+            sequence += 1;
+        }
+        heard.extend_from_slice(stream.tick(now, |frame| frame.fill(0)).far);
+    }
+    (stream, heard)
+}
+
+/// RFC 3389: noise is played at its level though it was never offered, and what was not sent is not lost.
+#[test]
+fn suppressed_silence_sounds_like_its_noise_and_costs_nothing() {
+    for codec in [Codec::Pcmu, Codec::Pcma, Codec::G722] {
+        for level in [40, 60] {
+            let (stream, heard) = suppressed(codec, level);
+            let frame = codec.rate().frame();
+            let noise = &heard[70 * frame..140 * frame];
+            let power = noise.iter().map(|sample| f64::from(*sample).powi(2)).sum::<f64>() / noise.len() as f64;
+            let told = -10.0 * (power / 32_768f64.powi(2)).log10();
+            assert!((told - f64::from(level)).abs() < 1.0, "{codec:?}: {told} instead of {level}");
+            let quality = stream.quality();
+            assert_eq!((quality.received, quality.lost, quality.refused), (112, 0, 0), "{codec:?}");
+            assert!(quality.concealed <= 2 && quality.mos > 4.2, "{codec:?}: {quality:?}");
+        }
+    }
+}
+
+#[test]
+fn a_far_end_that_begins_with_noise_is_heard_from_its_first_packet() {
+    let now = crate::epoch();
+    let mut stream = MediaStream::new(params(Codec::Pcmu, None, at(4_000), 7), now);
+    assert_eq!(stream.receive(&packet(13, 9, 5, &[40]), at(4_000), now), Ok(()));
+    let mut loud = 0;
+    for frame in 0..20 {
+        let tick = stream.tick(now + Duration::from_millis(frame * 20), |frame| frame.fill(0));
+        loud += usize::from(tick.far.iter().any(|sample| *sample != 0));
+    }
+    assert!(loud >= 15, "{loud} frames of noise");
+    assert!(stream.is_paused());
 }
 
 #[test]
