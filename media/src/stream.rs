@@ -364,4 +364,6 @@ impl MediaStream {
 }
 
 #[cfg(test)]
+mod sound;
+#[cfg(test)]
 mod tests;
