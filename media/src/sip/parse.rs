@@ -66,7 +66,7 @@ enum Start<'a> {
 pub fn message(datagram: &[u8]) -> Result<Message, Unreadable> {
     let begins = datagram.iter().position(|byte| !b"\r\n\0".contains(byte)).ok_or(Unreadable::KeepAlive)?;
     let bytes = &datagram[begins..];
-    let head_ends = bytes.windows(4).position(|window| window == b"\r\n\r\n");
+    let head_ends = empty_line(bytes);
     let (head, body) = match head_ends {
         Some(at) => (&bytes[..at], &bytes[at + 4..]),
         None => (bytes, &bytes[bytes.len()..]),
@@ -98,6 +98,19 @@ pub fn message(datagram: &[u8]) -> Result<Message, Unreadable> {
         }
         Unreadable::Request(Box::new(BadRequest { status, reason, echo: echo(&fields) }))
     })
+}
+
+/// Where the first empty line begins, with the line end before it. Looks at each byte once, for one byte: most of the time
+/// that garbage costs is spent here.
+fn empty_line(bytes: &[u8]) -> Option<usize> {
+    let mut from = 0;
+    loop {
+        let at = from + bytes.get(from..)?.iter().position(|byte| *byte == b'\r')?;
+        if bytes[at..].starts_with(b"\r\n\r\n") {
+            return Some(at);
+        }
+        from = at + 1;
+    }
 }
 
 /// The lines that a refusal repeats: every Via that was read, and the first of each line that may stand only once.
