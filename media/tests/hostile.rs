@@ -5,7 +5,6 @@
 
 #[path = "hostile/amplify.rs"]
 mod amplify;
-#[allow(dead_code, reason = "the network of the engine's tests, not all of which is wanted here")]
 mod netem;
 #[path = "hostile/spray.rs"]
 mod spray;

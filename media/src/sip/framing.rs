@@ -128,8 +128,7 @@ fn measure(bytes: &[u8], searched: &mut usize) -> Result<Option<usize>, NotSip> 
         return Ok(None);
     };
     let ends = *searched + ends;
-    let head = std::str::from_utf8(&bytes[..ends]).map_err(|_| NotSip::Foreign)?;
-    let body = parse::body_length(head).ok_or(NotSip::Endless)?;
+    let body = parse::body_length(&parse::decode(&bytes[..ends])).ok_or(NotSip::Endless)?;
     let length = body.saturating_add(ends + 4);
     if length > MESSAGE_BYTES_MAX { Err(NotSip::TooLong) } else { Ok(Some(length)) }
 }

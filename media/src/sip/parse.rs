@@ -1,5 +1,7 @@
 //! From datagram to message: bounded, strict where RFC 4475 wants it, never panicking.
 
+use std::borrow::Cow;
+
 use super::address::NameAddr;
 use super::header::{CSeq, VALUES_MAX, Via, canonical, is_token, split};
 use super::message::{Field, Head, Message, Method, Request, Response};
@@ -71,8 +73,7 @@ pub fn message(datagram: &[u8]) -> Result<Message, Unreadable> {
         Some(at) => (&bytes[..at], &bytes[at + 4..]),
         None => (bytes, &bytes[bytes.len()..]),
     };
-    // Old PBXs write names in Latin-1 or Windows-1250. Their calls are worth more than those letters.
-    let text = String::from_utf8_lossy(head);
+    let text = decode(head);
     let (first, rest) = text.split_once("\r\n").ok_or(Unreadable::Dropped("one line is no message"))?;
     let is_response = first.get(..4).is_some_and(|name| name.eq_ignore_ascii_case("SIP/"));
     if !is_response && !first.trim_end().rsplit(' ').next().is_some_and(|word| word.starts_with("SIP/")) {
@@ -98,6 +99,20 @@ pub fn message(datagram: &[u8]) -> Result<Message, Unreadable> {
         }
         Unreadable::Request(Box::new(BadRequest { status, reason, echo: echo(&fields) }))
     })
+}
+
+/// A head as text. Old PBXs write names in Latin-1 or Windows-1250, and their calls are worth more than those letters: each
+/// byte that is not UTF-8 becomes a question mark, which makes nothing longer, so that nothing longer is sent back.
+pub(super) fn decode(head: &[u8]) -> Cow<'_, str> {
+    if let Ok(text) = std::str::from_utf8(head) {
+        return Cow::Borrowed(text);
+    }
+    let mut text = String::with_capacity(head.len());
+    for chunk in head.utf8_chunks() {
+        text.push_str(chunk.valid());
+        text.extend(chunk.invalid().iter().map(|_| '?'));
+    }
+    Cow::Owned(text)
 }
 
 /// Where the first empty line begins, with the line end before it. Looks at each byte once, for one byte: most of the time

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use auricle_media::engine::{Engine, EngineConfig};
-use auricle_media::io::{Codec, Command, EngineEvent, Input, LegId, Output, Socket};
+use auricle_media::io::{Codec, Command, EngineEvent, Hop, Input, LegId, Output, Socket, Transport};
 
 /// What a reply may have beyond twice its request: status line, our own headers, our description.
 const REPLY_EXTRA: usize = 640;
@@ -78,8 +78,10 @@ fn probes() -> Vec<(String, Vec<u8>)> {
 struct Bench {
     engine: Engine,
     now: Instant,
-    /// Every datagram sent: from which socket, to whom, how long.
+    /// Everything sent, over datagrams and connections: from which socket, to whom, how long.
     sent: Vec<(Socket, SocketAddr, usize)>,
+    /// Connections closed.
+    closed: usize,
     legs: Vec<LegId>,
 }
 
@@ -87,7 +89,7 @@ impl Bench {
     fn new() -> Self {
         let engine = Engine::new(EngineConfig {
             sip_address: "10.0.0.9:5060".parse().unwrap(),
-            tcp: None,
+            tcp: Some("10.0.0.9:5060".parse().unwrap()),
             tls: None,
             rtp_ports: 20_000..=20_011,
             calls_max: 4,
@@ -95,7 +97,7 @@ impl Bench {
             codecs: vec![Codec::Pcmu, Codec::Pcma, Codec::G722],
             seed: [1; 32],
         });
-        Self { engine, now: origin(), sent: Vec::new(), legs: Vec::new() }
+        Self { engine, now: origin(), sent: Vec::new(), closed: 0, legs: Vec::new() }
     }
 
     fn give(&mut self, input: Input<'_>) {
@@ -103,6 +105,8 @@ impl Bench {
         while let Some(output) = self.engine.poll() {
             match output {
                 Output::Transmit { socket, remote, bytes } => self.sent.push((socket, remote, bytes.len())),
+                Output::Send { hop, bytes, .. } => self.sent.push((Socket::Sip, hop.address, bytes.len())),
+                Output::Close { .. } => self.closed += 1,
                 Output::OpenPort(port) => self.engine.handle(Input::Port { port, opened: true }, self.now),
                 Output::Event(EngineEvent::Incoming { leg, .. }) => self.legs.push(leg),
                 _ => {}
@@ -143,6 +147,20 @@ fn strangers_get_not_one_byte() {
         assert_eq!(bench.engine.next_wake(), None, "{remote}: and nothing is planned");
         bench.pass(Duration::from_secs(600));
         assert_eq!((bench.sent.len(), bench.engine.legs(), bench.legs.len()), (0, 0, 0), "{remote}");
+    }
+}
+
+/// SEC-11: a stranger's connection is closed over its first bytes, without one of ours.
+#[test]
+fn strangers_get_not_one_byte_over_connections() {
+    let probes = probes();
+    let sent = probes.iter().filter(|(_, bytes)| !bytes.is_empty());
+    for (name, bytes) in sent {
+        let mut bench = Bench::new();
+        let hop = Hop { transport: Transport::Tcp, address: "203.0.113.66:40000".parse().unwrap() };
+        bench.give(Input::Stream { hop, bytes });
+        bench.pass(Duration::from_secs(600));
+        assert_eq!((bench.sent.len(), bench.closed, bench.engine.legs()), (0, 1, 0), "{name}");
     }
 }
 

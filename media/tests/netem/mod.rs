@@ -2,6 +2,7 @@
 //! way for the same seed. Two hours of a call take as long as their arithmetic.
 
 #![allow(clippy::unwrap_used, clippy::panic)]
+#![allow(dead_code, reason = "each of the tests that share it wants a part of it")]
 #![allow(clippy::disallowed_methods, reason = "the one reading of the clock; what it says is never looked at")]
 
 use auricle_media::engine::{Engine, EngineConfig};

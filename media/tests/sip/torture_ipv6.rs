@@ -82,7 +82,11 @@ fn ports_stand_behind_brackets() {
         ("ipv6-correct-abnf-2-colons", "[2001:db8::192.0.2.1]:5060"),
     ];
     for (name, address) in table {
-        assert_eq!(request(name).uri.address(auricle_media::io::Transport::Udp), Some(address.parse().unwrap()), "{name}");
+        assert_eq!(
+            request(name).uri.address(auricle_media::io::Transport::Udp),
+            Some(address.parse().unwrap()),
+            "{name}"
+        );
     }
 }
 

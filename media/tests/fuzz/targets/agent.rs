@@ -83,12 +83,7 @@ impl World {
         let mut world =
             Self { agent: UserAgent::new(config), now: origin(), names: Names::default(), seen: Seen::default() };
         // The call that goes out comes first, so that the names of the others are those of the calls that come in.
-        let invite = Invite {
-            uri: format!("sip:bob@{PEER}"),
-            remote: peer(),
-            from_user: "clinic".into(),
-            sdp: ours(),
-        };
+        let invite = Invite { uri: format!("sip:bob@{PEER}"), remote: peer(), from_user: "clinic".into(), sdp: ours() };
         world.agent.invite(invite, world.now).expect("there is room");
         world.drain();
         world.give(request("INVITE", "2", "", OFFER).as_bytes());

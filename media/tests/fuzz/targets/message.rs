@@ -46,7 +46,11 @@ fn read(message: Message, length: usize, seen: &mut Seen) {
         let addresses = head.addresses(name);
         seen.note(addresses.as_ref().map(|addresses| scale(addresses.len())));
         for address in addresses.into_iter().flatten() {
-            seen.note((scale(address.name().len()), address.tag().is_some(), address.uri.address(Transport::Udp).is_some()));
+            seen.note((
+                scale(address.name().len()),
+                address.tag().is_some(),
+                address.uri.address(Transport::Udp).is_some(),
+            ));
             seen.note(address.uri.user().is_empty());
         }
     }

@@ -29,13 +29,13 @@ pub struct Target {
 const SIP: &[&str] = &["../rfc4475", "../rfc5118", "seeds/sip"];
 
 pub const TARGETS: [Target; 7] = [
-    Target { name: "message", run: message::run, seeds: SIP, runs: 40_000 },
-    Target { name: "agent", run: agent::run, seeds: SIP, runs: 10_000 },
-    Target { name: "description", run: description::run, seeds: &["seeds/description"], runs: 60_000 },
-    Target { name: "packet", run: packet::run, seeds: &["seeds/packet"], runs: 300_000 },
+    Target { name: "message", run: message::run, seeds: SIP, runs: 30_000 },
+    Target { name: "agent", run: agent::run, seeds: SIP, runs: 6_000 },
+    Target { name: "description", run: description::run, seeds: &["seeds/description"], runs: 40_000 },
+    Target { name: "packet", run: packet::run, seeds: &["seeds/packet"], runs: 200_000 },
     Target { name: "dtmf", run: dtmf::run, seeds: &["seeds/dtmf"], runs: 100_000 },
-    Target { name: "stream", run: stream::run, seeds: &["seeds/stream"], runs: 3_000 },
-    Target { name: "engine", run: engine::run, seeds: &["seeds/engine"], runs: 3_000 },
+    Target { name: "stream", run: stream::run, seeds: &["seeds/stream"], runs: 2_000 },
+    Target { name: "engine", run: engine::run, seeds: &["seeds/engine"], runs: 2_000 },
 ];
 
 /// Gathers what a target sees.
