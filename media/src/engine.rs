@@ -13,7 +13,7 @@ mod ticks;
 mod trunks;
 
 use crate::io::{Codec, EngineEvent, Input, LegEnd, LegId, NextWake, Output, Socket, WakeReason};
-use crate::io::{Hop, Transport};
+use crate::io::{Hop, Transport, TrunkId};
 use crate::leg::{Leg, Stage};
 use crate::rtp::session::Seeds;
 use crate::sip::agent::{AgentConfig, AgentInput, DialogId, UserAgent};
@@ -22,7 +22,7 @@ use crate::sip::tokens::Tokens;
 use admission::{Admission, Verdict};
 use connections::Connections;
 use ports::Ports;
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -94,6 +94,8 @@ pub struct Engine {
     peers: HashMap<IpAddr, Instant>,
     /// What the certificates of TLS hops must say.
     names: HashMap<Hop, Arc<str>>,
+    /// Trunks whose signalling nobody else reads: keys of media may be sent there.
+    secure_trunks: HashSet<TrunkId>,
     /// Where removed trunks were, and the last leg that may be one of theirs.
     retired: Vec<(Network, LegId)>,
     ticks: Ticks,
@@ -129,6 +131,7 @@ impl Engine {
             by_port: HashMap::new(),
             peers: HashMap::new(),
             names: HashMap::new(),
+            secure_trunks: HashSet::new(),
             retired: Vec::new(),
             ticks: Ticks::default(),
             outputs: VecDeque::new(),

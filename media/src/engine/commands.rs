@@ -45,9 +45,11 @@ impl Engine {
     }
 
     fn dial(&mut self, tag: u64, uri: String, to: DialTo, from: String, codecs: Vec<Codec>, now: Instant) {
+        let secure = matches!(to, DialTo::Trunk(trunk) if self.secure_trunks.contains(&trunk));
         match self.new_leg(Stage::Dialling { uri, to, from, codecs }, now) {
             Some(leg) => {
                 if let Some(leg) = self.legs.get_mut(&leg) {
+                    leg.secure = secure;
                     leg.dialled = match to {
                         DialTo::Address(remote) => Some(remote.ip()),
                         // Its hops are heard anyway.

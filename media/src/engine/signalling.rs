@@ -1,7 +1,7 @@
 //! What SIP says, and what it means for legs.
 
 use super::Engine;
-use crate::io::{DialTo, EngineEvent, Hop, LegEnd, LegId};
+use crate::io::{DialTo, EngineEvent, Hop, LegEnd, LegId, Transport};
 use crate::leg::{Stage, Visitor};
 use crate::sip::agent::{
     AgentCommand, AgentEnd, AgentEvent, AgentInput, AgentOutput, DialogId, Invite, InviteError, InviteTo,
@@ -62,11 +62,13 @@ impl Engine {
 
     /// A call comes in. It is told once its port is open and its offer is found acceptable.
     fn incoming(&mut self, dialog: DialogId, visitor: Visitor, offer: Option<Sdp>, received: Instant, now: Instant) {
+        let secure = visitor.remote.transport == Transport::Tls;
         match self.new_leg(Stage::Arriving { visitor, offer }, received) {
             Some(id) => {
                 self.by_dialog.insert(dialog, id);
                 if let Some(leg) = self.legs.get_mut(&id) {
                     leg.dialog = Some(dialog);
+                    leg.secure = secure;
                 }
             }
             None => {

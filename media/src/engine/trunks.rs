@@ -1,7 +1,7 @@
 //! Trunks, as far as the door and the connections are concerned.
 
 use super::{Engine, Network};
-use crate::io::{LegId, TRUNK_HOPS_MAX, Trunk};
+use crate::io::{LegId, TRUNK_HOPS_MAX, Transport, Trunk};
 use crate::sip::agent::AgentCommand;
 use std::net::IpAddr;
 use std::time::Instant;
@@ -24,6 +24,8 @@ impl Engine {
             self.remember(network.address(), now);
         }
         self.forget_retired();
+        let secure = |trunk: &&Trunk| trunk.hops.iter().all(|hop| hop.transport == Transport::Tls);
+        self.secure_trunks = trunks.iter().filter(secure).map(|trunk| trunk.id).collect();
         self.tell_agent(AgentCommand::Trunks(trunks), now);
     }
 

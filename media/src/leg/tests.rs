@@ -5,6 +5,7 @@
 use super::*;
 use crate::audio::sample::{speech_narrow, tone};
 use crate::io::{Pcm, PlayId, Rate, Socket};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 const CODECS: [Codec; 2] = [Codec::Pcmu, Codec::G722];

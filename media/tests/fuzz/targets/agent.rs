@@ -5,7 +5,9 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use auricle_media::io::{Codec, Hop};
-use auricle_media::sip::agent::{AgentCommand, AgentConfig, AgentEvent, AgentInput, AgentOutput, Invite, UserAgent};
+use auricle_media::sip::agent::{
+    AgentCommand, AgentConfig, AgentEvent, AgentInput, AgentOutput, Invite, InviteTo, UserAgent,
+};
 use auricle_media::sip::message::Message;
 use auricle_media::sip::parse;
 use auricle_media::sip::sdp::{Sdp, Session};
@@ -83,7 +85,12 @@ impl World {
         let mut world =
             Self { agent: UserAgent::new(config), now: origin(), names: Names::default(), seen: Seen::default() };
         // The call that goes out comes first, so that the names of the others are those of the calls that come in.
-        let invite = Invite { uri: format!("sip:bob@{PEER}"), remote: peer(), from_user: "clinic".into(), sdp: ours() };
+        let invite = Invite {
+            uri: format!("sip:bob@{PEER}"),
+            to: InviteTo::Hop(peer()),
+            from_user: "clinic".into(),
+            sdp: ours(),
+        };
         world.agent.invite(invite, world.now).expect("there is room");
         world.drain();
         world.give(request("INVITE", "2", "", OFFER).as_bytes());

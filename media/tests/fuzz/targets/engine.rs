@@ -9,7 +9,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use auricle_media::engine::{CATCH_UP_MAX, Engine, EngineConfig};
-use auricle_media::io::{Codec, Command, EngineEvent, Hop, Input, LegId, Output, Pcm, PlayId, Rate, Socket, Transport};
+use auricle_media::io::{
+    Codec, Command, Credentials, DialTo, EngineEvent, Hop, Input, LegId, Output, Pcm, PlayId, Rate, Socket, Transport,
+    Trunk, TrunkId,
+};
 use auricle_media::rtp::session::{Seeds, Sender};
 
 use super::steps::{Names, Step, fill, steps};
@@ -62,6 +65,22 @@ pub fn run(bytes: &[u8]) -> u64 {
 
 fn stranger(ip: IpAddr) -> bool {
     !ip.to_string().starts_with("10.")
+}
+
+/// A provider that wants to be registered with, at one of the peers, and by connection at the other.
+fn trunk() -> Trunk {
+    let address = |last| SocketAddr::from(([10, 0, 0, last], 5060));
+    Trunk {
+        id: TrunkId(1),
+        hops: vec![Hop::udp(address(1)), Hop { transport: Transport::Tcp, address: address(2) }],
+        name: None,
+        domain: "provider.example".into(),
+        user: "100".into(),
+        credentials: Some(Credentials { user: "100".into(), password: "secret".into(), realm: None }),
+        register_s: Some(120),
+        probe_s: Some(60),
+        sources: Vec::new(),
+    }
 }
 
 impl World {
@@ -164,6 +183,7 @@ impl World {
             10 => Command::Tap { leg, on },
             11 => Command::Dtmf { leg, digits: String::from_utf8_lossy(bytes).into_owned() },
             12 if argument > 240 => Command::Drain,
+            14 => Command::Trunks(if on { vec![trunk()] } else { Vec::new() }),
             _ => Command::Dial {
                 tag: 1,
                 uri: if bytes.is_empty() {
@@ -171,7 +191,10 @@ impl World {
                 } else {
                     String::from_utf8_lossy(bytes).into_owned()
                 },
-                remote: SocketAddr::from(([10, 0, 0, 1], 5060)),
+                to: match argument % 16 {
+                    13 => DialTo::Trunk(TrunkId(1)),
+                    _ => DialTo::Address(SocketAddr::from(([10, 0, 0, 1], 5060))),
+                },
                 from: "clinic".into(),
                 codecs: vec![Codec::G722, Codec::Pcmu],
             },
