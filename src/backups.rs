@@ -83,12 +83,12 @@ pub struct Backups {
     events: Events,
     clock: Clock,
     config: Option<PathBuf>,
-    errand: Errand<Progress>,
+    errand: Errand<Making>,
 }
 
 /// How far the backup that is being made has come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
-pub struct Progress {
+pub struct Making {
     /// Rows written.
     pub rows: u64,
     /// Recordings and documents written.
@@ -104,7 +104,7 @@ impl Backups {
     }
 
     /// Asks for one in the configured folder, and tells how far the one that is being made has come, whoever asked for it.
-    pub fn errand(&self) -> &Errand<Progress> {
+    pub fn errand(&self) -> &Errand<Making> {
         &self.errand
     }
 
@@ -132,7 +132,7 @@ impl Backups {
         by: By,
         progress: impl FnMut(BackupProgress) + Send + 'static,
     ) -> Result<Backup, StoreError> {
-        self.errand.tell(Progress::default());
+        self.errand.tell(Making::default());
         let made = self.make_now(to, by, progress).await;
         self.errand.end(made.as_ref().err().map(ToString::to_string));
         made
@@ -148,7 +148,7 @@ impl Backups {
         let errand = self.errand.clone();
         let progress = move |step: BackupProgress| {
             let BackupProgress { rows, blobs, verifying, .. } = step;
-            errand.tell(Progress { rows, blobs, verifying });
+            errand.tell(Making { rows, blobs, verifying });
             progress(step);
         };
         let made = tokio::task::spawn_blocking(move || store.back_up(&to, config.as_deref(), now, progress)).await;

@@ -8,7 +8,7 @@ use crate::auth::permissions::Search;
 use crate::error::Error;
 use crate::page::{limit_of, text_of};
 use crate::reasons;
-use crate::search::rebuild::Progress;
+use crate::search::rebuild::IndexProgress;
 use auricle_domain::Timestamp;
 use auricle_domain::call::Call;
 use auricle_domain::code::{AccessReasons, Channel, Lang, Outcome};
@@ -98,7 +98,7 @@ pub struct SearchPage {
     pub seq: u64,
     /// How far the index has come while it was begun anew and has not taken in everything yet: something may be missing among the
     /// finds. Null otherwise.
-    pub incomplete: Option<Progress>,
+    pub incomplete: Option<IndexProgress>,
 }
 
 /// Longest query, in characters.

@@ -3,7 +3,7 @@
 use crate::app::App;
 use crate::auth::May;
 use crate::auth::permissions::KeepStorage;
-use crate::backups::{self, Progress};
+use crate::backups::{self, Making};
 use crate::errands::Stage;
 use crate::error::{Error, ErrorCode};
 use crate::search::rebuild::{self, IndexState};
@@ -71,7 +71,7 @@ pub struct BackupState {
     #[schema(value_type = Option<String>, format = DateTime)]
     pub next_at: Option<Timestamp>,
     /// How far the one that is being made has come; null while none is.
-    pub making: Option<Progress>,
+    pub making: Option<Making>,
     /// Why the last attempt came to nothing; null when it was good.
     pub failed: Option<String>,
 }
@@ -126,7 +126,7 @@ pub async fn back_up(app: &App, may: &May<KeepStorage>) -> Result<BackupState, E
         return Err(Error::new(ErrorCode::Conflict, detail));
     }
     app.backups.errand().ask(may.by());
-    Ok(BackupState { making: state.making.or_else(|| Some(Progress::default())), failed: None, ..state })
+    Ok(BackupState { making: state.making.or_else(|| Some(Making::default())), failed: None, ..state })
 }
 
 /// The backups in the configured folder; none where none is configured, or it is not there yet.
@@ -160,7 +160,7 @@ async fn backup(app: &App) -> Result<BackupState, Error> {
     let due = last.as_ref().map_or(now, |last| last.at.saturating_add(every).unwrap_or(now).max(now));
     let (making, failed) = match app.backups.errand().stage() {
         Stage::Idle { failed } => (None, failed),
-        Stage::Asked(_) => (Some(Progress::default()), None),
+        Stage::Asked(_) => (Some(Making::default()), None),
         Stage::Going(progress) => (Some(progress), None),
     };
     Ok(BackupState {

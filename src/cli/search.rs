@@ -6,7 +6,7 @@ use auricle::config::Config;
 use auricle::jobs;
 use auricle::knowledge::Library;
 use auricle::providers::local::HashedWords;
-use auricle::search::rebuild::{self, Progress, Request};
+use auricle::search::rebuild::{self, IndexProgress, Request};
 use auricle_domain::id::CauseId;
 use auricle_storage::StoreError;
 use clap::Subcommand;
@@ -42,7 +42,7 @@ pub(super) async fn run(config: Config, command: SearchCommand, out: &mut dyn Wr
     let rebuilt = jobs::search::rebuild(&store, &search, &library, |done, all| {
         if done >= told + TOLD_EVERY || done == all {
             told = done;
-            if let Err(error) = tell(Progress { done, of: all }, out) {
+            if let Err(error) = tell(IndexProgress { done, of: all }, out) {
                 unheard = Err(error);
             }
         }
@@ -58,7 +58,7 @@ async fn ask_service(directory: &Path, out: &mut dyn Write) -> Result<(), Failur
     let id = clock::fresh(CauseId::new, clock::system()).to_string();
     rebuild::request(directory, &Request { id: id.clone() }).map_err(Failure::failed)?;
     writeln!(out, "{}", texts::SEARCH_ASKED)?;
-    let (mut unanswered, mut told) = (0, Progress::default());
+    let (mut unanswered, mut told) = (0, IndexProgress::default());
     loop {
         tokio::time::sleep(ASK_EVERY).await;
         let Some(state) = rebuild::told(directory, &id) else {
@@ -83,7 +83,7 @@ async fn ask_service(directory: &Path, out: &mut dyn Write) -> Result<(), Failur
     }
 }
 
-fn tell(Progress { done, of }: Progress, out: &mut dyn Write) -> std::io::Result<()> {
+fn tell(IndexProgress { done, of }: IndexProgress, out: &mut dyn Write) -> std::io::Result<()> {
     writeln!(out, "{done} of {of} events")?;
     out.flush()
 }

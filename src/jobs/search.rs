@@ -13,7 +13,7 @@ use crate::errands::Stage;
 use crate::error::Error;
 use crate::events::{By, Events};
 use crate::knowledge::Library;
-use crate::search::rebuild::{self, Progress, Rebuild, Request, Told};
+use crate::search::rebuild::{self, IndexProgress, Rebuild, Request, Told};
 use auricle_domain::account::Actor;
 use auricle_domain::event::Event;
 use auricle_domain::id::CauseId;
@@ -129,9 +129,9 @@ impl Indexer {
         let Some(Request { id }) = request.clone() else { return };
         let head = self.store.head();
         let (progress, built, failed) = match self.rebuild.stage() {
-            Stage::Asked(_) => (Progress { done: 0, of: head }, false, None),
+            Stage::Asked(_) => (IndexProgress { done: 0, of: head }, false, None),
             Stage::Going(progress) => (progress, false, None),
-            Stage::Idle { failed } => (Progress { done: head, of: head }, failed.is_none(), failed),
+            Stage::Idle { failed } => (IndexProgress { done: head, of: head }, failed.is_none(), failed),
         };
         let over = built || failed.is_some();
         rebuild::tell(self.store.directory(), &Told { id, progress, built, failed });
@@ -146,7 +146,7 @@ impl Indexer {
     async fn build(&self, building: &mut Option<Building>) {
         if let Some(by) = self.rebuild.asked().filter(|_| building.is_none()) {
             tracing::info!(cause = %by.cause, "the search index is built again beside the one that answers");
-            self.rebuild.tell(Progress { done: 0, of: self.store.head() });
+            self.rebuild.tell(IndexProgress { done: 0, of: self.store.head() });
             let search = self.search.clone();
             match blocking("begin a search index", move || Ok(search.beside()?)).await {
                 Ok(index) => *building = Some(Building { index, by }),
@@ -155,7 +155,7 @@ impl Indexer {
         }
         let Some(Building { index, .. }) = &building else { return };
         let stepped = step(&self.store, index, None).await;
-        self.rebuild.tell(Progress { done: index.cursor(), of: self.store.head() });
+        self.rebuild.tell(IndexProgress { done: index.cursor(), of: self.store.head() });
         let stays = stepped.is_ok() && index.cursor() < self.search.cursor();
         let Some(Building { index, by }) = building.take_if(|_| !stays) else { return };
         let replaced = match stepped {

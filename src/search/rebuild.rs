@@ -21,11 +21,11 @@ const STATE: &str = "search.state";
 pub const BEHIND_MAX: u64 = 1_000;
 
 /// The errand of building the index again.
-pub type Rebuild = Errand<Progress>;
+pub type Rebuild = Errand<IndexProgress>;
 
 /// Events that an index has taken in, of those that there are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
-pub struct Progress {
+pub struct IndexProgress {
     /// Taken in.
     pub done: u64,
     /// There are.
@@ -69,19 +69,19 @@ pub(crate) fn of(app: &App) -> IndexState {
     let answers = answering(app);
     let complete = answers.of - answers.done <= BEHIND_MAX;
     let at_rest = if complete { Standing::Current } else { Standing::CatchingUp };
-    let (state, Progress { done, of }, failed) = match app.rebuild.stage() {
+    let (state, IndexProgress { done, of }, failed) = match app.rebuild.stage() {
         Stage::Idle { failed } => (at_rest, answers, failed),
-        Stage::Asked(_) => (Standing::Rebuilding, Progress { done: 0, of: answers.of }, None),
+        Stage::Asked(_) => (Standing::Rebuilding, IndexProgress { done: 0, of: answers.of }, None),
         Stage::Going(progress) => (Standing::Rebuilding, progress, None),
     };
     IndexState { state, done, of, complete, failed }
 }
 
 /// How far the index has come that answers.
-pub(crate) fn answering(app: &App) -> Progress {
+pub(crate) fn answering(app: &App) -> IndexProgress {
     // The index first: it is never ahead of the records.
     let done = app.search.cursor();
-    Progress { done, of: app.store.head().max(done) }
+    IndexProgress { done, of: app.store.head().max(done) }
 }
 
 /// Asks for a new index. One that is being built already is the one that was asked for.
@@ -109,7 +109,7 @@ pub struct Told {
     /// Of which request.
     pub id: String,
     /// How far it has come.
-    pub progress: Progress,
+    pub progress: IndexProgress,
     /// It answers now.
     pub built: bool,
     /// Why there is none.

@@ -57,8 +57,15 @@ export function seed() {
     entry({ kind: 'receptionist', call: uuid() }, 'appointment.changed', 'appointment', uuid()), entry({ kind: 'system' }, 'call.ended', 'call', uuid()),
     entry({ kind: 'caller', call: uuid() }, 'conversation.turn', 'transcript', uuid()), entry({ kind: 'console' }, 'account.changed', 'account', db.accounts[2].id),
   ].map((one, index, all) => ({ ...one, seq: all.length - index, at: ago(3 * (index + 1)) }));
+  const backup = (days) => ({ name: `auricle-${ago(days * 24 * 60).slice(0, 19).replace(/[-:]/g, '')}Z.backup`, at: ago(days * 24 * 60), bytes: 1_480_000_000 + days * 7_300_000 });
+  db.backups = [0.3, 1.3, 2.3, 3.3].map(backup);
+  db.storage = {
+    disk: { room: 'enough', free_bytes: 182_400_000_000, low_water_bytes: 1 << 30 },
+    backup: { directory: '/media/backups', every_hours: 24, keep: 14, has_passphrase: true, last: db.backups[0], next_at: ago(-17 * 60), making: null, failed: null },
+    search: { state: 'current', done: 48_200, of: 48_200, complete: true, failed: null },
+  };
   const week = [1, 2, 3, 4, 5].map((weekday) => ({ weekday, from_minute: 480, to_minute: 1080 }));
-  db.clinic = { id: uuid(), name: 'Lumen Skin Clinic', country: 'GB', zone: 'Europe/London', languages: ['en', 'es', 'cs'], hours: { open: [...week, { weekday: 6, from_minute: 540, to_minute: 780 }] }, record_calls: true, receptionist: 'Sarah', version: 1 };
+  db.clinic = { id: uuid(), name: 'Lumen Skin Clinic', country: 'GB', zone: 'Europe/London', languages: ['en', 'es', 'cs'], hours: { open: [...week, { weekday: 6, from_minute: 540, to_minute: 780 }] }, record_calls: true, receptionist: 'Sarah', access_reasons: 'off', version: 1 };
   db.documents = DOCUMENTS.map(([name, language, state, content], index) => ({ id: uuid(), name, namespace: 'general', language, state, content, content_chars: content.length, passages: content.split('\n\n').length, content_sha256: '', created_at: ago(9_000 + index), updated_at: ago(3_000 * (index + 1)), version: 1 }));
   db.contacts = PEOPLE.filter(([name]) => name).map(([name, number]) => ({ id: uuid(), name, numbers: number ? [number] : [], emails: [], language: null, notes: name.startsWith('Ema') ? 'Prefers mornings.\nAllergic to lidocaine.' : '', created_at: ago(9_000), version: 1 }));
   db.services = [['Skin check', 20, 'Dr Weiss'], ['Follow-up', 20, 'Dr Weiss'], ['Laser treatment', 40, 'Laser room'], ['Nurse visit', 15, 'Nurse Kaur']].map(([name, duration_min, resource]) => ({ id: uuid(), name, aliases: [], duration_min, resource, hours: week, lead_min: 60, active: true, version: 1 }));

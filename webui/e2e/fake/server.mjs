@@ -16,7 +16,7 @@ const CSP = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 's
 export function start(port = 0) {
   const db = seed();
   const sockets = new Set();
-  const state = { db, events: [], seq: db.seq, oldest: 1, refuse: false, failures: 0, slow: 0 };
+  const state = { db, events: [], seq: db.seq, oldest: 1, refuse: false, failures: 0, slow: 0, reasons: new Map() };
 
   const emit = (type, fields, actor = { kind: 'system' }) => {
     state.seq += 1;
@@ -140,6 +140,13 @@ function api({ db, state, emit, pushCalls }) {
   };
   const between = (at, query) => (!query.get('from') || at >= query.get('from')) && (!query.get('to') || at < query.get('to'));
 
+  /** Refuses a reading of a past call without a reason, as the clinic is set. */
+  const asks = (id, request, ...settings) => {
+    const given = /^UTF-8''(.+)/.exec(request.headers['access-reason'] ?? '')?.[1];
+    if (given) state.reasons.set(id, decodeURIComponent(given));
+    if (settings.includes(db.clinic.access_reasons) && found(db.calls, id).status === 'ended' && !state.reasons.has(id)) fail(428, 'reason_required', 'Say why');
+  };
+
   const table = {
     'POST /api/auth/login': ({ body, response }) => {
       const who = db.accounts.find((one) => one.email === body.email);
@@ -172,12 +179,16 @@ function api({ db, state, emit, pushCalls }) {
       return { today: { calls: today.length, answered: today.length, answered_question: count('answered_question'), booked: count('booked'), message_taken: count('message_taken'), emergency: count('emergency'), abandoned: count('abandoned') }, live: 0, cached_at: new Date().toISOString() };
     },
     'GET /api/calls/:id': ({ id }) => { const call = found(db.calls, id); return { ...call, last_words: db.turns.filter((one) => one.call === id).at(-1)?.text ?? '' }; },
-    'GET /api/calls/:id/turns': ({ id }) => ({ items: db.turns.filter((one) => one.call === id) }),
+    'GET /api/calls/:id/turns': ({ id, request }) => asks(id, request, 'all') ?? ({ items: db.turns.filter((one) => one.call === id) }),
     'GET /api/calls/:id/tasks': ({ id }) => ({ items: db.tasks.filter((one) => one.call === id) }),
     'GET /api/calls/:id/appointments': ({ id }) => ({ items: db.appointments.filter((one) => one.call === id) }),
     'GET /api/calls/:id/waveform': ({ id, query }) => waveform(db, found(db.calls, id), Number(query.get('points') ?? 600)),
-    'GET /api/calls/:id/recording': ({ id, request, response }) => { sound(request, response, wav(db, found(db.calls, id))); return undefined; },
+    'GET /api/calls/:id/recording': ({ id, request, response }) => { asks(id, request, 'all', 'recordings'); sound(request, response, wav(db, found(db.calls, id))); return undefined; },
     'POST /api/calls/:id/hangup': ({ id, who }) => { if (who.role === 'AGENT') fail(403, 'forbidden', 'no'); state.end(found(db.calls, id), 'abandoned', 'clinic_hung_up'); return null; },
+    'GET /api/storage': () => db.storage,
+    'GET /api/backups': () => ({ items: db.backups }),
+    'POST /api/backups': ({ response }) => { db.storage.backup.making = { rows: 0, blobs: 0, verifying: false }; response.statusCode = 202; return db.storage.backup; },
+    'POST /api/search/rebuild': ({ response }) => { db.storage.search = { ...db.storage.search, state: 'rebuilding', done: 0 }; response.statusCode = 202; return db.storage.search; },
     'GET /api/clinic': () => db.clinic,
     'PUT /api/clinic': ({ request, body }) => { fresh(db.clinic, request); if (!body.name?.trim()) fail(400, 'invalid', 'Not acceptable', [{ field: 'name', code: 'required', detail: 'name is empty' }]); Object.assign(db.clinic, body, { version: db.clinic.version + 1 }); emit('clinic.changed', { version: db.clinic.version }); return db.clinic; },
     'GET /api/tasks': ({ query }) => page(db.tasks.filter((one) => !query.get('state') || one.state === query.get('state')), query),

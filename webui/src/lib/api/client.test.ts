@@ -26,6 +26,13 @@ describe('a request', () => {
     expect(init.headers).toMatchObject({ 'if-match': '"3"', 'idempotency-key': 'k', 'content-type': 'application/json' });
   });
 
+  it('sends a reason in letters that every browser sends', async () => {
+    const fetched = answers(Response.json({}));
+    await request('GET', '/api/x', { reason: "Stížnost (paní O'Hara)" });
+    const [, init] = fetched.mock.calls[0] as unknown as [string, RequestInit];
+    expect(init.headers).toMatchObject({ 'access-reason': "UTF-8''St%C3%AD%C5%BEnost%20%28pan%C3%AD%20O%27Hara%29" });
+  });
+
   it('turns a problem body into its code, fields and waiting time', async () => {
     answers(Response.json({ code: 'locked', detail: 'Wait', errors: [{ field: 'name', code: 'too_long', detail: '' }], request_id: 'r1' }, { status: 429, headers: { 'retry-after': '900' } }));
     const problem = await failure(request('GET', '/api/x'));

@@ -28,6 +28,10 @@ export interface Options {
   version?: number;
   /** Makes a repeated POST count once. */
   key?: string;
+  /** Why a past call is opened; kept by the server. */
+  reason?: string;
+  /** Only these bytes of what is no JSON, such as `bytes=0-0`. */
+  range?: string;
   /** Content type where the body is a text rather than JSON. */
   text?: boolean;
 }
@@ -40,6 +44,8 @@ export async function request<T>(method: string, path: string, options: Options 
   if (options.body !== undefined) headers['content-type'] = options.text ? 'text/plain; charset=utf-8' : 'application/json';
   if (options.version !== undefined) headers['if-match'] = `"${options.version}"`;
   if (options.key !== undefined) headers['idempotency-key'] = options.key;
+  if (options.reason !== undefined) headers['access-reason'] = extended(options.reason);
+  if (options.range !== undefined) headers['range'] = options.range;
   let response: Response;
   try {
     response = await fetch(path + queryText(options.query), {
@@ -52,7 +58,17 @@ export async function request<T>(method: string, path: string, options: Options 
   }
   if (!response.ok) throw await problemOf(response, path);
   if (response.status === 204) return undefined as T;
+  if (options.range !== undefined) {
+    await response.body?.cancel();
+    return undefined as T;
+  }
   return (await response.json()) as T;
+}
+
+/** A header's value with letters beyond Latin-1, which browsers do not send as they are (RFC 8187 section 3.2). */
+function extended(text: string): string {
+  const encoded = encodeURIComponent(text).replace(/['()*]/g, (sign) => `%${sign.charCodeAt(0).toString(16).toUpperCase()}`);
+  return `UTF-8''${encoded}`;
 }
 
 function queryText(query: Query = {}): string {

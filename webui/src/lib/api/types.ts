@@ -1,5 +1,5 @@
 /** The records of the API by the names of the domain, taken from openapi.json (`npm run api`). */
-import type { components } from './schema';
+import type { components, paths } from './schema';
 
 type Schemas = components['schemas'];
 
@@ -11,6 +11,7 @@ export type Role = Schemas['Role'];
 export type CallStatus = Schemas['CallStatus'];
 export type EndCause = Schemas['EndCause'];
 export type Outcome = Schemas['Outcome'];
+export type Channel = NonNullable<NonNullable<paths['/api/search']['get']['parameters']['query']>['channel']>;
 export type DocumentState = Schemas['DocumentState'];
 export type AppointmentStatus = Schemas['AppointmentStatus'];
 export type TaskState = Schemas['TaskState'];
@@ -35,6 +36,10 @@ export type SearchPage = Sent<Schemas['SearchPage']>;
 export type Clinic = Sent<Schemas['Tenant']>;
 export type AuditEntry = Sent<Schemas['AuditEntry']>;
 export type AuditChecked = Sent<Schemas['AuditChecked']>;
+export type StorageState = Sent<Schemas['StorageState']>;
+export type BackupState = Sent<Schemas['BackupState']>;
+export type BackupFile = Sent<Schemas['BackupFile']>;
+export type IndexState = Sent<Schemas['IndexState']>;
 export type Live = Sent<Schemas['Live']>;
 
 /** One page of a list. */

@@ -12,10 +12,15 @@ function cell(value: string): string {
   return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
 }
 
-/** Hands a text to the person as a file. The mark at its beginning tells spreadsheets that it is UTF-8. */
+/** Hands rows to the person as a file. The mark at its beginning tells spreadsheets that it is UTF-8. */
 export function download(name: string, text: string): void {
+  save(name, ['\uFEFF', text], 'text/csv;charset=utf-8');
+}
+
+/** Hands a text to the person as a file. */
+export function save(name: string, parts: string[], type = 'text/plain;charset=utf-8'): void {
   const link = document.createElement('a');
-  link.href = URL.createObjectURL(new Blob(['\uFEFF', text], { type: 'text/csv;charset=utf-8' }));
+  link.href = URL.createObjectURL(new Blob(parts, { type }));
   link.download = name;
   link.click();
   URL.revokeObjectURL(link.href);

@@ -7,6 +7,15 @@ export function duration(ms: number): string {
   return hours > 0 ? `${hours}:${String(minutes).padStart(2, '0')}:${seconds}` : `${minutes}:${seconds}`;
 }
 
+const SIZES = ['byte', 'kilobyte', 'megabyte', 'gigabyte', 'terabyte'] as const;
+
+/** A number of bytes as people write it: three digits that count, thousands to the next unit. */
+export function size(bytes: number, language: string): string {
+  const step = Math.min(SIZES.length - 1, Math.floor(Math.log10(Math.max(1, bytes)) / 3));
+  const format = new Intl.NumberFormat(language, { style: 'unit', unit: SIZES[step], unitDisplay: 'short', maximumSignificantDigits: 3 });
+  return format.format(bytes / 1_000 ** step);
+}
+
 const DATES = {
   time: { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' },
   seconds: { hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23' },
