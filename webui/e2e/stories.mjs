@@ -84,6 +84,35 @@ export function stories(browser, url, who) {
       yes(now_s >= at_s && now_s < at_s + 5, `a word at ${at_s} s is at ${now_s} s of the recording`);
     }),
 
+    // SEC-20, B-17
+    'a clinic that asks why keeps the reason with the reading': story('/clinic', async (page) => {
+      const asks = async (setting) => {
+        await page.goto('/clinic');
+        await page.getByLabel('Reason for opening past calls').selectOption(setting);
+        await page.getByRole('button', { name: 'Save' }).click();
+        await page.locator('form').getByText('Saved', { exact: true }).waitFor();
+      };
+      const id = await page.evaluate(async () => (await (await fetch('/api/calls?status=ended&limit=100')).json()).items.find((call) => call.recording.state === 'stopped' && call.recording.length_ms > 3_000)?.id);
+      yes(id, 'there is a recorded call');
+      await asks('all');
+      try {
+        await page.goto(`/calls/${id}`);
+        await page.locator('dialog').getByLabel('Reason', { exact: true }).fill(`Stížnost ${mark}`);
+        await shot(page, 'real-reason');
+        same(await axe(page), [], 'axe on the question');
+        await page.keyboard.press('Enter');
+        await page.locator('[role=log] .turn').first().waitFor();
+        await page.getByRole('button', { name: 'Play', exact: true }).click();
+        await page.waitForFunction(() => document.querySelector('audio')?.currentTime > 0.3);
+        await page.goto('/audit');
+        const reading = page.locator('tr', { hasText: `Stížnost ${mark}` });
+        await reading.filter({ hasText: 'Listened to a recording' }).first().waitFor();
+        await reading.filter({ hasText: 'Read a transcript' }).first().waitFor();
+      } finally {
+        await asks('off');
+      }
+    }),
+
     'settings are saved and put back': story('/clinic', async (page) => {
       const name = page.getByLabel('Name of the clinic');
       await page.waitForFunction(() => document.querySelector('main form input')?.value);

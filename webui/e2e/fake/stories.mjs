@@ -278,6 +278,94 @@ export function stories(browser, fake) {
       same(await axe(page), [], 'axe on the checked chain');
     }),
 
+    // B-26, B-04
+    'the storage page shows what is being done, and what stands against it': story('/storage', async (page) => {
+      const { storage } = fake.state.db;
+      const before = structuredClone(storage);
+      try {
+        await page.getByRole('button', { name: 'Back up now' }).click();
+        await page.getByText('Writing: 0 rows').waitFor();
+        yes(await page.getByRole('button', { name: 'Back up now' }).isDisabled(), 'one backup is made at a time');
+        await page.getByRole('button', { name: 'Rebuild the index' }).click();
+        await page.getByText('The old index answers in full').waitFor();
+        Object.assign(storage.backup.making, { rows: 48_200, blobs: 211 });
+        fake.state.db.storage.search.done = 21_500;
+        await page.getByText('48,200 rows').waitFor();
+        await page.getByText('21,500 of 48,200 events').waitFor();
+        await shot(page, 'storage-busy');
+        same(await axe(page), [], 'axe while both are being made');
+        storage.backup.making.verifying = true;
+        await page.getByText('Restoring it beside itself').waitFor();
+        storage.backup.making = null;
+        fake.state.db.storage.search = before.search;
+        await page.getByText('A backup was made and verified.').waitFor();
+        await page.getByText('The search index was built again.').waitFor();
+        Object.assign(storage.disk, { room: 'full', free_bytes: 201_000_000 });
+        Object.assign(storage.backup, { failed: 'writing a file /media/backups/x: No space left on device' });
+        fake.state.db.storage.search = { state: 'catching_up', done: 9_000, of: 48_200, complete: false, failed: null };
+        await page.reload();
+        await page.getByText('changes by staff are refused').waitFor();
+        await page.getByText('No space left on device').waitFor();
+        await page.getByText('Search results are incomplete').waitFor();
+        await shot(page, 'storage-trouble');
+        same(await axe(page), [], 'axe when nothing goes well');
+        Object.assign(storage.backup, { directory: null, next_at: null, failed: null, last: null });
+        await page.getByText('No folder for backups is set').waitFor();
+        same(await page.getByRole('button', { name: 'Back up now' }).count(), 0, 'buttons for a backup that cannot be made');
+        await shot(page, 'storage-no-folder');
+      } finally {
+        fake.state.db.storage = before;
+      }
+    }),
+
+    // SEC-20, B-17
+    'a past call opens for a reason': story('/calls', async (page) => {
+      fake.state.db.clinic.access_reasons = 'all';
+      try {
+        await page.reload();
+        await page.locator('tbody:not([data-live]) tr', { hasText: 'Booked' }).first().locator('a').click();
+        const dialog = page.locator('dialog');
+        await dialog.getByRole('heading', { name: 'Why do you open this call?' }).waitFor();
+        await shot(page, 'reason');
+        same(await axe(page), [], 'axe on the question');
+        await page.keyboard.press('Escape');
+        await page.getByText('The transcript is not open').waitFor();
+        same(await page.locator('[role=log] .turn').count(), 0, 'words that are shown without a reason');
+        same(await axe(page), [], 'axe on a call that is not open');
+        await page.getByRole('button', { name: 'Say why and open' }).click();
+        yes(await dialog.getByRole('button', { name: 'Open', exact: true }).isDisabled(), 'a reason is needed');
+        await dialog.getByLabel('Reason', { exact: true }).fill('Stížnost paní Dvořákové');
+        await page.keyboard.press('Enter');
+        await page.locator('[role=log] .turn').first().waitFor();
+        const id = new URL(page.url()).pathname.split('/').pop();
+        same(fake.state.reasons.get(id), 'Stížnost paní Dvořákové', 'the reason that was kept');
+        await page.getByRole('button', { name: 'Play', exact: true }).click();
+        await page.waitForFunction(() => document.querySelector('audio')?.currentTime > 0.3);
+        same(await dialog.count(), 0, 'questions for the recording of a call that is open');
+      } finally {
+        fake.state.db.clinic.access_reasons = 'off';
+      }
+    }),
+
+    'a recording asks before it is heard, and the transcript does not': story('/calls', async (page) => {
+      fake.state.db.clinic.access_reasons = 'recordings';
+      try {
+        await page.reload();
+        await page.locator('tbody:not([data-live]) tr', { hasText: 'Question answered' }).first().locator('a').click();
+        await page.locator('[role=log] .turn').first().waitFor();
+        await page.locator('.turn.caller [data-at]').first().click();
+        await page.locator('dialog').getByRole('button', { name: 'Do not open' }).click();
+        yes(await page.locator('audio').evaluate((audio) => !audio.src), 'nothing of the recording is asked for');
+        await page.getByRole('button', { name: 'Play', exact: true }).click();
+        await page.locator('dialog').getByRole('button', { name: 'I am ringing the caller back' }).click();
+        await page.waitForFunction(() => document.querySelector('audio')?.currentTime > 0.3);
+        const id = new URL(page.url()).pathname.split('/').pop();
+        same(fake.state.reasons.get(id), 'I am ringing the caller back', 'the reason that was kept');
+      } finally {
+        fake.state.db.clinic.access_reasons = 'off';
+      }
+    }),
+
     // I18N-04, I18N-05
     'the language is switched and stays': story('/calls', async (page) => {
       await page.getByRole('button', { name: /language: English/ }).click();

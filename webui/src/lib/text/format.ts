@@ -12,7 +12,7 @@ const SIZES = ['byte', 'kilobyte', 'megabyte', 'gigabyte', 'terabyte'] as const;
 /** A number of bytes as people write it: three digits that count, thousands to the next unit. */
 export function size(bytes: number, language: string): string {
   const step = Math.min(SIZES.length - 1, Math.floor(Math.log10(Math.max(1, bytes)) / 3));
-  const format = new Intl.NumberFormat(language, { style: 'unit', unit: SIZES[step], unitDisplay: 'short', maximumSignificantDigits: 3 });
+  const format = new Intl.NumberFormat(language, { style: 'unit', unit: SIZES[step], unitDisplay: 'short', minimumSignificantDigits: step > 0 ? 3 : 1, maximumSignificantDigits: 3 });
   return format.format(bytes / 1_000 ** step);
 }
 
