@@ -2,7 +2,9 @@
 
 use crate::support::clinic::Clinic;
 use crate::support::person::{Person, read};
-use auricle_domain::code::Role;
+use auricle::voice::caller;
+use auricle_domain::code::{AccessReasons, Role};
+use auricle_storage::Backend;
 use futures_util::{SinkExt, StreamExt};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
@@ -96,4 +98,36 @@ async fn agents_see_no_audit_events() {
     assert!(kinds.iter().all(|kind| !kind.starts_with("audit.") && !kind.starts_with("account.")), "{kinds:?}");
     let stranger = connect_async(clinic.anybody().socket_url()).await;
     assert!(stranger.unwrap_err().to_string().contains("401"));
+}
+
+/// SEC-20: where the clinic asks why transcripts are read, what was said in a past call does not come again over the socket, but to
+/// whoever handled it.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_words_of_past_calls_do_not_come_again_where_a_reason_is_asked() {
+    let clinic = Clinic::open(Backend::Memory, None).await;
+    let admin = clinic.admin().await;
+    let agent = clinic.person("agent@clinic.example", Role::Agent).await;
+    caller::place(clinic.call()).await.unwrap();
+    let call = clinic.settled().await;
+    let me = read(agent.get("/api/auth/me").await, StatusCode::OK).await["id"].as_str().unwrap().parse().unwrap();
+    // Everything up to a last word that all may hear.
+    let turns = async |person: &Person, name: &str| {
+        let last = admin.made("/api/contacts", json!({ "name": name })).await;
+        let mut socket = Socket::open(person).await;
+        socket.say(json!({ "type": "subscribe", "since": 0 })).await;
+        let mut turns = 0;
+        loop {
+            let envelope = socket.next("event").await["envelope"].clone();
+            turns += usize::from(envelope["type"] == "conversation.turn");
+            if envelope["contact"] == last["id"] {
+                return turns;
+            }
+        }
+    };
+    assert!(turns(&agent, "Ann").await > 0);
+    admin.asks_reasons(AccessReasons::All).await;
+    assert_eq!(turns(&agent, "Bea").await, 0);
+    clinic.handled(call.id, me).await;
+    assert!(turns(&agent, "Cid").await > 0);
+    assert_eq!(turns(&admin, "Dan").await, 0);
 }

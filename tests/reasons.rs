@@ -13,15 +13,6 @@ use std::time::Duration;
 const ENCODED: &str = "UTF-8''St%C3%AD%C5%BEnost%20pacientky";
 const REASON: &str = "Stížnost pacientky";
 
-async fn ask(admin: &Person, reasons: AccessReasons) {
-    let mut clinic = read(admin.get("/api/clinic").await, StatusCode::OK).await;
-    let version = clinic["version"].clone();
-    clinic["access_reasons"] = json!(reasons);
-    let fields = clinic.as_object_mut().unwrap();
-    fields.retain(|name, _| name != "id" && name != "version");
-    read(admin.change(Method::PUT, "/api/clinic", &version, clinic).await, StatusCode::OK).await;
-}
-
 async fn with_reason(person: &Person, path: &str, reason: &str) -> Response {
     person.request(Method::GET, path).header("access-reason", reason).send().await.unwrap()
 }
@@ -53,7 +44,7 @@ async fn a_recording_opens_for_a_reason() {
     let call = clinic.settled().await;
     let (recording, turns) = (format!("/api/calls/{}/recording", call.id), format!("/api/calls/{}/turns", call.id));
     open(&admin, &recording).await;
-    ask(&admin, AccessReasons::Recordings).await;
+    admin.asks_reasons(AccessReasons::Recordings).await;
     refused(&admin, &recording).await;
     open(&admin, &turns).await;
     for wrong in ["no", "UTF-8''a%00b%20c", "UTF-8''%FF%FF%FF%FF", &"x".repeat(301)] {
@@ -84,7 +75,7 @@ async fn a_transcript_opens_for_a_reason_and_shows_nowhere_else() {
     let clinic = Clinic::open(Backend::Memory, None).await;
     let admin = clinic.admin().await;
     let agent = clinic.person("agent@clinic.example", Role::Agent).await;
-    ask(&admin, AccessReasons::All).await;
+    admin.asks_reasons(AccessReasons::All).await;
     let mut board = clinic.app().floor.watch();
     let calling = tokio::spawn(caller::place(clinic.call()));
     let on = board.wait_for(|calls| calls.iter().any(|call| call.answered_at.is_some()));

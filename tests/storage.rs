@@ -123,6 +123,32 @@ async fn no_index_is_built_where_it_has_no_room() {
     clinic.running.stop(Duration::ZERO).await;
 }
 
+/// B-04: an index that cannot be built is told, and the one of before answers and goes on.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_index_that_cannot_be_built_leaves_the_old_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let clinic = Clinic::open_in(folder.path(), Backend::Redb, None).await;
+    let admin = clinic.admin().await;
+    admin.made("/api/contacts", json!({ "name": "Quixote" })).await;
+    std::fs::write(folder.path().join("search.new"), b"in the way").unwrap();
+    read(admin.send(Method::POST, "/api/search/rebuild", json!({})).await, StatusCode::ACCEPTED).await;
+    let over = async {
+        loop {
+            let state = read(admin.get("/api/search/state").await, StatusCode::OK).await;
+            if state["state"] != "rebuilding" {
+                return state;
+            }
+        }
+    };
+    let state = tokio::time::timeout(PATIENCE, over).await.expect("it did not end in time");
+    assert!(state["failed"].is_string() && state["state"] == "current", "{state}");
+    admin.made("/api/contacts", json!({ "name": "Rosinante" })).await;
+    clinic.indexed().await;
+    assert_eq!((found(&admin, "Quixote").await, found(&admin, "Rosinante").await), (1, 1));
+    assert!(!clinic.feed().iter().any(|it| matches!(it.event, Event::SearchRebuilt { .. })));
+    clinic.running.stop(Duration::ZERO).await;
+}
+
 /// B-26, OBS-15: an administrator has a backup made in the configured folder, sees it made, and finds it in the list.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_backup_is_made_when_an_administrator_says_so() {

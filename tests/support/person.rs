@@ -5,7 +5,7 @@ use auricle::accounts::{self, NewAccount};
 use auricle::clock;
 use auricle::events::By;
 use auricle_domain::account::Actor;
-use auricle_domain::code::Role;
+use auricle_domain::code::{AccessReasons, Role};
 use auricle_domain::id::CauseId;
 use auricle_storage::Backend;
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
@@ -86,6 +86,16 @@ impl Person {
     /// Adds something; it must work.
     pub async fn made(&self, path: &str, body: Value) -> Value {
         read(self.send(Method::POST, path, body).await, StatusCode::CREATED).await
+    }
+
+    /// Has the clinic ask why past calls are opened, or not.
+    pub async fn asks_reasons(&self, reasons: AccessReasons) {
+        let mut clinic = read(self.get("/api/clinic").await, StatusCode::OK).await;
+        let version = clinic["version"].clone();
+        clinic["access_reasons"] = json!(reasons);
+        let fields = clinic.as_object_mut().unwrap();
+        fields.retain(|name, _| name != "id" && name != "version");
+        read(self.change(Method::PUT, "/api/clinic", &version, clinic).await, StatusCode::OK).await;
     }
 
     /// The socket's address.
