@@ -119,7 +119,7 @@ Example:
   auricle restore /media/usb/auricle-20261125T030000Z.backup --into /var/lib/auricle";
 pub(crate) const RESTORED: &str = "Restored. Everything that was in the backup is there.";
 pub(crate) const RESTORED_LACKS: &str =
-    "Recordings and documents that the records name and the backup does not hold (the first 20 are shown):";
+    "What the records say there is and the backup does not hold (the first 20 are shown):";
 pub(crate) const RESTORED_NEXT: &str = "\
 Look at the configuration, put it where it belongs, see that folder and key file belong to the user of the service, and start it.";
 

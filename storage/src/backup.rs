@@ -6,6 +6,7 @@
 //!
 //! Writing goes on while a backup is made; memory stays flat however much there is. `format` says what the file looks like.
 
+mod count;
 mod create;
 mod format;
 mod restore;
@@ -13,6 +14,7 @@ mod stream;
 #[cfg(test)]
 mod tests;
 
+pub use count::Missing;
 pub use create::{Backup, BackupProgress};
 pub use format::BackupSummary;
-pub use restore::{Missing, Restored, restore, verify};
+pub use restore::{Restored, restore, verify};

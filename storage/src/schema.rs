@@ -20,6 +20,8 @@ use crate::blobs::BlobId;
 use crate::codec::{self, Table};
 use crate::error::StoreError;
 use crate::hex;
+use crate::key;
+use crate::lookup::LookupKey;
 use crate::record::{Entries, Index, Record};
 use auricle_domain::account::{Account, Session};
 use auricle_domain::appointment::{Appointment, Service};
@@ -129,6 +131,47 @@ pub(crate) fn named_blob(key: &[u8], value: &[u8]) -> Result<Option<Named>, Stor
     Ok(named)
 }
 
+/// The index rows that the row of a record must have beside it, as whole keys; none for a row of another kind.
+///
+/// # Errors
+/// When the row is not what was written.
+pub(crate) fn index_rows(key: &[u8], value: &[u8], lookup: &LookupKey) -> Result<Vec<Vec<u8>>, StoreError> {
+    let Some(tenant) = key.first_chunk::<16>() else { return Ok(Vec::new()) };
+    let tenant = TenantId(uuid::Uuid::from_bytes(*tenant));
+    macro_rules! of {
+        ($($record:ty),+) => {
+            match table_of(key) {
+                $(id if id == <$record>::TABLE.id => {
+                    let record: $record = codec::decode(<$record>::TABLE, value)?;
+                    let mut entries = Entries::new(tenant, lookup, key::encode(&record.key()));
+                    record.index(&mut entries);
+                    entries.into_vec()
+                })+
+                _ => Vec::new(),
+            }
+        };
+    }
+    let entries = of!(Account, StoredSession, Call, Conversation, Turn, Contact, Passage, Appointment, Task);
+    Ok(entries.into_iter().map(|entry| entry.key).collect())
+}
+
+/// How many rows of another table a row says there are: turns of a conversation, passages of a document.
+///
+/// # Errors
+/// When the row is not what was written.
+pub(crate) fn promised_rows(key: &[u8], value: &[u8]) -> Result<Option<(Table, u32)>, StoreError> {
+    let promised = match table_of(key) {
+        id if id == Conversation::TABLE.id => {
+            Some((Turn::TABLE, codec::decode::<Conversation>(Conversation::TABLE, value)?.turns))
+        }
+        id if id == Document::TABLE.id => {
+            Some((Passage::TABLE, codec::decode::<Document>(Document::TABLE, value)?.passages))
+        }
+        _ => None,
+    };
+    Ok(promised)
+}
+
 fn name_of(id: u16) -> &'static str {
     let tables = [
         META,
@@ -160,7 +203,32 @@ fn name_of(id: u16) -> &'static str {
 }
 
 /// Number of the first index.
-const FIRST_INDEX: u16 = 100;
+pub(crate) const FIRST_INDEX: u16 = 100;
+
+/// Name of the index with this number.
+pub(crate) fn index_name(number: u16) -> &'static str {
+    let indexes = [
+        (ACCOUNT_BY_EMAIL.id, ACCOUNT_BY_EMAIL.name),
+        (SESSIONS_BY_ACCOUNT.id, SESSIONS_BY_ACCOUNT.name),
+        (SESSIONS_BY_END.id, SESSIONS_BY_END.name),
+        (CALLS_BY_TIME.id, CALLS_BY_TIME.name),
+        (CALLS_OPEN.id, CALLS_OPEN.name),
+        (CALLS_BY_CONTACT.id, CALLS_BY_CONTACT.name),
+        (CONVERSATION_BY_CALL.id, CONVERSATION_BY_CALL.name),
+        (CONVERSATIONS_BY_TIME.id, CONVERSATIONS_BY_TIME.name),
+        (TURNS_BY_CALL.id, TURNS_BY_CALL.name),
+        (CONTACTS_BY_NUMBER.id, CONTACTS_BY_NUMBER.name),
+        (CONTACTS_BY_EMAIL.id, CONTACTS_BY_EMAIL.name),
+        (PASSAGES_BY_DOCUMENT.id, PASSAGES_BY_DOCUMENT.name),
+        (APPOINTMENTS_BY_START.id, APPOINTMENTS_BY_START.name),
+        (APPOINTMENTS_BY_RESOURCE.id, APPOINTMENTS_BY_RESOURCE.name),
+        (APPOINTMENTS_BY_CONVERSATION.id, APPOINTMENTS_BY_CONVERSATION.name),
+        (APPOINTMENTS_BY_CALL.id, APPOINTMENTS_BY_CALL.name),
+        (TASKS_BY_STATE.id, TASKS_BY_STATE.name),
+        (TASKS_BY_CALL.id, TASKS_BY_CALL.name),
+    ];
+    indexes.iter().find(|(id, _)| *id == number).map_or("unknown", |(_, name)| name)
+}
 
 /// A session under the hash of its token; the token itself is never stored.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

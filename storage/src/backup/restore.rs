@@ -1,14 +1,14 @@
 //! From a backup to a store.
 
-use super::create::summary_of;
+use super::count::{Missing, count};
 use super::format::{BackupSummary, Entry, Head, Kind, damaged, read_entry, read_head};
 use super::stream::Opening;
 use crate::blobs::{BlobWriter, Blobs};
 use crate::error::StoreError;
 use crate::files;
 use crate::keys::{Keys, Passphrase, Ring, make_key_file};
+use crate::kv::Overlay;
 use crate::kv::redb::Filling;
-use crate::kv::{KeyRange, Overlay, PAGE_ROWS_MAX, Snapshot};
 use crate::log::EventDraft;
 use crate::schema;
 use crate::seal::{DataKey, SealKey, random};
@@ -39,38 +39,8 @@ pub struct Restored {
     pub key_file: PathBuf,
     /// The configuration that was in the backup, for somebody to look at.
     pub config: Option<PathBuf>,
-    /// Recordings and contents that records name and the backup does not hold.
+    /// What the records say there is and the backup does not hold.
     pub missing: Missing,
-}
-
-/// Recordings and contents of documents that records name and a backup does not hold.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Missing {
-    /// How many.
-    pub count: u64,
-    /// The first 20, by their records.
-    pub first: Vec<String>,
-}
-
-impl Missing {
-    /// Most that are told by name.
-    const TOLD_MAX: usize = 20;
-
-    fn add(&mut self, what: String) {
-        self.count += 1;
-        if self.first.len() < Self::TOLD_MAX {
-            self.first.push(what);
-        }
-    }
-
-    /// That there is none.
-    fn check(&self) -> Result<(), StoreError> {
-        match (self.first.first(), self.count) {
-            (None, _) => Ok(()),
-            (Some(first), 1) => Err(damaged(&format!("{first} is not in it"))),
-            (Some(first), count) => Err(damaged(&format!("{first} and {} more are not in it", count - 1))),
-        }
-    }
 }
 
 /// The key of a backup. It does not depend on the store's generation: what was backed up before a restore opens after it.
@@ -261,7 +231,7 @@ fn fill(
     let summary = read(path, data, &mut filled)?;
     filled.write_batch()?;
     let snapshot = filled.rows.snapshot()?;
-    let (mut found, missing) = count(&snapshot, &filled.blobs)?;
+    let (mut found, missing) = count(&snapshot, summary.store_format, &filled.blobs, &keys.lookup())?;
     (found.blobs, found.blob_bytes) = filled.blobs.measure()?;
     (found.store_format, found.made_at) = (summary.store_format, summary.made_at);
     if found != summary {
@@ -273,33 +243,6 @@ fn fill(
     }
     filled.rows.check()?;
     Ok((summary, missing, filled.config))
-}
-
-/// What a filled store holds, and the blobs that its rows name and it does not have.
-fn count(snapshot: &dyn Snapshot, blobs: &Blobs) -> Result<(BackupSummary, Missing), StoreError> {
-    let mut rows: BTreeMap<u16, u64> = BTreeMap::new();
-    let mut missing = Missing::default();
-    let mut tenant = [0; 16];
-    let mut range = KeyRange { start: Vec::new(), end: None };
-    loop {
-        let page = snapshot.range(&range, false, PAGE_ROWS_MAX)?;
-        let Some((last, _)) = page.last() else { break };
-        range.start = [last.as_slice(), &[0]].concat();
-        for (key, value) in &page {
-            *rows.entry(schema::table_of(key)).or_default() += 1;
-            match schema::named_blob(key, value) {
-                Ok(Some(named)) if !blobs.exists(named.blob) => missing.add(named.what),
-                // Of an older format: such a row is read when the store has been brought to this one.
-                Ok(_) | Err(StoreError::Version { .. }) => {}
-                Err(error) => return Err(error),
-            }
-        }
-        // The rows of the clinic stand after those of the store itself.
-        if let Some(bytes) = last.first_chunk::<16>() {
-            tenant = *bytes;
-        }
-    }
-    Ok((BackupSummary { rows, ..summary_of(snapshot, &tenant)? }, missing))
 }
 
 /// A folder that is removed again.

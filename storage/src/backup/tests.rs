@@ -385,6 +385,38 @@ fn a_content_that_is_lost_is_named_by_its_document() {
     assert!(refused.to_string().contains(&lost.id.to_string()), "{refused}");
 }
 
+/// B-17, B-26: a row that a damaged key hides is missed by verifying, whichever row it is that others speak of.
+#[test]
+fn rows_that_are_not_found_are_missed() {
+    let clinic = Clinic::new();
+    (1..=3).for_each(|n| add(&clinic.store, n));
+    let person = Contact { numbers: vec!["+420777000111".to_owned()], ..contact(4) };
+    clinic.store.run(op(4), at(0), move |tx: &mut WriteTx| tx.put(&person)).wait().unwrap();
+    let backup = clinic.back_up();
+    let whole = std::fs::read(&backup.path).unwrap();
+    let index = schema::CONTACTS_BY_NUMBER;
+    let last_contact = |key: &[u8]| key.ends_with(contact(4).id.as_bytes());
+    for (table, which, said) in [
+        (Contact::TABLE.id, true, "a record of the index contacts_by_number (0 of 1 are there)"),
+        (index.id, true, "a row of the index contacts_by_number (0 of 1 are there)"),
+        (schema::FEED.id, false, "a row of feed (2 of 3 are there)"),
+        (schema::AUDIT.id, false, "a row of audit (2 of 3 are there)"),
+    ] {
+        std::fs::write(&backup.path, &whole).unwrap();
+        let hidden = std::cell::Cell::new(false);
+        let keep = |kind, key: &[u8]| {
+            let is_it = kind == Kind::Row && schema::table_of(key) == table && (!which || last_contact(key));
+            !is_it || hidden.replace(true)
+        };
+        rewrite(&clinic, &backup.path, keep, |summary| {
+            *summary.rows.get_mut(&table).unwrap() -= 1;
+            summary.rows.retain(|_, rows| *rows > 0);
+        });
+        let words = verify(&backup.path, &clinic.passphrase).unwrap_err().to_string();
+        assert!(hidden.get() && words.contains(said), "{table}: {words}");
+    }
+}
+
 /// B-26: of a backup that lacks contents, as earlier programs could make them, verifying says so, and restoring brings the rest.
 #[test]
 fn contents_that_a_backup_lacks_are_named_and_the_rest_is_restored() {
