@@ -33,6 +33,10 @@ pub enum KeySource {
     File(PathBuf),
     /// A key that ends with the process: for stores in memory.
     Fresh,
+    /// None: nothing is sealed. A benchmark measures against it what sealing costs; no clinic's words may go there.
+    #[cfg(feature = "testing")]
+    #[doc(hidden)]
+    Unsealed,
 }
 
 /// The keys of an open store.
@@ -40,6 +44,8 @@ pub enum KeySource {
 pub struct Keys {
     data: DataKey,
     generation: u32,
+    #[cfg(feature = "testing")]
+    seals_nothing: bool,
 }
 
 impl Keys {
@@ -48,11 +54,16 @@ impl Keys {
     /// # Errors
     /// When the system has no randomness to give.
     pub(crate) fn fresh() -> Result<Self, StoreError> {
-        Ok(Self { data: DataKey::fresh()?, generation: 1 })
+        Ok(Self::new(DataKey::fresh()?, 1))
     }
 
     pub(crate) fn new(data: DataKey, generation: u32) -> Self {
-        Self { data, generation }
+        Self {
+            data,
+            generation,
+            #[cfg(feature = "testing")]
+            seals_nothing: false,
+        }
     }
 
     /// The keys of the store in `directory`; for a new store they are made, and the key file where there is none.
@@ -60,6 +71,10 @@ impl Keys {
     /// # Errors
     /// [`StoreError::Keys`] with what is missing or does not fit, and what to do.
     pub(crate) fn open(directory: &Path, source: &KeySource, store_exists: bool) -> Result<Self, StoreError> {
+        #[cfg(feature = "testing")]
+        if *source == KeySource::Unsealed {
+            return Ok(Self { seals_nothing: true, ..Self::fresh()? });
+        }
         let KeySource::File(key_file) = source else { return Self::fresh() };
         let Some(ring) = Ring::read(directory)? else {
             if store_exists {
@@ -79,7 +94,7 @@ impl Keys {
                 directory.display()
             ))
         })?;
-        Ok(Self { data, generation: ring.generation })
+        Ok(Self::new(data, ring.generation))
     }
 
     fn make(directory: &Path, key_file: &Path) -> Result<Self, StoreError> {
@@ -92,6 +107,10 @@ impl Keys {
 
     /// The key for a purpose, of this generation of the store alone.
     pub(crate) fn seal_key(&self, purpose: &str) -> SealKey {
+        #[cfg(feature = "testing")]
+        if self.seals_nothing {
+            return SealKey::nothing();
+        }
         SealKey::new(&self.data.derive(purpose, self.generation))
     }
 

@@ -1,5 +1,5 @@
 //! Acknowledged small writes with 64 writers, reads beside them, the same through one writer, the same by SQLite, the rate of the
-//! feed, and how fast a store opens after a kill; on the disk of the folder named in `AURICLE_BENCH_DIR` (the system's temporary
+//! feed, what sealing costs, and how fast a store opens after a kill; on the disk of the folder named in `AURICLE_BENCH_DIR` (the system's temporary
 //! folder unless told).
 //!
 //! A write is what a use-case does: it reads a record, writes it with its indexes, appends an event and records
@@ -7,6 +7,7 @@
 #![allow(clippy::unwrap_used, reason = "a benchmark")]
 
 mod reopen;
+mod sealing;
 mod sqlite;
 
 use auricle_domain::Timestamp;
@@ -95,6 +96,7 @@ fn main() {
         writes.per_second() / grouped.per_second(),
     ));
     drop(store);
+    sealing::measure_both(folder.path());
     reopen::measure(&parent);
 }
 
