@@ -18,6 +18,8 @@ mod mutation;
 mod pair;
 #[path = "sip/reaction.rs"]
 mod reaction;
+#[path = "sip/refresh.rs"]
+mod refresh;
 #[path = "sip/session.rs"]
 mod session;
 #[path = "sip/torture.rs"]

@@ -6,6 +6,7 @@
 mod call;
 mod callee;
 mod caller;
+mod refresh;
 mod refuse;
 mod session;
 mod trunks;
@@ -15,6 +16,7 @@ use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+pub use refresh::{SESSION_S, SESSION_S_MIN};
 pub use types::{
     AgentCommand, AgentConfig, AgentEnd, AgentEvent, AgentInput, AgentOutput, Caller, DialogId, Invite, InviteError,
     InviteTo,
@@ -59,6 +61,8 @@ pub struct UserAgent {
     dialogs: HashMap<DialogKey, DialogId>,
     /// Which call an INVITE transaction belongs to, ours or the far end's.
     invites: HashMap<TxId, DialogId>,
+    /// Which call a refresh of ours belongs to.
+    refreshes: HashMap<TxId, DialogId>,
     /// The INVITEs of incoming calls, to tell one that comes by a second way (RFC 3261 section 8.2.2.2).
     incoming: HashSet<MergeKey>,
     timers: Timers<DialogId>,
@@ -78,6 +82,7 @@ impl UserAgent {
             last: 0,
             dialogs: HashMap::new(),
             invites: HashMap::new(),
+            refreshes: HashMap::new(),
             incoming: HashSet::new(),
             timers: Timers::default(),
             accounts: Accounts::default(),
@@ -195,7 +200,10 @@ impl UserAgent {
             match output {
                 TxOutput::Transmit { remote, bytes } => self.transmit(remote, bytes),
                 TxOutput::Response { tx, response, from } => {
-                    if self.answer_challenge(tx, &response, from, now) || self.link_took(tx, Some(&response), now) {
+                    if self.answer_challenge(tx, &response, from, now)
+                        || self.link_took(tx, Some(&response), now)
+                        || self.refresh_took(tx, Some(&response), now)
+                    {
                         continue;
                     }
                     if let Some(dialog) = self.invites.get(&tx).copied() {
@@ -203,7 +211,7 @@ impl UserAgent {
                     }
                 }
                 TxOutput::Failed { tx } => {
-                    if self.link_took(tx, None, now) {
+                    if self.link_took(tx, None, now) || self.refresh_took(tx, None, now) {
                         continue;
                     }
                     if let Some(dialog) = self.invites.get(&tx).copied() {
@@ -212,6 +220,7 @@ impl UserAgent {
                 }
                 TxOutput::Gone { tx } => {
                     self.pending_gone(tx);
+                    self.refreshes.remove(&tx);
                     if let Some(dialog) = self.invites.remove(&tx) {
                         if let Some(call) = self.calls.get_mut(&dialog) {
                             call.transaction_gone(tx);
@@ -233,6 +242,8 @@ impl UserAgent {
             self.prack_is_late(dialog, now);
         } else if call.failover_at.is_some_and(|at| at <= now) {
             self.fail_over(dialog, true, now);
+        } else if call.session_due().is_some_and(|at| at <= now) {
+            self.session_is_due(dialog, now);
         } else if call.ring_until.is_some_and(|until| until <= now) {
             self.rang_out(dialog, now);
         }
@@ -285,7 +296,7 @@ impl UserAgent {
             .with("Allow", ALLOW)
             .with("Accept", ACCEPT)
             .with("Accept-Encoding", "identity")
-            .with("Supported", "100rel");
+            .with("Supported", "100rel, timer");
         self.respond(request, tx, remote, response, now);
     }
 

@@ -69,7 +69,8 @@ fn refusals_say_what_is_wrong() {
             "Server",
             "Auricle",
         ),
-        (invite_with("1", "Require: 100rel, timer\r\n", OFFER), 420, "Unsupported", "timer"),
+        (invite_with("1", "Require: 100rel, timer, replaces\r\n", OFFER), 420, "Unsupported", "replaces"),
+        (invite_with("1", "Supported: timer\r\nx: 89\r\n", OFFER), 422, "Min-SE", "90"),
         (
             invite("1").replace("application/sdp", "text/plain"),
             415,

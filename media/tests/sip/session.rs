@@ -138,7 +138,8 @@ fn requests_out_of_place() {
         ("PRACK", 2, "RAck: 1 1 INVITE\r\n", "481/PRACK"),
         ("REFER", 2, "Refer-To: <sip:x@y>\r\n", "405/REFER"),
         ("NOTIFY", 2, "", "405/NOTIFY"),
-        ("UPDATE", 2, "Require: timer\r\n", "420/UPDATE"),
+        ("UPDATE", 2, "Require: timer\r\n", "200/UPDATE"),
+        ("UPDATE", 2, "Require: replaces\r\n", "420/UPDATE"),
         ("ACK", 9, "", ""),
     ];
     for (method, cseq, headers, reply) in table {

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use super::refresh::{RefreshAck, Refreshing, SessionTimer};
 use super::trunks::AccountId;
 use crate::io::Hop;
 use crate::sip::dialog::Dialog;
@@ -46,6 +47,18 @@ pub(super) struct Call {
     pub failover_at: Option<Instant>,
     /// Our INVITEs to hops that did not answer in time, and whether they have been cancelled.
     pub abandoned: Vec<(TxId, bool)>,
+    /// When the call has to be refreshed.
+    pub session: Option<SessionTimer>,
+    /// A refresh of ours that is not answered.
+    pub refreshing: Option<Refreshing>,
+    /// What acknowledged the last refresh by re-INVITE.
+    pub refresh_ack: Option<RefreshAck>,
+    /// 422 answers to our INVITE.
+    pub too_brief: u8,
+    /// The far end allows UPDATE.
+    pub takes_update: bool,
+    /// Our last description.
+    pub described: Option<Sdp>,
     /// How the INVITE of an incoming call is indexed.
     pub merge_key: Option<MergeKey>,
     /// Until when it may ring.
@@ -142,6 +155,12 @@ impl Call {
             hops: VecDeque::new(),
             failover_at: None,
             abandoned: Vec::new(),
+            session: None,
+            refreshing: None,
+            refresh_ack: None,
+            too_brief: 0,
+            takes_update: false,
+            described: None,
             merge_key: None,
             ring_until: Some(ring_until),
             awaited: None,
@@ -164,13 +183,25 @@ impl Call {
 
     pub fn next_wake(&self) -> Option<Instant> {
         let awaited = self.awaited.as_ref().map(|awaited| awaited.again.min(awaited.until));
-        awaited.into_iter().chain(self.reliable_due()).chain(self.ring_until).chain(self.failover_at).min()
+        awaited
+            .into_iter()
+            .chain(self.session_due())
+            .chain(self.reliable_due())
+            .chain(self.ring_until)
+            .chain(self.failover_at)
+            .min()
     }
 
     /// When the 180 has to be repeated or given up; a final response stops that.
     pub fn reliable_due(&self) -> Option<Instant> {
         let waiting = self.reliable.as_ref().filter(|_| self.phase == Phase::Ringing && !self.ended)?;
         waiting.again.map(|(at, _)| at.min(waiting.until))
+    }
+
+    /// When the session timer has to run: in a call that is up, and not while our 200 waits for its ACK.
+    pub fn session_due(&self) -> Option<Instant> {
+        let runs = self.phase == Phase::Up && !self.ended && self.awaited.is_none();
+        self.session.filter(|_| runs).map(|session| session.next_wake())
     }
 
     pub fn transaction_gone(&mut self, tx: TxId) {

@@ -110,10 +110,13 @@ impl UserAgent {
             return;
         };
         describe(&mut response, sdp);
+        let Some(invite) = self.calls.get(&dialog).map(|call| call.invite.clone()) else { return };
+        let response = self.agree_on_session(dialog, &invite, response, now);
         self.transactions.respond(tx, &response, now);
         let Some(call) = self.calls.get_mut(&dialog) else {
             return;
         };
+        call.described = Some(sdp.clone());
         call.phase = Phase::Up;
         call.ring_until = None;
         call.invite_tx = None;

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use super::call::{Call, Cancel, EarlyDialog, Phase, SentAck};
 use super::trunks::AccountId;
 use super::{
-    ALLOW, AgentConfig, AgentEnd, AgentEvent, DialogId, FORKS_MAX, Invite, InviteError, InviteTo, RING_MAX, UserAgent,
-    description,
+    ALLOW, AgentConfig, AgentEnd, AgentEvent, DialogId, FORKS_MAX, Invite, InviteError, InviteTo, RING_MAX, SESSION_S,
+    UserAgent, description,
 };
 use crate::io::{Hop, Transport, TrunkId};
 use crate::sip::address::NameAddr;
@@ -37,7 +37,7 @@ impl UserAgent {
             return Err(InviteError::Full { calls, calls_max, transactions, transactions_max });
         }
         let mut call = Call::new(Phase::Calling, request, remote, now + RING_MAX);
-        (call.account, call.hops) = (account, hops);
+        (call.account, call.hops, call.described) = (account, hops, Some(invite.sdp));
         let id = self.next_dialog();
         self.calls.insert(id, call);
         self.send_invite(id, now);
@@ -112,13 +112,14 @@ impl UserAgent {
             .with("Max-Forwards", "70")
             .with("Contact", contact.to_string())
             .with("Allow", ALLOW)
-            .with("Supported", "100rel")
+            .with("Supported", "100rel, timer")
+            .with("Session-Expires", SESSION_S.to_string())
             .with("User-Agent", self.config.user_agent.clone())
             .with("Content-Type", "application/sdp")
     }
 
     /// Sends the call's INVITE to the hop where it stands now.
-    fn send_invite(&mut self, id: DialogId, now: Instant) {
+    pub(super) fn send_invite(&mut self, id: DialogId, now: Instant) {
         let Some(call) = self.calls.get(&id) else { return };
         let (mut request, remote, account) = (call.invite.clone(), call.remote, call.account);
         request.head.via.clear();
@@ -205,7 +206,8 @@ impl UserAgent {
             (status, None) => {
                 // 503 speaks for this hop, not for who was called, unless somebody has been heard already.
                 let unheard = !call.rang && call.early.is_empty();
-                if !(status == 503 && unheard && self.fail_over(id, false, now)) {
+                let elsewhere = status == 503 && unheard && self.fail_over(id, false, now);
+                if !elsewhere && !self.invite_longer(id, response, now) {
                     self.end(id, AgentEnd::Refused(status));
                 }
             }
@@ -327,7 +329,7 @@ impl UserAgent {
         for key in others {
             self.dialogs.remove(&key);
         }
-        self.arm(id);
+        self.take_session(id, &response.head, now);
         match description(&response.head, &response.body).ok().flatten().or(early_answer) {
             Some(answer) => self.event(AgentEvent::Accepted { dialog: id, answer }),
             None => self.bye(id, AgentEnd::Protocol, now),

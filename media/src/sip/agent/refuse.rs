@@ -1,5 +1,6 @@
 //! What is refused before a dialog is looked at (RFC 3261 section 8.2).
 
+use super::refresh::too_brief;
 use super::{ACCEPT, ALLOW};
 use crate::io::Transport;
 use crate::sip::message::{Method, Request, Response};
@@ -29,8 +30,12 @@ pub(super) fn before_dialog(request: &Request, transport: Transport) -> Option<R
     let Some(mut required) = request.head.list("Require") else {
         return Some(Response::to(request, 400, "Bad Require"));
     };
-    // Reliable provisional responses are all that we can be required to do.
-    required.retain(|option| request.method != Method::Invite || !option.eq_ignore_ascii_case("100rel"));
+    // Reliable provisional responses and session timers are all that we can be required to do.
+    required.retain(|option| match request.method {
+        Method::Invite => !["100rel", "timer"].iter().any(|known| option.eq_ignore_ascii_case(known)),
+        Method::Update => !option.eq_ignore_ascii_case("timer"),
+        _ => true,
+    });
     if !required.is_empty() {
         return Some(refuse(420).with("Unsupported", required.join(", ")));
     }
@@ -45,6 +50,9 @@ fn body(request: &Request) -> Option<Response> {
     }
     if !matches!(request.method, Method::Invite | Method::Update) {
         return None;
+    }
+    if let Some(refusal) = too_brief(request) {
+        return Some(refusal);
     }
     if !request.body.is_empty() && head.content_type().as_deref() != Some("application/sdp") {
         return Some(Response::to(request, 415, "").with("Accept", ACCEPT));

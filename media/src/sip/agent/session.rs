@@ -111,11 +111,14 @@ impl UserAgent {
         let busy = call.offer.is_some() || call.phase == Phase::Ringing;
         let awaits_answer = call.awaited.as_ref().is_some_and(|awaited| awaited.brings_answer || invite);
         let plain_update = !invite && matches!(sdp, Ok(None));
+        let refreshing = call.refreshing.is_some_and(|refreshing| refreshing.invite);
         let refusal = match &sdp {
             Err(why) => Some(bad_description(&request, why)),
             Ok(_) if plain_update => None,
             // Ours is the offer that is open (RFC 3261 section 14.2, RFC 3311 section 5.2).
-            Ok(_) if call.phase == Phase::Calling || awaits_answer => Some(Response::to(&request, 491, "")),
+            Ok(_) if call.phase == Phase::Calling || awaits_answer || refreshing => {
+                Some(Response::to(&request, 491, ""))
+            }
             Ok(_) if busy => Some(Response::to(&request, 500, "").with("Retry-After", SOON_S)),
             Ok(_) => None,
         };
@@ -129,7 +132,9 @@ impl UserAgent {
         match tx {
             _ if plain_update => {
                 let response = self.agreed(&request, remote);
+                let response = self.agree_on_session(id, &request, response, now);
                 self.respond(&request, tx, remote, response, now);
+                self.arm(id);
             }
             Some(tx) => {
                 if let Some(call) = self.calls.get_mut(&id) {
@@ -171,8 +176,13 @@ impl UserAgent {
             call.awaited = Some(AwaitedAck::new(tx, request.head.cseq.number, brings_answer, false, now));
             self.arm(id);
         }
+        if let Some(call) = self.calls.get_mut(&id) {
+            call.described = Some(sdp.clone());
+        }
         let mut response = self.agreed(&request, remote);
         describe(&mut response, sdp);
+        let response = self.agree_on_session(id, &request, response, now);
+        self.arm(id);
         self.respond(&request, Some(tx), remote, response, now);
     }
 

@@ -402,6 +402,7 @@ impl UserAgent {
         self.accounts.pending.remove(&tx);
         self.accounts.pending.insert(again, Pending { answers: pending.answers + 1, ..pending });
         self.invited_again(tx, again, now);
+        self.refreshed_again(tx, again);
         true
     }
 
