@@ -8,6 +8,7 @@ use auricle_media::io::{
     Codec, Command, DialTo, EngineEvent, Hop, Input, LegEnd, LegId, Output, Socket, Transport, Trunk, TrunkId,
     TrunkState,
 };
+use proptest::prelude::*;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -263,4 +264,32 @@ fn a_trunk_over_tls_is_registered_called_and_kept_open() {
     let told = left(&mut engine);
     assert!(told.iter().any(|line| line.contains("Ended") && line.contains("Timeout")), "{told:?}");
     assert!(told.iter().any(|line| line.contains("Trying")), "{told:?}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Bytes that nobody meant on one connection: nothing panics, and the one beside it is served.
+    #[test]
+    fn garbage_on_one_connection_leaves_the_others_alone(
+        changes in proptest::collection::vec((any::<u16>(), any::<u8>()), 0..8),
+        size in 1_usize..200,
+    ) {
+        let now = Instant::now();
+        let mut engine = engine();
+        let mut bytes = format!("{}{}", options(1), options(2)).into_bytes();
+        for (at, byte) in changes {
+            let at = usize::from(at) % bytes.len();
+            bytes[at] = byte;
+        }
+        for bytes in bytes.chunks(size) {
+            engine.handle(Input::Stream { hop: hop("198.51.100.9:4000"), bytes }, now);
+        }
+        while engine.poll().is_some() {}
+        engine.handle(Input::Stream { hop: hop(PEER), bytes: options(3).as_bytes() }, now);
+        prop_assert_eq!(left(&mut engine), [format!("{PEER} \"SIP/2.0 200 OK\"")]);
+        engine.handle(Input::Closed { hop: hop("198.51.100.9:4000") }, now);
+        engine.handle(Input::Stream { hop: hop("198.51.100.9:4000"), bytes: options(4).as_bytes() }, now);
+        prop_assert_eq!(left(&mut engine), ["198.51.100.9:4000 \"SIP/2.0 200 OK\""]);
+    }
 }

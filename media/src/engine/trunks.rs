@@ -17,7 +17,10 @@ impl Engine {
         self.names = hops.filter_map(|(trunk, hop)| Some((hop, trunk.name.clone()?))).collect();
         let last = LegId(self.next_leg.saturating_sub(1));
         for network in self.admission.set_trunks(networks.clone()) {
-            if !networks.contains(&network) && self.retired.len() < RETIRED_MAX {
+            if networks.contains(&network) {
+                continue;
+            }
+            if self.retired.len() < RETIRED_MAX {
                 self.retired.push((network, last));
             }
             // Its answer to our taking leave is wanted too.

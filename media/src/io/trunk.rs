@@ -40,11 +40,15 @@ pub struct Trunk {
 }
 
 impl Trunk {
-    /// Whether this address is one of its hops or lies among its sources.
+    /// Whether this address is one of its hops or lies among its sources: its calls come from there.
     pub fn owns(&self, address: IpAddr) -> bool {
-        let address = address.to_canonical();
-        self.hops.iter().any(|hop| hop.ip().to_canonical() == address)
-            || self.sources.iter().any(|network| network.contains(address))
+        self.has_hop(address) || self.sources.iter().any(|network| network.contains(address))
+    }
+
+    /// Whether this address is one of its hops: it is answered for there. Its sources are not enough for that, for they may
+    /// hold machines of strangers, who would learn what a password can be guessed from.
+    pub fn has_hop(&self, address: IpAddr) -> bool {
+        self.hops.iter().any(|hop| hop.ip().to_canonical() == address.to_canonical())
     }
 }
 

@@ -7,6 +7,7 @@ use auricle_media::sip::agent::{
 use auricle_media::sip::digest::{Algorithm, Count, response};
 use auricle_media::sip::message::{Message, Request};
 use auricle_media::sip::parse;
+use proptest::prelude::*;
 
 use crate::bench::{Bench, OFFER, answer, config, invite, our_sdp, within};
 
@@ -169,6 +170,15 @@ fn nobody_else_gets_an_answer() {
     let request = bench.request("INVITE");
     reply(&mut bench, "198.51.100.7:5070", &request, 401, CHALLENGE);
     assert_eq!(bench.took(), "ACK");
+    // A call that came from one of its sources: others may share that network.
+    let mut bench =
+        bench_with(vec![Trunk { sources: vec!["198.51.100.0/24".parse().unwrap()], ..trunk(&[udp(FIRST)]) }]);
+    bench.events();
+    let (dialog, _) = bench.call_in();
+    bench.command(AgentCommand::Hangup { dialog });
+    let bye = bench.request("BYE");
+    reply(&mut bench, "198.51.100.7:5070", &bye, 401, CHALLENGE);
+    assert_eq!(bench.took(), "");
     // A call through the trunk whose far end then names another host: neither asked nor unasked.
     let mut bench = bench_with(vec![trunk(&[udp(FIRST)])]);
     let dialog = call(&mut bench, "100");
@@ -281,7 +291,9 @@ fn a_call_fails_over_to_the_next_hop() {
             assert_eq!(cancel.head.top_via(), first.head.top_via());
             reply(&mut bench, FIRST, &first, 180, "");
             assert_eq!(bench.took(), "", "once");
-            bench.bytes_from(FIRST, answer(&first, 200, "late", "", OFFER).as_bytes());
+            let late = answer(&first, 200, "late", "", OFFER).replace("198.51.100.7:5070", "late.example.org");
+            bench.bytes_from(FIRST, late.as_bytes());
+            assert_eq!(bench.hops, [udp(FIRST), udp(FIRST)]);
             assert_eq!(bench.took(), "ACK BYE");
         }
         bench.command(AgentCommand::Hangup { dialog });
@@ -333,7 +345,7 @@ fn incoming_calls_carry_their_trunk() {
         assert_eq!(trunk, expected.map(TrunkId), "{from} {user}");
     }
     // Its BYE is answered for when it is challenged, even after the trunk was removed.
-    let mut bench = bench_with(vec![Trunk { sources: vec!["198.51.100.7".parse().unwrap()], ..trunk(&[udp(FIRST)]) }]);
+    let mut bench = bench_with(vec![trunk(&[udp("198.51.100.7:5060")])]);
     bench.events();
     let (dialog, tag) = bench.call_in();
     bench.command(AgentCommand::Trunks(Vec::new()));
@@ -422,4 +434,58 @@ fn what_cannot_be_called_through_a_trunk_says_why() {
     let Some(Message::Request(last)) = sent.last() else { panic!() };
     assert_eq!(last.uri.to_string(), "sip:a%20b%40c;d@example.org");
     assert_eq!(last.head.from.uri.to_string(), "sip:%2B420%201@example.org".replace("%2B", "+"));
+}
+
+/// What a registrar may do to us.
+const WHIMS: [(u16, &str); 12] = [
+    (200, "Expires: 1\r\n"),
+    (200, "Expires: 4294967295\r\n"),
+    (200, "Contact: <sip:clinic@192.0.2.10:5060>;expires=0\r\n"),
+    (401, "WWW-Authenticate: Digest realm=\"r\", nonce=\"n\", stale=true\r\n"),
+    (407, "Proxy-Authenticate: Digest realm=\"r\", nonce=\"n\", stale=true, qop=\"auth\"\r\n"),
+    (401, "WWW-Authenticate: Digest realm=\r\n"),
+    (423, "Min-Expires: 86400\r\n"),
+    (423, "Min-Expires: 601\r\n"),
+    (503, "Retry-After: 0\r\n"),
+    (403, "Retry-After: 99999999999999999999\r\n"),
+    (408, ""),
+    (302, "Contact: *\r\n"),
+];
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Whatever a registrar answers, however often its connection breaks: an hour brings no storm of requests, nothing piles
+    /// up, and what is given back at the end is gone.
+    #[test]
+    fn no_whim_of_a_registrar_makes_a_storm(whims in proptest::collection::vec(0_usize..14, 1..24), probes in any::<bool>()) {
+        let tcp = Hop { transport: Transport::Tcp, ..udp(FIRST) };
+        let probe_s = probes.then_some(20);
+        let mut bench = bench_with(vec![Trunk { probe_s, ..registering(&[tcp, udp(SECOND)]) }]);
+        let (mut sent, mut whims) = (0, whims.into_iter().cycle());
+        for _ in 0..7_200 {
+            let hops = std::mem::take(&mut bench.hops);
+            for (hop, (_, bytes)) in hops.into_iter().zip(std::mem::take(&mut bench.sent)) {
+                let Ok(Message::Request(request)) = parse::message(&bytes) else { continue };
+                sent += 1;
+                match whims.next().unwrap() {
+                    12 => bench.closed(hop),
+                    13 => {}
+                    whim => {
+                        let (status, headers) = WHIMS[whim];
+                        bench.message(hop, answer(&request, status, "them", headers, "").as_bytes());
+                    }
+                }
+            }
+            bench.pass_ms(500);
+            prop_assert!(bench.agent.load().1 <= 16, "{} transactions", bench.agent.load().1);
+        }
+        prop_assert!(sent <= 4_000, "{sent} requests in an hour");
+        bench.command(AgentCommand::Trunks(Vec::new()));
+        bench.pass_ms(60_000);
+        let gone = AgentEvent::Trunk { trunk: TrunkId(7), state: TrunkState::Gone };
+        let told = bench.events();
+        prop_assert_eq!(told.last(), Some(&gone));
+        prop_assert_eq!((bench.agent.load(), bench.agent.next_wake()), ((0, 0), None));
+    }
 }

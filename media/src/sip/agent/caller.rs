@@ -200,7 +200,10 @@ impl UserAgent {
             (100..200, None) => self.provisional(id, response, now),
             (200..300, abandoned) => {
                 let wanted = abandoned.is_none();
-                self.accepted(id, response, wanted, now);
+                let (current, sent) = (call.remote, self.transactions.request(tx).map(|(_, remote)| remote));
+                // One that was given up answers for itself.
+                let peer = sent.filter(|_| !wanted).unwrap_or(current);
+                self.accepted(id, response, peer, wanted, now);
             }
             (_, Some(_)) => {}
             (status, None) => {
@@ -293,7 +296,7 @@ impl UserAgent {
 
     /// A 200 to our INVITE: the first, a repeated one, one of another fork, one that crossed our CANCEL, or (not wanted) one
     /// from a hop that we gave up.
-    fn accepted(&mut self, id: DialogId, response: &Response, wanted: bool, now: Instant) {
+    fn accepted(&mut self, id: DialogId, response: &Response, peer: Hop, wanted: bool, now: Instant) {
         let Some(call) = self.calls.get_mut(&id) else {
             return;
         };
@@ -302,7 +305,7 @@ impl UserAgent {
             let (remote, bytes) = (*remote, bytes.clone());
             return self.transmit(remote, bytes);
         }
-        let Some(mut dialog) = Dialog::caller(&call.invite, response, call.remote) else {
+        let Some(mut dialog) = Dialog::caller(&call.invite, response, peer) else {
             return self.end(id, AgentEnd::Protocol);
         };
         let early = call.early.iter().position(|early| early.dialog.remote.tag() == Some(tag));

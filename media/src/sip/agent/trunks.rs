@@ -100,9 +100,9 @@ impl Accounts {
         })
     }
 
-    /// Whether this hop belongs to the account, so that it may see what its password makes.
+    /// Whether this hop is the account's, so that it may see what its password makes.
     fn trusts(&self, id: AccountId, hop: Hop) -> bool {
-        self.all.get(&id).is_some_and(|account| account.link.trunk().owns(hop.ip()))
+        self.all.get(&id).is_some_and(|account| account.link.trunk().has_hop(hop.ip()))
     }
 }
 

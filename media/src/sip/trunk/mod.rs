@@ -24,7 +24,7 @@ pub const RETURN_EVERY: Duration = Duration::from_secs(60);
 const MISSED_MAX: u32 = 2;
 /// The shortest time between two registrations that went well, whatever expiry is granted.
 const REFRESH_MIN: Duration = Duration::from_secs(5);
-/// The longest expiry that is asked for, in seconds, whatever 423 demands: a day.
+/// The longest expiry that is asked for and waited for, in seconds, whatever is demanded or granted: a day.
 const EXPIRY_S_MAX: u32 = 86_400;
 /// 423 answers in a row that are followed.
 const TOO_BRIEF_MAX: u32 = 3;
@@ -341,7 +341,7 @@ impl Link {
         }
         self.standing = Some(since);
         (self.tried, self.missed, self.too_brief) = (0, 0, 0);
-        let refresh = Duration::from_millis(u64::from(registered_s) * 850).max(REFRESH_MIN);
+        let refresh = Duration::from_millis(u64::from(registered_s.min(EXPIRY_S_MAX)) * 850).max(REFRESH_MIN);
         self.register_at = Some(now + refresh);
         self.keep_alive_at = self.keep_alive_at.or(Some(now + KEEP_ALIVE_EVERY)).filter(|_| kept_open);
         self.ready(Some(registered_s), hop, now);
