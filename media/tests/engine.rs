@@ -540,3 +540,20 @@ fn late_commands_change_nothing() {
     assert_eq!(world.told(CLINIC, clinic).iter().filter(|e| matches!(e, EngineEvent::Ended { .. })).count(), 1);
     let _ = caller;
 }
+
+/// RFC 4028: two of us refresh a long call by UPDATE, which nobody hears; when the far end falls silent, the call ends.
+#[test]
+fn a_long_call_is_refreshed() {
+    let mut world = World::new(LAN, 31);
+    let (caller, clinic) = world.call(&[Codec::Pcmu]);
+    world.run(1_850_000);
+    let updates: Vec<u64> =
+        world.sip.iter().filter(|(_, packet)| packet.is_sip("UPDATE")).map(|(at, _)| *at / 1_000).collect();
+    assert_eq!(updates, [900, 1_800]);
+    for (host, leg) in [(CALLER, caller), (CLINIC, clinic)] {
+        assert!(world.hosts[host].engine.has(leg));
+        let told = world.told(host, leg);
+        assert_eq!(told.iter().filter(|event| matches!(event, EngineEvent::Answered { .. })).count(), 1);
+        assert!(!told.iter().any(|event| matches!(event, EngineEvent::Held { .. } | EngineEvent::Ended { .. })));
+    }
+}

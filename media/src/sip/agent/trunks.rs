@@ -6,8 +6,7 @@ use std::time::Instant;
 use super::{ALLOW, AgentEvent, AgentOutput, UserAgent};
 use crate::io::{Hop, TRUNK_HOPS_MAX, TRUNKS_MAX, Trunk, TrunkId, TrunkState};
 use crate::sip::address::NameAddr;
-use crate::sip::dialog::DialogKey;
-use crate::sip::digest::{self, Client};
+use crate::sip::digest::Client;
 use crate::sip::framing::PING;
 use crate::sip::header::CSeq;
 use crate::sip::message::{Head, Method, Request, Response};
@@ -16,8 +15,6 @@ use crate::sip::transaction::TxId;
 use crate::sip::trunk::{ANSWER_MAX, Ask, Link, LinkOutput, Outcome};
 use crate::sip::uri::Uri;
 
-/// How often a challenge to one request of ours is answered.
-const ANSWERS_MAX: u8 = 2;
 /// Service-Route values of one registration that are kept.
 const SERVICE_ROUTES_MAX: usize = 8;
 
@@ -27,16 +24,16 @@ pub(super) struct AccountId(u64);
 
 /// One account: a trunk and who we are there.
 #[derive(Debug)]
-struct Account {
+pub(super) struct Account {
     link: Link,
-    client: Option<Client>,
+    pub client: Option<Client>,
     /// The account's domain as a URI.
     registrar: Uri,
     /// The address of record.
     own: NameAddr,
     /// Call-ID and number of its REGISTERs: the same as long as the account is there (RFC 3261 section 10.2.4).
     call_id: String,
-    cseq: u32,
+    pub cseq: u32,
     /// What the registrar wants our calls to take (RFC 3608).
     service_route: Vec<NameAddr>,
     /// No trunk any more: forgotten once it is unregistered and its calls are over.
@@ -45,20 +42,21 @@ struct Account {
 
 /// A request under way under an account.
 #[derive(Clone, Copy, Debug)]
-struct Pending {
-    account: AccountId,
+pub(super) struct Pending {
+    pub account: AccountId,
     /// What a link waits for.
-    ask: Option<Ask>,
-    answers: u8,
+    pub ask: Option<Ask>,
+    /// Challenges that were answered.
+    pub answers: u8,
 }
 
 /// All accounts.
 #[derive(Debug, Default)]
 pub(super) struct Accounts {
-    all: BTreeMap<AccountId, Account>,
+    pub all: BTreeMap<AccountId, Account>,
     by_trunk: BTreeMap<TrunkId, AccountId>,
     /// Client transactions under an account; at most as many as there are transactions.
-    pending: BTreeMap<TxId, Pending>,
+    pub pending: BTreeMap<TxId, Pending>,
     timers: Timers<AccountId>,
     last: u64,
     drained: bool,
@@ -101,7 +99,7 @@ impl Accounts {
     }
 
     /// Whether this hop is the account's, so that it may see what its password makes.
-    fn trusts(&self, id: AccountId, hop: Hop) -> bool {
+    pub(super) fn trusts(&self, id: AccountId, hop: Hop) -> bool {
         self.all.get(&id).is_some_and(|account| account.link.trunk().has_hop(hop.ip()))
     }
 }
@@ -317,16 +315,6 @@ impl UserAgent {
         Some(self.contact(user, hop.transport, false).uri)
     }
 
-    /// Notes that a request goes out under an account, and answers beforehand what the account was asked before.
-    pub(super) fn authorize(&mut self, request: &mut Request, id: AccountId, remote: Hop) {
-        if !self.accounts.trusts(id, remote) {
-            return;
-        }
-        if let Some(client) = self.accounts.all.get_mut(&id).and_then(|account| account.client.as_mut()) {
-            client.authorize(request, &mut self.tokens);
-        }
-    }
-
     pub(super) fn note_pending(&mut self, tx: TxId, account: AccountId) {
         self.accounts.pending.insert(tx, Pending { account, ask: None, answers: 0 });
     }
@@ -365,65 +353,5 @@ impl UserAgent {
         }
         account.link.took(ask, outcome, &mut self.tokens, now);
         self.drain_link(id, now);
-    }
-
-    /// Answers a challenge to a request of ours with the same request once more: next number, new branch. Only where the
-    /// request went to the account's own trunk, the challenge came from there, and the realm is the configured one. `false`
-    /// when the response is to be taken as it is.
-    pub(super) fn answer_challenge(&mut self, tx: TxId, response: &Response, from: Hop, now: Instant) -> bool {
-        if !digest::is_challenge(response) {
-            return false;
-        }
-        let Some(pending) = self.accounts.pending.get(&tx).copied() else { return false };
-        let Some((request, remote)) = self.transactions.request(tx) else { return false };
-        let id = pending.account;
-        let trusted = self.accounts.trusts(id, remote) && self.accounts.trusts(id, from);
-        if !trusted || pending.answers >= ANSWERS_MAX || self.is_given_up(tx) || self.transactions.is_full() {
-            return false;
-        }
-        let Some(account) = self.accounts.all.get_mut(&id) else { return false };
-        let Some(client) = account.client.as_mut() else { return false };
-        if !client.challenged(request, response) {
-            return false;
-        }
-        let mut request = request.clone();
-        request.head.via.clear();
-        request.head.cseq.number = match pending.ask {
-            Some(Ask::Register(_)) => {
-                account.cseq += 1;
-                account.cseq
-            }
-            _ => self.next_cseq(tx, &request),
-        };
-        let Some(again) = self.send(request.clone(), remote, Some(id), now) else { return false };
-        if pending.ask.is_some() {
-            self.transactions.give_up(again, now + ANSWER_MAX);
-        }
-        self.accounts.pending.remove(&tx);
-        self.accounts.pending.insert(again, Pending { answers: pending.answers + 1, ..pending });
-        self.invited_again(tx, again, now);
-        self.refreshed_again(tx, again);
-        true
-    }
-
-    /// The number of a request that is sent once more: the dialog's next, where it is within one.
-    fn next_cseq(&mut self, tx: TxId, request: &Request) -> u32 {
-        let next = request.head.cseq.number + 1;
-        let initial = self.invites.contains_key(&tx);
-        let Head { call_id, from, to, .. } = &request.head;
-        let remote_tag = to.tag().unwrap_or_default();
-        let key = DialogKey {
-            call_id: call_id.clone(),
-            local_tag: from.tag().unwrap_or_default().into(),
-            remote_tag: remote_tag.into(),
-        };
-        let call = self.dialogs.get(&key).filter(|_| !initial).and_then(|id| self.calls.get_mut(id));
-        match call.and_then(|call| call.dialog_with(remote_tag)) {
-            Some(dialog) => {
-                dialog.local_cseq = dialog.local_cseq.max(next - 1) + 1;
-                dialog.local_cseq
-            }
-            None => next,
-        }
     }
 }

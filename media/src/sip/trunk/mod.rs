@@ -5,13 +5,17 @@
 
 #[cfg(test)]
 mod tests;
+mod types;
+
+pub use types::{Ask, LinkOutput, Outcome};
+use types::{granted_s, is_natted, retry_after};
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use super::message::Response;
 use super::tokens::Tokens;
-use super::uri::{Uri, numeric};
+use super::uri::Uri;
 use crate::io::{Hop, Trunk, TrunkState};
 
 /// How long REGISTER and OPTIONS may stay unanswered before the hop counts as dead.
@@ -34,57 +38,6 @@ const STEADY: Duration = Duration::from_secs(60);
 const DEAD_WAITS_S: (u64, u64) = (10, 300);
 /// The same after a refusal: the far end may count our tries.
 const REFUSED_WAITS_S: (u64, u64) = (60, 1_800);
-
-/// Names one request of a link; its answer is taken only while it is the last of its kind.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Ask {
-    /// A REGISTER.
-    Register(u64),
-    /// An OPTIONS.
-    Probe(u64),
-}
-
-/// Out of a link.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum LinkOutput {
-    /// Send REGISTER.
-    Register {
-        /// To name its answer.
-        ask: Ask,
-        /// There.
-        hop: Hop,
-        /// Asking for this expiry; 0 takes the registration back.
-        expires_s: u32,
-    },
-    /// Send OPTIONS.
-    Probe {
-        /// To name its answer.
-        ask: Ask,
-        /// There.
-        hop: Hop,
-    },
-    /// Send line ends.
-    KeepAlive {
-        /// There.
-        hop: Hop,
-    },
-    /// The trunk fares otherwise than before.
-    State(TrunkState),
-}
-
-/// What came of a request.
-#[derive(Clone, Copy, Debug)]
-pub enum Outcome<'a> {
-    /// A final response, challenges answered as far as they could be.
-    Answered {
-        /// The response.
-        response: &'a Response,
-        /// The Contact that we registered.
-        contact: &'a Uri,
-    },
-    /// None came, or the connection was lost.
-    Failed,
-}
 
 /// Our side of one trunk.
 #[derive(Debug)]
@@ -421,34 +374,4 @@ impl Link {
         let half_ms = doubled * 500;
         Duration::from_millis(half_ms + tokens.number() % half_ms.max(1))
     }
-}
-
-/// For how many seconds our own Contact was taken (RFC 3261 section 10.2.4).
-fn granted_s(response: &Response, contact: &Uri) -> Option<u32> {
-    let contacts = response.head.addresses("Contact").unwrap_or_default();
-    let own = contacts.iter().find(|other| is_same(&other.uri, contact));
-    let own = own.and_then(|own| own.params.get("expires"));
-    own.or_else(|| response.head.get("Expires")).and_then(|seconds| seconds.parse().ok())
-}
-
-fn is_same(one: &Uri, other: &Uri) -> bool {
-    match (one, other) {
-        (Uri::Sip(one), Uri::Sip(other)) => {
-            one.user == other.user && one.host.eq_ignore_ascii_case(&other.host) && one.port == other.port
-        }
-        _ => false,
-    }
-}
-
-/// Whether our own Via came back with another address than ours in it.
-fn is_natted(response: &Response) -> bool {
-    let via = response.head.top_via();
-    let moved = via.params.get("received").is_some_and(|seen| numeric(seen) != numeric(&via.host));
-    moved || via.params.get("rport").is_some_and(|seen| seen.parse() != Ok(via.port.unwrap_or_default()))
-}
-
-fn retry_after(response: &Response) -> Duration {
-    let value = response.head.get("Retry-After").unwrap_or_default();
-    let digits = value.split(|letter: char| !letter.is_ascii_digit()).next().unwrap_or_default();
-    Duration::from_secs(digits.parse().unwrap_or(0).min(REFUSED_WAITS_S.1))
 }
