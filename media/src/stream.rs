@@ -35,6 +35,9 @@ const LEVEL_FRAMES: u64 = 10;
 /// Keys noticed between two ticks; more are not the work of fingers and are dropped.
 const NOTICED_MAX: usize = 8;
 
+/// A key whose tones were heard is the same press when signalling tells it within this time.
+const SAME_PRESS_MS: u64 = 1_000;
+
 /// What a stream needs to know at its start.
 #[derive(Debug)]
 pub struct StreamParams {
@@ -74,6 +77,8 @@ pub struct MediaStream {
     events_in: EventReceiver,
     events_out: EventSender,
     key_tones: Option<KeyTones>,
+    /// The last key whose tones were heard, and when.
+    toned: Option<(char, u64)>,
     vad: Vad,
     upsampler: Option<Upsampler>,
     held: bool,
@@ -122,6 +127,7 @@ impl MediaStream {
             events_in: EventReceiver::default(),
             events_out: EventSender::default(),
             key_tones: dtmf_payload_type.is_none().then(|| KeyTones::new(rate)),
+            toned: None,
             vad: Vad::new(VadTimes::default()),
             upsampler: (rate == Rate::Hz8000).then(|| Upsampler::new(HighBand::Folded)),
             held: false,
@@ -241,6 +247,14 @@ impl MediaStream {
         }
     }
 
+    /// The far end told a digit by signalling: its tones are not listened to any more. False when the tones of this very
+    /// press were heard.
+    pub fn digit_signalled(&mut self, digit: char) -> bool {
+        self.key_tones = None;
+        let position_ms = self.position_ms();
+        !self.toned.take().is_some_and(|(heard, at_ms)| heard == digit && position_ms - at_ms <= SAME_PRESS_MS)
+    }
+
     /// Protects what is sent and received from now on as given, and hands back what did so before.
     pub fn set_srtp(&mut self, srtp: Option<Srtp>) -> Option<Srtp> {
         std::mem::replace(&mut self.srtp, srtp)
@@ -313,7 +327,10 @@ impl MediaStream {
             });
         });
         if let Some(key_tones) = self.key_tones.as_mut().filter(|_| !self.held) {
-            key_tones.run(&self.far, |digit| events.push(StreamEvent::Dtmf { digit, at_ms }));
+            key_tones.run(&self.far, |digit| {
+                self.toned = Some((digit, at_ms));
+                events.push(StreamEvent::Dtmf { digit, at_ms });
+            });
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::Engine;
 use crate::io::{DialTo, EngineEvent, Hop, LegEnd, LegId, Transport};
-use crate::leg::{Stage, Visitor};
+use crate::leg::{Leg, Stage, Visitor};
 use crate::sip::agent::{
     AgentCommand, AgentEnd, AgentEvent, AgentInput, AgentOutput, DialogId, Invite, InviteError, InviteTo,
 };
@@ -45,10 +45,11 @@ impl Engine {
             AgentEvent::Confirmed { answer: None, .. } => {}
             AgentEvent::Offer { dialog, sdp } => self.offered(dialog, sdp.as_ref(), now),
             AgentEvent::Digit { dialog, digit } => {
-                let leg = self.by_dialog.get(&dialog).and_then(|id| self.legs.get(id));
-                if let Some((leg, audio)) = leg.and_then(|leg| leg.audio().map(|audio| (leg.id, audio))) {
+                let Some(id) = self.by_dialog.get(&dialog).copied() else { return };
+                let Some(audio) = self.legs.get_mut(&id).and_then(Leg::audio_mut) else { return };
+                if audio.digit_signalled(digit) {
                     let at_ms = audio.at_ms();
-                    self.event(EngineEvent::Dtmf { leg, digit, at_ms });
+                    self.event(EngineEvent::Dtmf { leg: id, digit, at_ms });
                 }
             }
             AgentEvent::Trunk { trunk, state } => self.event(EngineEvent::Trunk { trunk, state }),

@@ -102,6 +102,11 @@ impl Audio {
         }
     }
 
+    /// The far end told a digit by signalling. False when it was heard already.
+    pub(crate) fn digit_signalled(&mut self, digit: char) -> bool {
+        self.stream.digit_signalled(digit)
+    }
+
     /// Both sides agreed anew.
     pub(crate) fn change(&mut self, agreed: &Agreed, seeds: Seeds, now: Instant, outputs: &mut VecDeque<Output>) {
         let before = std::mem::replace(&mut self.agreed, agreed.clone());

@@ -114,7 +114,7 @@ fn companded(samples: &[i16]) -> Vec<i16> {
     samples.iter().map(|sample| decode_mu(encode_mu(*sample))).collect()
 }
 
-/// SEC-13: with keys told over secure signalling, nothing leaves readable, and all of it is heard, RTCP included; a
+/// With keys told over secure signalling, nothing leaves readable, and all of it is heard, RTCP included; a
 /// re-INVITE with the same keys interrupts nothing, also where another codec begins another stream.
 #[test]
 fn a_protected_call_is_heard_through_hold_and_a_change_of_codec() {
@@ -155,7 +155,7 @@ fn a_protected_call_is_heard_through_hold_and_a_change_of_codec() {
     assert!(pair.heard.iter().rev().take(12_800).any(|sample| *sample > 6_000));
 }
 
-/// SEC-13: where signalling can be read by others, no key is told and none is taken.
+/// Where signalling can be read by others, no key is told and none is taken.
 #[test]
 fn without_secure_signalling_there_are_no_keys() {
     let mut pair = Pair::new(false);

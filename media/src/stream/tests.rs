@@ -302,6 +302,47 @@ fn digits_that_were_not_negotiated_are_heard_as_events_or_as_tones() {
     assert_eq!(talk.digits(), "4");
 }
 
+/// A key's tones, 100 ms of them with 80 ms of silence.
+fn key_tones(digit: char, rate: f32) -> Vec<i16> {
+    let place = "123A456B789C*0#D".find(digit).expect("a key");
+    let (row, column) = ([697.0, 770.0, 852.0, 941.0][place / 4], [1_209.0, 1_336.0, 1_477.0, 1_633.0][place % 4]);
+    let count = rate as usize / 10;
+    let mut samples = tone(row, 5_000.0, rate, 0, count);
+    crate::audio::level::mix(&tone(column, 5_000.0, rate, 0, count), &mut samples);
+    samples.resize(rate as usize * 180 / 1_000, 0);
+    samples
+}
+
+/// Each press is told once, whatever codec carries its tones; a caller who speaks presses nothing (the speech
+/// tests look for digits, too).
+#[test]
+fn tones_are_heard_through_every_codec_and_only_where_no_events_were_agreed_on() {
+    for codec in [Codec::Pcmu, Codec::Pcma, Codec::G722] {
+        let rate = codec.rate().hz() as f32;
+        let samples: Vec<i16> = "0123456789*#ABCD".chars().flat_map(|digit| key_tones(digit, rate)).collect();
+        for (events, expected) in [(None, "0123456789*#ABCD"), (Some(DTMF), "")] {
+            let mut talk = Talk::new(codec, None, events);
+            talk.say(&samples, 160, |_| false);
+            assert_eq!(talk.digits(), expected, "{codec:?}");
+        }
+    }
+}
+
+#[test]
+fn a_press_that_signalling_tells_too_is_told_once() {
+    let mut talk = Talk::new(Codec::Pcmu, None, None);
+    talk.say(&key_tones('7', 8_000.0), 20, |_| false);
+    assert_eq!(talk.digits(), "7");
+    assert!(!talk.there.digit_signalled('7'), "the press that was heard");
+    assert!(talk.there.digit_signalled('7'), "the next one");
+    talk.say(&key_tones('8', 8_000.0), 20, |_| false);
+    assert_eq!(talk.digits(), "7", "tones are left to signalling now");
+    assert!(talk.there.digit_signalled('8'));
+    let mut talk = Talk::new(Codec::Pcmu, None, None);
+    talk.say(&key_tones('7', 8_000.0), 100, |_| false);
+    assert!(talk.there.digit_signalled('7'), "too long ago to be the same press");
+}
+
 #[test]
 fn what_is_played_waits_while_a_digit_is_sent() {
     let mut talk = Talk::new(Codec::Pcmu, Some(DTMF), Some(DTMF));

@@ -215,7 +215,7 @@ fn protection(answer: &Sdp) -> String {
     format!("{}{}", media.protocol, keys.collect::<String>())
 }
 
-/// SEC-13: keys are told only where signalling is secure, and protection that is demanded is not left out.
+/// Keys are told only where signalling is secure, and protection that is demanded is not left out.
 #[test]
 fn srtp_is_agreed_on_where_signalling_is_secure() {
     let long =
@@ -260,7 +260,7 @@ fn srtp_is_agreed_on_where_signalling_is_secure() {
     assert_eq!((answer.media[0].port, answer.media[1].port), (20_000, 0));
 }
 
-/// SEC-13: our offer of SRTP, and the answers that fit it.
+/// Our offer of SRTP, and the answers that fit it.
 #[test]
 fn our_offer_of_srtp_takes_only_its_own_keys_back() {
     let mut session = secured();
@@ -290,7 +290,7 @@ fn our_offer_of_srtp_takes_only_its_own_keys_back() {
     }
 }
 
-/// SEC-13: our key stays through re-INVITEs, and is another one after a time without protection.
+/// Our key stays through re-INVITEs, and is another one after a time without protection.
 #[test]
 fn our_key_stays_while_it_is_in_use() {
     let mut session = secured();

@@ -284,7 +284,7 @@ mod tests {
         out
     }
 
-    /// SEC-13: RFC 3711 appendix B.2 and RFC 6188 section 7.1.
+    /// RFC 3711 appendix B.2 and RFC 6188 section 7.1.
     #[test]
     fn key_streams_are_those_of_the_rfcs() {
         const OFFSET: u128 = 0xf0f1_f2f3_f4f5_f6f7_f8f9_fafb_fcfd_0000;
@@ -303,7 +303,7 @@ mod tests {
         }
     }
 
-    /// SEC-13: RFC 3711 appendix B.3 and RFC 6188 section 7.2.
+    /// RFC 3711 appendix B.3 and RFC 6188 section 7.2.
     #[test]
     fn session_keys_are_those_of_the_rfcs() {
         let table = [

@@ -197,7 +197,7 @@ mod tests {
         assert_eq!(Suite::of_name("aes_cm_128_hmac_sha1_80"), None, "names are case-sensitive (RFC 4568 section 9.1)");
     }
 
-    /// SEC-13: lengths of RFC 4568, RFC 6188 and RFC 7714 in base64, with padding and without.
+    /// Lengths of RFC 4568, RFC 6188 and RFC 7714 in base64, with padding and without.
     #[test]
     fn keys_have_their_suites_length() {
         for (suite, characters) in

@@ -48,7 +48,7 @@ fn of_rfc_7714(suite: Suite) -> (Protector, Unprotector) {
     (protector, unprotector)
 }
 
-/// SEC-13: RFC 7714 sections 16.1, 16.2, 17.1 and 17.2.
+/// RFC 7714 sections 16.1, 16.2, 17.1 and 17.2.
 #[test]
 fn packets_are_those_of_rfc_7714() {
     let table = [
@@ -80,7 +80,7 @@ fn packets_are_those_of_rfc_7714() {
     }
 }
 
-/// SEC-13: RFC 7714 section 17.3: signed but not encrypted.
+/// RFC 7714 section 17.3: signed but not encrypted.
 #[test]
 fn a_report_that_is_only_signed_is_read() {
     let signed = format!("{REPORT} 841dd968 3dd78ec9 2ae58790 125f62b3 000005d4");
@@ -90,7 +90,7 @@ fn a_report_that_is_only_signed_is_read() {
     assert_eq!(out, octets(REPORT));
 }
 
-/// SEC-13: the packets that libsrtp checks itself with, for the keys of RFC 3711 appendix B.3 and RFC 6188 section 7.2.
+/// The packets that libsrtp checks itself with, for the keys of RFC 3711 appendix B.3 and RFC 6188 section 7.2.
 #[test]
 fn packets_are_those_of_libsrtp() {
     let rtp = "800f1234decafbadcafebabeabababababababababababababababab";
@@ -156,7 +156,7 @@ fn every_suite_carries_packets_both_ways_with_the_tags_of_its_rfc() {
     }
 }
 
-/// SEC-13: one bit anywhere, and the packet is not believed, nothing of it is given out, and the real one still is.
+/// One bit anywhere, and the packet is not believed, nothing of it is given out, and the real one still is.
 #[test]
 fn a_changed_packet_is_refused_and_changes_nothing() {
     for suite in Suite::ALL {
@@ -181,7 +181,6 @@ fn a_changed_packet_is_refused_and_changes_nothing() {
     }
 }
 
-/// SEC-13
 #[test]
 fn a_packet_is_believed_once() {
     let suite = Suite::AesCm128Sha32;

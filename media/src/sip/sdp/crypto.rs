@@ -106,7 +106,7 @@ mod tests {
 
     const KEY: &str = "WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz";
 
-    /// SEC-13: RFC 4568 section 9.1 and what is made of it.
+    /// RFC 4568 section 9.1 and what is made of it.
     #[test]
     fn lines_are_read_or_left_out() {
         let table = [
@@ -147,7 +147,7 @@ mod tests {
         }
     }
 
-    /// SEC-13: a key that has been used comes back only while it is in use.
+    /// A key that has been used comes back only while it is in use.
     #[test]
     fn keys_are_drawn_once_and_kept_while_they_are_in_use() {
         let mut ring = Keyring::new([7; 32]);
