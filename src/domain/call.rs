@@ -79,6 +79,12 @@ pub struct CallQuality {
     pub packets_lost: u64,
     /// Interarrival jitter (RFC 3550 section 6.4.1), in milliseconds.
     pub jitter_ms: f32,
+    /// How the caller sounded, as people would judge it (ITU-T G.107): 1.0 to 4.4; none when nothing was heard.
+    #[serde(default)]
+    pub mos: Option<f32>,
+    /// For 10 s or more we sent and heard nothing, with nobody on hold: one side did not hear the other.
+    #[serde(default)]
+    pub one_way: bool,
     /// End of the caller's speech to the first sample of the reply, median over the call's turns, in milliseconds.
     pub reply_ms: Option<u32>,
 }

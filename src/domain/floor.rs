@@ -96,6 +96,10 @@ pub enum Input {
         lost: u64,
         /// Interarrival jitter, in milliseconds.
         jitter_ms: f32,
+        /// How it sounds, 1.0 to 4.4; none while nothing has been heard.
+        mos: Option<f32>,
+        /// We send, and have heard nothing for long.
+        one_way: bool,
     },
     /// The leg is over.
     LegEnded {

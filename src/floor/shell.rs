@@ -132,6 +132,8 @@ impl Shell {
                 received: quality.received,
                 lost: quality.lost,
                 jitter_ms: quality.jitter_ms,
+                mos: (quality.mos > 0.0).then_some(quality.mos),
+                one_way: quality.one_way,
             }),
             EngineEvent::Ended { leg, cause } => Some(Input::LegEnded { leg: Leg(leg.0), cause: end_cause(*cause) }),
             EngineEvent::PlayedTo { leg, id, done, .. } => self.played(*leg, *id, *done),

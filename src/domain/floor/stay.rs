@@ -161,9 +161,12 @@ impl Stay {
             Input::Level { caller, clinic, .. } => {
                 out.push_back(Output::Show(Live::Level { call: self.id(), caller, clinic }));
             }
-            Input::Quality { received, lost, jitter_ms, .. } => {
+            Input::Quality { received, lost, jitter_ms, mos, one_way, .. } => {
                 let quality = &mut self.call.quality;
                 (quality.packets_received, quality.packets_lost, quality.jitter_ms) = (received, lost, jitter_ms);
+                quality.mos = mos;
+                // A call that was one-sided for a while is worth a look even if it recovered.
+                quality.one_way |= one_way;
             }
             Input::LegEnded { cause, .. } => self.end(cause, now, out),
             Input::Told { what, .. } => self.told(what, now, out),

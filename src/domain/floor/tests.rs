@@ -351,3 +351,17 @@ fn an_end_after_the_end_changes_nothing() {
     assert_eq!(fact.apply(&mut call, &mut conversation, at(99)), Applied::default());
     assert_eq!(call.cause, Some(EndCause::NoMedia));
 }
+
+/// B-22
+#[test]
+fn the_last_figures_stand_and_a_one_sided_stretch_is_not_forgotten() {
+    let mut desk = Desk::new(4);
+    desk.arrive(1, false);
+    desk.answer(1);
+    for (received, mos, one_way) in [(0, None, true), (900, Some(4.1), false)] {
+        desk.put(Input::Quality { leg: Leg(1), received, lost: 2, jitter_ms: 3.0, mos, one_way });
+    }
+    desk.put(Input::LegEnded { leg: Leg(1), cause: EndCause::CallerHungUp });
+    let quality = desk.call.unwrap().quality;
+    assert_eq!((quality.packets_received, quality.mos, quality.one_way), (900, Some(4.1), true));
+}
