@@ -43,7 +43,7 @@ const PEERS_MAX: usize = 1024;
 const PEER_LINGERS: Duration = Duration::from_secs(32);
 
 /// What an Engine has to know.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct EngineConfig {
     /// Where peers reach our SIP socket; its address also goes into SDP.
     pub sip_address: SocketAddr,
@@ -61,6 +61,22 @@ pub struct EngineConfig {
     pub codecs: Vec<Codec>,
     /// Secret randomness for tags, branches, Call-IDs, RTP numbers and media keys; new for every process.
     pub seed: [u8; 32],
+}
+
+/// Shows all but the seed: who knows it can end every call and hear the protected ones.
+impl std::fmt::Debug for EngineConfig {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { sip_address, tcp, tls, rtp_ports, calls_max, trusted, codecs, seed: _ } = self;
+        f.debug_struct("EngineConfig")
+            .field("sip_address", sip_address)
+            .field("tcp", tcp)
+            .field("tls", tls)
+            .field("rtp_ports", rtp_ports)
+            .field("calls_max", calls_max)
+            .field("trusted", trusted)
+            .field("codecs", codecs)
+            .finish_non_exhaustive()
+    }
 }
 
 /// What the Engine counted since it began.

@@ -15,9 +15,9 @@ use index::{Index, Source};
 
 use super::packet::HEADER_LENGTH;
 
-/// Sources of one key that are told apart. One more is refused: forgetting an older one would let its packets be played
-/// again.
-pub const SOURCES_MAX: usize = 8;
+/// Sources of one key that are told apart: some exchanges begin a new one with every hold and resume. One more is refused,
+/// as forgetting an older one would let its packets be played again.
+pub const SOURCES_MAX: usize = 64;
 /// Octets of an RTCP packet that are never encrypted: header and source.
 const RTCP_CLEAR: usize = 8;
 /// Octets of the word that carries the RTCP index.
