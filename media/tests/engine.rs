@@ -184,6 +184,25 @@ fn both_sides_are_recorded_every_tick() {
     assert!(purity(&right, 1_100.0, Rate::Hz8000) > 0.9, "clinic right");
 }
 
+/// REC-04: a wideband call is recorded as such, with what only wideband carries on both channels.
+#[test]
+fn hd_audio_is_recorded_as_it_was_heard() {
+    for (codec, rate) in [(Codec::G722, Rate::Hz16000), (Codec::Pcmu, Rate::Hz8000)] {
+        let mut world = World::new(LAN, 5);
+        let (caller, clinic) = world.call(&[codec]);
+        world.command(CLINIC, Command::Record { leg: clinic, on: true });
+        world.command(CALLER, play(caller, 1, tone(6_000.0, Rate::Hz16000, 2_000)));
+        world.command(CLINIC, play(clinic, 1, tone(5_500.0, Rate::Hz16000, 2_000)));
+        world.run(2_000);
+        let frames = &world.hosts[CLINIC].recorded[&clinic];
+        assert!(frames.iter().all(|frame| frame.0 == rate && frame.2.len() == rate.frame()), "{codec:?}");
+        let left: Vec<i16> = frames[30..80].iter().flat_map(|frame| frame.2.clone()).collect();
+        let right: Vec<i16> = frames[30..80].iter().flat_map(|frame| frame.3.clone()).collect();
+        let both = [purity(&left, 6_000.0, rate) > 0.9, purity(&right, 5_500.0, rate) > 0.9];
+        assert_eq!(both, [rate == Rate::Hz16000; 2], "{codec:?}");
+    }
+}
+
 /// VOICE-22: a bad mobile link does not end the call or silence it.
 #[test]
 fn a_lossy_late_network_is_survived() {
