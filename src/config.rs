@@ -10,6 +10,7 @@ pub use auricle_media::engine::Network;
 pub use settings::{ConfigError, DEFAULT_TOML, Problem, SYSTEM_FILE, Settings};
 pub use values::port_pairs;
 
+use auricle_media::io::Codec;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
@@ -124,6 +125,8 @@ pub struct SipConfig {
     pub calls_max: usize,
     /// Networks that may ring us.
     pub allow: Vec<Network>,
+    /// Codecs spoken, each once and at least one.
+    pub codecs: Vec<Codec>,
 }
 
 /// `[speech]`

@@ -26,7 +26,6 @@ use auricle_domain::code::Lang;
 use auricle_domain::id::TenantId;
 use auricle_domain::phrases::{self, Phrase};
 use auricle_domain::tenant::Tenant;
-use auricle_media::io::Codec;
 use auricle_storage::{Backend, Hooks, KeySource, Scan, Search, Store, StoreError, StoreOptions};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::path::PathBuf;
@@ -225,7 +224,7 @@ fn voice_config(config: &Config) -> VoiceConfig {
         rtp_ports: sip.rtp_ports.clone(),
         calls_max: (sip.calls_max + REFUSED_AT_ONCE_MAX).min(config::port_pairs(&sip.rtp_ports)),
         trusted: sip.allow.clone(),
-        codecs: vec![Codec::G722, Codec::Pcma, Codec::Pcmu],
+        codecs: sip.codecs.clone(),
     }
 }
 

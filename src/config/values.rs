@@ -5,6 +5,7 @@ use super::{
     BackupConfig, Config, EnglishVoice, Environment, LlmConfig, LlmKind, LogConfig, Network, ServerConfig, SipConfig,
     SpeechConfig, StorageConfig, SttKind,
 };
+use auricle_media::io::Codec;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
@@ -14,6 +15,8 @@ use toml::Value;
 const PROXIES_MAX: usize = 32;
 /// Most entries of `sip.allow`.
 const ALLOW_MAX: usize = 64;
+/// Most entries of `sip.codecs`: all that there are.
+const CODECS_MAX: usize = 3;
 /// Longest name of a voice.
 const VOICE_CHARS_MAX: usize = 40;
 /// Longest string of any key.
@@ -43,6 +46,7 @@ pub(super) fn config(settings: &Settings) -> Result<Config, ConfigError> {
             rtp_ports: read.text("sip.rtp_ports", ports),
             calls_max: read.number("sip.calls_max", 1..=2_000),
             allow: read.list("sip.allow", ALLOW_MAX, network),
+            codecs: read.list("sip.codecs", CODECS_MAX, codec),
         },
         speech: SpeechConfig {
             stt: read.text("speech.stt", stt),
@@ -131,6 +135,10 @@ impl Reader<'_> {
                 }
             }
         }
+        let codecs = &config.sip.codecs;
+        if codecs.is_empty() || (1..codecs.len()).any(|index| codecs[..index].contains(&codecs[index])) {
+            self.note("sip.codecs", "it must name at least one codec, and each only once".to_owned());
+        }
         let calls = port_pairs(&config.sip.rtp_ports);
         if calls < config.sip.calls_max && self.settings.values["sip.rtp_ports"].1 != Origin::Default {
             let text = format!(
@@ -184,6 +192,10 @@ fn advertised(text: &str) -> Result<Option<IpAddr>, String> {
         Some(address) if !address.is_unspecified() => Ok(Some(address)),
         _ => Err("it must be empty or an address that the far end can reach, such as 203.0.113.7".to_owned()),
     }
+}
+
+fn codec(text: &str) -> Result<Codec, String> {
+    one_of(text, &[("g722", Codec::G722), ("pcma", Codec::Pcma), ("pcmu", Codec::Pcmu)])
 }
 
 fn network(text: &str) -> Result<Network, String> {
@@ -271,6 +283,9 @@ mod tests {
                 "10.0.0.0/8,10.0.0.0/40",
                 "\"10.0.0.0/40\" is not a network such as 10.0.0.0/8 (up to /32)",
             ),
+            ("AURICLE_SIP_CODECS", "pcmu,opus", "\"g722\", \"pcma\", \"pcmu\""),
+            ("AURICLE_SIP_CODECS", "pcmu,g722,pcmu", "each only once"),
+            ("AURICLE_SIP_CODECS", "", "at least one codec"),
             ("AURICLE_SIP_ADVERTISE", "0.0.0.0", "an address that the far end can reach"),
             ("AURICLE_SPEECH_STT", "whisper", "it is one of \"pocketsphinx\", \"none\""),
             ("AURICLE_SPEECH_FLITE", " ", "must not be empty"),
@@ -299,6 +314,7 @@ mod tests {
         assert_eq!(with("AURICLE_SIP_RTP_PORTS", "30000 - 31999").unwrap().sip.rtp_ports, 30_000..=31_999);
         assert_eq!(with("AURICLE_SIP_ADVERTISE", "203.0.113.7").unwrap().sip.advertise, Some([203, 0, 113, 7].into()));
         assert_eq!(with("AURICLE_SERVER_TRUSTED_PROXIES", "127.0.0.1").unwrap().server.trusted_proxies.len(), 1);
+        assert_eq!(with("AURICLE_SIP_CODECS", "pcmu,g722").unwrap().sip.codecs, [Codec::Pcmu, Codec::G722]);
         assert_eq!(with("AURICLE_LOG_LEVEL", "debug").unwrap().log.level, tracing::Level::DEBUG);
     }
 }
