@@ -88,6 +88,21 @@ fn description() {
 }
 
 #[test]
+fn framing() {
+    fuzz("framing");
+}
+
+#[test]
+fn digest() {
+    fuzz("digest");
+}
+
+#[test]
+fn srtp() {
+    fuzz("srtp");
+}
+
+#[test]
 fn packet() {
     fuzz("packet");
 }

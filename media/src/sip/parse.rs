@@ -177,10 +177,12 @@ fn fields(text: &str) -> (Vec<Field>, Option<Fault>) {
         if line.starts_with([' ', '\t']) {
             match fields.last_mut() {
                 Some(field) => {
-                    // A fold is one space, whatever it is made of.
-                    let glue = if field.value.is_empty() { "" } else { " " };
-                    field.value.push_str(glue);
-                    field.value.push_str(line.trim_matches([' ', '\t']));
+                    // A fold is one space, whatever it is made of, and none at the ends of a value.
+                    let more = line.trim_matches([' ', '\t']);
+                    if !field.value.is_empty() && !more.is_empty() {
+                        field.value.push(' ');
+                    }
+                    field.value.push_str(more);
                 }
                 None => fault = fault.or(Some(bad("Folded line without a header"))),
             }

@@ -13,3 +13,23 @@ fn bytes_that_are_no_text_are_not_made_longer() {
     let via = [b"\r\nVia: SIP/2.0/UD".as_slice(), &[0xb8; 400], b"\r\n\r\n"].concat();
     super::targets::message::run(&[b"REGISTER sip:example.com SIP/2.0".as_slice(), &via].concat());
 }
+
+/// A fold of nothing but white space left a space at the end of its value.
+#[test]
+fn an_empty_fold_adds_nothing() {
+    super::targets::message::run(
+        b"INFO sip:a SIP/2.0\r\nVia: SIP/2.0/UDP h\r\nFrom: <sip:a>\r\nTo: <sip:b>\r\nCall-ID: 1\r\n \r\nCSeq: 1 INFO\r\n\t\r\nX: y\r\n \r\n\r\n",
+    );
+}
+
+/// Quotes in the middle of a value of a challenge became parameters of our own credentials.
+#[test]
+fn a_challenge_writes_no_parameters_into_our_answer() {
+    for text in [
+        &b"Digest realm=a, nonce=x\", opaque=\"y"[..],
+        b"Digest realm=\"a\", nonce=\"b\"c\"d\"",
+        b"Digest realm=a, nonce=b\\",
+    ] {
+        super::targets::digest::run(text);
+    }
+}

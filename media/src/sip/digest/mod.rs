@@ -8,7 +8,7 @@ use std::fmt;
 use md5::{Digest as _, Md5};
 use sha2::Sha256;
 
-use super::header::split;
+use super::header::{closing_quote, split};
 use super::message::{Request, Response};
 use super::tokens::Tokens;
 use crate::io::Credentials;
@@ -150,8 +150,12 @@ impl<'a> Params<'a> {
         let param = |text: &'a str| {
             let (name, value) = text.split_once('=')?;
             let value = value.trim();
-            let inner = value.strip_prefix('"').and_then(|value| value.strip_suffix('"'));
-            Some((name.trim(), inner.unwrap_or(value)))
+            let Some(inner) = value.strip_prefix('"') else {
+                // A quote within would end another text where the value is written between quotes.
+                return (!value.contains(['"', '\\'])).then_some((name.trim(), value));
+            };
+            let ends = closing_quote(inner).filter(|at| at + 1 == inner.len())?;
+            Some((name.trim(), &inner[..ends]))
         };
         let parts = split(rest, b',')?.into_iter().filter(|part| !part.is_empty());
         parts.map(param).collect::<Option<Vec<_>>>().map(Self)
