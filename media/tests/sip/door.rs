@@ -217,6 +217,24 @@ fn a_name_that_is_not_utf8_does_not_cost_the_call() {
     assert_eq!(caller.display_name, "J?rg");
 }
 
+/// SEC-12: what a caller calls itself goes into records and on screens: no line ends, no turned writing, no novels.
+#[test]
+fn names_are_told_without_what_is_no_name() {
+    let long = "x".repeat(4_000);
+    let table = [
+        ("\"a\\\u{7}b\" <sip:%0d%0aann%00@example.org>", "ab", "ann"),
+        ("\"\u{202e}nnA\u{2066}\" <sip:%E2%80%AEann@example.org>", "nnA", "ann"),
+        (&format!("\"{long}\" <sip:{long}@example.org>"), &long[..128], &long[..128]),
+        ("\"Žofie Núñez\" <sip:%C5%BDofie@example.org>", "Žofie Núñez", "Žofie"),
+    ];
+    for (from, name, user) in table {
+        let mut bench = Bench::new();
+        bench.receive(&invite("1").replace("\"Ann\" <sip:ann@example.org>", from));
+        let AgentEvent::Incoming { caller, .. } = bench.event() else { panic!() };
+        assert_eq!((caller.display_name.as_str(), caller.from_user.as_str()), (name, user));
+    }
+}
+
 /// SEC-12: one message cannot make us read or repeat more hops than any network has, however it lists them.
 #[test]
 fn hops_are_counted_over_all_lines() {

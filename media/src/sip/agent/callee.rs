@@ -11,6 +11,8 @@ use crate::sip::sdp::Sdp;
 use crate::sip::transaction::{T1, T2, TIMEOUT, TxId, after};
 use crate::sip::uri::Uri;
 
+/// The longest name or number that is told, in letters; RFC 3261 knows no limit, and telephones show a tenth of it.
+const NAME_LETTERS_MAX: usize = 128;
 /// The first RSeq is drawn from 1 to this (RFC 3262 section 3), so that it cannot be guessed.
 const RSEQ_FIRST_MAX: u64 = 0x7fff_ffff;
 
@@ -236,9 +238,16 @@ fn caller(request: &Request) -> Caller {
     let identities = request.head.addresses("P-Asserted-Identity").unwrap_or_default();
     let asserted = identities.iter().map(|identity| identity.uri.user()).find(|user| !user.is_empty());
     Caller {
-        display_name: if from_user.is_some() { from.name() } else { String::new() },
-        from_user: from_user.unwrap_or_default(),
-        asserted: asserted.filter(|_| !private),
-        to_user: request.uri.user(),
+        display_name: if from_user.is_some() { told(&from.name()) } else { String::new() },
+        from_user: from_user.as_deref().map(told).unwrap_or_default(),
+        asserted: asserted.filter(|_| !private).as_deref().map(told),
+        to_user: told(&request.uri.user()),
     }
+}
+
+/// A name or number as it may be told: it goes into records, on screens and into what a language model reads. Line ends,
+/// other control characters and marks that turn the direction of writing are left out, and so is what is too long for a name.
+fn told(text: &str) -> String {
+    let turns = |letter: char| matches!(letter, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    text.chars().filter(|letter| !letter.is_control() && !turns(*letter)).take(NAME_LETTERS_MAX).collect()
 }
