@@ -26,17 +26,16 @@ pub fn run(bytes: &[u8]) -> u64 {
         assert_eq!(Sdp::parse(written.as_bytes()).as_ref(), Ok(&sdp), "what is written reads differently");
     }
     seen.note((sdp.media.len(), sdp.connection.is_some(), sdp.direction.map(|direction| direction.name())));
-    offered(&sdp, bytes.len(), &mut seen);
-    answered(&sdp, &mut seen);
+    // Over plain signalling, and over secure signalling, where keys are agreed on.
+    let plain = Session::new([192, 0, 2, 10].into(), 20_000, 7);
+    for session in [plain.clone(), plain.secure([3; 32])] {
+        offered(&sdp, session.clone(), bytes.len(), &mut seen);
+        answered(&sdp, session, &mut seen);
+    }
     seen.number()
 }
 
-fn session() -> Session {
-    Session::new([192, 0, 2, 10].into(), 20_000, 7)
-}
-
-fn offered(sdp: &Sdp, length: usize, seen: &mut Seen) {
-    let mut session = session();
+fn offered(sdp: &Sdp, mut session: Session, length: usize, seen: &mut Seen) {
     match session.answer(sdp, &CODECS) {
         Ok((answer, agreed)) => {
             check(&agreed, seen);
@@ -54,8 +53,7 @@ fn offered(sdp: &Sdp, length: usize, seen: &mut Seen) {
     assert!(later.media.len() <= MEDIA_MAX + 1);
 }
 
-fn answered(sdp: &Sdp, seen: &mut Seen) {
-    let mut session = session();
+fn answered(sdp: &Sdp, mut session: Session, seen: &mut Seen) {
     assert!(session.accept(sdp).is_err(), "an answer to nothing");
     session.offer(&CODECS);
     match session.accept(sdp) {
@@ -81,5 +79,6 @@ fn check(agreed: &Agreed, seen: &mut Seen) {
     assert!(payloads.into_iter().flatten().all(|payload| payload < 128), "{agreed:?}");
     assert!(agreed.events_send != Some(agreed.payload_send), "audio and digits under one number");
     seen.note((agreed.codec, agreed.ptime_ms, agreed.direction.name(), agreed.remote.is_some()));
+    seen.note((agreed.keys.is_some(), agreed.rtcp_mux));
     seen.note((agreed.events_send.is_some(), scale(usize::from(agreed.payload_send))));
 }
