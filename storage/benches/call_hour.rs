@@ -9,17 +9,20 @@
 use auricle_domain::Timestamp;
 use auricle_domain::account::Actor;
 use auricle_domain::call::{Call, CallQuality, Recording};
-use auricle_domain::code::{CallStatus, EndCause, Heard, Lang, Outcome, RecordingState, Speaker};
+use auricle_domain::code::{CallStatus, Channel, EndCause, Heard, Lang, Outcome, RecordingState, Speaker};
 use auricle_domain::conversation::{Conversation, Turn, Word};
 use auricle_domain::event::Event;
 use auricle_domain::id::{CallId, CauseId, ConversationId, TenantId};
 use auricle_storage::search::{Search, SearchChange, SearchDocument, SearchKind};
+use auricle_storage::testing::sealed_bytes;
 use auricle_storage::{Backend, BlobId, EventDraft, KeySource, OpId, Store, StoreError, StoreOptions, WriteTx};
 use std::io::Write;
 use std::path::Path;
 
 /// Calls whose records are written.
 const CALLS: u64 = 20;
+/// Calls without a turn that are written.
+const SHORT_CALLS: u64 = 100;
 /// Turns of an hour, and words of a turn.
 const TURNS: u32 = 600;
 const WORDS: usize = 12;
@@ -65,21 +68,25 @@ fn main() {
     say(&format!("audio: {:.1} MB an hour, {:.2} % over that of the samples", mb(audio), percent_over(audio, plain)));
     let file = directory.join("store.redb");
     let length = || std::fs::metadata(&file).unwrap().len();
-    let before = length();
+    let (file_before, before) = (length(), sealed_bytes(&store).unwrap());
     let mut documents = Vec::new();
     for n in 0..CALLS {
         documents.extend(call(&store, n));
     }
-    let records = (length() - before) / CALLS;
+    let records = (length() - file_before) / CALLS;
+    let rows = (sealed_bytes(&store).unwrap() - before) / CALLS;
     say(&format!(
-        "records: {:.2} MB an hour, {:.0} bytes a turn ({} events, of {CALLS} hours together)",
+        "records: {:.2} MB an hour of sealed rows, {:.0} bytes a turn; {:.2} MB of file, which grows in big steps ({} events, of \
+         {CALLS} hours together)",
+        mb(rows),
+        rows as f64 / f64::from(TURNS),
         mb(records),
-        records as f64 / f64::from(TURNS),
         store.head()
     ));
-    let (before, short) = (length(), 2_000);
-    (0..short).for_each(|n| arrive_and_end(&store, CALLS + n));
-    say(&format!("records of a call without a turn: {:.0} bytes", (length() - before) as f64 / short as f64));
+    let before = sealed_bytes(&store).unwrap();
+    (0..SHORT_CALLS).for_each(|n| arrive_and_end(&store, CALLS + n));
+    let each = (sealed_bytes(&store).unwrap() - before) / SHORT_CALLS;
+    say(&format!("records of a call without a turn: {each} bytes of sealed rows"));
     let search = Search::open(&folder.path().join("search"), &store.search_key()).unwrap();
     let head = store.head();
     search.apply(documents, head).unwrap();
@@ -278,6 +285,8 @@ fn document(call: &Call, turn: &Turn) -> SearchDocument {
         text: turn.text.clone(),
         language: Some(turn.language),
         outcome: None,
+        agent: None,
+        channel: Some(Channel::Phone),
     }
 }
 

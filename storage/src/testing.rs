@@ -4,6 +4,7 @@ use crate::commit::{self, OpId, Record};
 use crate::error::StoreError;
 use crate::kv::redb::RedbKv;
 use crate::kv::{KeyRange, PAGE_ROWS_MAX};
+use crate::seal::SEAL_BYTES;
 use crate::store::{Hooks, Store, StoreOptions};
 use crate::tx::ReadTx;
 use auricle_domain::Timestamp;
@@ -24,6 +25,23 @@ pub fn open_on(options: StoreOptions, hooks: Hooks, disk: impl StorageBackend) -
 /// When the store fails.
 pub fn is_recorded(tx: &ReadTx, op: OpId, now: Timestamp) -> Result<bool, StoreError> {
     commit::recorded(tx, Record { op, now }).map(|reply| reply.is_some())
+}
+
+/// Bytes of all rows as they are sealed, keys included: what the file holds without its pages' own structure and room to grow.
+///
+/// # Errors
+/// When the store fails.
+pub fn sealed_bytes(store: &Store) -> Result<u64, StoreError> {
+    let mut bytes = 0;
+    let mut range = KeyRange { start: Vec::new(), end: None };
+    loop {
+        // A read of its own for each page: all of them may take longer than one may.
+        let rows = store.read(|tx| tx.peek_range(&range, false, PAGE_ROWS_MAX))?;
+        bytes += rows.iter().map(|(key, value)| (key.len() + value.len() + SEAL_BYTES) as u64).sum::<u64>();
+        let Some((mut last, _)) = rows.into_iter().next_back() else { return Ok(bytes) };
+        last.push(0);
+        range.start = last;
+    }
 }
 
 /// How many rows each table and each index has, by their numbers in `schema.rs`.
