@@ -23,6 +23,8 @@ const CLOCK_TICKS: f64 = 100.0;
 fn shell(rtp_ports: RangeInclusive<u16>) -> (VoiceHandle, EngineEvents) {
     VoiceShell::start(VoiceConfig {
         sip_listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+        tls_listen: None,
+        tls: Default::default(),
         advertise: None,
         rtp_ports,
         calls_max: 200,

@@ -18,6 +18,7 @@ use crate::reasons::Reasons;
 use crate::search::rebuild::Rebuild;
 use crate::sessions::Strangers;
 use crate::tasks::Tasks;
+use crate::trunks::Trunks;
 use crate::voice::VoiceHandle;
 use crate::voice::receptionist::Desk;
 use auricle_domain::Timestamp;
@@ -43,6 +44,8 @@ pub struct App {
     pub reasons: Reasons,
     /// Wrong passwords for e-mail addresses that nobody has.
     pub strangers: Strangers,
+    /// How the trunks stand.
+    pub trunks: Trunks,
     /// The one path for facts.
     pub events: Events,
     /// The engine.

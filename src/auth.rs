@@ -172,6 +172,8 @@ pub mod permissions {
         ReadClinic = "read the clinic's settings" [Agent Supervisor Admin]
         /// Change the clinic's settings.
         EditClinic = "change the clinic's settings" [Admin]
+        /// See and change trunks.
+        EditTrunks = "edit trunks" [Admin]
         /// Read and check the record of who did or read what.
         ReadAudit = "read the audit chain" [Admin]
         /// Look after the disk, backups and the search index.

@@ -115,8 +115,16 @@ pub struct BackupConfig {
 /// `[sip]`
 #[derive(Clone, Debug, PartialEq)]
 pub struct SipConfig {
-    /// Address and UDP port; port 0 takes a free one.
+    /// Address and port, UDP and TCP; port 0 takes a free one.
     pub listen: SocketAddr,
+    /// Address and port for TLS; none: nobody can connect by it.
+    pub tls_listen: Option<SocketAddr>,
+    /// Certificate chain for it, as a PEM file.
+    pub tls_certificate: Option<PathBuf>,
+    /// Its key, as a PEM file.
+    pub tls_key: Option<PathBuf>,
+    /// Authorities that are believed beside those of the system, as a PEM file.
+    pub tls_roots: Option<PathBuf>,
     /// Address told to the far end for its audio; none takes the one it reached us at.
     pub advertise: Option<IpAddr>,
     /// UDP ports for audio.

@@ -33,4 +33,5 @@ pub mod storage;
 pub mod tasks;
 pub mod tasks_owed;
 pub mod tools;
+pub mod trunks;
 pub mod voice;

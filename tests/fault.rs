@@ -40,6 +40,8 @@ async fn a_caller_whose_receptionist_fails_twice_hears_so_and_is_rung_back() {
     let settings = config(&app.config.storage.directory);
     let (voice, engine) = VoiceShell::start(VoiceConfig {
         sip_listen: settings.sip.listen,
+        tls_listen: None,
+        tls: Default::default(),
         advertise: None,
         rtp_ports: settings.sip.rtp_ports.clone(),
         calls_max: settings.sip.calls_max,

@@ -25,6 +25,7 @@ const USE_CASES: &[&str] = &[
     "sessions",
     "storage",
     "tasks_owed",
+    "trunks",
 ];
 
 /// Module, and what it may import beside [`BASE`].
@@ -62,6 +63,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("backups", &["errands", "events", "notes"]),
     ("storage", &["app", "auth", "backups", "errands", "search"]),
     ("secrets", &["events", "notes"]),
+    ("trunks", &["app", "auth", "events"]),
     // What the receptionist does with records: use-cases behind the trait that `voice` declares.
     ("tools", &["events", "voice", "appointments", "contacts", "knowledge", "tasks_owed", "providers"]),
 ];

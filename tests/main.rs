@@ -24,4 +24,5 @@ mod reasons;
 mod signing_in;
 mod storage;
 mod support;
+mod trunks;
 mod voice;

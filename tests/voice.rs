@@ -77,6 +77,8 @@ impl Clinic {
         let first = NEXT_PORTS.fetch_add(200, Ordering::Relaxed);
         let (voice, events) = VoiceShell::start(VoiceConfig {
             sip_listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            tls_listen: None,
+            tls: Default::default(),
             advertise: None,
             rtp_ports: first..=first + 199,
             calls_max: 50,

@@ -18,9 +18,10 @@ use crate::search::rebuild::Rebuild;
 use crate::sessions::Strangers;
 use crate::tasks::Tasks;
 use crate::tools::StoreTools;
+use crate::trunks::Trunks;
 use crate::voice::receptionist::{self, Desk};
 use crate::voice::tools::Tools;
-use crate::voice::{EngineEvents, VoiceConfig, VoiceError, VoiceHandle, VoiceShell};
+use crate::voice::{EngineEvents, TlsFiles, VoiceConfig, VoiceError, VoiceHandle, VoiceShell};
 use auricle_domain::account::Account;
 use auricle_domain::code::Lang;
 use auricle_domain::id::TenantId;
@@ -220,6 +221,8 @@ fn voice_config(config: &Config) -> VoiceConfig {
     let sip = &config.sip;
     VoiceConfig {
         sip_listen: sip.listen,
+        tls_listen: sip.tls_listen,
+        tls: TlsFiles { own: sip.tls_certificate.clone().zip(sip.tls_key.clone()), roots: sip.tls_roots.clone() },
         advertise: sip.advertise.or_else(|| sip.listen.ip().is_unspecified().then(outward_address)),
         rtp_ports: sip.rtp_ports.clone(),
         calls_max: (sip.calls_max + REFUSED_AT_ONCE_MAX).min(config::port_pairs(&sip.rtp_ports)),
@@ -284,6 +287,14 @@ fn assemble(
     let (directory, schedule) = (config.storage.directory.clone(), config.backup.clone());
     tasks.spawn("secrets", jobs::secrets::run(events.clone(), directory.clone(), tasks.stop_token()));
     tasks.spawn("backups", jobs::backups::run(backups.clone(), directory, schedule, clock, tasks.stop_token()));
+    let trunks = Trunks::default();
+    let parts = jobs::trunks::Parts {
+        store: store.clone(),
+        events: events.clone(),
+        voice: voice.clone(),
+        trunks: trunks.clone(),
+    };
+    tasks.spawn("trunks", jobs::trunks::run(parts, tasks.stop_token()));
     tasks.spawn("room", jobs::room::run(store.clone(), tasks.stop_token()));
     let rebuild = Rebuild::default();
     let indexer = Indexer {
@@ -306,6 +317,7 @@ fn assemble(
         stats,
         reasons,
         strangers,
+        trunks,
         events,
         voice,
         floor,

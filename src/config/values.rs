@@ -42,6 +42,10 @@ pub(super) fn config(settings: &Settings) -> Result<Config, ConfigError> {
         },
         sip: SipConfig {
             listen: read.text("sip.listen", address),
+            tls_listen: read.text("sip.tls_listen", maybe_address),
+            tls_certificate: read.text("sip.tls_certificate", maybe_path),
+            tls_key: read.text("sip.tls_key", maybe_path),
+            tls_roots: read.text("sip.tls_roots", maybe_path),
             advertise: read.text("sip.advertise", advertised),
             rtp_ports: read.text("sip.rtp_ports", ports),
             calls_max: read.number("sip.calls_max", 1..=2_000),
@@ -139,6 +143,12 @@ impl Reader<'_> {
         if codecs.is_empty() || (1..codecs.len()).any(|index| codecs[..index].contains(&codecs[index])) {
             self.note("sip.codecs", "it must name at least one codec, and each only once".to_owned());
         }
+        let sip = &config.sip;
+        for (key, file) in [("sip.tls_certificate", &sip.tls_certificate), ("sip.tls_key", &sip.tls_key)] {
+            if sip.tls_listen.is_some() && file.is_none() {
+                self.note("sip.tls_listen", format!("{key} is empty, listening for TLS needs it"));
+            }
+        }
         let calls = port_pairs(&config.sip.rtp_ports);
         if calls < config.sip.calls_max && self.settings.values["sip.rtp_ports"].1 != Origin::Default {
             let text = format!(
@@ -181,6 +191,10 @@ fn address(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| {
         "it must be an address with a port from 0 to 65535, such as 127.0.0.1:8080 or [::1]:8080".to_owned()
     })
+}
+
+fn maybe_address(text: &str) -> Result<Option<SocketAddr>, String> {
+    if text.is_empty() { Ok(None) } else { address(text).map(Some) }
 }
 
 fn advertised(text: &str) -> Result<Option<IpAddr>, String> {

@@ -117,6 +117,9 @@ impl Event {
             Self::AccountChanged { account, .. } | Self::SignedIn { account } | Self::SignInLocked { account } => {
                 ("account", account.to_string())
             }
+            Self::TrunkChanged { trunk } | Self::TrunkRemoved { trunk } | Self::TrunkStateChanged { trunk, .. } => {
+                ("trunk", trunk.to_string())
+            }
             Self::BackupMade { .. } => ("backup", String::new()),
             Self::SearchRebuilt { .. } => ("search_index", String::new()),
             Self::StoreRestored { .. } => ("store", String::new()),

@@ -67,6 +67,30 @@ codes! {
         Active = "active", /// May not sign in.
         Disabled = "disabled" }
 
+    /// How SIP travels.
+    SipTransport { /// Datagrams (RFC 3261 section 18).
+        Udp = "udp", /// A connection.
+        Tcp = "tcp", /// An encrypted connection: SIPS.
+        Tls = "tls" }
+
+    /// Where a trunk stands.
+    TrunkState { /// Switched off.
+        Off = "off", /// Being looked up, connected or registered.
+        Registering = "registering", /// Calls go through its first server.
+        Up = "up", /// Calls go through another server than its first.
+        Degraded = "degraded", /// No calls go through.
+        Down = "down" }
+
+    /// Why a trunk is down.
+    TrunkFault { /// Its server's name is not known to the name service.
+        NameUnknown = "name_unknown", /// The name service does not answer.
+        NoNameService = "no_name_service", /// The server does not answer.
+        Unreachable = "unreachable", /// The server's certificate is not accepted.
+        Certificate = "certificate", /// The server does not accept user and password.
+        WrongPassword = "wrong_password", /// The server does not know the user or the domain.
+        UnknownUser = "unknown_user", /// The server refuses for another reason.
+        Refused = "refused" }
+
     /// Where a call stands (CALL-07).
     CallStatus { /// Arrived, not answered yet.
         Ringing = "ringing", /// The AI receptionist talks with the caller.

@@ -2,10 +2,13 @@
 
 use crate::Timestamp;
 use crate::account::Actor;
-use crate::code::{AppointmentStatus, EndCause, Lang, Outcome, RecordingState, Role, TaskKind, TaskState};
+use crate::code::{
+    AppointmentStatus, EndCause, Lang, Outcome, RecordingState, Role, TaskKind, TaskState, TrunkFault, TrunkState,
+};
 use crate::conversation::Turn;
 use crate::id::{
     AccountId, AppointmentId, CallId, CauseId, ContactId, ConversationId, DocumentId, ServiceId, TaskId, TenantId,
+    TrunkId,
 };
 use serde::{Deserialize, Serialize};
 
@@ -170,6 +173,25 @@ events! {
     TenantChanged("clinic.changed") {
         /// Its version now.
         version: u64,
+    },
+    /// A trunk was made or changed.
+    TrunkChanged("trunk.changed") {
+        /// The trunk.
+        trunk: TrunkId,
+    },
+    /// A trunk was removed.
+    TrunkRemoved("trunk.removed") {
+        /// The trunk.
+        trunk: TrunkId,
+    },
+    /// Calls go through a trunk again, or do not any more.
+    TrunkStateChanged("trunk.state") {
+        /// The trunk.
+        trunk: TrunkId,
+        /// Where it stands now.
+        state: TrunkState,
+        /// Why, when it is down.
+        fault: Option<TrunkFault>,
     },
     /// A backup was made and verified.
     BackupMade("backup.made") {

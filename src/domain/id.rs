@@ -73,6 +73,8 @@ ids! {
     AppointmentId,
     /// Something a person owes: a message to read, a call to return.
     TaskId,
+    /// A SIP connection to a provider.
+    TrunkId,
     /// One piece of work, from request to last consequence: stands in every log line and event of it.
     CauseId,
 }

@@ -27,6 +27,7 @@ mod search;
 pub mod socket;
 mod storage;
 mod tasks;
+mod trunks;
 mod web;
 
 use crate::app::App;
@@ -62,6 +63,7 @@ fn routes() -> OpenApiRouter<Arc<App>> {
         .merge(storage::routes())
         .merge(accounts::routes())
         .merge(clinic::routes())
+        .merge(trunks::routes())
         .merge(events::routes())
         .merge(follow::routes())
         .merge(health::routes())

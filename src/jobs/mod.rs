@@ -4,3 +4,4 @@ pub mod backups;
 pub mod room;
 pub mod search;
 pub mod secrets;
+pub mod trunks;

@@ -8,7 +8,7 @@ mod speech;
 
 use crate::providers::{ProviderError, Stt, Tts, Vocabulary};
 use crate::voice::recording::RecordingSink;
-use crate::voice::{VoiceConfig, VoiceError, VoiceShell};
+use crate::voice::{TlsFiles, VoiceConfig, VoiceError, VoiceShell};
 use auricle_domain::code::Lang;
 use auricle_media::io::{Codec, LegEnd, LegQuality};
 use line::Line;
@@ -196,6 +196,8 @@ fn own_side(remote: SocketAddr, codecs: &[Codec]) -> Result<VoiceConfig, CallErr
     let first = 40_000 + rand::random_range(0..200) * PORTS;
     Ok(VoiceConfig {
         sip_listen: SocketAddr::new(local, 0),
+        tls_listen: None,
+        tls: TlsFiles::default(),
         advertise: None,
         rtp_ports: first..=first + PORTS - 1,
         calls_max: 1,

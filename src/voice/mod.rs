@@ -6,17 +6,21 @@
 
 pub mod caller;
 mod meters;
+pub mod names;
 mod outbox;
 pub mod receptionist;
 pub mod recording;
 pub mod shell;
 mod sockets;
+mod streams;
+mod tls;
 pub mod tools;
 pub mod vocabulary;
 
 use crate::voice::recording::{Meta, RecordingSink};
 use auricle_media::engine::Network;
-use auricle_media::io::{Codec, Command, EngineEvent, LegId, Pcm};
+use auricle_media::io::{Codec, Command, EngineEvent, Hop, LegId, Pcm, TrunkId, TrunkState};
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -26,6 +30,11 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 
 pub use shell::VoiceShell;
+pub use streams::{StreamFault, StreamFaults};
+pub use tls::{TlsFault, TlsFiles};
+
+/// How trunks stand, as the engine has told last; the latest wins.
+pub type TrunkStates = Arc<BTreeMap<TrunkId, TrunkState>>;
 
 /// Frames a tap holds: two seconds. A reader that is further behind misses frames, and the misses are counted.
 pub const TAP_FRAMES_MAX: usize = 100;
@@ -37,8 +46,12 @@ pub const EVENTS_MAX: usize = 4096;
 /// What the voice part needs to know before it can open its sockets.
 #[derive(Clone, Debug)]
 pub struct VoiceConfig {
-    /// Where SIP is listened for (UDP). Port 0 takes a free one; see [`VoiceHandle::sip_addr`].
+    /// Where SIP is listened for, by UDP and TCP. Port 0 takes a free one; see [`VoiceHandle::sip_addr`].
     pub sip_listen: SocketAddr,
+    /// Where SIP is listened for by TLS, if at all.
+    pub tls_listen: Option<SocketAddr>,
+    /// Certificates.
+    pub tls: TlsFiles,
     /// Address told to peers in Contact and SDP, where it is not the one listened on (1:1 NAT). It must be given when
     /// `sip_listen` is a wildcard address and peers are not on this machine.
     pub advertise: Option<IpAddr>,
@@ -63,6 +76,9 @@ pub enum VoiceError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// A certificate cannot be used.
+    #[error("{0} (sip.tls_certificate, sip.tls_key, sip.tls_roots)")]
+    Certificate(#[from] TlsFault),
     /// A setting makes no sense.
     #[error("{setting} is {value}: {expected}")]
     Setting {
@@ -122,6 +138,16 @@ pub struct VoiceHandle {
     gauges: Arc<Gauges>,
     stopped: watch::Receiver<bool>,
     sip_addr: SocketAddr,
+    tls_addr: Option<SocketAddr>,
+    trunk_states: watch::Receiver<TrunkStates>,
+    stream_faults: StreamFaults,
+}
+
+/// What others hear of the media thread.
+pub(crate) struct Ears {
+    pub(crate) stopped: watch::Receiver<bool>,
+    pub(crate) trunk_states: watch::Receiver<TrunkStates>,
+    pub(crate) stream_faults: StreamFaults,
 }
 
 impl std::fmt::Debug for VoiceHandle {
@@ -135,10 +161,12 @@ impl VoiceHandle {
         requests: SyncSender<Request>,
         waker: Arc<mio::Waker>,
         gauges: Arc<Gauges>,
-        stopped: watch::Receiver<bool>,
+        ears: Ears,
         sip_addr: SocketAddr,
+        tls_addr: Option<SocketAddr>,
     ) -> Self {
-        Self { requests, waker, gauges, stopped, sip_addr }
+        let Ears { stopped, trunk_states, stream_faults } = ears;
+        Self { requests, waker, gauges, stopped, sip_addr, tls_addr, trunk_states, stream_faults }
     }
 
     /// Hands a command to the engine.
@@ -176,6 +204,21 @@ impl VoiceHandle {
     /// Where SIP is listened for, with the port that was really taken.
     pub fn sip_addr(&self) -> SocketAddr {
         self.sip_addr
+    }
+
+    /// Where SIP over TLS is listened for, with the port that was really taken.
+    pub fn tls_addr(&self) -> Option<SocketAddr> {
+        self.tls_addr
+    }
+
+    /// Hears how trunks stand; the latest wins.
+    pub fn trunk_states(&self) -> watch::Receiver<TrunkStates> {
+        self.trunk_states.clone()
+    }
+
+    /// Why the last attempt to connect to there failed; none when it did not.
+    pub fn stream_fault(&self, hop: Hop) -> Option<StreamFault> {
+        self.stream_faults.get(hop)
     }
 
     /// Legs that exist now.

@@ -20,17 +20,23 @@ use crate::voice::meters::Meters;
 use crate::voice::outbox::{Condemned, Outbox};
 use crate::voice::recording::Recordings;
 use crate::voice::sockets::{Ports, READ_EVERY, READS_MAX, SIP, Sip, WAKER};
-use crate::voice::{COMMANDS_MAX, EVENTS_MAX, EngineEvents, Gauges, Request, VoiceConfig, VoiceError, VoiceHandle};
-use auricle_media::engine::{Engine, EngineConfig};
-use auricle_media::io::{Command, EngineEvent, Input, LegId, Output, Pcm, Socket, WakeReason};
+use crate::voice::streams::{Arrived, StreamFaults, Streams, Welcome};
+use crate::voice::tls::Tls;
+use crate::voice::{
+    COMMANDS_MAX, EVENTS_MAX, Ears, EngineEvents, Gauges, Request, TrunkStates, VoiceConfig, VoiceError, VoiceHandle,
+};
+use auricle_media::engine::{Engine, EngineConfig, Network};
+use auricle_media::io::{Command, EngineEvent, Input, LegId, Output, Pcm, Socket, Transport, TrunkState, WakeReason};
 use mio::{Events, Interest, Poll, Waker};
+use socket2::{Domain, Protocol, Type};
 use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
+use tokio::net::TcpListener;
 use tokio::sync::mpsc::{self, error::TrySendError};
 use tokio::sync::watch;
 
@@ -44,6 +50,13 @@ const IDLE: Duration = Duration::from_secs(1);
 const NICENESS: i32 = -11;
 /// Largest datagram there is.
 const DATAGRAM_BYTES_MAX: usize = 65_536;
+
+/// Usual port of SIP over TLS (RFC 3261 section 19.1.2).
+const SIPS_PORT: u16 = 5_061;
+/// Ports tried where any may be taken.
+const PORT_TRIES_MAX: u32 = 16;
+/// Connections that wait to be accepted.
+const LISTEN_BACKLOG: i32 = 256;
 
 /// Starts the media thread.
 #[derive(Debug)]
@@ -59,14 +72,19 @@ impl VoiceShell {
         let control = Poll::new().map_err(VoiceError::Thread)?;
         let waker = Arc::new(Waker::new(control.registry(), WAKER).map_err(VoiceError::Thread)?);
         let listen_error = |source| VoiceError::Listen { address: config.sip_listen, source };
-        let mut sip = Sip::open(config.sip_listen).map_err(listen_error)?;
+        let (mut sip, tcp) = open_both(config.sip_listen).map_err(listen_error)?;
         let sip_addr = sip.local_addr().map_err(listen_error)?;
+        let tls_error = |address| move |source| VoiceError::Listen { address, source };
+        let tls_listener = config.tls_listen.map(|address| listen(address).map_err(tls_error(address))).transpose()?;
+        let tls_addr = tls_listener.as_ref().and_then(|listener| listener.local_addr().ok());
+        let tls = Tls::open(&config.tls)?;
         control.registry().register(sip.source(), SIP, Interest::READABLE).map_err(VoiceError::Thread)?;
         let advertised = config.advertise.unwrap_or_else(|| reachable(sip_addr.ip()));
         let engine = Engine::new(EngineConfig {
-            tcp: None,
-            tls: None,
             sip_address: SocketAddr::new(advertised, sip_addr.port()),
+            tcp: Some(SocketAddr::new(advertised, sip_addr.port())),
+            // Connections that we open are used both ways, so TLS works outwards also where nobody listens for it.
+            tls: Some(SocketAddr::new(advertised, tls_addr.map_or(SIPS_PORT, |address| address.port()))),
             rtp_ports: config.rtp_ports.clone(),
             calls_max: config.calls_max,
             trusted: config.trusted.clone(),
@@ -77,10 +95,21 @@ impl VoiceShell {
         let (events, received) = mpsc::channel(EVENTS_MAX);
         let (stopping, stopped) = watch::channel(false);
         let gauges = Arc::new(Gauges::default());
+        let (trunk_states, told) = watch::channel(TrunkStates::default());
+        let stream_faults = StreamFaults::default();
+        let welcome: Welcome = Arc::new(RwLock::new(config.trusted.clone()));
+        let listeners = [Some((tcp, Transport::Tcp)), tls_listener.map(|listener| (listener, Transport::Tls))];
+        let listeners = listeners.into_iter().flatten().collect();
+        let streams = Streams::start(listeners, tls, stream_faults.clone(), &welcome, Arc::clone(&waker));
+        let ears = Ears { stopped, trunk_states: told, stream_faults };
         let shard = Shard {
             engine,
             control,
             sip,
+            streams,
+            welcome,
+            trusted: config.trusted.clone(),
+            trunk_states,
             ports: Ports::new(sip_addr.ip()).map_err(VoiceError::Thread)?,
             requests: queue,
             outbox: Outbox::new(events),
@@ -101,8 +130,32 @@ impl VoiceShell {
                 shard.run();
             })
             .map_err(VoiceError::Thread)?;
-        Ok((VoiceHandle::new(requests, waker, gauges, stopped, sip_addr), received))
+        Ok((VoiceHandle::new(requests, waker, gauges, ears, sip_addr, tls_addr), received))
     }
+}
+
+/// The UDP socket and the TCP listener of one port. A port of our choosing is one that both can have.
+fn open_both(address: SocketAddr) -> io::Result<(Sip, TcpListener)> {
+    let mut tries = if address.port() == 0 { PORT_TRIES_MAX } else { 1 };
+    loop {
+        let sip = Sip::open(address)?;
+        tries -= 1;
+        match listen(sip.local_addr()?) {
+            Ok(tcp) => return Ok((sip, tcp)),
+            Err(error) if tries == 0 => return Err(error),
+            Err(_) => {}
+        }
+    }
+}
+
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = socket2::Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    // A restart must not wait for the connections of before.
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(LISTEN_BACKLOG)?;
+    TcpListener::from_std(socket.into())
 }
 
 /// Refuses what cannot work before anything is opened.
@@ -159,6 +212,11 @@ struct Shard {
     engine: Engine,
     control: Poll,
     sip: Sip,
+    streams: Streams,
+    /// Who may connect, as told to the listeners: the trusted networks and the trunks.
+    welcome: Welcome,
+    trusted: Vec<Network>,
+    trunk_states: watch::Sender<TrunkStates>,
     ports: Ports,
     requests: Receiver<Request>,
     outbox: Outbox,
@@ -178,6 +236,7 @@ impl Shard {
         loop {
             self.wait(&mut ready);
             self.read_sip(&mut buffer);
+            self.read_streams();
             self.take_requests();
             let now = Instant::now();
             if self.ports.any() && now >= self.read_at {
@@ -234,6 +293,21 @@ impl Shard {
             self.engine.handle(input, Instant::now());
             self.drain();
         }
+    }
+
+    fn read_streams(&mut self) {
+        for _ in 0..READS_MAX {
+            let Some(arrived) = self.streams.receive() else { return };
+            self.meters.sip_in += 1;
+            let input = match &arrived {
+                Arrived::Bytes(hop, bytes) => Input::Stream { hop: *hop, bytes },
+                Arrived::Closed(hop) => Input::Closed { hop: *hop },
+            };
+            self.engine.handle(input, Instant::now());
+            self.drain();
+        }
+        // The rest has its turn after the audio, at once.
+        self.sip.set_more();
     }
 
     fn read_media(&mut self, buffer: &mut [u8], now: Instant) {
@@ -298,6 +372,12 @@ impl Shard {
     }
 
     fn command(&mut self, command: Command) {
+        if let Command::Trunks(trunks) = &command {
+            let hops = trunks.iter().flat_map(|trunk| &trunk.hops).map(|hop| Network::of(hop.address.ip()));
+            let sources = trunks.iter().flat_map(|trunk| &trunk.sources).cloned();
+            let welcome = self.trusted.iter().cloned().chain(hops).chain(sources).collect();
+            *self.welcome.write().unwrap_or_else(PoisonError::into_inner) = welcome;
+        }
         self.engine.handle(Input::Command(command), Instant::now());
         self.drain();
     }
@@ -328,9 +408,8 @@ impl Shard {
         while let Some(output) = self.engine.poll() {
             match output {
                 Output::Transmit { socket, remote, bytes } => self.transmit(socket, remote, &bytes),
-                // There are no connections yet: none can be opened.
-                Output::Send { hop, .. } => self.engine.handle(Input::Closed { hop }, Instant::now()),
-                Output::Close { .. } => {}
+                Output::Send { hop, name, bytes } => self.streams.send(hop, name, bytes),
+                Output::Close { hop } => self.streams.close(hop),
                 Output::OpenPort(port) => {
                     let opened = self.ports.open(port);
                     self.engine.handle(Input::Port { port, opened }, Instant::now());
@@ -370,6 +449,16 @@ impl Shard {
     }
 
     fn tell(&mut self, event: EngineEvent) {
+        if let EngineEvent::Trunk { trunk, state } = event {
+            self.trunk_states.send_modify(|states| {
+                let states = Arc::make_mut(states);
+                match state {
+                    TrunkState::Gone => states.remove(&trunk),
+                    state => states.insert(trunk, state),
+                };
+            });
+            return;
+        }
         if let EngineEvent::Ended { leg, .. } = event {
             self.taps.remove(&leg);
             self.recordings.end(leg);

@@ -3,7 +3,7 @@
 use auricle_domain::Timestamp;
 use auricle_domain::id::{
     AccountId, AppointmentId, CallId, CauseId, ContactId, ConversationId, DocumentId, PassageId, ServiceId, SessionId,
-    TaskId, TenantId,
+    TaskId, TenantId, TrunkId,
 };
 
 /// Longest key, in bytes: what every backend we mean to have can hold.
@@ -90,6 +90,7 @@ id_parts!(
     ServiceId,
     SessionId,
     TaskId,
+    TrunkId,
     TenantId
 );
 

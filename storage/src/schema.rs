@@ -31,10 +31,12 @@ use auricle_domain::contact::Contact;
 use auricle_domain::conversation::{Conversation, Turn};
 use auricle_domain::id::{
     AccountId, AppointmentId, CallId, ContactId, ConversationId, DocumentId, PassageId, ServiceId, TaskId, TenantId,
+    TrunkId,
 };
 use auricle_domain::knowledge::{Document, Passage};
 use auricle_domain::task::Task;
 use auricle_domain::tenant::Tenant;
+use auricle_domain::trunk::Trunk;
 use serde::{Deserialize, Serialize};
 
 pub(crate) const META: Table = Table { id: 1, name: "meta", version: 1 };
@@ -194,6 +196,7 @@ fn name_of(id: u16) -> &'static str {
         Service::TABLE,
         Appointment::TABLE,
         Task::TABLE,
+        Trunk::TABLE,
     ];
     match tables.iter().find(|table| table.id == id) {
         Some(table) => table.name,
@@ -394,5 +397,14 @@ impl Record for Task {
         if let Some(call) = self.call {
             entries.add(TASKS_BY_CALL, (call, self.created_at));
         }
+    }
+}
+
+/// Key: trunk.
+impl Record for Trunk {
+    const TABLE: Table = Table { id: 22, name: "trunk", version: 1 };
+    type Key = TrunkId;
+    fn key(&self) -> TrunkId {
+        self.id
     }
 }

@@ -120,6 +120,11 @@ impl Clinic {
         Self { running, folder: Some(folder) }
     }
 
+    /// One that was started in a way of its own.
+    pub fn of(running: Running) -> Self {
+        Self { running, folder: None }
+    }
+
     pub fn app(&self) -> &App {
         &self.running.app
     }
@@ -155,7 +160,12 @@ impl Clinic {
                 head.changed().await.unwrap();
             }
         };
-        tokio::time::timeout(PATIENCE, found).await.expect("it did not happen in time")
+        tokio::time::timeout(PATIENCE, found).await.unwrap_or_else(|_| {
+            panic!(
+                "it did not happen in time; this did: {:?}",
+                self.feed().iter().map(|e| e.event.clone()).collect::<Vec<_>>()
+            )
+        })
     }
 
     /// Waits until the search index has taken in everything that has happened.

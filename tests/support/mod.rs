@@ -1,6 +1,8 @@
 //! What the stories share.
 
 pub mod clinic;
+pub mod kamailio;
 pub mod openai_server;
 pub mod person;
+pub mod softphone;
 pub mod tree;

@@ -32,6 +32,11 @@ pub struct NetworkError {
 }
 
 impl Network {
+    /// Bits of the address that are fixed: 32 or 128 for a single address.
+    pub fn prefix(&self) -> u8 {
+        self.prefix
+    }
+
     /// A network of one address.
     pub fn of(address: IpAddr) -> Self {
         let address = address.to_canonical();

@@ -231,11 +231,30 @@ function api({ db, state, emit, pushCalls }) {
     },
     'PATCH /api/accounts/:id': ({ id, request, body }) => { const account = found(db.accounts, id); fresh(account, request); Object.assign(account, body, { version: account.version + 1 }); return view(account); },
     'POST /api/accounts/:id/reset-password': ({ id }) => { const account = found(db.accounts, id); Object.assign(account, { state: 'invited', password: 'violet-harbour-gently-nine', version: account.version + 1 }); return { one_time_password: account.password }; },
+    'GET /api/trunks': ({ who }) => { if (who.role !== 'ADMIN') fail(403, 'forbidden', 'no'); return db.trunks; },
+    'POST /api/trunks': ({ body, response }) => { const trunk = { id: uuid(), created_at: new Date().toISOString(), version: 0, has_password: false }; db.trunks.push(trunk); response.statusCode = 201; return connect(trunk, body); },
+    'PUT /api/trunks/:id': ({ id, request, body }) => { const trunk = found(db.trunks, id); fresh(trunk, request); return connect(trunk, body); },
+    'DELETE /api/trunks/:id': ({ id, request, response }) => { fresh(found(db.trunks, id), request); db.trunks = db.trunks.filter((one) => one.id !== id); emit('trunk.removed', { trunk: id }); response.statusCode = 204; return null; },
     'GET /api/contacts': ({ query }) => page(db.contacts, query),
     'GET /api/contacts/:id': ({ id }) => found(db.contacts, id),
     'GET /api/search': ({ query }) => find(query),
   };
 
+  /** A trunk is being connected for a moment, and then up: unless its server is named after trouble. */
+  function connect(trunk, { password, ...body }) {
+    if (!/^[\w.:[\]-]+$/.test(body.server)) fail(400, 'invalid', 'Not acceptable', [{ field: 'server', code: 'format', detail: 'a name or an address' }]);
+    const state = body.is_on ? 'registering' : 'off';
+    const status = { state, since: new Date().toISOString(), fault: null, sip_status: null, server: null };
+    Object.assign(trunk, body, { has_password: password ? true : trunk.has_password, version: trunk.version + 1, status });
+    emit('trunk.changed', { trunk: trunk.id });
+    setTimeout(() => {
+      if (!body.is_on) return;
+      const down = body.server.startsWith('nobody');
+      trunk.status = { ...status, state: down ? 'down' : 'up', fault: down ? 'name_unknown' : null, server: down ? null : '192.0.2.8:5060' };
+      emit('trunk.state', { trunk: trunk.id, state: trunk.status.state, fault: trunk.status.fault });
+    }, 700);
+    return trunk;
+  }
   function write(document, body) {
     const errors = [];
     const content = (body.content ?? '').trim();

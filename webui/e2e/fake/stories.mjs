@@ -268,6 +268,35 @@ export function stories(browser, fake) {
       await page.locator('tr', { hasText: 'Noa Kim' }).waitFor();
     }),
 
+    // VOICE-09
+    'a trunk is set up, its fault is told in words, it is put right and removed': story('/trunks', async (page) => {
+      await page.getByText('On its second server').waitFor();
+      await page.getByText('The provider does not accept the user name and password').waitFor();
+      await page.getByRole('button', { name: 'Add a trunk' }).click();
+      const dialog = page.locator('dialog');
+      await dialog.getByLabel('Name', { exact: true }).fill('Night number');
+      await dialog.getByLabel('Server').fill('nobody.example');
+      await dialog.getByLabel('User name or number').fill('100');
+      await dialog.getByLabel('Password').fill('s3cret');
+      await dialog.getByText('More settings').click();
+      await shot(page, 'trunk');
+      same(await axe(page), [], 'axe on setting a trunk up');
+      await dialog.getByRole('button', { name: 'Save' }).click();
+      const row = page.locator('li', { hasText: 'Night number' });
+      await row.getByText('Connecting').waitFor();
+      await row.getByText("The server's name is not known").waitFor();
+      await row.getByRole('button', { name: 'Edit' }).click();
+      same(await dialog.getByLabel('Password').inputValue(), '', 'a kept password is not shown');
+      await dialog.getByLabel('Server').fill('sip.example.org');
+      await dialog.getByText('Another server needs the password again').waitFor();
+      await dialog.getByLabel('Password').fill('s3cret');
+      await dialog.getByRole('button', { name: 'Save' }).click();
+      await row.getByText('Up', { exact: true }).waitFor();
+      await row.getByRole('button', { name: 'Delete' }).click();
+      await dialog.getByRole('button', { name: 'Delete' }).click();
+      await row.waitFor({ state: 'detached' });
+    }),
+
     // B-17
     'what was done and read is listed, and the chain is checked': story('/audit', async (page) => {
       await page.getByRole('link', { name: 'Listened to a recording' }).waitFor();

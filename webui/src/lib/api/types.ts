@@ -15,6 +15,8 @@ export type Channel = NonNullable<NonNullable<paths['/api/search']['get']['param
 export type DocumentState = Schemas['DocumentState'];
 export type AppointmentStatus = Schemas['AppointmentStatus'];
 export type TaskState = Schemas['TaskState'];
+export type SipTransport = Schemas['SipTransport'];
+export type TrunkState = Schemas['TrunkState'];
 
 export type AccountView = Sent<Schemas['AccountView']>;
 export type CallView = Sent<Schemas['CallView']>;
@@ -34,6 +36,7 @@ export type PassageFound = Sent<Schemas['PassageMatch']>;
 export type SearchHit = Sent<Schemas['Found']>;
 export type SearchPage = Sent<Schemas['SearchPage']>;
 export type Clinic = Sent<Schemas['Tenant']>;
+export type TrunkView = Sent<Schemas['TrunkView']>;
 export type AuditEntry = Sent<Schemas['AuditEntry']>;
 export type AuditChecked = Sent<Schemas['AuditChecked']>;
 export type StorageState = Sent<Schemas['StorageState']>;

@@ -1,0 +1,244 @@
+//! Looks after the trunks: looks their servers up, hands them to the engine, and tells how they stand.
+
+use crate::clock;
+use crate::error::Error;
+use crate::events::{By, Events};
+use crate::trunks::{self, TrunkStatus, Trunks};
+use crate::voice::names::{NameError, Names};
+use crate::voice::{StreamFault, VoiceHandle};
+use auricle_domain::Timestamp;
+use auricle_domain::account::Actor;
+use auricle_domain::code::{SipTransport, TrunkFault, TrunkState};
+use auricle_domain::event::Event;
+use auricle_domain::id::{CauseId, TrunkId};
+use auricle_domain::trunk::{Server, Trunk};
+use auricle_media::io::{self as engine, Command, Credentials, Hop, Transport};
+use auricle_storage::Store;
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// How often servers are looked up again, and how soon when one could not be found.
+const LOOK_UP_EVERY: Duration = Duration::from_secs(300);
+const LOOK_UP_AGAIN: Duration = Duration::from_secs(30);
+/// How often a server is asked whether it is there, in seconds.
+const PROBE_S: u32 = 60;
+
+/// What the task works with.
+pub struct Parts {
+    /// The store.
+    pub store: Store,
+    /// The one path for facts.
+    pub events: Events,
+    /// The engine.
+    pub voice: VoiceHandle,
+    /// Where it is told how trunks stand.
+    pub trunks: Trunks,
+}
+
+/// Looks after them until it is told to stop.
+pub async fn run(parts: Parts, stop: CancellationToken) {
+    let (mut changed, mut states) = (parts.trunks.watch(), parts.voice.trunk_states());
+    let names = Names::of_the_machine();
+    let mut desk = Desk { parts, names, numbers: BTreeMap::new(), found: BTreeMap::new(), handed: Vec::new() };
+    loop {
+        changed.mark_unchanged();
+        let next = desk.round().await.unwrap_or_else(|error| {
+            tracing::error!(%error, "the trunks could not be looked after; it is tried again");
+            LOOK_UP_AGAIN
+        });
+        let look_up = tokio::time::sleep(next);
+        tokio::pin!(look_up);
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = &mut look_up => break,
+                changed = changed.changed() => if changed.is_err() { return } else { break },
+                told = states.changed() => if told.is_err() { return },
+            }
+            if let Err(error) = desk.tell().await {
+                tracing::error!(%error, "how the trunks stand could not be written down");
+            }
+        }
+    }
+}
+
+struct Desk {
+    parts: Parts,
+    names: Names,
+    /// The engine's numbers of trunks.
+    numbers: BTreeMap<TrunkId, engine::TrunkId>,
+    /// Where servers are, as last found; kept while the name service is silent.
+    found: BTreeMap<TrunkId, Found>,
+    /// What the engine was told last.
+    handed: Vec<engine::Trunk>,
+}
+
+struct Found {
+    server: String,
+    transport: SipTransport,
+    places: Result<Vec<SocketAddr>, NameError>,
+}
+
+impl Desk {
+    /// Reads the trunks, looks their servers up and hands them to the engine. Says when to look up again.
+    async fn round(&mut self) -> Result<Duration, Error> {
+        let trunks = self.parts.store.read(trunks::all)?;
+        let known = |id: &TrunkId| trunks.iter().any(|trunk| trunk.id == *id);
+        self.numbers.retain(|id, _| known(id));
+        self.found.retain(|id, _| known(id));
+        let (mut next, mut wanted) = (LOOK_UP_EVERY, Vec::new());
+        for trunk in trunks.iter().filter(|trunk| trunk.is_on) {
+            match self.look_up(trunk).await {
+                Ok(places) => wanted.push(handed(trunk, self.number(trunk.id), &places)),
+                Err(error) => {
+                    tracing::warn!(trunk = %trunk.id, %error, "a trunk's server is not found");
+                    next = LOOK_UP_AGAIN;
+                }
+            }
+        }
+        if wanted != self.handed {
+            let told = self.parts.voice.send(Command::Trunks(wanted.clone()));
+            told.map_err(|error| Error::internal("tell the engine its trunks", &error))?;
+            self.handed = wanted;
+        }
+        self.tell().await?;
+        Ok(next)
+    }
+
+    async fn look_up(&mut self, trunk: &Trunk) -> Result<Vec<SocketAddr>, NameError> {
+        let server = trunk.server.parse::<Server>().map_err(|_| NameError::Unknown)?;
+        let places = self.names.places(&server, trunk.transport, seed(trunk.id)).await;
+        let before = self.found.remove(&trunk.id);
+        let same = before.filter(|before| before.server == trunk.server && before.transport == trunk.transport);
+        let places = match (places, same) {
+            // What was found before is better than nothing.
+            (Err(NameError::NoService), Some(Found { places: Ok(before), .. })) => Ok(before),
+            (places, _) => places,
+        };
+        let (server, transport) = (trunk.server.clone(), trunk.transport);
+        self.found.insert(trunk.id, Found { server, transport, places: places.clone() });
+        places
+    }
+
+    fn number(&mut self, id: TrunkId) -> engine::TrunkId {
+        let next = self.numbers.values().map(|number| number.0).max().unwrap_or_default() + 1;
+        *self.numbers.entry(id).or_insert(engine::TrunkId(next))
+    }
+
+    /// Tells how the trunks stand, and writes down what has changed about it.
+    async fn tell(&self) -> Result<(), Error> {
+        let trunks = self.parts.store.read(trunks::all)?;
+        let (before, now) = (self.parts.trunks.status(), self.parts.events.now());
+        let (mut status, mut news) = (BTreeMap::new(), Vec::new());
+        for trunk in &trunks {
+            let known = before.get(&trunk.id);
+            let mut fresh = self.status(trunk, known, now);
+            let is_news = known.is_none_or(|known| (known.state, known.fault) != (fresh.state, fresh.fault));
+            if let Some(known) = known.filter(|known| known.state == fresh.state) {
+                fresh.since = known.since;
+            }
+            if is_news && !matches!(fresh.state, TrunkState::Off | TrunkState::Registering) {
+                news.push((trunk.id, fresh.clone()));
+            }
+            status.insert(trunk.id, fresh);
+        }
+        // Whoever hears the event and asks must be told what it said.
+        self.parts.trunks.tell(status);
+        for (trunk, fresh) in news {
+            self.write_down(trunk, &fresh).await?;
+        }
+        Ok(())
+    }
+
+    async fn write_down(&self, trunk: TrunkId, status: &TrunkStatus) -> Result<(), Error> {
+        let cause = clock::fresh(CauseId::new, self.parts.events.now());
+        let (state, fault) = (status.state, status.fault);
+        match fault {
+            Some(fault) => tracing::warn!(%cause, %trunk, %state, %fault, "a trunk is down"),
+            None => tracing::info!(%cause, %trunk, %state, "a trunk takes calls"),
+        }
+        let written = self.parts.events.commit(clock::op(), By { actor: Actor::System, cause }, move |tx| {
+            tx.event(Event::TrunkStateChanged { trunk, state, fault });
+            Ok(())
+        });
+        written.await
+    }
+
+    fn status(&self, trunk: &Trunk, known: Option<&TrunkStatus>, now: Timestamp) -> TrunkStatus {
+        let of = |state, fault, sip_status, server| TrunkStatus { state, since: now, fault, sip_status, server };
+        if !trunk.is_on {
+            return of(TrunkState::Off, None, None, None);
+        }
+        let down = |fault, sip_status| of(TrunkState::Down, Some(fault), sip_status, None);
+        match self.found.get(&trunk.id).map(|found| &found.places) {
+            Some(Err(NameError::Unknown)) => return down(TrunkFault::NameUnknown, None),
+            Some(Err(NameError::NoService)) => return down(TrunkFault::NoNameService, None),
+            Some(Ok(_)) | None => {}
+        }
+        let handed = self.numbers.get(&trunk.id).and_then(|number| self.handed.iter().find(|one| one.id == *number));
+        let states = self.parts.voice.trunk_states();
+        let state = handed.and_then(|handed| states.borrow().get(&handed.id).cloned());
+        match (handed, state) {
+            (Some(handed), Some(engine::TrunkState::Ready { hop, .. })) => {
+                let first = handed.hops.first() == Some(&hop);
+                let state = if first { TrunkState::Up } else { TrunkState::Degraded };
+                of(state, None, None, Some(hop.address.to_string()))
+            }
+            (_, Some(engine::TrunkState::Refused { status, .. })) => down(refusal(status), Some(status)),
+            (Some(handed), Some(engine::TrunkState::Unreachable)) => down(self.unreachable(&handed.hops), None),
+            // A trunk that is down stays so while it is tried again.
+            _ => match known {
+                Some(known) if known.state == TrunkState::Down && handed.is_some() => known.clone(),
+                _ => of(TrunkState::Registering, None, None, None),
+            },
+        }
+    }
+
+    fn unreachable(&self, hops: &[Hop]) -> TrunkFault {
+        let certificate = |hop: &Hop| self.parts.voice.stream_fault(*hop) == Some(StreamFault::Certificate);
+        if hops.iter().any(certificate) { TrunkFault::Certificate } else { TrunkFault::Unreachable }
+    }
+}
+
+/// What a final answer says about the trunk (RFC 3261 section 21.4).
+fn refusal(status: u16) -> TrunkFault {
+    match status {
+        401 | 403 | 407 => TrunkFault::WrongPassword,
+        404 => TrunkFault::UnknownUser,
+        _ => TrunkFault::Refused,
+    }
+}
+
+/// The same trunk draws among equal servers in the same way.
+fn seed(id: TrunkId) -> u64 {
+    id.as_bytes().iter().fold(0, |seed, byte| (seed << 8) ^ (seed >> 56) ^ u64::from(*byte))
+}
+
+/// A trunk as the engine takes it.
+fn handed(trunk: &Trunk, id: engine::TrunkId, places: &[SocketAddr]) -> engine::Trunk {
+    let transport = match trunk.transport {
+        SipTransport::Udp => Transport::Udp,
+        SipTransport::Tcp => Transport::Tcp,
+        SipTransport::Tls => Transport::Tls,
+    };
+    // The certificate is for the name that was asked for, not for what it led to (RFC 5922 section 4).
+    let name = trunk.server.parse::<Server>().map(|server| server.host.to_string()).ok();
+    let credentials = trunk.password.as_ref().map(|password| Credentials {
+        user: if trunk.auth_user.is_empty() { trunk.user.clone() } else { trunk.auth_user.clone() },
+        password: password.clone(),
+        realm: None,
+    });
+    engine::Trunk {
+        id,
+        hops: places.iter().map(|address| Hop { transport, address: *address }).collect(),
+        name: name.filter(|_| transport == Transport::Tls).map(Into::into),
+        domain: trunk.account_domain(),
+        user: trunk.user.clone(),
+        credentials,
+        register_s: trunk.registers.then_some(trunk.expires_s),
+        probe_s: Some(PROBE_S),
+        sources: trunk.sources.iter().filter_map(|source| source.parse().ok()).collect(),
+    }
+}

@@ -1,0 +1,67 @@
+//! baresip: an ordinary softphone, on the command line.
+
+use std::f64::consts::TAU;
+use std::net::UdpSocket;
+use std::process::Stdio;
+use std::sync::atomic::{AtomicU16, Ordering};
+use tempfile::TempDir;
+use tokio::process::{Child, Command};
+
+/// Audio ports of one softphone.
+const RTP_PORTS: u16 = 20;
+static NEXT_RTP_PORT: AtomicU16 = AtomicU16::new(29_200);
+
+/// A softphone that runs; it is ended with this.
+pub struct Softphone {
+    child: Child,
+    _folder: TempDir,
+}
+
+impl Softphone {
+    /// One that calls `uri`, plays a tone and hangs up after `seconds`. `codec` is its one codec, `g711` or `g722`; `modules` are
+    /// its ciphers; `account` are parameters of its account, such as `;mediaenc=srtp`.
+    pub fn call(uri: &str, seconds: u32, codec: &str, modules: &[&str], account: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let port = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let first = NEXT_RTP_PORT.fetch_add(RTP_PORTS, Ordering::Relaxed);
+        let last = first + RTP_PORTS - 1;
+        let rate_hz = if codec == "g722" { 16_000 } else { 8_000 };
+        std::fs::write(folder.path().join("tone.wav"), tone(rate_hz, seconds)).unwrap();
+        let tone = folder.path().join("tone.wav");
+        let modules: String = modules.iter().map(|name| format!("module {name}.so\n")).collect();
+        let config = format!(
+            "sip_listen 127.0.0.1:{port}\naudio_source aufile,{}\naudio_player aubridge,nil\naudio_alert aufile,/dev/null\n\
+             rtp_ports {first}-{last}\nmodule_path /usr/lib/baresip/modules\nmodule {codec}.so\n{modules}module aufile.so\n\
+             module aubridge.so\nmodule_app account.so\nmodule_app menu.so\n",
+            tone.display()
+        );
+        std::fs::write(folder.path().join("config"), config).unwrap();
+        let account = format!("<sip:+442079460199@127.0.0.1>;regint=0{account}\n");
+        std::fs::write(folder.path().join("accounts"), account).unwrap();
+        let mut command = Command::new("baresip");
+        command.arg("-f").arg(folder.path()).args(["-t", &seconds.to_string(), "-e", &format!("/dial {uri}")]);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
+        Self { child: command.spawn().expect("baresip is installed by `make deps`"), _folder: folder }
+    }
+
+    /// Waits until it has ended.
+    pub async fn ended(mut self) {
+        self.child.wait().await.unwrap();
+    }
+}
+
+/// A WAV file with 440 Hz at a quarter of full scale.
+fn tone(rate_hz: u32, seconds: u32) -> Vec<u8> {
+    let sample = |at: u32| ((f64::from(at) * 440.0 * TAU / f64::from(rate_hz)).sin() * 8_000.0) as i16;
+    let data: Vec<u8> = (0..rate_hz * seconds).flat_map(|at| sample(at).to_le_bytes()).collect();
+    let length = data.len() as u32;
+    let mut wav = b"RIFF".to_vec();
+    wav.extend((length + 36).to_le_bytes());
+    wav.extend(b"WAVEfmt \x10\0\0\0\x01\0\x01\0");
+    wav.extend(rate_hz.to_le_bytes());
+    wav.extend((rate_hz * 2).to_le_bytes());
+    wav.extend(b"\x02\0\x10\0data");
+    wav.extend(length.to_le_bytes());
+    wav.extend(data);
+    wav
+}

@@ -1,0 +1,161 @@
+//! Trunks, with a real registrar and proxy as the provider: Kamailio.
+
+use crate::support::clinic::{Clinic, Hum, PATIENCE, config};
+use crate::support::kamailio::{Kamailio, PASSWORD, USER};
+use crate::support::person::{Person, read};
+use crate::support::softphone::Softphone;
+use auricle::app::{Options, Running, Speech};
+use auricle::clock;
+use auricle_domain::code::{EndCause, TrunkState};
+use auricle_domain::event::Event;
+use auricle_storage::{Backend, Hooks};
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+use std::path::Path;
+use std::sync::Arc;
+
+/// A clinic in `folder` that believes the provider's certificate.
+async fn clinic(folder: &Path, provider: &Kamailio) -> Clinic {
+    let mut config = config(folder);
+    config.sip.tls_roots = Some(provider.certificate());
+    let speech = Some(Speech { stt: None, tts: Arc::new(Hum), llm: None });
+    let options = Options { backend: Backend::Memory, speech, clock: clock::system, hooks: Hooks::default() };
+    Clinic::of(Running::start(config, options).await.unwrap())
+}
+
+fn trunk(provider: &Kamailio, transport: &str) -> Value {
+    let address = if transport == "tls" { provider.tls_address } else { provider.address };
+    json!({
+        "name": "Main number", "server": address.to_string(), "transport": transport, "user": USER,
+        "password": PASSWORD, "registers": true, "expires_s": 60,
+    })
+}
+
+/// Waits until the trunk stands like this, and answers with what the API shows of it.
+async fn stands(clinic: &Clinic, admin: &Person, id: &Value, state: TrunkState) -> Value {
+    let mut head = clinic.app().store.watch();
+    let mut last = Value::Null;
+    let reached = async {
+        loop {
+            head.mark_unchanged();
+            let shown = read(admin.get(&format!("/api/trunks/{}", id.as_str().unwrap())).await, StatusCode::OK).await;
+            if shown["status"]["state"] == state.as_str() {
+                return shown;
+            }
+            last = shown;
+            head.changed().await.unwrap();
+        }
+    };
+    match tokio::time::timeout(PATIENCE, reached).await {
+        Ok(shown) => shown,
+        Err(_) => panic!("the trunk should be {state}: {last}"),
+    }
+}
+
+/// VOICE-09: over UDP and over TCP a trunk registers with a password, a call by way of the provider reaches the receptionist, and
+/// ends when the caller hangs up.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_comes_in_by_a_trunk_that_has_registered() {
+    for (transport, algorithm) in [("udp", "SHA-256"), ("tcp", "MD5")] {
+        let provider = Kamailio::start(algorithm);
+        let folder = tempfile::tempdir().unwrap();
+        let clinic = clinic(folder.path(), &provider).await;
+        let admin = clinic.admin().await;
+        let made = admin.made("/api/trunks", trunk(&provider, transport)).await;
+        assert_eq!(made["has_password"], true);
+        assert!(!made.to_string().contains(PASSWORD), "{made}");
+        let up = stands(&clinic, &admin, &made["id"], TrunkState::Up).await;
+        assert_eq!(up["status"]["fault"], Value::Null, "{transport}");
+
+        let phone = Softphone::call(&format!("sip:{USER}@{}", provider.address), 6, "g711", &[], "");
+        let arrived = clinic.happened(|event| matches!(event, Event::CallArrived { .. })).await;
+        let Event::CallArrived { from_number, to_number, .. } = arrived.event else {
+            unreachable!("it was looked for")
+        };
+        assert_eq!((from_number.as_str(), to_number.as_str()), ("+442079460199", USER), "{transport}");
+        clinic.happened(|event| matches!(event, Event::TurnCommitted { .. })).await;
+        phone.ended().await;
+        let call = clinic.settled().await;
+        assert_eq!(call.cause, Some(EndCause::CallerHungUp), "{transport}");
+        assert!(call.quality.packets_received > 100, "{transport}: {:?}", call.quality);
+
+        let removed = admin.change(Method::DELETE, &path(&made), &up["version"], json!(null)).await;
+        assert_eq!(removed.status(), StatusCode::NO_CONTENT);
+        clinic.running.stop(std::time::Duration::ZERO).await;
+    }
+}
+
+fn path(trunk: &Value) -> String {
+    format!("/api/trunks/{}", trunk["id"].as_str().unwrap())
+}
+
+/// VOICE-10: what keeps a trunk from working is told by its code, is written down, and goes away when it is put right: a wrong
+/// password, a user nobody knows, a certificate nobody has signed, a provider that is gone and comes back.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_trunk_says_what_is_wrong_and_comes_back_by_itself() {
+    let mut provider = Kamailio::start("MD5");
+    let folder = tempfile::tempdir().unwrap();
+    let clinic = clinic(folder.path(), &provider).await;
+    let admin = clinic.admin().await;
+
+    let wrong = |more: Value| {
+        let mut trunk = trunk(&provider, "udp");
+        trunk.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        trunk
+    };
+    for (more, fault) in
+        [(json!({ "password": "red heron 42" }), "wrong_password"), (json!({ "user": "101" }), "unknown_user")]
+    {
+        let made = admin.made("/api/trunks", wrong(more)).await;
+        let down = stands(&clinic, &admin, &made["id"], TrunkState::Down).await;
+        assert_eq!(down["status"]["fault"], fault, "{down}");
+        let removed = admin.change(Method::DELETE, &path(&made), &down["version"], json!(null)).await;
+        assert_eq!(removed.status(), StatusCode::NO_CONTENT);
+    }
+
+    let made = admin.made("/api/trunks", trunk(&provider, "tcp")).await;
+    stands(&clinic, &admin, &made["id"], TrunkState::Up).await;
+    provider.pause();
+    let down = stands(&clinic, &admin, &made["id"], TrunkState::Down).await;
+    assert_eq!(down["status"]["fault"], "unreachable", "{down}");
+    provider.resume();
+    let up = stands(&clinic, &admin, &made["id"], TrunkState::Up).await;
+    assert_eq!(up["status"]["fault"], Value::Null);
+
+    let off = json!({ "name": "Main", "server": up["server"], "transport": "tcp", "user": USER, "registers": true, "is_on": false });
+    let off = read(admin.change(Method::PUT, &path(&made), &up["version"], off).await, StatusCode::OK).await;
+    assert_eq!((&off["status"]["state"], &off["has_password"]), (&json!("off"), &json!(true)));
+    clinic.running.stop(std::time::Duration::ZERO).await;
+}
+
+/// SEC-20: a password is not sent to a server that the administrator has not typed it for; people without the right see nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_password_does_not_follow_a_trunk_to_another_server() {
+    let clinic = Clinic::quiet().await;
+    let admin = clinic.admin().await;
+    let trunk = json!({
+        "name": "Main", "server": "127.0.0.1:9", "transport": "tcp", "user": USER, "password": PASSWORD, "registers": true,
+    });
+    let made = admin.made("/api/trunks", trunk).await;
+    let moved = json!({ "name": "Main", "server": "127.0.0.2:9", "transport": "tcp", "user": USER, "registers": true });
+    let refused = admin.change(Method::PUT, &path(&made), &made["version"], moved).await;
+    let refused = read(refused, StatusCode::BAD_REQUEST).await;
+    assert_eq!(
+        (&refused["errors"][0]["field"], &refused["errors"][0]["code"]),
+        (&json!("password"), &json!("required"))
+    );
+
+    let wide = json!({
+        "name": "", "server": "no server", "transport": "udp", "registers": true, "expires_s": 5, "sources": ["0.0.0.0/0", "x"],
+    });
+    let wrong = read(admin.send(Method::POST, "/api/trunks", wide).await, StatusCode::BAD_REQUEST).await;
+    let fields: Vec<_> = wrong["errors"].as_array().unwrap().iter().map(|error| error["field"].clone()).collect();
+    assert_eq!(json!(fields), json!(["name", "server", "user", "expires_s", "sources[0]", "sources[1]"]));
+
+    let agent = clinic.person("agent@clinic.example", auricle_domain::code::Role::Agent).await;
+    assert_eq!(agent.get("/api/trunks").await.status(), StatusCode::FORBIDDEN);
+    assert_eq!(agent.get(&path(&made)).await.status(), StatusCode::FORBIDDEN);
+    let logged = format!("{:?}", clinic.feed());
+    assert!(!logged.contains(PASSWORD), "the log has the password");
+    clinic.running.stop(std::time::Duration::ZERO).await;
+}
