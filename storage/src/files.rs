@@ -63,13 +63,19 @@ fn write(path: &Path, bytes: &[u8], owner: Option<(u32, u32)>) -> Result<(), Sto
     // Two writers of the same file must not share a draft.
     static DRAFTS: AtomicU64 = AtomicU64::new(0);
     let draft = path.with_extension(format!("{}.{DRAFT}", DRAFTS.fetch_add(1, Ordering::Relaxed)));
-    let mut file = create(&draft)?;
+    write_by(&draft, path, bytes, owner)
+}
+
+fn write_by(draft: &Path, path: &Path, bytes: &[u8], owner: Option<(u32, u32)>) -> Result<(), StoreError> {
+    // Numbers begin anew with each process: one of this name was left by a process that was killed while it wrote.
+    remove(draft)?;
+    let mut file = create(draft)?;
     let owned = owner.map_or(Ok(()), |(user, group)| fchown(&file, Some(user), Some(group)));
     owned
         .and_then(|()| file.write_all(bytes))
         .and_then(|()| file.sync_all())
-        .map_err(|error| StoreError::io("writing a file", &draft, &error))?;
-    fs::rename(&draft, path).map_err(|error| StoreError::io("renaming a file", path, &error))?;
+        .map_err(|error| StoreError::io("writing a file", draft, &error))?;
+    fs::rename(draft, path).map_err(|error| StoreError::io("renaming a file", path, &error))?;
     path.parent().map_or(Ok(()), sync_directory)
 }
 
@@ -145,5 +151,23 @@ pub(crate) fn remove(path: &Path) -> Result<bool, StoreError> {
         Ok(()) => path.parent().map_or(Ok(()), sync_directory).map(|()| true),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
         Err(error) => Err(StoreError::io("removing a file", path, &error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    /// B-02: a process that was killed while it wrote a file, such as the key file at its first start, keeps the next one from
+    /// nothing.
+    #[test]
+    fn what_a_killed_writer_left_is_written_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let (draft, path) = (folder.path().join("store.0.draft"), folder.path().join("store.key"));
+        fs::write(&draft, b"half of a ke").unwrap();
+        write_by(&draft, &path, b"key", None).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"key");
+        assert!(!draft.exists());
     }
 }
