@@ -9,7 +9,7 @@ use super::uri::Uri;
 
 /// The longest message that is read, in bytes: what a UDP datagram can carry.
 pub const MESSAGE_BYTES_MAX: usize = 64 * 1024;
-/// The most header lines of a message.
+/// The most header lines of a message, as it comes and as it would be written.
 pub const HEADERS_MAX: usize = 128;
 
 /// Why a datagram is not a message.
@@ -256,13 +256,18 @@ fn head(all: &[Field]) -> Result<Head, Fault> {
     single(all, "Content-Type", "Several Content-Types")?;
     let own =
         |field: &&Field| !matches!(field.name.as_str(), "Via" | "From" | "To" | "Call-ID" | "CSeq" | "Content-Length");
+    let fields: Vec<Field> = all.iter().filter(own).cloned().collect();
+    // A list of hops in one line becomes lines when it is written, and Content-Length comes to the four that must stand.
+    if via.len() + fields.len() + 5 > HEADERS_MAX {
+        return Err(bad("Too many headers"));
+    }
     Ok(Head {
         via,
         from: NameAddr::parse(from).ok_or(bad("Bad From"))?,
         to: NameAddr::parse(to).ok_or(bad("Bad To"))?,
         call_id: call_id.into(),
         cseq: CSeq::parse(cseq).ok_or(bad("Bad CSeq"))?,
-        fields: all.iter().filter(own).cloned().collect(),
+        fields,
     })
 }
 

@@ -33,3 +33,16 @@ fn a_challenge_writes_no_parameters_into_our_answer() {
         super::targets::digest::run(text);
     }
 }
+
+/// A message with as many header lines as are read, hops listed in one line and no Content-Length was written with more.
+#[test]
+fn what_is_written_has_no_more_lines_than_are_read() {
+    for count in [118, 119, 120, 121, 122, 123, 124] {
+        let request = format!(
+            "OPTIONS sip:a SIP/2.0\r\nVia: SIP/2.0/UDP h, SIP/2.0/UDP i\r\nFrom: <sip:a>\r\nTo: <sip:b>\r\nCall-ID: 1\r\n\
+             CSeq: 1 OPTIONS\r\n{}\r\n",
+            "X: y\r\n".repeat(count)
+        );
+        super::targets::message::run(request.as_bytes());
+    }
+}
