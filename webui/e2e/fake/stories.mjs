@@ -21,6 +21,8 @@ export function stories(browser, fake) {
       await page.context().close();
     }
   };
+  /** A call that came to this, and in which something was said. */
+  const past = (outcome) => fake.state.db.calls.find((call) => call.outcome === outcome && fake.state.db.turns.some((turn) => turn.call === call.id && turn.speaker === 'caller')).id;
   const liveCall = (page) => page.locator('tbody[data-live] [data-row]').last();
 
   return {
@@ -351,8 +353,7 @@ export function stories(browser, fake) {
     'a past call opens for a reason': story('/calls', async (page) => {
       fake.state.db.clinic.access_reasons = 'all';
       try {
-        await page.reload();
-        await page.locator('tbody:not([data-live]) tr', { hasText: 'Booked' }).first().locator('a').click();
+        await page.goto(`/calls/${past('booked')}`);
         const dialog = page.locator('dialog');
         await dialog.getByRole('heading', { name: 'Why do you open this call?' }).waitFor();
         await shot(page, 'reason');
@@ -379,8 +380,7 @@ export function stories(browser, fake) {
     'a recording asks before it is heard, and the transcript does not': story('/calls', async (page) => {
       fake.state.db.clinic.access_reasons = 'recordings';
       try {
-        await page.reload();
-        await page.locator('tbody:not([data-live]) tr', { hasText: 'Question answered' }).first().locator('a').click();
+        await page.goto(`/calls/${past('answered_question')}`);
         await page.locator('[role=log] .turn').first().waitFor();
         await page.locator('.turn.caller [data-at]').first().click();
         await page.locator('dialog').getByRole('button', { name: 'Do not open' }).click();
