@@ -53,9 +53,14 @@ impl<P: Clone> Errand<P> {
 
     /// Waits until somebody has asked.
     pub async fn wanted(&self) {
-        let mut stages = self.0.subscribe();
+        let mut stages = self.watch();
         // The sender lives as long as this does.
         let _asked = stages.wait_for(|stage| matches!(stage, Stage::Asked(_))).await;
+    }
+
+    /// Hears whenever it stands elsewhere.
+    pub fn watch(&self) -> watch::Receiver<Stage<P>> {
+        self.0.subscribe()
     }
 
     /// Where it stands.

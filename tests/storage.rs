@@ -2,6 +2,7 @@
 
 use crate::support::clinic::{Clinic, PATIENCE, config};
 use crate::support::person::{Person, read};
+use auricle::errands::{Errand, Stage};
 use auricle_domain::Timestamp;
 use auricle_domain::code::{Channel, Role};
 use auricle_domain::event::Event;
@@ -57,6 +58,7 @@ async fn the_search_index_is_built_again_while_it_answers() {
     read(agent.send(Method::POST, "/api/search/rebuild", json!({})).await, StatusCode::FORBIDDEN).await;
     let asked = read(admin.send(Method::POST, "/api/search/rebuild", json!({})).await, StatusCode::ACCEPTED).await;
     assert_eq!((&asked["state"], &asked["complete"]), (&json!("rebuilding"), &json!(true)));
+    let mut stages = clinic.app().rebuild.watch();
     let built = async {
         loop {
             assert_eq!(found(&agent, "Bartholomew").await, 1, "it is found meanwhile");
@@ -66,6 +68,7 @@ async fn the_search_index_is_built_again_while_it_answers() {
                 return state;
             }
             assert!(state["done"].as_u64() <= state["of"].as_u64(), "{state}");
+            stages.changed().await.unwrap();
         }
     };
     let state = tokio::time::timeout(PATIENCE, built).await.expect("the index was not built again in time");
@@ -132,15 +135,8 @@ async fn an_index_that_cannot_be_built_leaves_the_old_one() {
     admin.made("/api/contacts", json!({ "name": "Quixote" })).await;
     std::fs::write(folder.path().join("search.new"), b"in the way").unwrap();
     read(admin.send(Method::POST, "/api/search/rebuild", json!({})).await, StatusCode::ACCEPTED).await;
-    let over = async {
-        loop {
-            let state = read(admin.get("/api/search/state").await, StatusCode::OK).await;
-            if state["state"] != "rebuilding" {
-                return state;
-            }
-        }
-    };
-    let state = tokio::time::timeout(PATIENCE, over).await.expect("it did not end in time");
+    over(&clinic.app().rebuild).await;
+    let state = read(admin.get("/api/search/state").await, StatusCode::OK).await;
     assert!(state["failed"].is_string() && state["state"] == "current", "{state}");
     admin.made("/api/contacts", json!({ "name": "Rosinante" })).await;
     clinic.indexed().await;
@@ -162,25 +158,19 @@ async fn a_backup_is_made_when_an_administrator_says_so() {
     let agent = clinic.person("agent@clinic.example", Role::Agent).await;
     read(agent.send(Method::POST, "/api/backups", json!({})).await, StatusCode::FORBIDDEN).await;
     read(agent.get("/api/storage").await, StatusCode::FORBIDDEN).await;
-    let before = rested(&admin).await;
+    over(clinic.app().backups.errand()).await;
+    let before = read(admin.get("/api/storage").await, StatusCode::OK).await;
     let first = before["backup"]["last"].clone();
     assert!(first["bytes"].as_u64() > Some(0) && before["backup"]["next_at"].is_string(), "{before}");
     let asked = read(admin.send(Method::POST, "/api/backups", json!({})).await, StatusCode::ACCEPTED).await;
     assert!(asked["making"].is_object(), "{asked}");
     let is_mine = |actor: &Value| actor["role"] == "ADMIN";
-    let made = async {
-        loop {
-            let entries = read(admin.get("/api/audit?limit=100").await, StatusCode::OK).await;
-            let entries = entries["items"].as_array().unwrap().clone();
-            if entries.iter().any(|entry| entry["action"] == "backup.made" && is_mine(&entry["actor"])) {
-                return;
-            }
-            tokio::task::yield_now().await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, made).await.expect("the backup was not made in time");
-    let after = rested(&admin).await;
-    assert_eq!(after["backup"]["failed"], Value::Null);
+    over(clinic.app().backups.errand()).await;
+    let after = read(admin.get("/api/storage").await, StatusCode::OK).await;
+    assert_eq!((&after["backup"]["failed"], &after["backup"]["making"]), (&Value::Null, &Value::Null));
+    let entries = read(admin.get("/api/audit?limit=100").await, StatusCode::OK).await;
+    let mut entries = entries["items"].as_array().unwrap().iter();
+    assert!(entries.any(|entry| entry["action"] == "backup.made" && is_mine(&entry["actor"])));
     let listed = read(admin.get("/api/backups").await, StatusCode::OK).await;
     let names: Vec<&str> =
         listed["items"].as_array().unwrap().iter().map(|item| item["name"].as_str().unwrap()).collect();
@@ -213,17 +203,11 @@ async fn with_backups(home: &Path, backups: Option<&Path>) -> Clinic {
     Clinic::open_as(config).await
 }
 
-/// How the storage stands once no backup is being made.
-async fn rested(admin: &Person) -> Value {
-    let rested = async {
-        loop {
-            let state = read(admin.get("/api/storage").await, StatusCode::OK).await;
-            if state["backup"]["making"].is_null() {
-                return state;
-            }
-        }
-    };
-    tokio::time::timeout(PATIENCE, rested).await.expect("the backup did not end in time")
+/// Waits until an errand is over, for good or ill.
+async fn over<P: Clone>(errand: &Errand<P>) {
+    let mut stages = errand.watch();
+    let idle = stages.wait_for(|stage| matches!(stage, Stage::Idle { .. }));
+    tokio::time::timeout(PATIENCE, idle).await.expect("it was not over in time").unwrap();
 }
 
 /// B-04: what was said in a call, and what somebody took, is found by who handled it and by how it came.
