@@ -107,7 +107,7 @@ export function stories(browser, fake) {
       await dialog.getByText('Please sign in again').waitFor();
       await shot(page, 'expired');
       same(await axe(page), [], 'axe on signing in again');
-      await dialog.getByLabel('Password').fill(PASSWORD);
+      await dialog.getByRole('textbox', { name: 'Password' }).fill(PASSWORD);
       await dialog.getByRole('button', { name: 'Sign in' }).click();
       await dialog.waitFor({ state: 'detached' });
       same(await page.getByLabel('Name').inputValue(), 'Half written', 'the name typed');
@@ -279,7 +279,7 @@ export function stories(browser, fake) {
       await dialog.getByLabel('Name', { exact: true }).fill('Night number');
       await dialog.getByLabel('Server').fill('nobody.example');
       await dialog.getByLabel('User name or number').fill('100');
-      await dialog.getByLabel('Password').fill('s3cret');
+      await dialog.getByRole('textbox', { name: 'Password' }).fill('s3cret');
       await dialog.getByText('More settings').click();
       await shot(page, 'trunk');
       same(await axe(page), [], 'axe on setting a trunk up');
@@ -288,10 +288,10 @@ export function stories(browser, fake) {
       await row.getByText('Connecting').waitFor();
       await row.getByText("The server's name is not known").waitFor();
       await row.getByRole('button', { name: 'Edit' }).click();
-      same(await dialog.getByLabel('Password').inputValue(), '', 'a kept password is not shown');
+      same(await dialog.getByRole('textbox', { name: 'Password' }).inputValue(), '', 'a kept password is not shown');
       await dialog.getByLabel('Server').fill('sip.example.org');
       await dialog.getByText('Another server needs the password again').waitFor();
-      await dialog.getByLabel('Password').fill('s3cret');
+      await dialog.getByRole('textbox', { name: 'Password' }).fill('s3cret');
       await dialog.getByRole('button', { name: 'Save' }).click();
       await row.getByText('Up', { exact: true }).waitFor();
       await row.getByRole('button', { name: 'Delete' }).click();
