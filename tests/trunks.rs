@@ -52,11 +52,11 @@ async fn stands(clinic: &Clinic, admin: &Person, id: &Value, state: TrunkState) 
     }
 }
 
-/// VOICE-09: over UDP and over TCP a trunk registers with a password, a call by way of the provider reaches the receptionist, and
+/// VOICE-09: over each transport a trunk registers with a password, a call by way of the provider reaches the receptionist, and
 /// ends when the caller hangs up.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_call_comes_in_by_a_trunk_that_has_registered() {
-    for (transport, algorithm) in [("udp", "SHA-256"), ("tcp", "MD5")] {
+    for (transport, algorithm) in [("udp", "SHA-256"), ("tcp", "MD5"), ("tls", "SHA-256")] {
         let provider = Kamailio::start(algorithm);
         let folder = tempfile::tempdir().unwrap();
         let clinic = clinic(folder.path(), &provider).await;

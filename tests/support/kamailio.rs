@@ -118,6 +118,7 @@ mpath="/usr/lib/x86_64-linux-gnu/kamailio/modules/"
 {modules}
 modparam("tls", "certificate", "{folder}/cert.pem")
 modparam("tls", "private_key", "{folder}/key.pem")
+modparam("tls", "tls_method", "TLSv1.2+")
 modparam("tls", "verify_certificate", 0)
 modparam("tls", "require_certificate", 0)
 modparam("usrloc", "db_mode", 0)
