@@ -332,7 +332,8 @@ fn a_damaged_backup_is_refused() {
         let mut zeroed = whole.clone();
         let end = whole.len().min(place + 4_096);
         zeroed[place..end].fill(0);
-        for changed in [flipped, zeroed, whole[..place].to_vec()] {
+        // Zeroes over what happens to be zero change nothing.
+        for changed in [flipped, zeroed, whole[..place].to_vec()].into_iter().filter(|changed| *changed != whole) {
             std::fs::write(&backup.path, changed).unwrap();
             let refused = super::restore::verify_with(&backup.path, &data);
             assert!(refused.is_err(), "{place}: {refused:?}");
