@@ -99,7 +99,7 @@ async fn a_trunk_says_what_is_wrong_and_comes_back_by_itself() {
     let admin = clinic.admin().await;
 
     let wrong = |more: Value| {
-        let mut trunk = trunk(&provider, "udp");
+        let mut trunk = trunk(&provider, "tcp");
         trunk.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         trunk
     };

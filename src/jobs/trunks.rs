@@ -41,7 +41,7 @@ pub struct Parts {
 pub async fn run(parts: Parts, stop: CancellationToken) {
     let (mut changed, mut states) = (parts.trunks.watch(), parts.voice.trunk_states());
     let names = Names::of_the_machine();
-    let mut desk = Desk { parts, names, numbers: BTreeMap::new(), found: BTreeMap::new(), handed: Vec::new() };
+    let mut desk = Desk { parts, names, numbers: BTreeMap::new(), next: 0, found: BTreeMap::new(), handed: Vec::new() };
     loop {
         changed.mark_unchanged();
         let next = desk.round().await.unwrap_or_else(|error| {
@@ -69,6 +69,8 @@ struct Desk {
     names: Names,
     /// The engine's numbers of trunks.
     numbers: BTreeMap<TrunkId, engine::TrunkId>,
+    /// The last of them.
+    next: u64,
     /// Where servers are, as last found; kept while the name service is silent.
     found: BTreeMap<TrunkId, Found>,
     /// What the engine was told last.
@@ -123,8 +125,12 @@ impl Desk {
     }
 
     fn number(&mut self, id: TrunkId) -> engine::TrunkId {
-        let next = self.numbers.values().map(|number| number.0).max().unwrap_or_default() + 1;
-        *self.numbers.entry(id).or_insert(engine::TrunkId(next))
+        // A number is never given twice: what the engine told of a removed trunk must not be taken for news of another.
+        let next = &mut self.next;
+        *self.numbers.entry(id).or_insert_with(|| {
+            *next += 1;
+            engine::TrunkId(*next)
+        })
     }
 
     /// Tells how the trunks stand, and writes down what has changed about it.
