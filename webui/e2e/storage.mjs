@@ -70,6 +70,7 @@ const failed = await run({
     await page.getByRole('button', { name: 'Rebuild the index' }).click();
     const { state } = await (await asked).json();
     same(state, 'rebuilding', 'the state of the index after it was asked for');
+    await page.getByText('The search index was built again.').waitFor();
     await page.locator('[data-index=current]').waitFor();
     await page.goto('/audit');
     await page.getByRole('cell', { name: 'The search index was built again' }).waitFor();
