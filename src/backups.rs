@@ -13,7 +13,7 @@ use auricle_domain::account::Actor;
 use auricle_domain::audit::AuditHead;
 use auricle_domain::event::Event;
 use auricle_domain::id::CauseId;
-use auricle_storage::{Backup, BackupProgress, Store, StoreError};
+use auricle_storage::{Backup, BackupProgress, Missing, Store, StoreError};
 use serde::{Deserialize, Serialize};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -51,6 +51,9 @@ pub struct State {
     pub verifying: bool,
     /// The good backup.
     pub made: Option<PathBuf>,
+    /// What the store had lost before, and is not in it.
+    #[serde(default)]
+    pub missing: Missing,
     /// Why there is none.
     pub failed: Option<String>,
 }
@@ -64,6 +67,9 @@ pub struct Last {
     pub path: PathBuf,
     /// Its length, in bytes.
     pub bytes: u64,
+    /// What the store had lost before, and is not in it.
+    #[serde(default)]
+    pub missing: Missing,
 }
 
 /// Where audit chains ended when a backup was made. Kept away from the machine, it shows later that nothing up to there was
@@ -74,6 +80,9 @@ pub struct Heads {
     pub at: Timestamp,
     /// The end of the clinic's chain; none for one that had no entry.
     pub heads: Vec<AuditHead>,
+    /// Things that the store had lost before, and that are not in the backup.
+    #[serde(default)]
+    pub missing: u64,
 }
 
 /// Makes backups of one store.
@@ -153,7 +162,9 @@ impl Backups {
         };
         let made = tokio::task::spawn_blocking(move || store.back_up(&to, config.as_deref(), now, progress)).await;
         let backup = made.map_err(|_| StoreError::Panicked)??;
-        let event = Event::BackupMade { feed_head: backup.summary.feed_head, rows: backup.summary.rows_all() };
+        let Backup { summary, missing, .. } = &backup;
+        let (feed_head, rows) = (summary.feed_head, summary.rows_all());
+        let event = Event::BackupMade { feed_head, rows, missing: missing.count };
         let noted: Result<(), Error> = self
             .events
             .commit(clock::op(), by, move |tx| {
@@ -164,12 +175,15 @@ impl Backups {
         if let Err(error) = noted {
             tracing::error!(%error, "a backup was made, and it could not be written down that it was");
         }
-        let last = Last { at: now, path: backup.path.clone(), bytes: backup.bytes };
+        let last = Last { at: now, path: backup.path.clone(), bytes: backup.bytes, missing: backup.missing.clone() };
         notes::write(&self.store.directory().join(LAST), &last)?;
         if let Err(error) = keep_heads(&backup, now) {
             tracing::error!(%error, "a backup was made, and the head of the audit chain could not be put beside it");
         }
         tracing::info!(path = %backup.path.display(), bytes = backup.bytes, "a backup was made and verified");
+        for what in &backup.missing.first {
+            tracing::error!(what, "the store has lost something, and the backup is made without it");
+        }
         Ok(backup)
     }
 
@@ -190,7 +204,8 @@ impl Backups {
         });
         let end = match made.await {
             Ok(backup) => {
-                State { made: Some(backup.path), rows: backup.summary.rows_all(), blobs: backup.summary.blobs, ..begun }
+                let (rows, blobs) = (backup.summary.rows_all(), backup.summary.blobs);
+                State { made: Some(backup.path), missing: backup.missing, rows, blobs, ..begun }
             }
             Err(error) => State { failed: Some(error.to_string()), ..begun },
         };
@@ -237,7 +252,7 @@ pub fn heads(file: &Path) -> Option<Heads> {
 
 fn keep_heads(backup: &Backup, at: Timestamp) -> Result<(), StoreError> {
     let heads = backup.summary.audit_head.into_iter().collect();
-    notes::write_as_self(&heads_file(&backup.path), &Heads { at, heads })
+    notes::write_as_self(&heads_file(&backup.path), &Heads { at, heads, missing: backup.missing.count })
 }
 
 /// The backups in a folder, oldest first: those with our own names, which tell the time.
@@ -261,18 +276,23 @@ pub fn listed(folder: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(all)
 }
 
-/// Removes the oldest backups of a folder beyond `keep`, and their files of heads.
+/// Removes the oldest backups of a folder beyond `keep`, and their files of heads. The newest one from before the store lost
+/// something stays however old it is: it is the way back.
 ///
 /// # Errors
 /// When the folder cannot be read, or one cannot be removed.
 pub fn prune(folder: &Path, keep: usize) -> io::Result<usize> {
     let all = listed(folder)?;
-    let old = all.len().saturating_sub(keep);
-    for backup in all.iter().take(old) {
+    let lacks = |backup: &PathBuf| heads(&heads_file(backup)).is_some_and(|kept| kept.missing > 0);
+    let whole = all.iter().rposition(|backup| !lacks(backup));
+    let old = all.iter().enumerate().take(all.len().saturating_sub(keep)).filter(|(number, _)| Some(*number) != whole);
+    let mut removed = 0;
+    for (_, backup) in old {
         std::fs::remove_file(backup)?;
         notes::remove(&heads_file(backup));
+        removed += 1;
     }
-    Ok(old)
+    Ok(removed)
 }
 
 #[cfg(test)]
@@ -297,6 +317,22 @@ mod tests {
         assert_eq!(left, [folder.path().join(names[1]), folder.path().join(names[2])]);
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 6);
         assert!(!folder.path().join(heads(names[0])).exists(), "heads go with their backup");
+    }
+
+    /// B-26: backups of a store that has lost something do not push out the last one from before.
+    #[test]
+    fn the_newest_backup_with_nothing_missing_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let backups: Vec<PathBuf> =
+            (1..=5).map(|day| folder.path().join(format!("auricle-2026110{day}T010000Z.backup"))).collect();
+        for (day, backup) in backups.iter().enumerate() {
+            std::fs::write(backup, b"x").unwrap();
+            let kept = Heads { at: Timestamp::UNIX_EPOCH, heads: Vec::new(), missing: if day >= 2 { 3 } else { 0 } };
+            notes::write_as_self(&heads_file(backup), &kept).unwrap();
+        }
+        assert_eq!(prune(folder.path(), 2).unwrap(), 2);
+        assert_eq!(listed(folder.path()).unwrap(), [&backups[1], &backups[3], &backups[4]].map(Clone::clone));
+        assert_eq!(prune(folder.path(), 2).unwrap(), 0);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use crate::app::App;
 use crate::auth::May;
 use crate::auth::permissions::KeepStorage;
-use crate::backups::{self, Making};
+use crate::backups::{self, Last, Making};
 use crate::errands::Stage;
 use crate::error::{Error, ErrorCode};
 use crate::search::rebuild::{self, IndexState};
@@ -67,6 +67,8 @@ pub struct BackupState {
     pub has_passphrase: bool,
     /// The last one that was made and verified, by the schedule or by hand.
     pub last: Option<BackupFile>,
+    /// What was lost before the last one was made, in words for an administrator; the first 20.
+    pub lost: Vec<String>,
     /// When the schedule makes the next one; null without a folder.
     #[schema(value_type = Option<String>, format = DateTime)]
     pub next_at: Option<Timestamp>,
@@ -86,6 +88,8 @@ pub struct BackupFile {
     pub at: Timestamp,
     /// Its length.
     pub bytes: u64,
+    /// Things that the store had lost before it was made, and that are not in it: an older one may have them.
+    pub missing: u64,
 }
 
 /// Backups in the configured folder.
@@ -168,7 +172,11 @@ async fn backup(app: &App) -> Result<BackupState, Error> {
         every_hours: schedule.every_hours,
         keep: schedule.keep,
         has_passphrase,
-        last: last.map(|last| BackupFile { name: name_of(&last.path), at: last.at, bytes: last.bytes }),
+        lost: last.as_ref().map(|last| last.missing.first.clone()).unwrap_or_default(),
+        last: last.map(|last| {
+            let Last { at, path, bytes, missing } = last;
+            BackupFile { name: name_of(&path), at, bytes, missing: missing.count }
+        }),
         next_at: schedule.directory.as_ref().map(|_| due),
         making,
         failed,
@@ -179,7 +187,8 @@ async fn backup(app: &App) -> Result<BackupState, Error> {
 fn described(path: &Path) -> Option<BackupFile> {
     let name = name_of(path);
     let bytes = std::fs::metadata(path).ok()?.len();
-    Some(BackupFile { at: made_at(&name)?, bytes, name })
+    let missing = backups::heads(&backups::heads_file(path)).map_or(0, |kept| kept.missing);
+    Some(BackupFile { at: made_at(&name)?, bytes, name, missing })
 }
 
 fn name_of(path: &Path) -> String {

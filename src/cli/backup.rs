@@ -6,7 +6,7 @@ use auricle::clock;
 use auricle::config::Config;
 use auricle::events::Events;
 use auricle_domain::account::Actor;
-use auricle_storage::{BackupSummary, Missing, Passphrase, StoreError, restore, verify_backup};
+use auricle_storage::{BackupSummary, Missing, Passphrase, StoreError, Verified, restore, verify_backup};
 use clap::{Args, Subcommand};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -62,9 +62,10 @@ pub(super) async fn run(config: Config, command: BackupCommand, out: &mut dyn Wr
         BackupCommand::List { folder: named } => list(&config, &folder(named)?, out),
         BackupCommand::Verify { file } => {
             let passphrase = secrets::ask_passphrase()?;
-            let summary = verify_backup(&file, &passphrase).map_err(Failure::failed)?;
+            let Verified { summary, missing } = verify_backup(&file, &passphrase).map_err(Failure::failed)?;
             writeln!(out, "{}", texts::BACKUP_GOOD)?;
-            show(&summary, out)
+            show(&summary, out)?;
+            show_missing(&missing, texts::BACKUP_LACKS, out)
         }
     }
 }
@@ -80,7 +81,8 @@ async fn create(config: &Config, to: &Path, out: &mut dyn Write) -> Result<(), F
     let backup = backups.make(&to, Actor::Console, |_| {}).await.map_err(Failure::failed)?;
     writeln!(out, "{}", texts::BACKUP_GOOD)?;
     writeln!(out, "{}  {} bytes", backup.path.display(), backup.bytes)?;
-    show(&backup.summary, out)
+    show(&backup.summary, out)?;
+    show_missing(&backup.missing, texts::BACKUP_LACKS, out)
 }
 
 /// Leaves a request with the running service, and tells how far it has come until it is done.
@@ -105,7 +107,7 @@ async fn ask_service(directory: &Path, to: &Path, out: &mut dyn Write) -> Result
         if let Some(made) = &state.made {
             writeln!(out, "{}", texts::BACKUP_GOOD)?;
             writeln!(out, "{}  {} rows, {} recordings and documents", made.display(), state.rows, state.blobs)?;
-            return Ok(());
+            return show_missing(&state.missing, texts::BACKUP_LACKS, out);
         }
         if state != told {
             let doing = if state.verifying { texts::BACKUP_VERIFYING } else { texts::BACKUP_WRITING };
@@ -146,6 +148,15 @@ fn show(summary: &BackupSummary, out: &mut dyn Write) -> Result<(), Failure> {
     Ok(())
 }
 
+/// What was lost before, if anything was.
+fn show_missing(missing: &Missing, words: &str, out: &mut dyn Write) -> Result<(), Failure> {
+    if missing.count > 0 {
+        writeln!(out, "{words} {}", missing.count)?;
+        missing.first.iter().try_for_each(|what| writeln!(out, "  {what}"))?;
+    }
+    Ok(())
+}
+
 /// Restores a backup into an empty folder.
 pub(super) fn run_restore(arguments: RestoreArguments, out: &mut dyn Write) -> Result<(), Failure> {
     let RestoreArguments { file, into, key_file } = arguments;
@@ -164,11 +175,7 @@ pub(super) fn run_restore(arguments: RestoreArguments, out: &mut dyn Write) -> R
         writeln!(out, "Configuration        {}", config.display())?;
     }
     show(&restored.summary, out)?;
-    let Missing { count, first } = restored.missing;
-    if count > 0 {
-        writeln!(out, "{} {count}", texts::RESTORED_LACKS)?;
-        first.iter().try_for_each(|what| writeln!(out, "  {what}"))?;
-    }
+    show_missing(&restored.missing, texts::RESTORED_LACKS, out)?;
     writeln!(out, "{}", texts::RESTORED_NEXT)?;
     Ok(())
 }

@@ -101,6 +101,8 @@ Examples:
   auricle restore /media/usb/auricle-20261125T030000Z.backup --into /var/lib/auricle";
 pub(crate) const BACKUP_NOWHERE: &str = "where to? Name a folder with --to (or --in), or set backup.directory";
 pub(crate) const BACKUP_GOOD: &str = "The backup is good: it was restored beside itself, and all of it was there.";
+pub(crate) const BACKUP_LACKS: &str = "\
+The store had lost something before the backup was made; an older backup may still have it. What is lost (the first 20 are shown):";
 pub(crate) const BACKUP_ASKED: &str = "Auricle is running; it makes the backup itself.";
 pub(crate) const BACKUP_UNANSWERED: &str = "\
 the store is in use, and whoever uses it does not answer. Is that an Auricle that hangs, or an older one? Its log may say more.";

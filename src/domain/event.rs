@@ -199,6 +199,9 @@ events! {
         feed_head: u64,
         /// Rows in it.
         rows: u64,
+        /// Things that the store had lost before, and that are not in it.
+        #[serde(default)]
+        missing: u64,
     },
     /// The search index was built again because somebody asked for it.
     SearchRebuilt("search.rebuilt") {

@@ -1,6 +1,7 @@
 //! `/health`: whether the service is up, alive, and ready for callers (API-09).
 
 use crate::app::App;
+use crate::backups::Last;
 use crate::clinic;
 use crate::config::SttKind;
 use crate::providers::SttState;
@@ -119,18 +120,25 @@ fn backup(app: &App) -> Check {
     if schedule.directory.is_none() {
         return check("backup", true, "no backups are made by a schedule, as configured");
     }
-    let Some(age) = backup_age(app) else {
+    let Some((last, age)) = last_backup(app) else {
         // A new clinic has some hours to make its first.
         let is_new = (app.clock)().duration_since(app.started_at).as_hours() < BACKUP_LATE_HOURS;
         return check("backup", is_new, "none was made and verified yet");
     };
     let allowed = i64::from(schedule.every_hours) + BACKUP_LATE_HOURS;
-    check("backup", age.as_hours() < allowed, format!("verified {} hours ago, allowed are {allowed}", age.as_hours()))
+    let lost = match last.missing.count {
+        0 => String::new(),
+        count => format!("; {count} things were lost on the disk before it and are not in it"),
+    };
+    let detail = format!("verified {} hours ago, allowed are {allowed}{lost}", age.as_hours());
+    check("backup", age.as_hours() < allowed, detail)
 }
 
-/// How long ago the last backup was made and verified.
-pub(super) fn backup_age(app: &App) -> Option<SignedDuration> {
-    crate::backups::last(&app.config.storage.directory).map(|last| (app.clock)().duration_since(last.at))
+/// The last backup that was made and verified, and how long ago that was.
+pub(super) fn last_backup(app: &App) -> Option<(Last, SignedDuration)> {
+    let last = crate::backups::last(&app.config.storage.directory)?;
+    let age = (app.clock)().duration_since(last.at);
+    Some((last, age))
 }
 
 fn disk(app: &App) -> Check {

@@ -92,8 +92,9 @@ fn gauge(app: &App) {
     metrics::gauge!("auricle_uptime_seconds").set(uptime.as_secs_f64());
     metrics::gauge!("auricle_calls_live").set(app.floor.snapshot().len() as f64);
     metrics::gauge!("auricle_tasks_running").set(app.tasks.running() as f64);
-    if let Some(age) = super::health::backup_age(app) {
+    if let Some((last, age)) = super::health::last_backup(app) {
         metrics::gauge!("auricle_backup_verified_age_seconds").set(age.as_secs_f64());
+        metrics::gauge!("auricle_backup_missing").set(last.missing.count as f64);
     }
     metrics::gauge!("auricle_disk_free_bytes").set(app.store.free_bytes() as f64);
     metrics::gauge!("auricle_disk_room").set(f64::from(app.store.room() as u8));

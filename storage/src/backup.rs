@@ -17,4 +17,4 @@ mod tests;
 pub use count::Missing;
 pub use create::{Backup, BackupProgress};
 pub use format::BackupSummary;
-pub use restore::{Restored, restore, verify};
+pub use restore::{Restored, Verified, restore, verify};

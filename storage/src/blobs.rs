@@ -86,6 +86,13 @@ pub(crate) struct Stored {
     pub(crate) name: String,
 }
 
+impl Stored {
+    /// Whether it is the audio of a call, which may end anywhere.
+    pub(crate) fn is_recording(&self) -> bool {
+        self.folder == RECORDINGS
+    }
+}
+
 /// The blobs of a store.
 #[derive(Clone)]
 pub struct Blobs {
@@ -172,11 +179,6 @@ impl Blobs {
     /// [`Blobs::stored`] and [`Blobs::open_stored`], and for nobody else.
     pub(crate) fn hold(&self) -> Hold {
         self.holds.begin()
-    }
-
-    /// Whether there is such a blob, or one that is held although it was removed.
-    pub(crate) fn is_held(&self, id: BlobId) -> bool {
-        self.exists(id) || matches!(id, BlobId::Content(_)) && self.holds.folder().join(self.file_name(id)).is_file()
     }
 
     /// Begins a blob by its file.
@@ -359,7 +361,7 @@ mod tests {
         let stored = blobs.stored().unwrap().pop_first().unwrap();
         let (first, second) = (blobs.hold(), blobs.hold());
         assert_eq!((blobs.delete(id), blobs.delete(id)), (Ok(true), Ok(false)));
-        assert!(!blobs.exists(id) && blobs.is_held(id));
+        assert!(!blobs.exists(id) && blobs.stored().unwrap().contains(&stored));
         blobs.put(id, b"abc").unwrap();
         assert_eq!(blobs.stored().unwrap().len(), 1, "one that is there again is counted once");
         assert_eq!(blobs.delete(id), Ok(true));
@@ -368,13 +370,13 @@ mod tests {
         blobs.open_stored(&stored).unwrap().read_to_end(&mut read).unwrap();
         assert_eq!(read, b"abc");
         drop(second);
-        assert!(!blobs.is_held(id) && blobs.stored().unwrap().is_empty());
+        assert!(!blobs.exists(id) && blobs.stored().unwrap().is_empty());
         // What a process that was killed while it held left is gone at the next start.
         std::mem::forget(blobs.hold());
         blobs.put(id, b"abc").unwrap();
         blobs.delete(id).unwrap();
         let blobs = Blobs::at(&directory.path().join("blobs"), &keys()).unwrap();
-        assert!(!blobs.is_held(id) && blobs.stored().unwrap().is_empty());
+        assert!(!blobs.exists(id) && blobs.stored().unwrap().is_empty());
     }
 
     /// Audio that a caller refused is gone at once, whatever goes on beside it.
@@ -384,7 +386,7 @@ mod tests {
         blobs.create(recording(1)).unwrap().finish().unwrap();
         let _hold = blobs.hold();
         assert_eq!(blobs.delete(recording(1)), Ok(true));
-        assert!(!blobs.is_held(recording(1)) && blobs.stored().unwrap().is_empty());
+        assert!(!blobs.exists(recording(1)) && blobs.stored().unwrap().is_empty());
     }
 
     #[test]

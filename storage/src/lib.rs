@@ -93,7 +93,9 @@ pub mod testing;
 mod tx;
 
 pub use audit::{AuditBreak, AuditCheck};
-pub use backup::{Backup, BackupProgress, BackupSummary, Missing, Restored, restore, verify as verify_backup};
+pub use backup::{
+    Backup, BackupProgress, BackupSummary, Missing, Restored, Verified, restore, verify as verify_backup,
+};
 pub use blobs::{BlobId, BlobReader, BlobWriter, Blobs};
 pub use codec::{Table, VALUE_BYTES_MAX};
 pub use commit::{Commit, OpId};

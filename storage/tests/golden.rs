@@ -16,7 +16,7 @@ use auricle_domain::task::Task;
 use auricle_storage::schema::{CONTACTS_BY_NUMBER, TASKS_BY_STATE};
 use auricle_storage::{
     Backend, BlobId, EventDraft, FORMAT, KeySource, Missing, OpId, Passphrase, Scan, Store, StoreError, StoreOptions,
-    restore, set_passphrase, verify_backup,
+    Verified, restore, set_passphrase, verify_backup,
 };
 use std::path::{Path, PathBuf};
 
@@ -200,7 +200,8 @@ fn backups_of_every_format_are_restored_with_what_they_held() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("clinic.backup");
         std::fs::copy(from.join("clinic.backup"), &file).unwrap();
-        let summary = verify_backup(&file, &passphrase).unwrap();
+        let Verified { summary, missing } = verify_backup(&file, &passphrase).unwrap();
+        assert_eq!(missing, Missing::default());
         assert_eq!((summary.store_format, summary.feed_head, summary.blobs), (format, EVENTS, 2));
         let home = folder.path().join("clinic");
         let restored = restore(&file, &home, &folder.path().join("clinic.key"), &passphrase, at(2_000)).unwrap();

@@ -4,16 +4,17 @@
 //! store says that it must be there. So do rows that name a recording or the content of a document.
 
 use super::create::summary_of;
-use super::format::{BackupSummary, damaged};
+use super::format::BackupSummary;
 use crate::blobs::Blobs;
 use crate::error::StoreError;
 use crate::kv::{KeyRange, PAGE_ROWS_MAX, Snapshot};
 use crate::lookup::LookupKey;
 use crate::schema;
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What records say there is and a backup does not hold: recordings, contents of documents, rows.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// What records say there is and a backup does not hold: recordings, contents of documents, rows. The store had lost it before.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Missing {
     /// How many.
     pub count: u64,
@@ -25,20 +26,19 @@ impl Missing {
     /// Most that are told in words.
     const TOLD_MAX: usize = 20;
 
-    fn add(&mut self, what: String) {
+    pub(super) fn add(&mut self, what: String) {
         self.count += 1;
         if self.first.len() < Self::TOLD_MAX {
             self.first.push(what);
         }
     }
 
-    /// That there is none.
-    pub(super) fn check(&self) -> Result<(), StoreError> {
-        match (self.first.first(), self.count) {
-            (None, _) => Ok(()),
-            (Some(first), 1) => Err(damaged(&format!("{first} is not in it"))),
-            (Some(first), count) => Err(damaged(&format!("{first} and {} more are not in it", count - 1))),
-        }
+    /// This, and what else is missing.
+    pub(super) fn with(mut self, other: &Self) -> Self {
+        self.count += other.count;
+        self.first.extend(other.first.iter().cloned());
+        self.first.truncate(Self::TOLD_MAX);
+        self
     }
 }
 

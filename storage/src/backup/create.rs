@@ -1,10 +1,12 @@
 //! Making a backup.
 
+use super::count::Missing;
 use super::format::{BackupSummary, CONFIG_BYTES_MAX, FORMAT, Head, Kind, broken_off, write_entry, write_head};
-use super::restore::verify_with;
+use super::restore::{Verified, verify_with};
 use super::stream::Sealing;
+use crate::blobs::{BlobReader, Stored};
 use crate::codec;
-use crate::error::{RESTORE, StoreError};
+use crate::error::StoreError;
 use crate::files;
 use crate::key;
 use crate::keys::Ring;
@@ -17,7 +19,7 @@ use auricle_domain::Timestamp;
 use rustix::fs::statvfs;
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{BufWriter, Read, Write};
+use std::io::{BufWriter, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
 /// How hard zstd tries: records shrink to a third at a hundred megabytes a second.
@@ -49,15 +51,21 @@ pub struct Backup {
     pub bytes: u64,
     /// What it holds.
     pub summary: BackupSummary,
+    /// What the records say there is and the store had lost before: everything else is in the backup.
+    pub missing: Missing,
 }
 
 impl Store {
     /// Makes a backup in the folder `to`, which is made if need be, and verifies it by restoring it beside itself. `config` is the
     /// configuration file to keep with it. The file's name tells the time; it appears when the backup is good, and not before.
     ///
+    /// A recording or a document that was lost or has rotted on the disk keeps nobody from a backup of the rest: it is told in
+    /// [`Backup::missing`], and of a recording the part before the damage is kept. So are rows that others speak of and that are not
+    /// found any more.
+    ///
     /// # Errors
-    /// [`StoreError::Keys`] without a recovery passphrase; [`StoreError::Damaged`] with the name of what could not be read: a
-    /// backup that leaves something out is none; otherwise when a disk fails or has no room.
+    /// [`StoreError::Keys`] without a recovery passphrase; [`StoreError::Damaged`] with the name of a record that could not be
+    /// read: a backup that leaves one out is none, and the way back is the one before; otherwise when a disk fails or has no room.
     pub fn back_up(
         &self,
         to: &Path,
@@ -92,14 +100,14 @@ impl Store {
         let file = out.into_inner().map_err(|error| failed(error.into_error()))?;
         file.sync_all().map_err(failed)?;
         progress(BackupProgress { verifying: true, ..done });
-        let verified = verify_with(&draft, self.keys().data())?;
+        let Verified { summary: verified, missing } = verify_with(&draft, self.keys().data())?;
         if verified != summary {
             return Err(super::format::damaged("what was restored from it is not what went into it"));
         }
         std::fs::rename(&draft, &path).map_err(|error| StoreError::io("renaming a file", &path, &error))?;
         files::sync_directory(to)?;
         let bytes = std::fs::metadata(&path).map_err(|error| StoreError::io("measuring a file", &path, &error))?.len();
-        Ok(Backup { path, bytes, summary })
+        Ok(Backup { path, bytes, summary, missing })
     }
 
     fn backup_key(&self, id: &[u8]) -> SealKey {
@@ -136,7 +144,6 @@ impl Store {
             let Some((last, _)) = page.last() else { break };
             range.start = [last.as_slice(), &[0]].concat();
             for (key, value) in &page {
-                self.check_named(key, value)?;
                 write_entry(out, Kind::Row, key, value).map_err(|error| broken_off("writing", &error))?;
                 *summary.rows.entry(schema::table_of(key)).or_default() += 1;
             }
@@ -158,16 +165,6 @@ impl Store {
         Ok(summary)
     }
 
-    /// That the blob which a row names is there, if it names one.
-    fn check_named(&self, key: &[u8], value: &[u8]) -> Result<(), StoreError> {
-        match schema::named_blob(key, value)? {
-            Some(named) if !self.blobs().is_held(named.blob) => {
-                Err(StoreError::Damaged { what: format!("{} (its file is missing)", named.what), way_back: RESTORE })
-            }
-            _ => Ok(()),
-        }
-    }
-
     fn write_blobs(
         &self,
         out: &mut impl Write,
@@ -177,31 +174,56 @@ impl Store {
     ) -> Result<(), StoreError> {
         let failed = |error: std::io::Error| broken_off("writing", &error);
         for stored in self.blobs().stored()? {
-            let mut reader = match self.blobs().open_stored(&stored) {
+            let mut reader = match self.blobs().open_stored(&stored).and_then(|reader| readable(&stored, reader)) {
                 Ok(reader) => reader,
                 // A recording that was refused and erased since it was listed.
                 Err(error) if error.is_missing() => continue,
-                Err(error) => return Err(error),
+                // The record that names it will say so when what was written is verified.
+                Err(error) => {
+                    tracing::error!(%error, "a backup is made without it");
+                    continue;
+                }
             };
             write_entry(out, Kind::Blob, stored.folder.as_bytes(), stored.name.as_bytes()).map_err(failed)?;
             // One that grows is kept as far as it has come.
             let mut left = reader.len()?;
             let mut piece = vec![0; PIECE_BYTES];
-            summary.blob_bytes += left;
+            let mut is_whole = reader.is_finished();
             while left > 0 {
                 let length = usize::try_from(left).unwrap_or(PIECE_BYTES).min(PIECE_BYTES);
-                reader.read_exact(&mut piece[..length]).map_err(|error| broken_off("reading a blob", &error))?;
+                if let Err(error) = reader.read_exact(&mut piece[..length]) {
+                    let error = broken_off("reading a recording", &error);
+                    tracing::error!(%error, bytes_left = left, "a backup is made with what comes before");
+                    summary.cut.add(format!("the end of the recording of call {} ({left} bytes)", stored.name));
+                    is_whole = false;
+                    break;
+                }
                 write_entry(out, Kind::Piece, &piece[..length], &[]).map_err(failed)?;
                 left -= length as u64;
+                summary.blob_bytes += length as u64;
                 done.blob_bytes += length as u64;
             }
-            write_entry(out, Kind::BlobEnd, &[u8::from(reader.is_finished())], &[]).map_err(failed)?;
+            write_entry(out, Kind::BlobEnd, &[u8::from(is_whole)], &[]).map_err(failed)?;
             summary.blobs += 1;
             done.blobs += 1;
             progress(*done);
         }
         Ok(())
     }
+}
+
+/// A blob that may be copied piece by piece: a recording as far as it goes, anything else only if all of it can be read, because a
+/// part of a document would be taken for the whole.
+fn readable(stored: &Stored, mut reader: BlobReader) -> Result<BlobReader, StoreError> {
+    if !stored.is_recording() {
+        std::io::copy(&mut reader, &mut std::io::sink())
+            .and_then(|_| reader.rewind())
+            .map_err(|error| broken_off("reading a document", &error))?;
+        if !reader.is_finished() {
+            return Err(reader.damaged("its end is missing"));
+        }
+    }
+    Ok(reader)
 }
 
 /// Removes what backups that were cut off left in a folder that may hold other things, too.
@@ -232,5 +254,6 @@ pub(super) fn summary_of(snapshot: &dyn Snapshot, tenant: &[u8; 16]) -> Result<B
         rows: BTreeMap::new(),
         blobs: 0,
         blob_bytes: 0,
+        cut: Missing::default(),
     })
 }

@@ -9,6 +9,7 @@
 //! What the chunks hold is one zstd stream of entries. An entry is its kind (1), the lengths of two parts (4 each,
 //! little-endian) and the parts.
 
+use super::count::Missing;
 use crate::error::StoreError;
 use crate::hex;
 use crate::keys::ByPassphrase;
@@ -85,6 +86,9 @@ pub struct BackupSummary {
     pub blobs: u64,
     /// Bytes of those.
     pub blob_bytes: u64,
+    /// Recordings of which the beginning is in it, and the rest could not be read any more.
+    #[serde(default)]
+    pub cut: Missing,
 }
 
 impl BackupSummary {

@@ -43,6 +43,15 @@ pub struct Restored {
     pub missing: Missing,
 }
 
+/// A backup that is good.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verified {
+    /// What it holds.
+    pub summary: BackupSummary,
+    /// What its records say there is and it does not hold.
+    pub missing: Missing,
+}
+
 /// The key of a backup. It does not depend on the store's generation: what was backed up before a restore opens after it.
 pub(super) fn backup_key(data: &DataKey, id: &[u8]) -> SealKey {
     SealKey::new(&data.derive(&format!("backup {}", crate::hex::encode(id)), 0))
@@ -99,6 +108,7 @@ fn read(path: &Path, data: &DataKey, sink: &mut dyn Sink) -> Result<BackupSummar
         rows: BTreeMap::new(),
         blobs: 0,
         blob_bytes: 0,
+        cut: Missing::default(),
     };
     let summary: BackupSummary = loop {
         let Entry { kind, first, second } = read_entry(&mut entries)?;
@@ -234,6 +244,8 @@ fn fill(
     let (mut found, missing) = count(&snapshot, summary.store_format, &filled.blobs, &keys.lookup())?;
     (found.blobs, found.blob_bytes) = filled.blobs.measure()?;
     (found.store_format, found.made_at) = (summary.store_format, summary.made_at);
+    found.cut = summary.cut.clone();
+    let missing = missing.with(&summary.cut);
     if found != summary {
         return Err(damaged("what came out of it is not what it says"));
     }
@@ -274,18 +286,19 @@ impl Drop for Scratch {
 }
 
 /// Restores a backup beside itself, looks whether it is good, and removes what came out.
-pub(super) fn verify_with(path: &Path, data: &DataKey) -> Result<BackupSummary, StoreError> {
+pub(super) fn verify_with(path: &Path, data: &DataKey) -> Result<Verified, StoreError> {
     let scratch = Scratch::beside(path, "verify")?;
     let keys = Keys::new(data.clone(), 1);
     let (summary, missing, _) = fill(path, data, &scratch.0, &keys, None)?;
-    missing.check().map(|()| summary)
+    Ok(Verified { summary, missing })
 }
 
-/// Looks whether a backup is good: reads all of it, restores it beside itself, compares, and removes what came out.
+/// Looks whether a backup is good: reads all of it, restores it beside itself, compares, and removes what came out. What the store
+/// had lost before it was made is told; the backup is good all the same.
 ///
 /// # Errors
 /// [`StoreError::Keys`] for another passphrase; [`StoreError::Damaged`] with what is wrong.
-pub fn verify(path: &Path, passphrase: &Passphrase) -> Result<BackupSummary, StoreError> {
+pub fn verify(path: &Path, passphrase: &Passphrase) -> Result<Verified, StoreError> {
     let (head, _, _) = open(path)?;
     verify_with(path, &head.key.open(passphrase)?)
 }

@@ -5,7 +5,7 @@ use crate::mutate::{ENTITIES, Outcome, VERSIONS, check_store, speaks};
 use auricle_domain::Timestamp;
 use auricle_domain::id::CallId;
 use auricle_storage::search::{SearchChange, SearchDocument, SearchKind, SearchQuery};
-use auricle_storage::{BlobId, Hooks, Passphrase, Search, Store, StoreError, set_passphrase, verify_backup};
+use auricle_storage::{BlobId, Hooks, Passphrase, Search, Store, StoreError, Verified, set_passphrase, verify_backup};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -167,8 +167,8 @@ fn check_backup(root: &Path, backup: &Path) -> Result<Outcome, String> {
     let passphrase = Passphrase::parse(&std::fs::read_to_string(root.join(PASSPHRASE)).unwrap()).unwrap();
     let pristine = open(&root.join(STORE), Hooks::default()).map_err(|error| error.to_string())?.head();
     match verify_backup(backup, &passphrase) {
-        Ok(summary) if summary.feed_head == pristine => Ok(Outcome::Whole),
-        Ok(summary) => Err(format!("WRONG: the backup says it ends at event {}", summary.feed_head)),
+        Ok(Verified { summary, missing }) if summary.feed_head == pristine && missing.count == 0 => Ok(Outcome::Whole),
+        Ok(verified) => Err(format!("WRONG: the backup says that it is good, and holds {verified:?}")),
         Err(_) => Ok(Outcome::Refused),
     }
 }

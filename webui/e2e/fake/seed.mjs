@@ -57,11 +57,11 @@ export function seed() {
     entry({ kind: 'receptionist', call: uuid() }, 'appointment.changed', 'appointment', uuid()), entry({ kind: 'system' }, 'call.ended', 'call', uuid()),
     entry({ kind: 'caller', call: uuid() }, 'conversation.turn', 'transcript', uuid()), entry({ kind: 'console' }, 'account.changed', 'account', db.accounts[2].id),
   ].map((one, index, all) => ({ ...one, seq: all.length - index, at: ago(3 * (index + 1)) }));
-  const backup = (days) => ({ name: `auricle-${ago(days * 24 * 60).slice(0, 19).replace(/[-:]/g, '')}Z.backup`, at: ago(days * 24 * 60), bytes: 1_480_000_000 + days * 7_300_000 });
+  const backup = (days) => ({ name: `auricle-${ago(days * 24 * 60).slice(0, 19).replace(/[-:]/g, '')}Z.backup`, at: ago(days * 24 * 60), bytes: 1_480_000_000 + days * 7_300_000, missing: 0 });
   db.backups = [0.3, 1.3, 2.3, 3.3].map(backup);
   db.storage = {
     disk: { room: 'enough', free_bytes: 182_400_000_000, low_water_bytes: 1 << 30 },
-    backup: { directory: '/media/backups', every_hours: 24, keep: 14, has_passphrase: true, last: db.backups[0], next_at: ago(-17 * 60), making: null, failed: null },
+    backup: { directory: '/media/backups', every_hours: 24, keep: 14, has_passphrase: true, last: db.backups[0], lost: [], next_at: ago(-17 * 60), making: null, failed: null },
     search: { state: 'current', done: 48_200, of: 48_200, complete: true, failed: null },
   };
   const week = [1, 2, 3, 4, 5].map((weekday) => ({ weekday, from_minute: 480, to_minute: 1080 }));

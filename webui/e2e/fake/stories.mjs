@@ -332,15 +332,21 @@ export function stories(browser, fake) {
         await page.getByText('A backup was made and verified.').waitFor();
         await page.getByText('The search index was built again.').waitFor();
         Object.assign(storage.disk, { room: 'full', free_bytes: 201_000_000 });
-        Object.assign(storage.backup, { failed: 'writing a file /media/backups/x: No space left on device' });
+        Object.assign(storage.backup, {
+          failed: 'writing a file /media/backups/x: No space left on device',
+          last: { ...storage.backup.last, missing: 2 },
+          lost: ['the content of document 0191f7f0-0000-7000-8000-00000000d0c5', 'the end of the recording of call 0191f7f0-0000-7000-8000-00000000ca11 (65536 bytes)'],
+        });
         fake.state.db.storage.search = { state: 'catching_up', done: 9_000, of: 48_200, complete: false, failed: null };
         await page.reload();
         await page.getByText('changes by staff are refused').waitFor();
         await page.getByText('No space left on device').waitFor();
+        await page.getByText('2 things were lost').waitFor();
+        await page.getByText('the content of document 0191').waitFor();
         await page.getByText('Search results are incomplete').waitFor();
         await shot(page, 'storage-trouble');
         same(await axe(page), [], 'axe when nothing goes well');
-        Object.assign(storage.backup, { directory: null, next_at: null, failed: null, last: null });
+        Object.assign(storage.backup, { directory: null, next_at: null, failed: null, last: null, lost: [] });
         await page.getByText('No folder for backups is set').waitFor();
         same(await page.getByRole('button', { name: 'Back up now' }).count(), 0, 'buttons for a backup that cannot be made');
         await shot(page, 'storage-no-folder');
