@@ -5,6 +5,7 @@
 //! with at most [`CATCH_UP_MAX`] ticks; what is missed beyond that is skipped, counted, and left as a hole in time.
 
 mod admission;
+mod bridges;
 mod commands;
 mod connections;
 mod ports;
@@ -12,6 +13,7 @@ mod signalling;
 mod ticks;
 mod trunks;
 
+use crate::audio::music::Music;
 use crate::io::{Codec, EngineEvent, Input, LegEnd, LegId, NextWake, Output, Socket, WakeReason};
 use crate::io::{Hop, Transport, TrunkId};
 use crate::leg::{Leg, Stage};
@@ -20,6 +22,7 @@ use crate::sip::agent::{AgentConfig, AgentInput, DialogId, UserAgent};
 use crate::sip::framing::{Frame, PING, PONG};
 use crate::sip::tokens::Tokens;
 use admission::{Admission, Verdict};
+use bridges::Bridges;
 use connections::Connections;
 use ports::Ports;
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
@@ -94,6 +97,8 @@ pub struct Counters {
     pub calls_refused: u64,
     /// Ticks that came too late to be caught up with.
     pub ticks_skipped: u64,
+    /// Parties that a bridge had no place for.
+    pub parties_refused: u64,
 }
 
 /// All legs of one media thread.
@@ -107,6 +112,7 @@ pub struct Engine {
     legs: BTreeMap<LegId, Leg>,
     by_dialog: HashMap<DialogId, LegId>,
     by_port: HashMap<u16, LegId>,
+    bridges: Bridges,
     peers: HashMap<IpAddr, Instant>,
     /// What the certificates of TLS hops must say.
     names: HashMap<Hop, Arc<str>>,
@@ -127,6 +133,8 @@ pub struct Engine {
 impl Engine {
     /// An engine with no legs.
     pub fn new(config: EngineConfig) -> Self {
+        // Made once for all; a call that is put on hold must not wait for it.
+        Music::prepare();
         let agent = UserAgent::new(AgentConfig {
             local: config.sip_address,
             tcp: config.tcp,
@@ -145,6 +153,7 @@ impl Engine {
             legs: BTreeMap::new(),
             by_dialog: HashMap::new(),
             by_port: HashMap::new(),
+            bridges: Bridges::default(),
             peers: HashMap::new(),
             names: HashMap::new(),
             secure_trunks: HashSet::new(),
@@ -372,6 +381,7 @@ impl Engine {
     /// Forgets a leg and tells what is owed at its end.
     fn forget(&mut self, id: LegId, cause: LegEnd, now: Instant) {
         let Some(leg) = self.legs.remove(&id) else { return };
+        self.leave_bridge(id);
         if let Some(dialog) = leg.dialog {
             self.by_dialog.remove(&dialog);
         }

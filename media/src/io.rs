@@ -4,9 +4,11 @@
 //! (counted); [`Output::Recorded`] goes to the recording writer and a lost frame becomes a marked gap;
 //! [`Output::Transmit`] and [`Output::Send`] leave now or never.
 
+mod bridge;
 mod hop;
 mod trunk;
 
+pub use bridge::{BridgeId, Gain, GainError, PARTIES_MAX, Party, PartyClass};
 pub use hop::{Hop, Transport};
 pub use trunk::{Credentials, TRUNK_HOPS_MAX, TRUNKS_MAX, Trunk, TrunkId, TrunkState};
 
@@ -183,6 +185,25 @@ pub enum Command {
     },
     /// Start or stop handing out what the far end says, as 16 kHz frames with the high band filled on narrowband legs.
     Tap {
+        /// Which leg.
+        leg: LegId,
+        /// On or off.
+        on: bool,
+    },
+    /// These legs hear each other like this from now on: the whole matrix at once. A leg is in one bridge at most, so whoever
+    /// is in another one leaves it. Fewer than two parties dissolve the bridge; so does the end of all legs but one. What is
+    /// `Play`ed to a leg is heard by that leg alone, beside the bridge and as loud as without it: nothing is turned down. A leg
+    /// that is not up yet takes part once it is. A leg that its far end put on hold hears nothing, and is heard (its hold
+    /// music) only by a bridge of two.
+    Bridge {
+        /// Which bridge.
+        bridge: BridgeId,
+        /// All of its parties, [`PARTIES_MAX`] at most.
+        parties: Vec<Party>,
+    },
+    /// Start or stop our music on hold on a leg, from its beginning. It goes on whatever is played, more quietly while that
+    /// sounds.
+    Music {
         /// Which leg.
         leg: LegId,
         /// On or off.

@@ -161,10 +161,31 @@ impl Leg {
         }
     }
 
-    /// 20 ms of both directions.
-    pub(crate) fn tick(&mut self, at: Instant, outputs: &mut VecDeque<Output>) {
+    /// 20 ms of what the far end says. [`Self::speak`] follows in the same tick.
+    pub(crate) fn hear(&mut self, at: Instant) {
         if let Some(audio) = &mut self.audio {
-            audio.tick(at, self.recorded, self.tapped, outputs);
+            audio.hear(at);
+        }
+    }
+
+    /// 20 ms of what we say, and everything that follows from both.
+    pub(crate) fn speak(&mut self, at: Instant, outputs: &mut VecDeque<Output>) {
+        if let Some(audio) = &mut self.audio {
+            audio.speak(at, self.recorded, self.tapped, outputs);
+        }
+    }
+
+    /// It is in no bridge any more.
+    pub(crate) fn unbridge(&mut self) {
+        if let Some(audio) = &mut self.audio {
+            audio.unbridge();
+        }
+    }
+
+    /// Our music on hold begins or stops. Before there is audio there is nobody to hear it.
+    pub(crate) fn music(&mut self, on: bool) {
+        if let Some(audio) = &mut self.audio {
+            audio.music(on);
         }
     }
 

@@ -5,6 +5,7 @@
 //! `next_wake() -> Option<Instant>`, and nothing else changes its state.
 
 pub mod audio;
+mod bridge;
 pub mod codec;
 pub mod engine;
 pub mod io;

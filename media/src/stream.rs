@@ -1,6 +1,7 @@
 //! One leg's media: RTP in, a frame of far-end audio and one RTP packet out every 20 ms.
 //!
-//! Packets may come at any time ([`MediaStream::receive`]); everything else happens in [`MediaStream::tick`]. All times in
+//! Packets may come at any time ([`MediaStream::receive`]); everything else happens in the two halves of
+//! [`MediaStream::tick`]. All times in
 //! events are milliseconds of the stream's own audio: frame `n` of the stream covers `20 n` to `20 (n + 1)`.
 
 use std::net::SocketAddr;
@@ -87,6 +88,7 @@ pub struct MediaStream {
     frames: u64,
     levels: (u8, u8),
     far: Vec<i16>,
+    made: Made,
     near: Vec<i16>,
     wide: Vec<i16>,
     payload: Vec<u8>,
@@ -136,6 +138,7 @@ impl MediaStream {
             frames: 0,
             levels: (0, 0),
             far: vec![0; rate.frame()],
+            made: Made::Silence,
             near: vec![0; rate.frame()],
             wide: vec![0; WIDE_FRAME],
             payload: Vec::with_capacity(160),
@@ -157,14 +160,30 @@ impl MediaStream {
         self.codec
     }
 
-    /// One frame of time passes. `play` fills our frame, at the codec's rate; it is not asked in frames that carry a digit
-    /// or while on hold, so that nothing that should be heard is lost in them.
-    pub fn tick(&mut self, now: Instant, mut play: impl FnMut(&mut [i16])) -> Tick<'_> {
-        let at_ms = self.position_ms();
+    /// One frame of time passes: [`Self::hear`], then [`Self::speak`].
+    pub fn tick(&mut self, now: Instant, play: impl FnMut(&mut [i16])) -> Tick<'_> {
+        self.hear(now);
+        self.speak(play)
+    }
+
+    /// The first half of a frame: what the far end says in it. [`Self::speak`] must follow before time goes on; in between,
+    /// legs can be given what others say in the very same frame.
+    pub fn hear(&mut self, now: Instant) {
         self.events.clear();
         self.events.append(&mut self.noticed);
-        let made = self.receiver.frame(&mut self.far, now);
-        self.listen(at_ms);
+        self.made = self.receiver.frame(&mut self.far, now);
+        self.listen(self.position_ms());
+    }
+
+    /// Far-end audio of the frame, at the codec's rate.
+    pub fn far(&self) -> &[i16] {
+        &self.far
+    }
+
+    /// The second half of a frame: what we say in it. `play` fills it, at the codec's rate; it is not asked in frames that
+    /// carry a digit or while on hold, so that nothing that should be heard is lost in them.
+    pub fn speak(&mut self, mut play: impl FnMut(&mut [i16])) -> Tick<'_> {
+        let at_ms = self.position_ms();
         self.send(&mut play);
         self.measure_levels();
         self.frames += 1;
@@ -172,7 +191,7 @@ impl MediaStream {
         Tick {
             packet: self.latch.remote().map(|remote| (remote, &self.packet[..])),
             far: &self.far,
-            made,
+            made: self.made,
             wide: &self.wide,
             near: &self.near,
             events: &self.events,

@@ -32,6 +32,12 @@ impl Engine {
                     leg.tapped = on;
                 }
             }
+            Command::Bridge { bridge, parties } => self.bridge(bridge, parties),
+            Command::Music { leg, on } => {
+                if let Some(leg) = self.legs.get_mut(&leg) {
+                    leg.music(on);
+                }
+            }
             Command::Play { leg, .. }
             | Command::Pause { leg, .. }
             | Command::Resume { leg, .. }

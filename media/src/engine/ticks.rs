@@ -63,8 +63,11 @@ impl Engine {
 
     fn tick(&mut self, at: Instant) {
         let mut silent: Vec<LegId> = Vec::new();
+        // Everybody hears before anybody speaks: what is said in a frame reaches a bridge's others in the same frame.
+        self.legs.values_mut().for_each(|leg| leg.hear(at));
+        self.mix();
         for (id, leg) in &mut self.legs {
-            leg.tick(at, &mut self.outputs);
+            leg.speak(at, &mut self.outputs);
             if leg.is_silent(at) {
                 silent.push(*id);
             }

@@ -1,5 +1,7 @@
 //! A leg's audio: its stream and what is played into it, turned into the engine's outputs.
 
+use crate::audio::mix::Mix;
+use crate::audio::music::Music;
 use crate::audio::playout::{Playout, Progress};
 use crate::io::{Command, EngineEvent, LegId, LegQuality, Output, Pcm, PlayId, Rate, Socket};
 use crate::rtp::rtcp::is_rtcp;
@@ -27,6 +29,9 @@ pub(crate) struct Audio {
     port: u16,
     stream: MediaStream,
     playout: Playout,
+    music: Option<Music>,
+    /// What the others of its bridge say in the present frame, while it is in one.
+    bridged: Option<Box<Mix>>,
     agreed: Agreed,
     /// Milliseconds after answer at which the present stream began; a change of codec begins a new one.
     base_ms: u64,
@@ -52,6 +57,8 @@ impl Audio {
             port,
             stream,
             playout,
+            music: None,
+            bridged: None,
             agreed: agreed.clone(),
             base_ms: 0,
             playings: Vec::new(),
@@ -69,8 +76,7 @@ impl Audio {
         self.base_ms + self.stream.position_ms()
     }
 
-    /// Rate of what is recorded, and of what is best played.
-    #[cfg(test)]
+    /// Rate of what is heard and recorded, and of what is best played.
     pub(crate) fn rate(&self) -> Rate {
         self.stream.rate()
     }
@@ -134,13 +140,57 @@ impl Audio {
         self.watched_since = now;
     }
 
-    /// 20 ms of both directions.
-    pub(crate) fn tick(&mut self, at: Instant, recorded: bool, tapped: bool, outputs: &mut VecDeque<Output>) {
+    /// What the far end says in the present frame, between [`Self::hear`] and [`Self::speak`].
+    pub(crate) fn far(&self) -> &[i16] {
+        self.stream.far()
+    }
+
+    /// Whether the far end has us on hold.
+    pub(crate) fn is_held(&self) -> bool {
+        self.stream.held()
+    }
+
+    /// Where a bridge puts what the others say in the present frame.
+    pub(crate) fn bridged(&mut self) -> &mut Mix {
+        self.bridged.get_or_insert_default()
+    }
+
+    /// It is in no bridge any more.
+    pub(crate) fn unbridge(&mut self) {
+        self.bridged = None;
+    }
+
+    /// Our music on hold begins anew, or fades out.
+    pub(crate) fn music(&mut self, on: bool) {
+        match &mut self.music {
+            Some(music) if !on => music.stop(),
+            Some(music) if !music.is_stopped() => {}
+            _ if on => self.music = Some(Music::default()),
+            _ => {}
+        }
+    }
+
+    /// 20 ms of what the far end says.
+    pub(crate) fn hear(&mut self, at: Instant) {
+        self.stream.hear(at);
+    }
+
+    /// 20 ms of what we say: what is played, the music, and the bridge. Then what is made of both directions.
+    pub(crate) fn speak(&mut self, at: Instant, recorded: bool, tapped: bool, outputs: &mut VecDeque<Output>) {
         let (leg, base_ms, rate) = (self.leg, self.base_ms, self.stream.rate());
         let at_ms = self.at_ms();
-        let (playout, moved) = (&mut self.playout, &mut self.moved);
+        let (playout, music, moved) = (&mut self.playout, &mut self.music, &mut self.moved);
+        let bridged = self.bridged.as_deref();
         moved.clear();
-        let tick = self.stream.tick(at, |frame| moved.extend_from_slice(playout.pull(frame, at_ms)));
+        let tick = self.stream.speak(|frame| {
+            moved.extend_from_slice(playout.pull(frame, at_ms));
+            if let Some(music) = music {
+                music.mix(rate, !moved.is_empty(), frame);
+            }
+            if let Some(bridged) = bridged {
+                bridged.mix(frame);
+            }
+        });
         if let Some((remote, packet)) = tick.packet {
             let bytes = packet.to_vec();
             outputs.push_back(Output::Transmit { socket: Socket::Rtp(self.port), remote, bytes });
@@ -154,6 +204,7 @@ impl Audio {
             outputs.push_back(Output::Pcm { leg, pcm, at_ms });
         }
         outputs.extend(tick.events.iter().map(|event| Output::Event(leg_event(leg, base_ms, *event))));
+        self.music.take_if(|music| music.is_over());
         self.report(at, at_ms, outputs);
         for index in 0..self.moved.len() {
             self.moved(self.moved[index], at_ms, outputs);

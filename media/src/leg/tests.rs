@@ -69,8 +69,10 @@ impl Pair {
         for _ in 0..frames {
             self.now += Duration::from_millis(20);
             let mut outputs = VecDeque::new();
-            self.clinic.tick(self.now, &mut outputs);
-            self.caller.tick(self.now, &mut outputs);
+            for leg in [&mut self.clinic, &mut self.caller] {
+                leg.hear(self.now);
+                leg.speak(self.now, &mut outputs);
+            }
             for output in outputs {
                 match output {
                     Output::Transmit { socket, remote, bytes } => self.deliver(socket, remote, bytes),
@@ -203,7 +205,8 @@ fn a_leg_that_hears_nothing_says_so() {
     let alone = |pair: &mut Pair, seconds: u64| {
         for _ in 0..seconds * 50 {
             pair.now += Duration::from_millis(20);
-            pair.clinic.tick(pair.now, &mut VecDeque::new());
+            pair.clinic.hear(pair.now);
+            pair.clinic.speak(pair.now, &mut VecDeque::new());
         }
     };
     alone(&mut pair, 9);

@@ -341,3 +341,14 @@ pub fn purity(samples: &[i16], hz: f64, rate: Rate) -> f64 {
     let power = first * first + second * second - coefficient * first * second;
     if total == 0.0 { 0.0 } else { 2.0 * power / (total * samples.len() as f64) }
 }
+
+/// Amplitude of one frequency.
+pub fn amplitude(samples: &[i16], hz: f64, rate: Rate) -> f64 {
+    let turn = std::f64::consts::TAU * hz / f64::from(rate.hz());
+    let (mut re, mut im) = (0.0, 0.0);
+    for (index, sample) in samples.iter().enumerate() {
+        let (sin, cos) = (turn * index as f64).sin_cos();
+        (re, im) = (re + f64::from(*sample) * cos, im + f64::from(*sample) * sin);
+    }
+    f64::hypot(re, im) * 2.0 / samples.len().max(1) as f64
+}

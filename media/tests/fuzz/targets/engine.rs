@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use auricle_media::engine::{CATCH_UP_MAX, Engine, EngineConfig};
 use auricle_media::io::{
-    Codec, Command, Credentials, DialTo, EngineEvent, Hop, Input, LegId, Output, Pcm, PlayId, Rate, Socket, Transport,
-    Trunk, TrunkId,
+    BridgeId, Codec, Command, Credentials, DialTo, EngineEvent, Gain, Hop, Input, LegId, Output, Party, PartyClass,
+    Pcm, PlayId, Rate, Socket, Transport, Trunk, TrunkId,
 };
 use auricle_media::rtp::session::{Seeds, Sender};
 
@@ -68,6 +68,20 @@ fn stranger(ip: IpAddr) -> bool {
 }
 
 /// A provider that wants to be registered with, at one of the peers, and by connection at the other.
+/// Any of the legs, and some that there are not, who hear any of them.
+fn parties(legs: &[LegId], bytes: &[u8]) -> Vec<Party> {
+    let leg = |byte: u8| legs.get(usize::from(byte % 8)).copied().unwrap_or(LegId(u64::from(byte)));
+    let classes = [PartyClass::Caller, PartyClass::Receptionist, PartyClass::Staff];
+    let hears =
+        |bytes: &[u8]| bytes.iter().map(|byte| (leg(*byte), Gain::percent(byte / 3).unwrap_or(Gain::FULL))).collect();
+    let party = |bytes: &[u8]| Party {
+        leg: leg(bytes[0]),
+        class: classes[usize::from(bytes[0] / 8) % 3],
+        hears: hears(&bytes[1..]),
+    };
+    bytes.chunks(4).map(party).collect()
+}
+
 fn trunk() -> Trunk {
     let address = |last| SocketAddr::from(([10, 0, 0, last], 5060));
     Trunk {
@@ -183,6 +197,8 @@ impl World {
             10 => Command::Tap { leg, on },
             11 => Command::Dtmf { leg, digits: String::from_utf8_lossy(bytes).into_owned() },
             12 if argument > 240 => Command::Drain,
+            13 if argument > 128 => Command::Music { leg, on },
+            15 => Command::Bridge { bridge: BridgeId(id.0), parties: parties(&legs, bytes) },
             14 => Command::Trunks(if on { vec![trunk()] } else { Vec::new() }),
             _ => Command::Dial {
                 tag: 1,

@@ -1,0 +1,94 @@
+//! Who is bridged with whom.
+
+use super::Engine;
+use crate::bridge::Bridge;
+use crate::io::{BridgeId, LegId, PARTIES_MAX, Party};
+use std::collections::BTreeMap;
+
+/// A bridge of fewer parties has nothing to do.
+const PARTIES_MIN: usize = 2;
+
+/// All bridges. A leg is in one at most.
+#[derive(Default)]
+pub(super) struct Bridges {
+    /// Ordered, so that the same inputs always give the same outputs.
+    all: BTreeMap<BridgeId, Bridge>,
+    of: BTreeMap<LegId, BridgeId>,
+}
+
+impl Bridges {
+    /// These are all parties of this bridge from now on. Gives back who was in one and is in none any more.
+    fn set(&mut self, id: BridgeId, parties: Vec<Party>) -> Vec<LegId> {
+        let mut left: Vec<LegId> = self.all.get(&id).into_iter().flat_map(Bridge::legs).collect();
+        for leg in &left {
+            self.of.remove(leg);
+        }
+        if parties.len() < PARTIES_MIN {
+            self.all.remove(&id);
+            return left;
+        }
+        for party in &parties {
+            left.extend(self.remove(party.leg));
+        }
+        self.of.extend(parties.iter().map(|party| (party.leg, id)));
+        self.all.entry(id).or_default().set(parties);
+        left.retain(|leg| !self.of.contains_key(leg));
+        left
+    }
+
+    /// A leg leaves its bridge. Where only one stays behind, that one has nobody to hear: it is given back.
+    fn remove(&mut self, leg: LegId) -> Option<LegId> {
+        let id = self.of.remove(&leg)?;
+        let bridge = self.all.get_mut(&id)?;
+        bridge.remove(leg);
+        if bridge.len() >= PARTIES_MIN {
+            return None;
+        }
+        let last = bridge.legs().next();
+        self.all.remove(&id);
+        if let Some(last) = &last {
+            self.of.remove(last);
+        }
+        last
+    }
+}
+
+impl Engine {
+    /// Sets a bridge's matrix. Legs that there are not, and those beyond the bound, are left out.
+    pub(super) fn bridge(&mut self, id: BridgeId, parties: Vec<Party>) {
+        let named = parties.len();
+        let mut known: Vec<Party> = Vec::with_capacity(named.min(PARTIES_MAX));
+        for party in parties {
+            if known.len() == PARTIES_MAX {
+                break;
+            }
+            if self.legs.contains_key(&party.leg) && known.iter().all(|other| other.leg != party.leg) {
+                known.push(party);
+            }
+        }
+        self.counters.parties_refused += named.saturating_sub(PARTIES_MAX) as u64;
+        let left = self.bridges.set(id, known);
+        self.unbridged(&left);
+    }
+
+    /// A leg is gone: the others of its bridge go on.
+    pub(super) fn leave_bridge(&mut self, leg: LegId) {
+        let left: Vec<LegId> = self.bridges.remove(leg).into_iter().collect();
+        self.unbridged(&left);
+    }
+
+    fn unbridged(&mut self, legs: &[LegId]) {
+        for leg in legs {
+            if let Some(leg) = self.legs.get_mut(leg) {
+                leg.unbridge();
+            }
+        }
+    }
+
+    /// Gives everybody who is bridged what the others said in this frame.
+    pub(super) fn mix(&mut self) {
+        for bridge in self.bridges.all.values_mut() {
+            bridge.mix(&mut self.legs);
+        }
+    }
+}

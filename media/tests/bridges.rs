@@ -1,0 +1,302 @@
+//! Legs that hear each other: several calls into one engine, in virtual time, with real RTP in and out.
+
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod netem;
+
+use auricle_media::io::{
+    BridgeId, Codec, Command, EngineEvent, Gain, LegEnd, LegId, PARTIES_MAX, Party, PartyClass, Pcm, PlayId, Rate,
+};
+use netem::{CALLER, CLINIC, Link, World, amplitude, tone};
+use std::time::Duration;
+
+const LAN: Link = Link { loss: 0.0, doubled: 0.0, delay: Duration::from_millis(2), jitter: Duration::from_millis(1) };
+const BRIDGE: BridgeId = BridgeId(1);
+/// Everybody has a tone of its own, all of them periodic in 20 ms and of this amplitude.
+const AMPLITUDE: f64 = 3_000.0;
+/// Tones are compared with this share of tolerance: codecs, and the jitter buffer's fine adjustments.
+const TOLERANCE: f64 = 0.1;
+const EVERY: [Codec; 3] = [Codec::Pcma, Codec::G722, Codec::Pcmu];
+
+fn hz(party: usize) -> f64 {
+    400.0 + 250.0 * party as f64
+}
+
+/// Who, of which class, hears whom at how many percent.
+type Row<'a> = (usize, PartyClass, &'a [(usize, u8)]);
+
+/// Parties who call: their legs at their own end and at the clinic's.
+struct Parties {
+    world: World,
+    far: Vec<LegId>,
+    near: Vec<LegId>,
+}
+
+impl Parties {
+    /// So many, with these codecs in turn; each says its tone for a minute and keeps what it hears.
+    fn new(count: usize, codecs: &[Codec]) -> Self {
+        let mut world = World::new(LAN, 1);
+        let (mut far, mut near) = (Vec::new(), Vec::new());
+        for party in 0..count {
+            let (caller, clinic) = world.call(&[codecs[party % codecs.len()]]);
+            let pcm = tone_of(party, 60_000);
+            world.command(CALLER, Command::Play { leg: caller, id: PlayId(1), pcm, last: true });
+            world.command(CALLER, Command::Tap { leg: caller, on: true });
+            far.push(caller);
+            near.push(clinic);
+        }
+        Self { world, far, near }
+    }
+
+    /// Bridges them.
+    fn bridge(&mut self, matrix: &[Row<'_>]) {
+        let hears = |row: &[(usize, u8)]| {
+            row.iter().map(|(other, percent)| (self.near[*other], Gain::percent(*percent).unwrap())).collect()
+        };
+        let parties = matrix
+            .iter()
+            .map(|(own, class, row)| Party { leg: self.near[*own], class: *class, hears: hears(row) })
+            .collect();
+        self.world.command(CLINIC, Command::Bridge { bridge: BRIDGE, parties });
+    }
+
+    /// Bridges these so that all hear all.
+    fn conference(&mut self, who: &[usize]) {
+        let legs: Vec<(LegId, PartyClass)> = who.iter().map(|own| (self.near[*own], PartyClass::Staff)).collect();
+        self.world.command(CLINIC, Command::Bridge { bridge: BRIDGE, parties: Party::all(&legs) });
+    }
+
+    /// In a second that begins when all has settled: how loud each party hears each tone, as a share of how it was said,
+    /// rounded to tenths.
+    fn heard(&mut self) -> Vec<Vec<f64>> {
+        self.world.run(1_000);
+        self.world.hosts[CALLER].heard.clear();
+        self.world.run(1_000);
+        let heard = &self.world.hosts[CALLER].heard;
+        let loud = |leg: &LegId, party: usize| match heard.get(leg) {
+            // Of the high band of narrowband, only what was folded is left out here: the tones lie under it.
+            Some(samples) => amplitude(samples, hz(party), Rate::Hz16000) / AMPLITUDE,
+            None => 0.0,
+        };
+        self.far.iter().map(|leg| (0..self.far.len()).map(|party| loud(leg, party)).collect()).collect()
+    }
+
+    /// Compares what is heard with what should be, in percent.
+    fn expect(&mut self, what: &str, expected: &[&[u8]]) {
+        let heard = self.heard();
+        for (own, row) in expected.iter().enumerate() {
+            for (other, percent) in row.iter().enumerate() {
+                let (given, wanted) = (heard[own][other], f64::from(*percent) / 100.0);
+                assert!(
+                    (given - wanted).abs() < TOLERANCE,
+                    "{what}: {own} hears {other} at {given:.2} instead of {wanted:.2}; all: {heard:.2?}"
+                );
+            }
+        }
+    }
+}
+
+fn tone_of(party: usize, ms: u64) -> Pcm {
+    let loud = tone(hz(party), Rate::Hz16000, ms);
+    Pcm { rate: Rate::Hz16000, samples: loud.samples.iter().map(|sample| sample / 4).collect() }
+}
+
+const CALLER_CLASS: PartyClass = PartyClass::Caller;
+const STAFF: PartyClass = PartyClass::Staff;
+
+/// Two talk, whatever their codecs, and none hears itself; unbridged, they hear nothing of each other.
+#[test]
+fn two_talk_with_every_pair_of_codecs() {
+    for first in EVERY {
+        for second in EVERY {
+            let mut parties = Parties::new(2, &[first, second]);
+            parties.expect("before", &[&[0, 0], &[0, 0]]);
+            parties.bridge(&[(0, CALLER_CLASS, &[(1, 100)]), (1, STAFF, &[(0, 100)])]);
+            parties.expect(&format!("{first:?} and {second:?}"), &[&[0, 100], &[100, 0]]);
+            parties.bridge(&[]);
+            parties.expect("after", &[&[0, 0], &[0, 0]]);
+        }
+    }
+}
+
+/// Listen, whisper, barge, and talk again: one command each, while the talk of the two others goes on. A caller, an agent
+/// and a supervisor, of different codecs.
+#[test]
+fn a_supervisor_listens_whispers_and_barges() {
+    let mut parties = Parties::new(3, &EVERY);
+    parties.bridge(&[(0, CALLER_CLASS, &[(1, 100)]), (1, STAFF, &[(0, 100)]), (2, STAFF, &[(0, 100), (1, 100)])]);
+    parties.expect("listen", &[&[0, 100, 0], &[100, 0, 0], &[100, 100, 0]]);
+    parties.bridge(&[
+        (0, CALLER_CLASS, &[(1, 100)]),
+        (1, STAFF, &[(0, 100), (2, 100)]),
+        (2, STAFF, &[(0, 100), (1, 100)]),
+    ]);
+    parties.expect("whisper", &[&[0, 100, 0], &[100, 0, 100], &[100, 100, 0]]);
+    parties.conference(&[0, 1, 2]);
+    parties.expect("barge", &[&[0, 100, 100], &[100, 0, 100], &[100, 100, 0]]);
+    parties.bridge(&[(0, CALLER_CLASS, &[(1, 100)]), (1, STAFF, &[(0, 100)])]);
+    parties.expect("talk", &[&[0, 100, 0], &[100, 0, 0], &[0, 0, 0]]);
+}
+
+/// A gain is a share of the amplitude, of one pair in one direction.
+#[test]
+fn a_gain_of_half_is_half_as_loud_to_that_one_alone() {
+    let mut parties = Parties::new(3, &[Codec::Pcmu, Codec::G722, Codec::Pcma]);
+    parties.bridge(&[
+        (0, CALLER_CLASS, &[(1, 50), (2, 100)]),
+        (1, STAFF, &[(0, 100), (2, 50)]),
+        (2, STAFF, &[(0, 25), (1, 100)]),
+    ]);
+    parties.expect("gains", &[&[0, 50, 100], &[100, 0, 50], &[25, 100, 0]]);
+}
+
+/// Ten people in one conference, of all codecs: each hears the nine others and not itself. Who leaves, by hanging up or by
+/// being put into another bridge, is missed by nobody; the last one hears nothing.
+#[test]
+fn a_conference_of_ten_shrinks_to_none() {
+    let mut parties = Parties::new(10, &EVERY);
+    let all: Vec<usize> = (0..10).collect();
+    parties.conference(&all);
+    let row = |own: usize, gone: &[usize]| -> Vec<u8> {
+        let is_heard = |other: usize| other != own && !gone.contains(&other) && !gone.contains(&own);
+        (0..10).map(|other| if is_heard(other) { 100 } else { 0 }).collect()
+    };
+    let expect = |parties: &mut Parties, what: &str, gone: &[usize]| {
+        let rows: Vec<Vec<u8>> = (0..10).map(|own| row(own, gone)).collect();
+        let rows: Vec<&[u8]> = rows.iter().map(Vec::as_slice).collect();
+        parties.expect(what, &rows);
+    };
+    expect(&mut parties, "ten", &[]);
+    let (far, near) = (parties.far[3], parties.near[7]);
+    parties.world.command(CALLER, Command::Hangup { leg: far });
+    parties.world.command(CLINIC, Command::Hangup { leg: near });
+    expect(&mut parties, "eight", &[3, 7]);
+    let pair: Vec<(LegId, PartyClass)> = [0, 9].map(|own| (parties.near[own], STAFF)).to_vec();
+    parties.world.command(CLINIC, Command::Bridge { bridge: BridgeId(2), parties: Party::all(&pair) });
+    let heard = parties.heard();
+    assert!(heard[0][9] > 0.9 && heard[9][0] > 0.9 && heard[0][1] < 0.1 && heard[1][0] < 0.1, "{heard:.2?}");
+    assert!(heard[1][2] > 0.9 && heard[8][4] > 0.9, "the others go on: {heard:.2?}");
+    for own in [1, 2, 4, 5, 6] {
+        let leg = parties.far[own];
+        parties.world.command(CALLER, Command::Hangup { leg });
+    }
+    let heard = parties.heard();
+    assert!(heard[8].iter().all(|loud| *loud < 0.1), "the last one is alone: {heard:.2?}");
+    assert!(heard[0][9] > 0.9, "the other bridge goes on");
+}
+
+/// A leg that is not up yet takes part once it is; one that there is not does no harm.
+#[test]
+fn who_is_bridged_while_it_rings_is_heard_when_it_answers() {
+    let mut parties = Parties::new(1, &[Codec::Pcma]);
+    let far = parties.world.dial(&[Codec::G722]);
+    let near = parties.world.wait_for(CLINIC, |event| matches!(event, EngineEvent::Incoming { .. }));
+    parties.far.push(far);
+    parties.near.push(near);
+    let legs = [(LegId(4_711), STAFF), (parties.near[0], STAFF), (near, CALLER_CLASS)];
+    parties.world.command(CLINIC, Command::Bridge { bridge: BRIDGE, parties: Party::all(&legs) });
+    parties.world.run(500);
+    parties.world.command(CLINIC, Command::Answer { leg: near });
+    parties.world.wait_for(CALLER, |event| matches!(event, EngineEvent::Answered { .. }));
+    parties.world.command(CALLER, Command::Tap { leg: far, on: true });
+    parties.world.command(CALLER, Command::Play { leg: far, id: PlayId(1), pcm: tone_of(1, 10_000), last: true });
+    parties.expect("answered", &[&[0, 100], &[100, 0]]);
+}
+
+/// What is played to a party is heard by it alone, with the bridge, and neither is turned down.
+#[test]
+fn what_is_played_to_a_party_is_heard_beside_the_bridge() {
+    let mut parties = Parties::new(2, &[Codec::Pcma, Codec::Pcmu]);
+    parties.conference(&[0, 1]);
+    let leg = parties.near[0];
+    // The tone of a third that is not there.
+    let pcm = tone_of(4, 5_000);
+    parties.world.command(CLINIC, Command::Play { leg, id: PlayId(5), pcm, last: true });
+    let heard = parties.heard();
+    assert!((heard[0][1] - 1.0).abs() < TOLERANCE && (heard[1][0] - 1.0).abs() < TOLERANCE, "{heard:.2?}");
+    let played =
+        |own: usize| amplitude(&parties.world.hosts[CALLER].heard[&parties.far[own]], hz(4), Rate::Hz16000) / AMPLITUDE;
+    assert!((played(0) - 1.0).abs() < TOLERANCE && played(1) < 0.1, "{} and {}", played(0), played(1));
+}
+
+/// Speech, keys, levels, taps and figures of a leg are told as ever while it is bridged.
+#[test]
+fn a_bridged_leg_is_still_listened_to() {
+    let mut parties = Parties::new(2, &[Codec::Pcma, Codec::G722]);
+    parties.conference(&[0, 1]);
+    let (near, levels) = (parties.near[0], parties.world.hosts[CLINIC].levels);
+    parties.world.command(CLINIC, Command::Tap { leg: near, on: true });
+    parties.world.command(CALLER, Command::Dtmf { leg: parties.far[0], digits: "42#".to_owned() });
+    parties.world.run(6_000);
+    let told = parties.world.told(CLINIC, near);
+    let digits: String = told
+        .iter()
+        .filter_map(|event| if let EngineEvent::Dtmf { digit, .. } = event { Some(*digit) } else { None })
+        .collect();
+    assert_eq!(digits, "42#");
+    let heard = &parties.world.hosts[CLINIC].heard[&near];
+    assert_eq!(heard.len(), 6_000 * 16);
+    let tail = &heard[80_000..];
+    assert!(amplitude(tail, hz(0), Rate::Hz16000) > 0.9 * AMPLITUDE, "the tap hears its own far end");
+    assert!(amplitude(tail, hz(1), Rate::Hz16000) < 0.1 * AMPLITUDE, "and not the others");
+    assert_eq!(parties.world.hosts[CLINIC].levels - levels, 2 * 30);
+    let quality = |(_, event): &(u64, EngineEvent)| matches!(event, EngineEvent::Quality { leg, .. } if *leg == near);
+    assert!(parties.world.hosts[CLINIC].events.iter().any(quality));
+}
+
+/// One too many is left out and counted; the others talk.
+#[test]
+fn a_bridge_has_a_bound() {
+    let mut parties = Parties::new(PARTIES_MAX + 1, &[Codec::Pcma]);
+    let all: Vec<usize> = (0..=PARTIES_MAX).collect();
+    parties.conference(&all);
+    let heard = parties.heard();
+    assert_eq!(parties.world.hosts[CLINIC].engine.counters().parties_refused, 1);
+    // All at once are louder than the range: what is cut is still something.
+    assert!(heard[0].iter().any(|loud| *loud > 0.2));
+    assert!(heard[PARTIES_MAX].iter().all(|loud| *loud < 0.1), "the one beyond the bound hears nobody");
+}
+
+/// Music on hold plays to one leg at its level, makes way for a bridge only when told, and ends softly.
+#[test]
+fn music_plays_until_it_is_told_to_stop() {
+    for codec in EVERY {
+        let mut parties = Parties::new(1, &[codec]);
+        let (far, near) = (parties.far[0], parties.near[0]);
+        parties.world.command(CLINIC, Command::Music { leg: near, on: true });
+        parties.world.run(2_000);
+        parties.world.hosts[CALLER].heard.clear();
+        parties.world.run(10_000);
+        let decibels = |samples: &[i16]| {
+            let power = samples.iter().map(|sample| f64::from(*sample).powi(2)).sum::<f64>() / samples.len() as f64;
+            10.0 * (power / 32_768_f64.powi(2)).log10()
+        };
+        let level = decibels(&parties.world.hosts[CALLER].heard[&far]);
+        assert!((-27.0..-21.0).contains(&level), "{codec:?}: {level} dBFS");
+        parties.world.command(CLINIC, Command::Music { leg: near, on: false });
+        parties.world.run(1_000);
+        parties.world.hosts[CALLER].heard.clear();
+        parties.world.run(1_000);
+        assert!(decibels(&parties.world.hosts[CALLER].heard[&far]) < -60.0, "{codec:?}");
+    }
+}
+
+/// Commands for legs that are gone, and bridges that there are not, change nothing.
+#[test]
+fn late_commands_change_nothing() {
+    let mut parties = Parties::new(2, &[Codec::Pcma]);
+    let near = parties.near.clone();
+    parties.world.command(CALLER, Command::Hangup { leg: parties.far[0] });
+    let over = |event: &EngineEvent| matches!(event, EngineEvent::Ended { cause: LegEnd::RemoteHangup, .. });
+    parties.world.wait_for(CLINIC, over);
+    let legs = [(near[0], STAFF), (near[1], STAFF)];
+    parties.world.command(CLINIC, Command::Bridge { bridge: BRIDGE, parties: Party::all(&legs) });
+    parties.world.command(CLINIC, Command::Bridge { bridge: BridgeId(9), parties: Vec::new() });
+    for leg in [near[0], LegId(999)] {
+        parties.world.command(CLINIC, Command::Music { leg, on: true });
+    }
+    parties.world.run(1_000);
+    let heard = parties.heard();
+    assert!(heard[1].iter().all(|loud| *loud < 0.1), "{heard:?}");
+    assert_eq!(parties.world.hosts[CLINIC].engine.legs(), 1);
+}
