@@ -1,14 +1,15 @@
 //! How speech sounds at the other end: a speaker's leg, a leg on our side, another one of ours with another codec, and a
-//! listener's leg, all with their jitter buffers, for every pair of codecs.
+//! listener's leg, all with their jitter buffers, for every pair of codecs; played from leg to leg, and bridged.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use super::*;
+use crate::audio::mix::{Mix, Source};
 use crate::audio::playout::Playout;
 use crate::audio::resample::{HighBand, Upsampler};
 use crate::audio::sample::{Random, speech_narrow, speech_wide};
-use crate::io::{Pcm, PlayId};
+use crate::io::{Gain, PartyClass, Pcm, PlayId};
 
 /// How alike everything that was said and heard is at least, where nothing is lost.
 const ALIKE_MIN: f64 = 0.999;
@@ -70,14 +71,47 @@ impl Path {
     }
 }
 
+/// How one of our legs gets what the other one hears.
+enum Between {
+    Played(Box<Playout>),
+    Bridged(Box<(Source, Mix)>),
+}
+
+impl Between {
+    fn playing(to: Codec) -> Self {
+        Self::Played(Box::new(Playout::new(to.rate())))
+    }
+
+    fn bridge() -> Self {
+        Self::Bridged(Box::new((Source::new(), Mix::default())))
+    }
+
+    fn pass(&mut self, from: &MediaStream, to: Rate, at_ms: u64, out: &mut [i16]) {
+        match self {
+            Self::Played(playout) => {
+                let pcm = Pcm { rate: from.rate(), samples: from.far().into() };
+                playout.append(PlayId(1), &pcm, false).expect("played as it comes");
+                playout.pull(out, at_ms);
+            }
+            Self::Bridged(both) => {
+                let (source, mix) = both.as_mut();
+                source.take(from.rate(), from.far(), from.rate() != to);
+                mix.clear();
+                mix.add(PartyClass::Caller, source.at(to), Gain::FULL);
+                out.fill(0);
+                mix.mix(out);
+            }
+        }
+    }
+}
+
 /// What the listener hears of the fixture's speech.
-fn passed(from: Codec, to: Codec, mut first: Path, mut second: Path) -> Vec<i16> {
+fn passed(from: Codec, to: Codec, mut between: Between, mut first: Path, mut second: Path) -> Vec<i16> {
     let mut now = crate::epoch();
     let mut speaker = stream(from, NEAR, 1, now);
     let mut near = stream(from, SPEAKER, 2, now);
     let mut far = stream(to, LISTENER, 3, now);
     let mut listener = stream(to, FAR, 4, now);
-    let mut playout = Playout::new(far.rate());
     let samples = if from.rate() == Rate::Hz8000 { speech_narrow() } else { speech_wide() };
     let mut frames = vec![vec![0; from.rate().frame()]; SETTLE];
     frames.extend(samples.chunks_exact(from.rate().frame()).map(<[i16]>::to_vec));
@@ -86,13 +120,9 @@ fn passed(from: Codec, to: Codec, mut first: Path, mut second: Path) -> Vec<i16>
     for (at_ms, frame) in (0..).step_by(20).zip(&frames) {
         first.send(&speaker.tick(now, |out| out.copy_from_slice(frame)), now);
         first.deliver(&mut near, SPEAKER, now);
-        let tick = near.tick(now, |out| out.fill(0));
-        let pcm = Pcm { rate: from.rate(), samples: tick.far.into() };
-        playout.append(PlayId(1), &pcm, false).expect("played as it comes");
-        let played = far.tick(now, |out| {
-            playout.pull(out, at_ms);
-        });
-        second.send(&played, now);
+        near.tick(now, |out| out.fill(0));
+        let passed = far.tick(now, |out| between.pass(&near, to.rate(), at_ms, out));
+        second.send(&passed, now);
         second.deliver(&mut listener, FAR, now);
         heard.extend_from_slice(listener.tick(now, |out| out.fill(0)).far);
         now += Duration::from_millis(20);
@@ -163,9 +193,11 @@ fn every_pair_of_codecs_passes_speech() {
         (Codec::G722, Codec::Pcma, 31.0),
         (Codec::G722, Codec::G722, 29.0),
     ];
-    for (from, to, snr_min) in table {
+    let both =
+        |(from, to, snr_min)| [Between::playing(to), Between::bridge()].map(|between| (from, to, snr_min, between));
+    for (from, to, snr_min, between) in table.into_iter().flat_map(both) {
         let ideal = ideal(from, to);
-        let heard = passed(from, to, Path::new(1, 0, 0), Path::new(2, 0, 0));
+        let heard = passed(from, to, between, Path::new(1, 0, 0), Path::new(2, 0, 0));
         let per_ms = to.rate().hz() as usize / 1_000;
         let offset = SETTLE * to.rate().frame();
         // A quarter of a second of the woman's voice finds the delay of the whole path.
@@ -193,7 +225,7 @@ fn speech_is_understood_through_loss_and_jitter() {
     for from in [Codec::Pcma, Codec::G722] {
         for to in [Codec::Pcmu, Codec::G722] {
             let ideal = ideal(from, to);
-            let heard = passed(from, to, Path::new(3, 5, 40), Path::new(4, 5, 40));
+            let heard = passed(from, to, Between::bridge(), Path::new(3, 5, 40), Path::new(4, 5, 40));
             let per_ms = to.rate().hz() as usize / 1_000;
             let offset = SETTLE * to.rate().frame();
             let segments: Vec<f64> = voiced(&ideal, 160 * per_ms)
