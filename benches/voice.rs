@@ -110,7 +110,9 @@ async fn own_calls() {
         let uri = format!("sip:clinic@{}", voice.sip_addr());
         let codecs = vec![Codec::Pcma];
         let to = DialTo::Address(voice.sip_addr());
-        caller.send(Command::Dial { tag, uri, to, from: "bench".to_owned(), codecs }).unwrap();
+        caller
+            .send(Command::Dial { tag, uri, to, from: "bench".to_owned(), codecs, identity: None, replaces: None })
+            .unwrap();
         loop {
             if let EngineEvent::Answered { leg, .. } = events.recv().await.unwrap() {
                 legs.push(leg);

@@ -6,6 +6,7 @@
 
 mod admission;
 mod bridges;
+mod changes;
 mod commands;
 mod connections;
 mod ports;

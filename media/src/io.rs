@@ -6,11 +6,15 @@
 
 mod bridge;
 mod hop;
+mod identity;
+mod transfer;
 mod trunk;
 
 pub use bridge::{BridgeId, Gain, GainError, PARTIES_MAX, Party, PartyClass};
 pub use hop::{Hop, Transport};
-pub use trunk::{Credentials, TRUNK_HOPS_MAX, TRUNKS_MAX, Trunk, TrunkId, TrunkState};
+pub use identity::{Attestation, AttestationLevel, CallerIdentity, DialIdentity, NumberCheck};
+pub use transfer::{TransferTarget, TransferTo};
+pub use trunk::{Credentials, IdentityHeader, TRUNK_HOPS_MAX, TRUNKS_MAX, Trunk, TrunkId, TrunkState};
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -121,6 +125,10 @@ pub enum Command {
         from: String,
         /// Codecs to offer, best first.
         codecs: Vec<Codec>,
+        /// Who we are to the network, where that is more than From says.
+        identity: Option<DialIdentity>,
+        /// The call that this one is to take the place of at the far end (RFC 3891): the value of a Replaces header.
+        replaces: Option<String>,
     },
     /// Send 180 Ringing.
     Ring {
@@ -215,6 +223,29 @@ pub enum Command {
         leg: LegId,
         /// `0`-`9`, `*`, `#`, `A`-`D`.
         digits: String,
+    },
+    /// Put the far end on hold, or take it off. [`EngineEvent::Holding`] tells how it stands then. What is played and bridged
+    /// goes on to be sent, so that it may hear music.
+    Hold {
+        /// Which leg.
+        leg: LegId,
+        /// On hold.
+        on: bool,
+    },
+    /// Ask the far end to call somebody else instead (REFER). [`EngineEvent::TransferDone`] tells what came of it; the leg
+    /// stays until either side ends it.
+    Transfer {
+        /// Which leg.
+        leg: LegId,
+        /// Whom.
+        to: TransferTo,
+    },
+    /// Tell the far end how the transfer that it asked for fares ([`EngineEvent::TransferAsked`]).
+    TransferProgress {
+        /// Which leg.
+        leg: LegId,
+        /// SIP status of the new call, 100 to 699; a final one is the last.
+        status: u16,
     },
     /// These are all trunks from now on. One that is equal to one that is there stays as it is, with its registration; one
     /// that is not among them is left, and its registration given back.
@@ -318,6 +349,8 @@ pub enum EngineEvent {
         transport: Transport,
         /// The trunk that the source belongs to.
         trunk: Option<TrunkId>,
+        /// What the trunk says about who calls.
+        identity: CallerIdentity,
     },
     /// A dialled leg exists.
     Dialing {
@@ -383,6 +416,37 @@ pub enum EngineEvent {
         /// On hold.
         on: bool,
     },
+    /// How it stands after [`Command::Hold`]: as wanted, or as before where the far end refused.
+    Holding {
+        /// Which leg.
+        leg: LegId,
+        /// We have the far end on hold.
+        on: bool,
+    },
+    /// The far end wants its call to go to somebody else (REFER). It has been told that we try;
+    /// [`Command::TransferProgress`] is expected. Whether the target may be called is for the application to decide.
+    TransferAsked {
+        /// Which leg.
+        leg: LegId,
+        /// Whom.
+        target: TransferTarget,
+    },
+    /// What came of [`Command::Transfer`]. After a 2xx the far end has left or is about to.
+    TransferDone {
+        /// Which leg.
+        leg: LegId,
+        /// SIP status of the new call; 202 when the far end took the transfer on and does not say how it ended, 408 when it
+        /// said nothing for too long, 481 when there is no call to transfer, 484 when the target is no address.
+        status: u16,
+    },
+    /// A new leg takes the place of this one (INVITE with Replaces), with what was tapped and recorded of it. `Answered` of the
+    /// new one and `Ended` of this one follow.
+    Replaced {
+        /// The leg that ends.
+        leg: LegId,
+        /// The leg in its place, which is told of nowhere else.
+        by: LegId,
+    },
     /// How loud both sides were, peaks of the last 200 ms, 0 to 100. The only event that may be dropped.
     Level {
         /// Which leg.
@@ -428,6 +492,10 @@ impl EngineEvent {
             | Self::Dtmf { leg, .. }
             | Self::PlayedTo { leg, .. }
             | Self::Held { leg, .. }
+            | Self::Holding { leg, .. }
+            | Self::TransferAsked { leg, .. }
+            | Self::TransferDone { leg, .. }
+            | Self::Replaced { leg, .. }
             | Self::Level { leg, .. }
             | Self::Quality { leg, .. }
             | Self::Ended { leg, .. } => Some(*leg),

@@ -2,7 +2,9 @@
 
 mod audio;
 
-use crate::io::{Codec, Command, DialTo, EngineEvent, Hop, LegEnd, LegId, Output, TrunkId};
+use crate::io::{
+    CallerIdentity, Codec, Command, DialIdentity, DialTo, EngineEvent, Hop, LegEnd, LegId, Output, TrunkId,
+};
 use crate::rtp::session::Seeds;
 use crate::sip::agent::DialogId;
 use crate::sip::sdp::{Agreed, Sdp, SdpRefusal, Session};
@@ -19,6 +21,7 @@ pub(crate) struct Visitor {
     pub(crate) to: String,
     pub(crate) remote: Hop,
     pub(crate) trunk: Option<TrunkId>,
+    pub(crate) identity: CallerIdentity,
 }
 
 impl std::fmt::Debug for Visitor {
@@ -27,13 +30,24 @@ impl std::fmt::Debug for Visitor {
     }
 }
 
+/// A call to place, as it was wanted.
+#[derive(Debug)]
+pub(crate) struct Outgoing {
+    pub(crate) uri: String,
+    pub(crate) to: DialTo,
+    pub(crate) from: String,
+    pub(crate) codecs: Vec<Codec>,
+    pub(crate) identity: Option<DialIdentity>,
+    pub(crate) replaces: Option<String>,
+}
+
 /// How far a leg has come.
 #[derive(Debug)]
 pub(crate) enum Stage {
     /// An INVITE came in; its port is being opened.
     Arriving { visitor: Visitor, offer: Option<Sdp> },
     /// An INVITE is to go out; its port is being opened.
-    Dialling { uri: String, to: DialTo, from: String, codecs: Vec<Codec> },
+    Dialling(Box<Outgoing>),
     /// `Answer` is awaited. No answer is prepared when the INVITE had no offer.
     Waiting { answer: Option<(Sdp, Agreed)> },
     /// Our offer is out; the far end's answer is awaited.
@@ -63,7 +77,19 @@ pub(crate) struct Leg {
     session: Option<Session>,
     invited_at: Instant,
     agreed: Option<Agreed>,
+    hold: Hold,
     audio: Option<Audio>,
+}
+
+/// Whether we have the far end on hold.
+#[derive(Clone, Copy, Debug, Default)]
+struct Hold {
+    stands: bool,
+    wanted: bool,
+    /// What is offered to the far end and not answered yet.
+    offered: Option<bool>,
+    /// Somebody waits to be told how it stands.
+    owed: bool,
 }
 
 impl Leg {
@@ -85,13 +111,14 @@ impl Leg {
             session: None,
             invited_at,
             agreed: None,
+            hold: Hold::default(),
             audio: None,
         }
     }
 
     /// Its port is not there yet.
     pub(crate) fn is_opening(&self) -> bool {
-        matches!(self.stage, Stage::Arriving { .. } | Stage::Dialling { .. })
+        matches!(self.stage, Stage::Arriving { .. } | Stage::Dialling(_))
     }
 
     pub(crate) fn audio(&self) -> Option<&Audio> {
@@ -158,6 +185,59 @@ impl Leg {
         let held = before.is_some_and(|before| before.held());
         if held != agreed.held() {
             outputs.push_back(Output::Event(EngineEvent::Held { leg: self.id, on: agreed.held() }));
+        }
+    }
+
+    /// Notes what is wanted. Whether the far end has to be asked; one that is being asked is asked again when it has answered.
+    pub(crate) fn want_hold(&mut self, on: bool) -> bool {
+        self.hold.owed = true;
+        if !matches!(self.stage, Stage::Up) {
+            return false;
+        }
+        self.hold.wanted = on;
+        if self.dialog.is_none() {
+            self.hold.stands = on;
+        }
+        on != self.hold.stands && self.hold.offered.is_none()
+    }
+
+    /// The far end can be asked now: our offer; none when nothing else is wanted than what stands.
+    pub(crate) fn offer_hold(&mut self) -> Option<Sdp> {
+        let on = self.hold.wanted;
+        let (session, agreed) = (self.session.as_mut()?, self.agreed.as_ref()?);
+        if on == self.hold.stands || self.hold.offered.is_some() {
+            return None;
+        }
+        self.hold.offered = Some(on);
+        Some(session.offer_hold(agreed, on))
+    }
+
+    /// The far end has accepted our offer, or refused it. Whether it has to be asked anew: something else is wanted by now.
+    pub(crate) fn hold_answered(&mut self, accepted: bool) -> bool {
+        let Some(on) = self.hold.offered.take() else { return false };
+        if accepted {
+            self.hold.stands = on;
+        } else if let Some(session) = &mut self.session {
+            session.withdraw();
+        }
+        if !accepted && self.hold.wanted == on {
+            self.hold.wanted = self.hold.stands;
+        }
+        self.hold.wanted != self.hold.stands
+    }
+
+    /// The far end will be asked again later.
+    pub(crate) fn hold_put_off(&mut self) {
+        self.hold.offered = None;
+        if let Some(session) = &mut self.session {
+            session.withdraw();
+        }
+    }
+
+    /// Tells how it stands, where that is owed and nothing is under way.
+    pub(crate) fn tell_hold(&mut self, outputs: &mut VecDeque<Output>) {
+        if self.hold.offered.is_none() && std::mem::take(&mut self.hold.owed) {
+            outputs.push_back(Output::Event(EngineEvent::Holding { leg: self.id, on: self.hold.stands }));
         }
     }
 

@@ -4,7 +4,7 @@
 
 mod netem;
 
-use auricle_media::io::{Codec, Command, EngineEvent, LegEnd, LegId, Pcm, PlayId, Rate, Transport};
+use auricle_media::io::{CallerIdentity, Codec, Command, EngineEvent, LegEnd, LegId, Pcm, PlayId, Rate, Transport};
 use netem::{CALLER, CLINIC, Link, Packet, World, purity, tone};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -64,6 +64,7 @@ fn a_call_from_ring_to_goodbye() {
             remote: from,
             transport: Transport::Udp,
             trunk: None,
+            identity: CallerIdentity::default(),
         };
         assert_eq!(told.first(), Some(&expected_first));
         assert!(matches!(told[1], EngineEvent::Answered { codec: agreed, .. } if agreed == codec));

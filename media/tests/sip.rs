@@ -12,6 +12,8 @@ mod caller;
 mod description;
 #[path = "sip/door.rs"]
 mod door;
+#[path = "sip/hold.rs"]
+mod hold;
 #[path = "sip/mutation.rs"]
 mod mutation;
 #[path = "sip/pair.rs"]
@@ -20,6 +22,8 @@ mod pair;
 mod reaction;
 #[path = "sip/refresh.rs"]
 mod refresh;
+#[path = "sip/script.rs"]
+mod script;
 #[path = "sip/session.rs"]
 mod session;
 #[path = "sip/torture.rs"]

@@ -390,6 +390,10 @@ fn leg_of(event: &EngineEvent) -> Option<LegId> {
         | EngineEvent::Dtmf { leg, .. }
         | EngineEvent::PlayedTo { leg, .. }
         | EngineEvent::Held { leg, .. }
+        | EngineEvent::Holding { leg, .. }
+        | EngineEvent::TransferAsked { leg, .. }
+        | EngineEvent::TransferDone { leg, .. }
+        | EngineEvent::Replaced { leg, .. }
         | EngineEvent::Level { leg, .. }
         | EngineEvent::Quality { leg, .. }
         | EngineEvent::Ended { leg, .. } => Some(*leg),

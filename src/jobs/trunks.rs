@@ -12,7 +12,7 @@ use auricle_domain::code::{SipTransport, TrunkFault, TrunkState};
 use auricle_domain::event::Event;
 use auricle_domain::id::{CauseId, TrunkId};
 use auricle_domain::trunk::{Server, Trunk};
-use auricle_media::io::{self as engine, Command, Credentials, Hop, Transport};
+use auricle_media::io::{self as engine, Command, Credentials, Hop, IdentityHeader, Transport};
 use auricle_storage::Store;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -246,5 +246,6 @@ fn handed(trunk: &Trunk, id: engine::TrunkId, places: &[SocketAddr]) -> engine::
         register_s: trunk.registers.then_some(trunk.expires_s),
         probe_s: Some(PROBE_S),
         sources: trunk.sources.iter().filter_map(|source| source.parse().ok()).collect(),
+        identity: IdentityHeader::None,
     }
 }

@@ -91,7 +91,7 @@ impl Outbox {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use auricle_media::io::{Transport, TrunkId, TrunkState};
+    use auricle_media::io::{CallerIdentity, Transport, TrunkId, TrunkState};
     use std::net::SocketAddr;
 
     fn incoming(leg: u64) -> EngineEvent {
@@ -104,6 +104,7 @@ mod tests {
             remote,
             transport: Transport::Udp,
             trunk: None,
+            identity: CallerIdentity::default(),
         }
     }
 

@@ -1,15 +1,17 @@
 //! What the engine is told to do.
 
 use super::Engine;
-use crate::io::{Codec, Command, DialTo, EngineEvent, LegEnd, LegId};
-use crate::leg::Stage;
+use crate::io::{Command, DialTo, EngineEvent, LegEnd, LegId};
+use crate::leg::{Outgoing, Stage};
 use crate::sip::agent::{AgentCommand, DialogId};
 use std::time::Instant;
 
 impl Engine {
     pub(super) fn command(&mut self, command: Command, now: Instant) {
         match command {
-            Command::Dial { tag, uri, to, from, codecs } => self.dial(tag, uri, to, from, codecs, now),
+            Command::Dial { tag, uri, to, from, codecs, identity, replaces } => {
+                self.dial(tag, Outgoing { uri, to, from, codecs, identity, replaces }, now);
+            }
             Command::Ring { leg } => self.tell_leg(leg, |dialog| AgentCommand::Ring { dialog }, now),
             Command::Answer { leg } => self.answer(leg, now),
             Command::Reject { leg, status } => {
@@ -17,6 +19,9 @@ impl Engine {
                 self.tell_leg(leg, reject, now);
             }
             Command::Hangup { leg } => self.hangup(leg, now),
+            Command::Hold { leg, on } => self.hold(leg, on, now),
+            // Said in signalling of their own, which is not spoken yet.
+            Command::Transfer { .. } | Command::TransferProgress { .. } => {}
             Command::Trunks(trunks) => self.set_trunks(trunks, now),
             Command::Drain => {
                 self.draining = true;
@@ -50,9 +55,10 @@ impl Engine {
         }
     }
 
-    fn dial(&mut self, tag: u64, uri: String, to: DialTo, from: String, codecs: Vec<Codec>, now: Instant) {
+    fn dial(&mut self, tag: u64, outgoing: Outgoing, now: Instant) {
+        let to = outgoing.to;
         let secure = matches!(to, DialTo::Trunk(trunk) if self.secure_trunks.contains(&trunk));
-        match self.new_leg(Stage::Dialling { uri, to, from, codecs }, now) {
+        match self.new_leg(Stage::Dialling(Box::new(outgoing)), now) {
             Some(leg) => {
                 if let Some(leg) = self.legs.get_mut(&leg) {
                     leg.secure = secure;

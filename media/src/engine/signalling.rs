@@ -1,8 +1,8 @@
 //! What SIP says, and what it means for legs.
 
 use super::Engine;
-use crate::io::{DialTo, EngineEvent, Hop, LegEnd, LegId, Transport};
-use crate::leg::{Leg, Stage, Visitor};
+use crate::io::{CallerIdentity, DialTo, EngineEvent, Hop, LegEnd, LegId, Transport};
+use crate::leg::{Leg, Outgoing, Stage, Visitor};
 use crate::sip::agent::{
     AgentCommand, AgentEnd, AgentEvent, AgentInput, AgentOutput, DialogId, Invite, InviteError, InviteTo,
 };
@@ -32,7 +32,8 @@ impl Engine {
                     Some(asserted) if !caller.from_user.is_empty() => asserted,
                     _ => caller.from_user,
                 };
-                let visitor = Visitor { from, name: caller.display_name, to: caller.to_user, remote, trunk };
+                let (name, to) = (caller.display_name, caller.to_user);
+                let visitor = Visitor { from, name, to, remote, trunk, identity: CallerIdentity::default() };
                 self.incoming(dialog, visitor, offer, received, now);
             }
             AgentEvent::Ringing { dialog } | AgentEvent::Early { dialog, .. } => {
@@ -44,6 +45,9 @@ impl Engine {
             AgentEvent::Confirmed { dialog, answer: Some(answer) } => self.accepted(dialog, &answer, now),
             AgentEvent::Confirmed { answer: None, .. } => {}
             AgentEvent::Offer { dialog, sdp } => self.offered(dialog, sdp.as_ref(), now),
+            AgentEvent::OfferDue { dialog } => self.change_due(dialog, now),
+            AgentEvent::Unchanged { dialog, again: true } => self.change_put_off(dialog),
+            AgentEvent::Unchanged { dialog, again: false } => self.change_answered(dialog, false, now),
             AgentEvent::Digit { dialog, digit } => {
                 let Some(id) = self.by_dialog.get(&dialog).copied() else { return };
                 let Some(audio) = self.legs.get_mut(&id).and_then(Leg::audio_mut) else { return };
@@ -97,17 +101,19 @@ impl Engine {
                     return;
                 }
                 leg.told = true;
-                let Visitor { from, name, to, remote: Hop { transport, address: remote }, trunk } = visitor;
-                self.event(EngineEvent::Incoming { leg: id, from, name, to, remote, transport, trunk });
+                let Visitor { from, name, to, remote: Hop { transport, address: remote }, trunk, identity } = visitor;
+                self.event(EngineEvent::Incoming { leg: id, from, name, to, remote, transport, trunk, identity });
             }
-            Stage::Dialling { uri, to, from, codecs } => {
+            Stage::Dialling(outgoing) => {
+                let Outgoing { uri, to, from, codecs, identity, replaces } = *outgoing;
                 let Some(sdp) = leg.offer(&codecs) else { return };
-                match self.agent.invite(Invite { uri, to: invite_to(to), from_user: from, sdp }, now) {
+                let invite = Invite { uri, to: invite_to(to), from_user: from, sdp, identity, replaces };
+                match self.agent.invite(invite, now) {
                     Ok(dialog) => {
                         leg.dialog = Some(dialog);
                         self.by_dialog.insert(dialog, id);
                     }
-                    Err(InviteError::BadUri { .. } | InviteError::NoTrunk { .. }) => {
+                    Err(InviteError::BadUri { .. } | InviteError::BadReplaces | InviteError::NoTrunk { .. }) => {
                         self.forget(id, LegEnd::Protocol, now)
                     }
                     Err(InviteError::Full { .. }) => self.forget(id, LegEnd::Overloaded, now),
@@ -135,6 +141,7 @@ impl Engine {
             Ok(agreed) => {
                 leg.settle(agreed, seeds, now, &mut self.outputs);
                 self.ticks.start(now);
+                self.change_answered(dialog, true, now);
             }
             Err(_refusal) => {
                 leg.overridden = Some(LegEnd::Protocol);

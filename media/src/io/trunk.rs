@@ -37,6 +37,20 @@ pub struct Trunk {
     pub probe_s: Option<u32>,
     /// Whence its calls come, besides its hops' addresses.
     pub sources: Vec<Network>,
+    /// How it wants to be told which number a call of ours is from, besides From.
+    pub identity: IdentityHeader,
+}
+
+/// The header in which a trunk wants to be told who calls (RFC 3325).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum IdentityHeader {
+    /// From alone.
+    #[default]
+    None,
+    /// P-Asserted-Identity: it trusts us.
+    Asserted,
+    /// P-Preferred-Identity: it checks what we ask for.
+    Preferred,
 }
 
 impl Trunk {

@@ -7,6 +7,7 @@ mod call;
 mod callee;
 mod caller;
 mod challenge;
+mod change;
 mod place;
 mod refresh;
 mod refuse;
@@ -15,7 +16,7 @@ mod session;
 mod trunks;
 mod types;
 
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::time::{Duration, Instant};
 
 pub use refresh::{SESSION_S, SESSION_S_MIN};
@@ -60,8 +61,12 @@ pub struct UserAgent {
     dialogs: HashMap<DialogKey, DialogId>,
     /// Which call an INVITE transaction belongs to, ours or the far end's.
     invites: HashMap<TxId, DialogId>,
-    /// Which call a refresh of ours belongs to.
+    /// Which call a refresh or change of ours belongs to.
     refreshes: HashMap<TxId, DialogId>,
+    /// Calls in which we want a change that we could not offer yet.
+    changes: BTreeSet<DialogId>,
+    /// The ACK to a re-INVITE of ours whose call is over, should it be accepted after all; at most as many as transactions.
+    late_acks: HashMap<TxId, (Hop, Vec<u8>)>,
     /// The INVITEs of incoming calls, to tell one that comes by a second way (RFC 3261 section 8.2.2.2).
     incoming: HashSet<MergeKey>,
     timers: Timers<DialogId>,
@@ -82,6 +87,8 @@ impl UserAgent {
             dialogs: HashMap::new(),
             invites: HashMap::new(),
             refreshes: HashMap::new(),
+            changes: BTreeSet::new(),
+            late_acks: HashMap::new(),
             incoming: HashSet::new(),
             timers: Timers::default(),
             accounts: Accounts::default(),
@@ -106,6 +113,7 @@ impl UserAgent {
             }
         }
         self.drain_transactions(now);
+        self.offer_changes(now);
     }
 
     /// The next output, until `None`.
@@ -189,6 +197,8 @@ impl UserAgent {
             AgentCommand::Reject { dialog, status, reason } => self.reject(dialog, status, &reason, now),
             AgentCommand::Hangup { dialog } => self.hangup(dialog, now),
             AgentCommand::AnswerOffer { dialog, sdp } => self.answer_offer(dialog, sdp.as_ref(), now),
+            AgentCommand::Change { dialog } => self.change(dialog, now),
+            AgentCommand::Offer { dialog, sdp } => self.offer(dialog, sdp, now),
             AgentCommand::Trunks(trunks) => self.set_trunks(trunks, now),
             AgentCommand::Drain => self.drain_trunks(now),
         }
@@ -220,6 +230,7 @@ impl UserAgent {
                 TxOutput::Gone { tx } => {
                     self.pending_gone(tx);
                     self.refreshes.remove(&tx);
+                    self.late_acks.remove(&tx);
                     if let Some(dialog) = self.invites.remove(&tx) {
                         if let Some(call) = self.calls.get_mut(&dialog) {
                             call.transaction_gone(tx);
@@ -241,6 +252,10 @@ impl UserAgent {
             self.prack_is_late(dialog, now);
         } else if call.failover_at.is_some_and(|at| at <= now) {
             self.fail_over(dialog, true, now);
+        } else if call.refreshing.and_then(|refreshing| refreshing.cancel_at).is_some_and(|at| at <= now) {
+            self.cancel_change(dialog, now);
+        } else if call.change_due().is_some_and(|at| at <= now) {
+            self.offer_due(dialog);
         } else if call.session_due().is_some_and(|at| at <= now) {
             self.session_is_due(dialog, now);
         } else if call.ring_until.is_some_and(|until| until <= now) {
@@ -329,6 +344,7 @@ impl UserAgent {
             return;
         };
         self.timers.set(dialog, None);
+        self.changes.remove(&dialog);
         for known in call.dialog.iter().chain(call.early.iter().map(|early| &early.dialog)) {
             self.dialogs.remove(&known.key());
         }

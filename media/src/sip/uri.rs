@@ -234,7 +234,7 @@ fn is_text(text: &str, reserved: &[u8]) -> bool {
 }
 
 /// Percent-decodes; bytes that are not UTF-8 become U+FFFD.
-fn unescape(text: &str) -> String {
+pub(super) fn unescape(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((byte, after)) = rest.split_first() {

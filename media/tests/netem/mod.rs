@@ -304,6 +304,8 @@ impl World {
             to: DialTo::Address(SocketAddr::from(([10, 0, 0, 2], 5060))),
             from: "420777123456".to_owned(),
             codecs: codecs.to_vec(),
+            identity: None,
+            replaces: None,
         };
         self.command(CALLER, command);
         match self.hosts[CALLER].events.last() {

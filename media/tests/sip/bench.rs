@@ -100,6 +100,8 @@ impl Bench {
             to: InviteTo::Hop(Hop::udp(PEER.parse().unwrap())),
             from_user: "clinic".into(),
             sdp: our_sdp(),
+            identity: None,
+            replaces: None,
         };
         let dialog = self.agent.invite(invite, self.now).unwrap();
         self.drain();

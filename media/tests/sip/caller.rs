@@ -239,6 +239,8 @@ fn what_cannot_be_dialled_says_why() {
             to: InviteTo::Hop(Hop::udp(PEER.parse().unwrap())),
             from_user: String::new(),
             sdp: our_sdp(),
+            identity: None,
+            replaces: None,
         };
         bench.agent.invite(invite, bench.now)
     };
@@ -256,8 +258,14 @@ fn what_cannot_be_dialled_says_why() {
 fn a_caller_without_a_name_is_anonymous() {
     let mut bench = Bench::new();
     let uri = "sip:bob@example.org".into();
-    let invite =
-        Invite { uri, to: InviteTo::Hop(Hop::udp(PEER.parse().unwrap())), from_user: String::new(), sdp: our_sdp() };
+    let invite = Invite {
+        uri,
+        to: InviteTo::Hop(Hop::udp(PEER.parse().unwrap())),
+        from_user: String::new(),
+        sdp: our_sdp(),
+        identity: None,
+        replaces: None,
+    };
     bench.agent.invite(invite, bench.now).unwrap();
     bench.pass_ms(500);
     assert_eq!(bench.request("INVITE").head.from.uri.to_string(), "sip:anonymous@anonymous.invalid");

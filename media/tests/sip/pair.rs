@@ -101,6 +101,8 @@ impl Pair {
             to: InviteTo::Hop(Hop::udp(remote.parse().unwrap())),
             from_user: "ann".into(),
             sdp: our_sdp(),
+            identity: None,
+            replaces: None,
         };
         let dialog = self.agents[0].invite(invite, self.now).unwrap();
         self.drain(0);

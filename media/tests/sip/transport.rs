@@ -24,7 +24,14 @@ fn over(transport: Transport, text: String) -> String {
 }
 
 fn dial(bench: &mut Bench, remote: Hop, uri: &str) -> auricle_media::sip::agent::DialogId {
-    let invite = Invite { uri: uri.into(), to: InviteTo::Hop(remote), from_user: "clinic".into(), sdp: our_sdp() };
+    let invite = Invite {
+        uri: uri.into(),
+        to: InviteTo::Hop(remote),
+        from_user: "clinic".into(),
+        sdp: our_sdp(),
+        identity: None,
+        replaces: None,
+    };
     let dialog = bench.agent.invite(invite, bench.now).unwrap();
     bench.pass_ms(0);
     bench.drain();
@@ -149,6 +156,8 @@ fn secure_addresses_are_for_tls_alone() {
             to: InviteTo::Hop(hop(transport, PEER)),
             from_user: String::new(),
             sdp: our_sdp(),
+            identity: None,
+            replaces: None,
         };
         assert_eq!(bench.agent.invite(dialled, bench.now).is_ok(), taken, "{transport:?}");
     }

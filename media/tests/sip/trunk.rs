@@ -1,6 +1,6 @@
 //! Trunks as a provider sees them: REGISTER, challenges, calls both ways, failover.
 
-use auricle_media::io::{Credentials, Hop, Transport, Trunk, TrunkId, TrunkState};
+use auricle_media::io::{Credentials, Hop, IdentityHeader, Transport, Trunk, TrunkId, TrunkState};
 use auricle_media::sip::agent::{
     AgentCommand, AgentConfig, AgentEnd, AgentEvent, DialogId, Invite, InviteError, InviteTo,
 };
@@ -32,6 +32,7 @@ fn trunk(hops: &[Hop]) -> Trunk {
         register_s: None,
         probe_s: None,
         sources: Vec::new(),
+        identity: IdentityHeader::None,
     }
 }
 
@@ -63,7 +64,8 @@ fn reply(bench: &mut Bench, from: &str, request: &Request, status: u16, headers:
 
 fn call(bench: &mut Bench, number: &str) -> DialogId {
     let to = InviteTo::Trunk(TrunkId(7));
-    let invite = Invite { uri: number.into(), to, from_user: String::new(), sdp: our_sdp() };
+    let invite =
+        Invite { uri: number.into(), to, from_user: String::new(), sdp: our_sdp(), identity: None, replaces: None };
     let dialog = bench.agent.invite(invite, bench.now).unwrap();
     bench.drain();
     dialog
@@ -238,6 +240,43 @@ fn a_call_through_a_trunk_is_challenged_answered_and_ended() {
     let bye = bench.request("BYE");
     assert_eq!((bye.head.cseq.number, checked(&bye, "Proxy-Authorization")), (5, 2));
     assert!(matches!(bench.events().last(), Some(AgentEvent::Ended { cause: AgentEnd::LocalBye, .. })));
+}
+
+/// A hold is challenged like any other request, and not answered for a call that is over by then.
+#[test]
+fn a_challenge_to_a_hold_is_answered_while_the_call_lasts() {
+    for over in [false, true] {
+        let mut bench = bench_with(vec![trunk(&[udp(FIRST)])]);
+        let dialog = call(&mut bench, "100");
+        let invite = bench.request("INVITE");
+        reply(&mut bench, FIRST, &invite, 407, PROXY);
+        let invite = bench.messages().into_iter().find_map(|message| match message {
+            Message::Request(request) if request.method.name() == "INVITE" => Some(request),
+            _ => None,
+        });
+        let contact = |text: String| text.replace("198.51.100.7:5070", FIRST);
+        bench.bytes_from(FIRST, contact(answer(&invite.unwrap(), 200, "them", "", OFFER)).as_bytes());
+        bench.took();
+        bench.command(AgentCommand::Change { dialog });
+        bench.command(AgentCommand::Offer { dialog, sdp: our_sdp() });
+        let first = bench.request("INVITE");
+        assert_eq!((first.head.cseq.number, checked(&first, "Proxy-Authorization")), (3, 2));
+        if over {
+            bench.command(AgentCommand::Hangup { dialog });
+            bench.took();
+            reply(&mut bench, FIRST, &first, 407, &PROXY.replace("qop", "stale=true, qop"));
+            assert_eq!(bench.took(), "ACK");
+            continue;
+        }
+        reply(&mut bench, FIRST, &first, 407, &PROXY.replace("qop", "stale=true, qop"));
+        let messages = bench.messages();
+        let [_, Message::Request(again)] = messages.as_slice() else { panic!("{messages:?}") };
+        assert_eq!((again.head.cseq.number, checked(again, "Proxy-Authorization")), (4, 1));
+        bench.events();
+        bench.bytes_from(FIRST, contact(answer(again, 200, "", "", OFFER)).as_bytes());
+        assert_eq!(bench.request("ACK").head.cseq.number, 4);
+        assert!(matches!(bench.event(), AgentEvent::Accepted { .. }));
+    }
 }
 
 /// A call that is cancelled while it is challenged is not sent again.
@@ -425,8 +464,14 @@ fn what_cannot_be_called_through_a_trunk_says_why() {
         (7, "a b@c;d", None),
     ];
     for (id, uri, error) in table {
-        let invite =
-            Invite { uri: uri.into(), to: InviteTo::Trunk(TrunkId(id)), from_user: "+420 1".into(), sdp: our_sdp() };
+        let invite = Invite {
+            uri: uri.into(),
+            to: InviteTo::Trunk(TrunkId(id)),
+            from_user: "+420 1".into(),
+            sdp: our_sdp(),
+            identity: None,
+            replaces: None,
+        };
         assert_eq!(bench.agent.invite(invite, bench.now).err(), error, "{id} {uri}");
     }
     bench.drain();

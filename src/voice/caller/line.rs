@@ -94,6 +94,8 @@ impl Line {
             to: DialTo::Address(remote),
             from: self.script.from.clone(),
             codecs: self.script.codecs.clone(),
+            identity: None,
+            replaces: None,
         })?;
         self.wait(self.script.wait, |line| line.answered_at.is_some()).await;
         if let Some(answered_at) = self.answered_at {

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use super::change::Change;
 use super::refresh::{RefreshAck, Refreshing, SessionTimer};
 use super::trunks::AccountId;
 use crate::io::Hop;
@@ -49,8 +50,12 @@ pub(super) struct Call {
     pub abandoned: Vec<(TxId, bool)>,
     /// When the call has to be refreshed.
     pub session: Option<SessionTimer>,
-    /// A refresh of ours that is not answered.
+    /// A refresh or change of ours that is not answered.
     pub refreshing: Option<Refreshing>,
+    /// A change of the session that we want to offer.
+    pub change: Option<Change>,
+    /// The change that we have offered.
+    pub offered: Option<Sdp>,
     /// What acknowledged the last refresh by re-INVITE.
     pub refresh_ack: Option<RefreshAck>,
     /// 422 answers to our INVITE.
@@ -157,6 +162,8 @@ impl Call {
             abandoned: Vec::new(),
             session: None,
             refreshing: None,
+            change: None,
+            offered: None,
             refresh_ack: None,
             too_brief: 0,
             takes_update: false,
@@ -189,6 +196,8 @@ impl Call {
             .chain(self.reliable_due())
             .chain(self.ring_until)
             .chain(self.failover_at)
+            .chain(self.change_due())
+            .chain(self.refreshing.and_then(|refreshing| refreshing.cancel_at))
             .min()
     }
 
@@ -196,6 +205,17 @@ impl Call {
     pub fn reliable_due(&self) -> Option<Instant> {
         let waiting = self.reliable.as_ref().filter(|_| self.phase == Phase::Ringing && !self.ended)?;
         waiting.again.map(|(at, _)| at.min(waiting.until))
+    }
+
+    /// When a change that we want is to be offered: in a call that is up, and while neither side has an offer open.
+    pub fn change_due(&self) -> Option<Instant> {
+        self.change.filter(|_| self.may_offer()).and_then(|change| change.at)
+    }
+
+    /// Whether we may offer a change (RFC 3264 section 8, RFC 3261 section 14.1).
+    pub fn may_offer(&self) -> bool {
+        let free = self.awaited.is_none() && self.offer.is_none() && self.refreshing.is_none();
+        self.phase == Phase::Up && !self.ended && free
     }
 
     /// When the session timer has to run: in a call that is up, and not while our 200 waits for its ACK.

@@ -71,7 +71,10 @@ impl UserAgent {
     /// Whether nothing more is wanted of this INVITE: its call is over, or goes another way.
     pub(super) fn is_given_up(&self, tx: TxId) -> bool {
         let call = self.invites.get(&tx).and_then(|id| self.calls.get(id));
+        let within = |call: &Call| !call.ended && call.refreshing.is_some_and(|refreshing| refreshing.tx == tx);
+        let refreshed = self.refreshes.get(&tx).map(|id| self.calls.get(id).is_some_and(within));
         call.is_some_and(|call| call.ended || call.cancel != Cancel::No || call.invite_tx != Some(tx))
+            || refreshed == Some(false)
     }
 
     /// The call goes to the next hop of its trunk (RFC 3263 section 4.3): the same request with another branch. The hop that
@@ -292,7 +295,7 @@ impl UserAgent {
         self.send_cancel(tx, now);
     }
 
-    fn send_cancel(&mut self, tx: TxId, now: Instant) {
+    pub(super) fn send_cancel(&mut self, tx: TxId, now: Instant) {
         let Some((invite, remote)) = self.transactions.request(tx) else {
             return;
         };

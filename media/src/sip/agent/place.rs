@@ -2,12 +2,13 @@
 
 use std::collections::VecDeque;
 
-use super::trunks::AccountId;
+use super::trunks::{AccountId, Way};
 use super::{ALLOW, Invite, InviteError, InviteTo, SESSION_S, UserAgent};
-use crate::io::{Hop, Transport, TrunkId};
+use crate::io::{Hop, IdentityHeader, Transport, TrunkId};
 use crate::sip::address::NameAddr;
 use crate::sip::header::{CSeq, Params};
-use crate::sip::message::{Head, Method, Request};
+use crate::sip::message::{Field, Head, Method, Request};
+use crate::sip::refer::Replaces;
 use crate::sip::sdp::Sdp;
 use crate::sip::uri::{SipUri, Uri};
 
@@ -38,10 +39,54 @@ pub(super) fn no_trunk(invite: &Invite) -> InviteError {
     InviteError::NoTrunk { trunk }
 }
 
+fn withheld(invite: &Invite) -> bool {
+    invite.identity.as_ref().is_some_and(|identity| identity.withheld)
+}
+
+/// Nothing of who we are, where that is withheld.
+fn contact_user<'a>(invite: &Invite, user: &'a str) -> &'a str {
+    if withheld(invite) { "" } else { user }
+}
+
+/// What the INVITE says beyond the usual: whose place it takes, and that our number is to be kept from who is called.
+fn extra_fields(invite: &Invite) -> Result<Vec<Field>, InviteError> {
+    let mut fields = Vec::new();
+    let mut push = |name: &str, value: String| fields.push(Field { name: name.into(), value });
+    if let Some(replaces) = &invite.replaces {
+        push("Replaces", Replaces::parse(replaces).ok_or(InviteError::BadReplaces)?.to_string());
+        push("Require", "replaces".into());
+    }
+    if withheld(invite) {
+        push("Privacy", "id".into());
+    }
+    Ok(fields)
+}
+
+/// Our number in the header that the trunk wants it in (RFC 3325 sections 9.1 and 9.2).
+fn identity_field(invite: &Invite, way: &Way) -> Vec<Field> {
+    let name = match (&invite.identity, way.identity) {
+        (None, _) | (_, IdentityHeader::None) => return Vec::new(),
+        (Some(_), IdentityHeader::Asserted) => "P-Asserted-Identity",
+        (Some(_), IdentityHeader::Preferred) => "P-Preferred-Identity",
+    };
+    let number = invite.identity.as_ref().map(|identity| identity.number.as_str()).filter(|number| !number.is_empty());
+    let mut own = NameAddr::new(way.own.uri.clone());
+    if let Some(number) = number {
+        own.uri = own.uri.with_user(number);
+    }
+    vec![Field { name: name.into(), value: own.to_string() }]
+}
+
+fn with_fields(mut request: Request, fields: Vec<Field>) -> Request {
+    request.head.fields.extend(fields);
+    request
+}
+
 impl UserAgent {
     /// The INVITE, and where it may go.
     pub(super) fn plan(&mut self, invite: &Invite) -> Result<Planned, InviteError> {
         let bad_uri = || InviteError::BadUri { uri: invite.uri.clone() };
+        let extra = extra_fields(invite)?;
         match invite.to {
             InviteTo::Hop(hop) => {
                 let uri = match Uri::parse(&invite.uri) {
@@ -52,14 +97,14 @@ impl UserAgent {
                     }
                     _ => return Err(bad_uri()),
                 };
-                let from = if invite.from_user.is_empty() {
+                let from = if invite.from_user.is_empty() || withheld(invite) {
                     anonymous()
                 } else {
                     NameAddr::new(Uri::sip(&invite.from_user, self.config.local))
                 };
-                let contact = self.contact(&invite.from_user, hop.transport, uri.is_secure());
+                let contact = self.contact(contact_user(invite, &invite.from_user), hop.transport, uri.is_secure());
                 let request = self.first_request(uri, from, contact, Vec::new(), &invite.sdp);
-                Ok(Planned { request, hops: VecDeque::from([hop]), account: None })
+                Ok(Planned { request: with_fields(request, extra), hops: VecDeque::from([hop]), account: None })
             }
             InviteTo::Trunk(trunk) => {
                 let account = self.accounts.of_trunk(trunk);
@@ -71,12 +116,16 @@ impl UserAgent {
                     return Err(bad_uri());
                 }
                 let uri = Uri::parse(&format!("sip:{}", way.domain)).ok_or_else(bad_uri)?.with_user(&invite.uri);
+                let identity = identity_field(invite, &way);
                 let mut from = way.own;
-                if !invite.from_user.is_empty() {
+                if withheld(invite) {
+                    from = anonymous();
+                } else if !invite.from_user.is_empty() {
                     from.uri = from.uri.with_user(&invite.from_user);
                 }
                 let contact = self.contact(&way.user, first.transport, false);
                 let request = self.first_request(uri, from, contact, way.route, &invite.sdp);
+                let request = with_fields(with_fields(request, extra), identity);
                 Ok(Planned { request, hops: way.hops.into(), account: Some(account) })
             }
         }

@@ -21,11 +21,7 @@ const SESSION_S_MAX: u32 = 86_400;
 /// 422 answers to one INVITE that are followed.
 const TOO_BRIEF_MAX: u8 = 2;
 /// How long a refresh waits for another change of the session to end.
-const SOON: Duration = Duration::from_secs(1);
-/// How long a refresh waits after it met one of the far end's (RFC 3261 section 14.1): so long where the Call-ID is ours, at
-/// least, and half a second where it is not; and by chance up to two seconds more.
-const GLARE: [Duration; 2] = [Duration::from_millis(2_100), Duration::from_millis(500)];
-
+pub(super) const SOON: Duration = Duration::from_secs(1);
 /// When a call has to be refreshed, and when it is over without that.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct SessionTimer {
@@ -48,11 +44,17 @@ impl SessionTimer {
     }
 }
 
-/// A refresh of ours that is not answered.
+/// A refresh or change of ours that is not answered.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Refreshing {
     pub tx: TxId,
     pub invite: bool,
+    /// It offers a change of the session.
+    pub change: bool,
+    /// When it is taken back: the far end has said that it works on it, and may do so for ever.
+    pub cancel_at: Option<Instant>,
+    /// It has been taken back.
+    pub cancelled: bool,
 }
 
 /// The ACK to a re-INVITE of ours, to be sent again with every repeated 200.
@@ -153,31 +155,49 @@ impl UserAgent {
     }
 
     fn refresh(&mut self, id: DialogId, now: Instant) {
-        let Some(call) = self.calls.get_mut(&id) else { return };
-        let (Some(dialog), Some(session)) = (&mut call.dialog, call.session) else { return };
-        let described = call.described.as_ref().filter(|_| !call.takes_update).map(ToString::to_string);
+        let Some(call) = self.calls.get(&id) else { return };
         // Without UPDATE the whole description is offered once more, unchanged.
+        let described = call.described.as_ref().filter(|_| !call.takes_update).map(ToString::to_string);
         let method = if described.is_some() { Method::Invite } else { Method::Update };
-        let invite = described.is_some();
+        if !self.send_change(id, method, described, false, now) {
+            self.refresh_later(id, now + SOON);
+        }
+    }
+
+    /// Sends a re-INVITE or UPDATE, which keeps the session timer (RFC 4028 section 7.4). `false` when it cannot be sent.
+    pub(super) fn send_change(
+        &mut self,
+        id: DialogId,
+        method: Method,
+        sdp: Option<String>,
+        change: bool,
+        now: Instant,
+    ) -> bool {
+        let Some(call) = self.calls.get_mut(&id) else { return false };
+        let Some(dialog) = &mut call.dialog else { return false };
+        let invite = method == Method::Invite;
         let (request, remote, account) = (dialog.request(method), dialog.next_hop(), call.account);
         // The Contact stays what it was: the user that was called, or the one that we called as.
         let own = contact(&call.invite.head).filter(|_| call.merge_key.is_none());
         let user = own.as_ref().unwrap_or(&call.invite.uri).user();
-        let secure = dialog.target.is_secure();
+        let (secure, session) = (dialog.target.is_secure(), call.session);
         let mut request = request
             .with("Contact", self.contact(&user, remote.transport, secure).to_string())
             .with("Allow", ALLOW)
             .with("Supported", "timer")
-            .with("Session-Expires", format!("{};refresher=uac", session.interval_s))
             .with("User-Agent", self.config.user_agent.clone());
-        if let Some(described) = described {
+        if let Some(session) = session {
+            // A change does not move the duty to refresh to the other side.
+            let who = if session.refresh_at.is_some() || !change { "uac" } else { "uas" };
+            request = request.with("Session-Expires", format!("{};refresher={who}", session.interval_s));
+        }
+        if let Some(sdp) = sdp {
             request = request.with("Content-Type", "application/sdp");
-            request.body = described.into_bytes();
+            request.body = sdp.into_bytes();
         }
-        match self.send(request, remote, account, now) {
-            Some(tx) => self.refresh_sent(id, Refreshing { tx, invite }),
-            None => self.refresh_later(id, now + SOON),
-        }
+        let Some(tx) = self.send(request, remote, account, now) else { return false };
+        self.refresh_sent(id, Refreshing { tx, invite, change, cancel_at: None, cancelled: false });
+        true
     }
 
     fn refresh_sent(&mut self, id: DialogId, refreshing: Refreshing) {
@@ -203,45 +223,59 @@ impl UserAgent {
         self.arm(id);
     }
 
-    /// What came of a refresh; `false` when this transaction is none.
+    /// What came of a refresh or change; `false` when this transaction is none.
     pub(super) fn refresh_took(&mut self, tx: TxId, response: Option<&Response>, now: Instant) -> bool {
         let Some(id) = self.refreshes.get(&tx).copied() else { return false };
         let Some(response) = response else {
             self.refresh_failed(id, tx, now);
             return true;
         };
-        if response.status < 200 || self.acknowledged_before(id, tx) {
+        if response.is_success() && self.acknowledged_before(id, tx) {
             return true;
         }
-        let Some(call) = self.calls.get_mut(&id) else { return true };
+        let Some(call) = self.calls.get_mut(&id).filter(|call| !call.ended) else { return true };
+        if response.status < 200 {
+            self.change_is_worked_on(id, tx, now);
+            return true;
+        }
         let Some(refreshing) = call.refreshing.take_if(|refreshing| refreshing.tx == tx) else { return true };
         match response.status {
             200..300 => self.refreshed(id, refreshing, response, now),
             // The far end knows of no such call, or cannot be asked (RFC 3261 section 12.2.1.2).
             408 | 481 => self.bye(id, AgentEnd::Timeout, now),
-            422 => {
-                if let (Some(session), Some(least)) = (&mut call.session, least(&response.head)) {
+            _ => {
+                if let (422, Some(session), Some(least)) = (response.status, &mut call.session, least(&response.head)) {
                     session.interval_s = session.interval_s.max(least);
                 }
-                self.refresh_later(id, now + SOON);
+                if refreshing.change {
+                    self.change_refused(id, response, now);
+                } else {
+                    self.refresh_refused(id, refreshing, response.status, now);
+                }
             }
-            491 => {
-                let ours = call.merge_key.is_none();
-                let wait = GLARE[usize::from(!ours)] + Duration::from_millis(self.tokens.number() % 1_900);
-                self.refresh_later(id, now + wait);
-            }
+        }
+        self.arm(id);
+        true
+    }
+
+    fn refresh_refused(&mut self, id: DialogId, refreshing: Refreshing, status: u16, now: Instant) {
+        let glare = self.glare_wait(id);
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        let wait = match status {
+            422 => SOON,
+            491 => glare,
             // It lists UPDATE and does not take it: the other way then.
             405 | 501 if !refreshing.invite => {
                 call.takes_update = false;
-                self.refresh_later(id, now + SOON);
+                SOON
             }
             // It may be better next time; if not, the call ends with its interval.
             _ => {
                 let left = call.session.map(|session| session.ends_at.saturating_duration_since(now));
-                self.refresh_later(id, now + left.unwrap_or(SOON).max(SOON * 2) / 2);
+                left.unwrap_or(SOON).max(SOON * 2) / 2
             }
-        }
-        true
+        };
+        self.refresh_later(id, now + wait);
     }
 
     fn refreshed(&mut self, id: DialogId, refreshing: Refreshing, response: &Response, now: Instant) {
@@ -249,20 +283,34 @@ impl UserAgent {
         if let Some(dialog) = &mut call.dialog {
             dialog.refresh(&response.head);
         }
+        if let Some(offered) = call.offered.take().filter(|_| refreshing.change) {
+            call.described = Some(offered);
+            call.change.take_if(|change| change.at.is_none());
+        }
         if refreshing.invite {
             self.acknowledge_refresh(id, refreshing.tx, response);
         }
         self.take_session(id, &response.head, now);
-        if let Ok(Some(answer)) = description(&response.head, &response.body)
-            && refreshing.invite
-        {
-            self.event(AgentEvent::Accepted { dialog: id, answer });
+        match description(&response.head, &response.body) {
+            Ok(Some(answer)) if refreshing.invite => self.event(AgentEvent::Accepted { dialog: id, answer }),
+            // Nobody knows what was agreed on.
+            _ if refreshing.change => self.bye(id, AgentEnd::Protocol, now),
+            _ => {}
         }
     }
 
     fn acknowledge_refresh(&mut self, id: DialogId, tx: TxId, response: &Response) {
-        let Some(dialog) = self.calls.get(&id).and_then(|call| call.dialog.as_ref()) else { return };
-        let (mut ack, remote) = (dialog.ack(response.head.cseq.number), dialog.next_hop());
+        let Some((remote, bytes)) = self.refresh_ack(id, tx, response.head.cseq.number) else { return };
+        self.transmit(remote, bytes.clone());
+        if let Some(call) = self.calls.get_mut(&id) {
+            call.refresh_ack = Some(RefreshAck { tx, remote, bytes });
+        }
+    }
+
+    /// The ACK to a 2xx to this re-INVITE of ours.
+    pub(super) fn refresh_ack(&mut self, id: DialogId, tx: TxId, cseq: u32) -> Option<(Hop, Vec<u8>)> {
+        let dialog = self.calls.get(&id)?.dialog.as_ref()?;
+        let (mut ack, remote) = (dialog.ack(cseq), dialog.next_hop());
         if let Some((request, _)) = self.transactions.request(tx) {
             let credentials = ["Authorization", "Proxy-Authorization"];
             let fields = request.head.fields.iter().filter(|field| credentials.contains(&field.name.as_str()));
@@ -270,17 +318,14 @@ impl UserAgent {
         }
         let via = self.via(remote.transport);
         ack.head.via.push(via);
-        let bytes = ack.encode();
-        self.transmit(remote, bytes.clone());
-        if let Some(call) = self.calls.get_mut(&id) {
-            call.refresh_ack = Some(RefreshAck { tx, remote, bytes });
-        }
+        Some((remote, ack.encode()))
     }
 
-    /// Repeats the ACK to a repeated 200.
+    /// Repeats the ACK to a repeated 200, and acknowledges one that comes after the call's end.
     fn acknowledged_before(&mut self, id: DialogId, tx: TxId) -> bool {
         let ack = self.calls.get(&id).and_then(|call| call.refresh_ack.as_ref()).filter(|ack| ack.tx == tx);
-        let Some((remote, bytes)) = ack.map(|ack| (ack.remote, ack.bytes.clone())) else { return false };
+        let ack = ack.map(|ack| (ack.remote, ack.bytes.clone())).or_else(|| self.late_acks.get(&tx).cloned());
+        let Some((remote, bytes)) = ack else { return false };
         self.transmit(remote, bytes);
         true
     }

@@ -87,6 +87,8 @@ impl UserAgent {
             return;
         };
         call.awaited = None;
+        self.leave_change(id);
+        let Some(call) = self.calls.get_mut(&id) else { return };
         let offer = call.offer.take();
         let ringing = call.invite_tx.filter(|_| call.phase == Phase::Ringing);
         let unanswered = ringing.map(|tx| (tx, call.invite.clone(), call.remote));
@@ -238,6 +240,7 @@ impl UserAgent {
 
     /// Sends BYE and ends the call.
     pub(super) fn bye(&mut self, id: DialogId, cause: AgentEnd, now: Instant) {
+        self.leave_change(id);
         let Some(call) = self.calls.get_mut(&id) else {
             return;
         };

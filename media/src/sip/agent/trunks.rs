@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use super::{ALLOW, AgentEvent, AgentOutput, UserAgent};
-use crate::io::{Hop, TRUNK_HOPS_MAX, TRUNKS_MAX, Trunk, TrunkId, TrunkState};
+use crate::io::{Hop, IdentityHeader, TRUNK_HOPS_MAX, TRUNKS_MAX, Trunk, TrunkId, TrunkState};
 use crate::sip::address::NameAddr;
 use crate::sip::digest::Client;
 use crate::sip::framing::PING;
@@ -95,6 +95,7 @@ impl Accounts {
             user: trunk.user.clone(),
             own: own.clone(),
             route: service_route.clone(),
+            identity: trunk.identity,
         })
     }
 
@@ -111,6 +112,7 @@ pub(super) struct Way {
     pub user: String,
     pub own: NameAddr,
     pub route: Vec<NameAddr>,
+    pub identity: IdentityHeader,
 }
 
 impl UserAgent {

@@ -3,7 +3,8 @@
 use std::net::SocketAddr;
 use std::time::Instant;
 
-use crate::io::{Hop, Trunk, TrunkId, TrunkState};
+use crate::io::{DialIdentity, Hop, Trunk, TrunkId, TrunkState};
+use crate::sip::refer::REPLACES_BYTES_MAX;
 use crate::sip::sdp::Sdp;
 
 /// How a user agent presents itself and how much it takes on.
@@ -78,6 +79,10 @@ pub struct Invite {
     pub from_user: String,
     /// The offer.
     pub sdp: Sdp,
+    /// Who we are to the network, where that is more than From says.
+    pub identity: Option<DialIdentity>,
+    /// The call that this one is to take the place of at the far end: the value of a Replaces header (RFC 3891).
+    pub replaces: Option<String>,
 }
 
 /// Where a call goes.
@@ -124,6 +129,19 @@ pub enum AgentCommand {
         dialog: DialogId,
         /// Our answer (our offer, when the re-INVITE had none); `None` refuses with 488 and leaves the call as it was.
         sdp: Option<Sdp>,
+    },
+    /// We want to change the session: `OfferDue` follows as soon as it may be offered.
+    Change {
+        /// Which call.
+        dialog: DialogId,
+    },
+    /// Offer a change of the session (re-INVITE), in answer to [`AgentEvent::OfferDue`]. `Accepted` or `Unchanged` follows,
+    /// or the end of the call.
+    Offer {
+        /// Which call.
+        dialog: DialogId,
+        /// Our offer.
+        sdp: Sdp,
     },
     /// These are all trunks from now on (see [`crate::io::Command::Trunks`]).
     Trunks(Vec<Trunk>),
@@ -176,7 +194,7 @@ pub enum AgentEvent {
         /// Its answer, or (unreliable 1xx) a preview of it.
         sdp: Sdp,
     },
-    /// The far end answered a call of ours; ACK has gone out.
+    /// The far end answered a call of ours, or a change of ours; ACK has gone out.
     Accepted {
         /// Which call.
         dialog: DialogId,
@@ -196,6 +214,18 @@ pub enum AgentEvent {
         dialog: DialogId,
         /// Its offer; `None`: it asks for ours, and `Confirmed` brings its answer.
         sdp: Option<Sdp>,
+    },
+    /// A change that we want can be offered now. `Offer` is expected at once, or nothing if it is not wanted any more.
+    OfferDue {
+        /// Which call.
+        dialog: DialogId,
+    },
+    /// Our offer of a change was not accepted; the session is as it was before.
+    Unchanged {
+        /// Which call.
+        dialog: DialogId,
+        /// It met a change of the far end's, or came too early: `OfferDue` comes again.
+        again: bool,
     },
     /// A digit came by INFO (`application/dtmf-relay` or `application/dtmf`).
     Digit {
@@ -261,6 +291,11 @@ pub enum InviteError {
         /// What was dialled.
         uri: String,
     },
+    /// Who dials is at fault.
+    #[error(
+        "cannot take a call's place: `replaces` is not the value of a Replaces header, of at most {REPLACES_BYTES_MAX} bytes"
+    )]
+    BadReplaces,
     /// There is no such trunk, or none of its hops.
     #[error("cannot call through trunk {trunk}: there is no such trunk, or it has no address")]
     NoTrunk {

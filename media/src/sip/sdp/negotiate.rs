@@ -56,6 +56,12 @@ pub struct Session {
     id: u64,
     /// What we said last; its version stays unless the next one differs.
     said: Option<Sdp>,
+    /// The highest version so far, of what was refused too.
+    version: u64,
+    /// We have the far end on hold.
+    holding: bool,
+    /// What we said and whether we held before an offer that is not answered yet.
+    before: Option<(Sdp, bool)>,
     /// Our keys, where signalling is secure.
     keyring: Option<Keyring>,
     /// What was last agreed on, and stays in our next offer.
@@ -72,7 +78,7 @@ struct Settled {
 impl Session {
     /// For a call whose RTP goes to `host:port` (even port; RTCP above it). `id` names the session in `o=` lines.
     pub fn new(host: IpAddr, port: u16, id: u64) -> Self {
-        Self { host, port, id, said: None, keyring: None, settled: None }
+        Self { host, port, id, said: None, version: 0, holding: false, before: None, keyring: None, settled: None }
     }
 
     /// Signalling is secure on its whole way: keys are accepted and offered. Ours are drawn from a secret that no other
@@ -86,9 +92,35 @@ impl Session {
     pub fn offer(&mut self, codecs: &[Codec]) -> Sdp {
         let formats: Vec<(u8, Option<Codec>)> =
             codecs.iter().map(|codec| (static_payload(*codec), Some(*codec))).chain([(EVENTS_PAYLOAD, None)]).collect();
-        let mut media = self.audio(&formats, "RTP/AVP", Direction::SendRecv);
+        let mut media = self.audio(&formats, "RTP/AVP", Direction::of(true, !self.holding));
         self.protect(&mut media);
-        // A stream that was in an earlier description keeps its place (RFC 3264 section 8).
+        self.say_again(media)
+    }
+
+    /// An offer that changes nothing but who sends (RFC 3264 section 8.4): on hold, the far end shall not. Until it is
+    /// accepted, [`Self::withdraw`] takes it back.
+    pub fn offer_hold(&mut self, agreed: &Agreed, on: bool) -> Sdp {
+        let events = agreed.events_receive.map(|events| (events, None));
+        let formats: Vec<_> = [(agreed.payload_receive, Some(agreed.codec))].into_iter().chain(events).collect();
+        self.before = self.said.clone().map(|said| (said, self.holding));
+        self.holding = on;
+        // A far end that does not hear us already stays so.
+        let direction = Direction::of(!(on && agreed.held()), !on);
+        let protocol = self.settled.as_ref().map_or("RTP/AVP", |settled| &settled.protocol);
+        let mut media = self.audio(&formats, protocol, direction);
+        self.protect(&mut media);
+        self.say_again(media)
+    }
+
+    /// Our offer was refused: all is as it was. Its version is not used again.
+    pub fn withdraw(&mut self) {
+        if let Some((said, holding)) = self.before.take() {
+            (self.said, self.holding) = (Some(said), holding);
+        }
+    }
+
+    /// Describes our stream anew. One that was in an earlier description keeps its place (RFC 3264 section 8).
+    fn say_again(&mut self, media: Media) -> Sdp {
         let mut sections = match &self.said {
             Some(said) => said.media.iter().map(refused).collect(),
             None => Vec::new(),
@@ -123,6 +155,7 @@ impl Session {
             }
             let events = events_payload(media);
             let mut agreed = agree(offer, media, (codec, payload), events, media.rtcp_mux)?;
+            agreed.direction = Direction::of(agreed.direction.sends(), agreed.direction.receives() && !self.holding);
             // Events go under the number that the offer gives them, both ways.
             agreed.payload_receive = payload;
             agreed.events_receive = events;
@@ -163,9 +196,14 @@ impl Session {
         let (payload, codec) = first_common(theirs, &offered).ok_or(SdpRefusal::NoCodec)?;
         let events = events_payload(theirs);
         let mut agreed = agree(answer, theirs, (codec, payload), events, ours.rtcp_mux && theirs.rtcp_mux)?;
-        agreed.payload_receive = static_payload(codec);
+        agreed.payload_receive = payload_of(ours, codec);
         agreed.events_receive = events_payload(ours);
         agreed.keys = keys;
+        // What we did not offer is not to be had, whatever the answer says.
+        let wanted = ours.direction.unwrap_or_default();
+        let (sends, receives) = (agreed.direction.sends(), agreed.direction.receives());
+        agreed.direction = Direction::of(sends && wanted.sends(), receives && wanted.receives());
+        self.before = None;
         let protocol = theirs.protocol.clone();
         self.settle(&agreed, &protocol);
         Ok(agreed)
@@ -224,17 +262,11 @@ impl Session {
 
     /// Makes the description; its version rises only when something else in it changed (RFC 3264 section 8).
     fn say(&mut self, media: Vec<Media>) -> Sdp {
-        let (version, unchanged) = match &self.said {
-            Some(said) => (said.origin.version, said.media == media),
-            None => (0, false),
-        };
+        let unchanged = self.said.as_ref().filter(|said| said.media == media).map(|said| said.origin.version);
+        let version = unchanged.unwrap_or(self.version + 1);
+        self.version = self.version.max(version);
         let sdp = Sdp {
-            origin: Origin {
-                user: "-".into(),
-                id: self.id,
-                version: if unchanged { version } else { version + 1 },
-                host: self.host.to_string(),
-            },
+            origin: Origin { user: "-".into(), id: self.id, version, host: self.host.to_string() },
             connection: Some(self.host.into()),
             direction: None,
             media,
@@ -338,6 +370,12 @@ fn codec_of(media: &Media, format: &str) -> Option<Codec> {
     [Codec::Pcmu, Codec::Pcma, Codec::G722]
         .into_iter()
         .find(|codec| clock_fits && map.channels == 1 && map.encoding.eq_ignore_ascii_case(encoding(*codec)))
+}
+
+/// The number under which we listed a codec.
+fn payload_of(media: &Media, codec: Codec) -> u8 {
+    let listed = media.formats.iter().find(|format| codec_of(media, format) == Some(codec));
+    listed.and_then(|format| format.parse().ok()).unwrap_or(static_payload(codec))
 }
 
 fn events_payload(media: &Media) -> Option<u8> {

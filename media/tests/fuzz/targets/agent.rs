@@ -90,6 +90,8 @@ impl World {
             to: InviteTo::Hop(peer()),
             from_user: "clinic".into(),
             sdp: ours(),
+            identity: None,
+            replaces: None,
         };
         world.agent.invite(invite, world.now).expect("there is room");
         world.drain();

@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use auricle_media::engine::{CATCH_UP_MAX, Engine, EngineConfig};
 use auricle_media::io::{
-    BridgeId, Codec, Command, Credentials, DialTo, EngineEvent, Gain, Hop, Input, LegId, Output, Party, PartyClass,
-    Pcm, PlayId, Rate, Socket, Transport, Trunk, TrunkId,
+    BridgeId, Codec, Command, Credentials, DialTo, EngineEvent, Gain, Hop, IdentityHeader, Input, LegId, Output,
+    Party, PartyClass, Pcm, PlayId, Rate, Socket, Transport, Trunk, TrunkId,
 };
 use auricle_media::rtp::session::{Seeds, Sender};
 
@@ -94,6 +94,7 @@ fn trunk() -> Trunk {
         register_s: Some(120),
         probe_s: Some(60),
         sources: Vec::new(),
+        identity: IdentityHeader::None,
     }
 }
 
@@ -197,6 +198,7 @@ impl World {
             10 => Command::Tap { leg, on },
             11 => Command::Dtmf { leg, digits: String::from_utf8_lossy(bytes).into_owned() },
             12 if argument > 240 => Command::Drain,
+            12 if argument > 128 => Command::Hold { leg, on },
             13 if argument > 128 => Command::Music { leg, on },
             15 => Command::Bridge { bridge: BridgeId(id.0), parties: parties(&legs, bytes) },
             14 => Command::Trunks(if on { vec![trunk()] } else { Vec::new() }),
@@ -213,6 +215,8 @@ impl World {
                 },
                 from: "clinic".into(),
                 codecs: vec![Codec::G722, Codec::Pcmu],
+                identity: None,
+                replaces: None,
             },
         };
         self.longest = self.longest.max(bytes.len());
