@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use auricle_media::audio::playout::Playout;
 use auricle_media::codec::g711::decode_mu;
 use auricle_media::io::{Codec, Pcm, PlayId, Rate};
+use auricle_media::rtp::Clock;
 use auricle_media::rtp::session::Seeds;
 use auricle_media::stream::{MediaStream, StreamParams};
 
@@ -20,7 +21,7 @@ const ROUNDS: usize = 20;
 fn main() {
     let speech: Vec<i16> = include_bytes!("../fixtures/speech-16k.ulaw").iter().map(|code| decode_mu(*code)).collect();
     let silence = vec![0; speech.len()];
-    for codec in [Codec::Pcmu, Codec::Pcma, Codec::G722] {
+    for codec in [Codec::Pcmu, Codec::Pcma, Codec::G722, Codec::Opus] {
         measure(codec, "speech", &packets(codec, &speech));
         measure(codec, "silence", &packets(codec, &silence));
     }
@@ -65,7 +66,7 @@ fn measure(codec: Codec, what: &str, packets: &[Vec<u8>]) {
     let mut spent = Duration::ZERO;
     for round in 0..ROUNDS {
         for (index, packet) in packets.iter_mut().enumerate() {
-            renumber(packet, round * FRAMES + index);
+            renumber(packet, codec, round * FRAMES + index);
             let begun = Instant::now();
             leg.receive(packet, remote, now).expect("from the signalled address");
             black_box(leg.tick(now, |frame| frame.fill(100)).packet);
@@ -81,7 +82,7 @@ fn measure(codec: Codec, what: &str, packets: &[Vec<u8>]) {
 }
 
 /// Sequence number and timestamp go on from round to round.
-fn renumber(packet: &mut [u8], index: usize) {
+fn renumber(packet: &mut [u8], codec: Codec, index: usize) {
     packet[2..4].copy_from_slice(&(index as u16).to_be_bytes());
-    packet[4..8].copy_from_slice(&(index as u32 * 160).to_be_bytes());
+    packet[4..8].copy_from_slice(&(index as u32 * Clock::of(codec).frame()).to_be_bytes());
 }

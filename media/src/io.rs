@@ -272,6 +272,8 @@ pub enum Codec {
     Pcma,
     /// G.722, 16 kHz (RTP clock 8 kHz, RFC 3551 section 4.5.2), payload type 9.
     G722,
+    /// Opus, mono voice that we code and decode at 16 kHz (RTP clock 48 kHz, RFC 7587), a dynamic payload type.
+    Opus,
 }
 
 /// Out of the engine.

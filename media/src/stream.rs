@@ -14,6 +14,7 @@ use crate::audio::resample::{HighBand, Upsampler};
 use crate::audio::vad::{Vad, VadEvent, VadTimes};
 use crate::codec::Encoder;
 use crate::io::{Codec, LegQuality, Rate};
+use crate::rtp::Clock;
 use crate::rtp::dtmf::{DigitsRefused, EventFrame, EventReceiver, EventSender};
 use crate::rtp::latch::Latch;
 use crate::rtp::receive::Receiver;
@@ -111,7 +112,7 @@ impl MediaStream {
             // (RFC 3711 section 3.3.1).
             seeds.sequence &= 0x7fff;
         }
-        let rate = codec.rate();
+        let (rate, clock) = (codec.rate(), Clock::of(codec));
         Self {
             codec,
             payload_type,
@@ -121,13 +122,13 @@ impl MediaStream {
             heard_rtcp: None,
             rtcp_mux,
             srtp,
-            sender: Sender::new(seeds),
-            reception: Reception::new(now),
+            sender: Sender::new(seeds, clock),
+            reception: Reception::new(clock, now),
             receiver: Receiver::new(codec, now),
             rtcp: Rtcp::new(now, seeds.rtcp),
             encoder: Encoder::new(codec),
             events_in: EventReceiver::default(),
-            events_out: EventSender::default(),
+            events_out: EventSender::new(clock),
             key_tones: dtmf_payload_type.is_none().then(|| KeyTones::new(rate)),
             toned: None,
             vad: Vad::new(VadTimes::default()),

@@ -24,7 +24,7 @@ pub(super) struct CallArguments {
     uri: String,
     #[command(flatten)]
     acts: Acts,
-    /// Offer only this codec: g722, pcma or pcmu [default: all three, g722 first]
+    /// Offer only this codec: opus, g722, pcma or pcmu [default: all but opus, g722 first]
     #[arg(long, value_parser = parse_codec)]
     codec: Option<Codec>,
     /// Flite voice that says the sentences: slt, rms, awb or kal16
@@ -155,15 +155,17 @@ fn recogniser(config: &Config) -> Option<(Arc<dyn Stt>, Arc<Vocabulary>)> {
 
 fn parse_codec(text: &str) -> Result<Codec, String> {
     match text.to_ascii_lowercase().as_str() {
+        "opus" => Ok(Codec::Opus),
         "g722" => Ok(Codec::G722),
         "pcma" => Ok(Codec::Pcma),
         "pcmu" => Ok(Codec::Pcmu),
-        _ => Err("expected g722, pcma or pcmu".to_owned()),
+        _ => Err("expected opus, g722, pcma or pcmu".to_owned()),
     }
 }
 
 fn codec_name(codec: Codec) -> &'static str {
     match codec {
+        Codec::Opus => "opus",
         Codec::G722 => "g722",
         Codec::Pcma => "pcma",
         Codec::Pcmu => "pcmu",

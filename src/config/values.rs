@@ -209,7 +209,7 @@ fn advertised(text: &str) -> Result<Option<IpAddr>, String> {
 }
 
 fn codec(text: &str) -> Result<Codec, String> {
-    one_of(text, &[("g722", Codec::G722), ("pcma", Codec::Pcma), ("pcmu", Codec::Pcmu)])
+    one_of(text, &[("opus", Codec::Opus), ("g722", Codec::G722), ("pcma", Codec::Pcma), ("pcmu", Codec::Pcmu)])
 }
 
 fn network(text: &str) -> Result<Network, String> {

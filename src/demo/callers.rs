@@ -236,6 +236,7 @@ fn wrong(is_right: bool, what: &str, wanted: &str) -> String {
 
 fn name(codec: Codec) -> &'static str {
     match codec {
+        Codec::Opus => "Opus",
         Codec::G722 => "G.722",
         Codec::Pcmu => "G.711 mu-law",
         Codec::Pcma => "G.711 A-law",

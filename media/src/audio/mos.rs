@@ -2,7 +2,7 @@
 //! call knows, as RFC 3611 section 4.7.5 reports it.
 //!
 //! The scale is the narrowband one: 4.4 is a perfect telephone line. What wideband adds has no place on it, so a perfect
-//! G.722 leg has 4.4 as well.
+//! G.722 or Opus leg has 4.4 as well.
 
 use crate::io::Codec;
 
@@ -27,7 +27,7 @@ pub fn mos(codec: Codec, missing: f32, delay_ms: f32) -> f32 {
 /// What the codec itself takes away (G.113 table I.1).
 fn equipment_impairment(codec: Codec) -> f32 {
     match codec {
-        Codec::Pcmu | Codec::Pcma | Codec::G722 => 0.0,
+        Codec::Pcmu | Codec::Pcma | Codec::G722 | Codec::Opus => 0.0,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::UNITS_PER_FRAME;
+use super::Clock;
 
 /// Digits waiting to be sent at most; more are refused.
 pub const QUEUE_MAX: usize = 32;
@@ -28,7 +28,7 @@ pub struct Event {
     pub end: bool,
     /// Power in -dBm0, 0 to 63.
     pub volume: u8,
-    /// RTP units since the press.
+    /// Ticks of the RTP clock since the press.
     pub duration: u16,
 }
 
@@ -108,8 +108,9 @@ pub enum DigitsRefused {
 }
 
 /// Sends digits one after the other, one packet each frame.
-#[derive(Default, Debug)]
+#[derive(Debug)]
 pub struct EventSender {
+    clock: Clock,
     queue: VecDeque<u8>,
     current: Option<Press>,
 }
@@ -138,6 +139,11 @@ pub enum EventFrame {
 }
 
 impl EventSender {
+    /// Nothing waits. Durations are told in ticks of this clock.
+    pub fn new(clock: Clock) -> Self {
+        Self { clock, queue: VecDeque::new(), current: None }
+    }
+
     /// Queues digits: all of them or, when one is no key or the queue would overflow, none.
     pub fn push(&mut self, digits: &str) -> Result<(), DigitsRefused> {
         let before = self.queue.len();
@@ -169,7 +175,7 @@ impl EventSender {
             code: press.code,
             end: frame >= TONE_FRAMES,
             volume: VOLUME,
-            duration: frame.min(TONE_FRAMES) * UNITS_PER_FRAME as u16,
+            duration: frame.min(TONE_FRAMES) * self.clock.frame() as u16,
         };
         Some(EventFrame::Packet { marker: frame == 1, timestamp: press.timestamp, event })
     }
@@ -186,13 +192,13 @@ mod tests {
 
     /// Sends digits and gives what the receiver told, with the packets for which `lose` holds missing.
     fn through(digits: &str, lose: impl Fn(usize) -> bool) -> String {
-        let mut sender = EventSender::default();
+        let mut sender = EventSender::new(Clock::NARROW);
         sender.push(digits).unwrap();
         let mut receiver = EventReceiver::default();
         let mut heard = String::new();
         let mut sent = 0;
         for frame in 0..digits.len() as u32 * 20 {
-            if let Some(EventFrame::Packet { timestamp, event, .. }) = sender.frame(frame * UNITS_PER_FRAME) {
+            if let Some(EventFrame::Packet { timestamp, event, .. }) = sender.frame(frame * Clock::NARROW.frame()) {
                 let bytes = event.to_bytes();
                 if !lose(sent) {
                     heard.extend(receiver.receive(i64::from(timestamp), Event::parse(&bytes).unwrap()));
@@ -217,9 +223,9 @@ mod tests {
 
     #[test]
     fn a_press_sounds_100_ms_and_ends_three_times_with_its_marker_first() {
-        let mut sender = EventSender::default();
+        let mut sender = EventSender::new(Clock::NARROW);
         sender.push("7").unwrap();
-        let frames: Vec<_> = (0..12).map(|frame| sender.frame(1_000 + frame * UNITS_PER_FRAME)).collect();
+        let frames: Vec<_> = (0..12).map(|frame| sender.frame(1_000 + frame * Clock::NARROW.frame())).collect();
         let durations: Vec<_> = frames
             .iter()
             .flatten()
@@ -281,7 +287,7 @@ mod tests {
 
     #[test]
     fn bad_or_too_many_digits_queue_nothing() {
-        let mut sender = EventSender::default();
+        let mut sender = EventSender::new(Clock::NARROW);
         assert_eq!(sender.push("12x"), Err(DigitsRefused::NotAKey('x')));
         assert_eq!(sender.frame(0), None);
         assert_eq!(sender.push(&"1".repeat(33)), Err(DigitsRefused::Full { waiting: 33 }));

@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 
-use crate::codec::PAYLOAD_MAX;
+use crate::codec::{PAYLOAD_MAX, UNITS_MAX};
 
 use super::UNITS_PER_MS;
 
@@ -28,18 +28,20 @@ pub enum Carried {
 pub struct Buffered {
     /// Extended sequence number.
     pub sequence: i64,
-    /// Extended timestamp of the first sample.
+    /// Extended timestamp of the first sample, in units.
     pub timestamp: i64,
     /// What it carries.
     pub carried: Carried,
+    /// How long its audio lasts, in units.
+    pub units: usize,
     /// The codec's payload, empty unless it carries audio.
     pub payload: Vec<u8>,
 }
 
 impl Buffered {
-    /// Timestamp after the last sample: an octet is a unit with all our codecs.
+    /// Timestamp after the last sample.
     pub fn end(&self) -> i64 {
-        self.timestamp + self.payload.len() as i64
+        self.timestamp + self.units as i64
     }
 }
 
@@ -50,7 +52,7 @@ pub enum Put {
     Kept,
     /// Its number is there already or was played.
     Duplicate,
-    /// Longer than any packet we offered (`maxptime` 80 ms).
+    /// Longer than 80 ms, or than any packet of that length.
     TooLong,
 }
 
@@ -63,9 +65,9 @@ pub struct Buffer {
 }
 
 impl Buffer {
-    /// Puts a packet at its place.
-    pub fn put(&mut self, sequence: i64, timestamp: i64, carried: Carried, payload: &[u8]) -> Put {
-        if payload.len() > PAYLOAD_MAX {
+    /// Puts a packet, whose payload lasts this many units, at its place.
+    pub fn put(&mut self, sequence: i64, timestamp: i64, carried: Carried, units: usize, payload: &[u8]) -> Put {
+        if units > UNITS_MAX || payload.len() > PAYLOAD_MAX {
             return Put::TooLong;
         }
         if self.last_taken.is_some_and(|taken| sequence <= taken) {
@@ -80,13 +82,15 @@ impl Buffer {
                 return Put::Duplicate;
             }
             self.skip();
-            return self.put(sequence, timestamp, carried, payload);
+            return self.put(sequence, timestamp, carried, units, payload);
         }
         let mut kept = self.spare.pop().unwrap_or_default();
         kept.clear();
         kept.extend_from_slice(payload);
-        self.packets
-            .insert(after.map_or(0, |index| index + 1), Buffered { sequence, timestamp, carried, payload: kept });
+        self.packets.insert(
+            after.map_or(0, |index| index + 1),
+            Buffered { sequence, timestamp, carried, units, payload: kept },
+        );
         Put::Kept
     }
 
@@ -100,6 +104,13 @@ impl Buffer {
         match (self.last_taken, self.packets.front()) {
             (Some(taken), Some(front)) => front.sequence == taken + 1,
             _ => true,
+        }
+    }
+
+    /// The packet before the front is not waited for any more: it counts as taken.
+    pub fn pass(&mut self) {
+        if let Some(front) = self.packets.front() {
+            self.last_taken = Some(front.sequence - 1);
         }
     }
 
@@ -253,7 +264,7 @@ mod tests {
     fn buffer(sequences: &[i64]) -> Buffer {
         let mut buffer = Buffer::default();
         for sequence in sequences {
-            buffer.put(*sequence, sequence * 160, Carried::Audio, &[*sequence as u8]);
+            buffer.put(*sequence, sequence * 160, Carried::Audio, 1, &[*sequence as u8]);
         }
         buffer
     }
@@ -270,10 +281,10 @@ mod tests {
     #[test]
     fn duplicates_and_played_numbers_are_refused() {
         let mut buffer = buffer(&[5, 6]);
-        assert_eq!(buffer.put(6, 960, Carried::Audio, &[0]), Put::Duplicate);
+        assert_eq!(buffer.put(6, 960, Carried::Audio, 1, &[0]), Put::Duplicate);
         buffer.skip();
-        assert_eq!(buffer.put(5, 800, Carried::Audio, &[0]), Put::Duplicate);
-        assert_eq!(buffer.put(4, 640, Carried::Audio, &[0]), Put::Duplicate);
+        assert_eq!(buffer.put(5, 800, Carried::Audio, 1, &[0]), Put::Duplicate);
+        assert_eq!(buffer.put(4, 640, Carried::Audio, 1, &[0]), Put::Duplicate);
         assert_eq!(drain(buffer), [6]);
     }
 
@@ -285,7 +296,8 @@ mod tests {
 
     #[test]
     fn a_packet_over_80_ms_is_refused() {
-        assert_eq!(Buffer::default().put(1, 1, Carried::Audio, &[0; PAYLOAD_MAX + 1]), Put::TooLong);
+        assert_eq!(Buffer::default().put(1, 1, Carried::Audio, UNITS_MAX + 1, &[0]), Put::TooLong);
+        assert_eq!(Buffer::default().put(1, 1, Carried::Audio, 160, &[0; PAYLOAD_MAX + 1]), Put::TooLong);
     }
 
     #[test]

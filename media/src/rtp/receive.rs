@@ -45,6 +45,8 @@ pub struct Receiver {
     background: Background,
     decoded: Box<[i16; DECODED_MAX]>,
     pending: std::ops::Range<usize>,
+    /// What the pending samples are.
+    pending_made: Made,
     /// Timestamp of the next sample; `None` while waiting to begin.
     playing: Option<i64>,
     last_in_time: i64,
@@ -71,6 +73,7 @@ impl Receiver {
             background: Background::default(),
             decoded: Box::new([0; DECODED_MAX]),
             pending: 0..0,
+            pending_made: Made::Heard,
             playing: None,
             last_in_time: 0,
             late_run: 0,
@@ -109,7 +112,8 @@ impl Receiver {
         self.noise.is_some()
     }
 
-    /// Takes a packet with its extended numbers. `false`: it is refused as too long.
+    /// Takes a packet with its extended numbers, the timestamp in units. `false`: it is refused as too long, or as none of
+    /// the codec's.
     pub fn put(&mut self, sequence: i64, timestamp: i64, carried: Carried, payload: &[u8], now: Instant) -> bool {
         let arrived = units(now.saturating_duration_since(self.origin));
         // The timestamp of a keypad event stays at its press, however long the key is held.
@@ -121,7 +125,8 @@ impl Receiver {
         if carried == Carried::Audio || (matches!(carried, Carried::Noise(_)) && self.playing.is_none()) {
             self.delay.observe(timestamp, arrived);
         }
-        let end = timestamp + payload.len() as i64;
+        let Some(units) = self.codec.units(payload) else { return false };
+        let end = timestamp + units as i64;
         if carried == Carried::Audio && self.playing.is_some_and(|playing| end <= playing) {
             self.late_run += 1;
             if self.late_run < LATE_RUN || arrived - self.last_in_time < STARVED {
@@ -131,7 +136,7 @@ impl Receiver {
             self.restart();
             self.delay.observe(timestamp, arrived);
         }
-        match self.buffer.put(sequence, timestamp, carried, payload) {
+        match self.buffer.put(sequence, timestamp, carried, units, payload) {
             Put::Kept => {
                 self.late_run = 0;
                 self.last_in_time = arrived;
@@ -230,14 +235,17 @@ impl Receiver {
     /// Plays 20 ms from where the timeline stands.
     fn render(&mut self, out: &mut [i16]) -> Made {
         self.reach = 0;
-        let per_unit = self.codec.samples_per_octet();
+        let per_unit = self.codec.samples_per_unit();
         let mut made = Made::Silence;
         let mut filled = 0;
         while filled < out.len() {
             let rest = &mut out[filled..];
             let begun = (filled / per_unit) as i64;
-            let (count, part) =
-                if self.pending.is_empty() { self.next(rest, begun) } else { (self.copy_pending(rest), Made::Heard) };
+            let (count, part) = if self.pending.is_empty() {
+                self.next(rest, begun)
+            } else {
+                (self.copy_pending(rest), self.pending_made)
+            };
             filled += count;
             if let Some(playing) = &mut self.playing {
                 *playing += (count / per_unit) as i64;
@@ -264,7 +272,7 @@ impl Receiver {
     /// Looks at the next packet: decodes it (and gives nothing yet), or fills the gap before it. `begun` units of the frame
     /// are filled.
     fn next(&mut self, out: &mut [i16], begun: i64) -> (usize, Made) {
-        let per_unit = self.codec.samples_per_octet();
+        let per_unit = self.codec.samples_per_unit();
         let playing = self.playing.unwrap_or(0);
         let Some(front) = self.buffer.front() else {
             return (out.len(), self.fill(out));
@@ -278,10 +286,30 @@ impl Receiver {
             self.take();
             return (0, Made::Silence);
         }
-        let count = gap.min(out.len());
-        let out = &mut out[..count];
-        let made = if self.buffer.continues() { self.pause(out) } else { self.fill(out) };
-        (count, made)
+        if self.buffer.continues() {
+            let count = gap.min(out.len());
+            return (count, self.pause(&mut out[..count]));
+        }
+        // What a packet repeats is the frame right before it; what is missing before that has to be made up.
+        let repeated = front.units * per_unit;
+        let alone = if gap >= repeated { gap - repeated } else { gap };
+        if alone == 0 && self.recover() {
+            return (0, Made::Silence);
+        }
+        let count = if alone == 0 { gap } else { alone }.min(out.len());
+        (count, self.fill(&mut out[..count]))
+    }
+
+    /// Makes the frame before the front, which was lost, from the front, where the codec can. It is not waited for any more.
+    fn recover(&mut self) -> bool {
+        let Some(front) = self.buffer.front().filter(|front| front.carried == Carried::Audio) else { return false };
+        let length = front.units * self.codec.samples_per_unit();
+        let Some(out) = self.decoded.get_mut(..length) else { return false };
+        let Some((count @ 1.., said)) = self.decoder.recover(&front.payload, out) else { return false };
+        self.pending = 0..count;
+        self.pending_made = if said { Made::Heard } else { Made::Concealed };
+        self.buffer.pass();
+        true
     }
 
     fn take(&mut self) {
@@ -291,7 +319,8 @@ impl Receiver {
                 self.noise = None;
                 let decoded = self.decoder.decode(&packet.payload, &mut self.decoded[..]);
                 let over = usize::try_from(self.playing.unwrap_or(0) - packet.timestamp).unwrap_or(0);
-                self.pending = (over * self.codec.samples_per_octet()).min(decoded)..decoded;
+                self.pending = (over * self.codec.samples_per_unit()).min(decoded)..decoded;
+                self.pending_made = Made::Heard;
             }
             Carried::Noise(level) => self.noise = Some(level),
             Carried::Nothing => {}

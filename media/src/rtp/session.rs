@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{UNITS_PER_FRAME, UNITS_PER_MS, packet::Packet};
+use super::{Clock, UNITS_PER_MS, packet::Packet};
 
 /// Where our sequence, timestamp and source start. Drawn by the shell: RFC 3550 section 5.1 wants them unpredictable.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -21,6 +21,7 @@ pub struct Seeds {
 /// What we send: one packet for every 20 ms, numbered.
 #[derive(Debug)]
 pub struct Sender {
+    clock: Clock,
     ssrc: u32,
     sequence: u16,
     timestamp: u32,
@@ -31,8 +32,9 @@ pub struct Sender {
 
 impl Sender {
     /// Starts at the given numbers; the first packet carries the marker.
-    pub fn new(seeds: Seeds) -> Self {
+    pub fn new(seeds: Seeds, clock: Clock) -> Self {
         Self {
+            clock,
             ssrc: seeds.ssrc,
             sequence: seeds.sequence,
             timestamp: seeds.timestamp,
@@ -56,7 +58,7 @@ impl Sender {
 
     /// Frames of time have passed, whether or not packets left.
     pub fn advance_by(&mut self, frames: u32) {
-        self.timestamp = self.timestamp.wrapping_add(frames.wrapping_mul(UNITS_PER_FRAME));
+        self.timestamp = self.timestamp.wrapping_add(frames.wrapping_mul(self.clock.frame()));
     }
 
     /// The next audio packet carries the marker: sending begins anew.
@@ -106,7 +108,7 @@ pub enum Arrival {
     Accepted {
         /// Extended sequence number.
         sequence: i64,
-        /// Extended timestamp, in RTP units.
+        /// Extended timestamp, in ticks of the RTP clock.
         timestamp: i64,
         /// It is the first one of a new source: whatever was buffered is another's.
         reset: bool,
@@ -121,6 +123,7 @@ const DROPOUT_MAX: i64 = 3_000;
 /// What we receive from one source: extension of numbers, loss and jitter.
 #[derive(Debug)]
 pub struct Reception {
+    clock: Clock,
     source: Option<Source>,
     candidate: Option<u32>,
     origin: Instant,
@@ -142,7 +145,7 @@ struct Source {
     timestamp: i64,
     received: u64,
     transit: Option<i64>,
-    /// Interarrival jitter in RTP units, scaled by 16 as in RFC 3550 appendix A.8.
+    /// Interarrival jitter in ticks of the RTP clock, scaled by 16 as in RFC 3550 appendix A.8.
     jitter_x16: u64,
     expected_prior: u64,
     received_prior: u64,
@@ -169,20 +172,21 @@ pub struct Reported {
     pub lost: i32,
     /// Extended highest sequence number.
     pub highest: u32,
-    /// Interarrival jitter in RTP units.
+    /// Interarrival jitter in ticks of the RTP clock.
     pub jitter: u32,
 }
 
 impl Reception {
     /// Nothing received yet. `origin` is any instant before the first packet.
-    pub fn new(origin: Instant) -> Self {
-        Self { source: None, candidate: None, origin, earlier: Counts::default() }
+    pub fn new(clock: Clock, origin: Instant) -> Self {
+        Self { clock, source: None, candidate: None, origin, earlier: Counts::default() }
     }
 
     /// Takes note of a packet. `audio` says that its timestamp follows the sampling clock: keypad events keep theirs, so
     /// they count for loss but not for jitter.
     pub fn receive(&mut self, packet: &Packet<'_>, audio: bool, now: Instant) -> Arrival {
-        let arrived = units(now.saturating_duration_since(self.origin));
+        let clock = self.clock;
+        let arrived = clock.ticks(units(now.saturating_duration_since(self.origin)));
         match &mut self.source {
             Some(source) if source.ssrc == packet.ssrc => {
                 let sequence = extend_sequence(source.highest, packet.sequence);
@@ -199,7 +203,7 @@ impl Reception {
                     source.timestamp = timestamp;
                 }
                 if audio {
-                    measure_jitter(source, arrived - timestamp);
+                    measure_jitter(source, arrived - timestamp, clock);
                 }
                 Arrival::Accepted { sequence, timestamp, reset: false }
             }
@@ -216,7 +220,8 @@ impl Reception {
 
     /// Interarrival jitter in milliseconds.
     pub fn jitter_ms(&self) -> f32 {
-        self.source.as_ref().map_or(0.0, |source| source.jitter_x16 as f32 / 16.0 / UNITS_PER_MS as f32)
+        let ticks_per_ms = self.clock.hz() as f32 / 1_000.0;
+        self.source.as_ref().map_or(0.0, |source| source.jitter_x16 as f32 / 16.0 / ticks_per_ms)
     }
 
     /// Forgets the source: the far end's address changed by signalling. What was counted stays.
@@ -283,15 +288,15 @@ impl Reception {
 }
 
 /// RFC 3550 appendix A.8, in integers.
-fn measure_jitter(source: &mut Source, transit: i64) {
+fn measure_jitter(source: &mut Source, transit: i64, clock: Clock) {
     if let Some(last) = source.transit.replace(transit) {
         // A pause in sending with an unmoved timestamp is no jitter; four seconds bound what one packet can add.
-        let difference = (transit - last).unsigned_abs().min(u64::from(UNITS_PER_MS) * 4_000);
+        let difference = (transit - last).unsigned_abs().min(u64::from(clock.hz()) * 4);
         source.jitter_x16 = source.jitter_x16 + difference - ((source.jitter_x16 + 8) >> 4);
     }
 }
 
-/// A time span in RTP units.
+/// A time span in units.
 pub fn units(span: Duration) -> i64 {
     i64::try_from(span.as_micros()).unwrap_or(i64::MAX / 16) * i64::from(UNITS_PER_MS) / 1_000
 }

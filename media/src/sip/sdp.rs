@@ -1,4 +1,4 @@
-//! Session descriptions (RFC 8866) and offer/answer (RFC 3264) for one audio stream of G.711, G.722 and telephone events,
+//! Session descriptions (RFC 8866) and offer/answer (RFC 3264) for one audio stream of G.711, G.722, Opus and telephone events,
 //! plain or over SRTP with keys in the description (RFC 4568), with RTCP on the RTP port where offered (RFC 5761).
 //!
 //! [`Sdp`] is what a body says; [`Session`] is our half of one call's negotiation and the only thing that makes bodies;

@@ -4,13 +4,13 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 use super::{MediaStream, NOTICED_MAX, Refusal, StreamEvent};
-use crate::rtp::COMFORT_NOISE;
 use crate::rtp::dtmf::{Event, EventReceiver};
 use crate::rtp::jitter::Carried;
 use crate::rtp::latch::Verdict;
 use crate::rtp::packet::Packet;
 use crate::rtp::rtcp;
 use crate::rtp::session::Arrival;
+use crate::rtp::{COMFORT_NOISE, Clock};
 
 impl MediaStream {
     /// Takes a datagram of the leg's RTP port. RTCP that shares the port is taken too.
@@ -94,7 +94,8 @@ impl MediaStream {
             }
         }
         let audio = if carried == Carried::Audio { packet.payload } else { &[] };
-        if self.receiver.put(sequence, timestamp, carried, audio, now) {
+        let units = Clock::of(self.codec).units(timestamp);
+        if self.receiver.put(sequence, units, carried, audio, now) {
             Ok(())
         } else {
             Err(Refusal::TooLong(audio.len()))

@@ -11,11 +11,14 @@ use crate::audio::resample::{HighBand, Upsampler};
 use crate::audio::sample::{Random, speech_narrow, speech_wide};
 use crate::io::{Gain, PartyClass, Pcm, PlayId};
 
-/// How alike everything that was said and heard is at least, where nothing is lost.
-const ALIKE_MIN: f64 = 0.999;
-/// The same for segments of 160 ms over paths that lose and delay: their mean, and the share that is over 0.8.
-const SEGMENTS_ALIKE_MIN: f64 = 0.94;
-const SEGMENTS_GOOD_MIN: f64 = 0.95;
+/// How alike everything that was said and heard is at least, where nothing is lost, with no leg of Opus, one or two. Its
+/// encoder takes away what lies under a voice, which turns the phases of the lowest tones: the wave differs more than the
+/// sound.
+const ALIKE_MIN: [f64; 3] = [0.999, 0.85, 0.68];
+/// The same for segments of 160 ms over paths that lose and delay, with no leg of Opus or one: their mean, and the share that
+/// is over 0.8.
+const SEGMENTS_ALIKE_MIN: [f64; 2] = [0.94, 0.87];
+const SEGMENTS_GOOD_MIN: [f64; 2] = [0.95, 0.85];
 /// Silence before the speech, in frames: the jitter buffers find their wait in it.
 const SETTLE: usize = 150;
 const SPEAKER: u16 = 4_000;
@@ -144,6 +147,10 @@ fn ideal(from: Codec, to: Codec) -> Vec<i16> {
     }
 }
 
+fn opus_legs(from: Codec, to: Codec) -> usize {
+    [from, to].iter().filter(|codec| **codec == Codec::Opus).count()
+}
+
 fn likeness(one: &[i16], other: &[i16]) -> f64 {
     let (mut product, mut first, mut second) = (0, 1, 1);
     for (one, other) in one.iter().zip(other) {
@@ -192,6 +199,11 @@ fn every_pair_of_codecs_passes_speech() {
         (Codec::G722, Codec::Pcmu, 31.0),
         (Codec::G722, Codec::Pcma, 31.0),
         (Codec::G722, Codec::G722, 29.0),
+        (Codec::Opus, Codec::Pcmu, 5.0),
+        (Codec::Pcma, Codec::Opus, 5.0),
+        (Codec::Opus, Codec::G722, 5.0),
+        (Codec::G722, Codec::Opus, 5.0),
+        (Codec::Opus, Codec::Opus, 2.0),
     ];
     let both =
         |(from, to, snr_min)| [Between::playing(to), Between::bridge()].map(|between| (from, to, snr_min, between));
@@ -209,9 +221,10 @@ fn every_pair_of_codecs_passes_speech() {
             .map(|(place, segment)| snr(segment, &heard[offset + delay + place..]))
             .collect();
         let mean = segments.iter().sum::<f64>() / segments.len() as f64;
+        let alike_min = ALIKE_MIN[opus_legs(from, to)];
         let alike = likeness(&ideal[..ideal.len() - 300 * per_ms], &heard[offset + delay..]);
         assert!(
-            alike > ALIKE_MIN && mean > snr_min,
+            alike > alike_min && mean > snr_min,
             "{from:?} to {to:?}: {alike:.4} alike, {mean:.1} dB in {} segments, {} ms late",
             segments.len(),
             delay / per_ms
@@ -222,8 +235,11 @@ fn every_pair_of_codecs_passes_speech() {
 /// B-31: the same over two paths that each lose 5 % and delay by up to 40 ms more.
 #[test]
 fn speech_is_understood_through_loss_and_jitter() {
-    for from in [Codec::Pcma, Codec::G722] {
-        for to in [Codec::Pcmu, Codec::G722] {
+    for from in [Codec::Pcma, Codec::G722, Codec::Opus] {
+        for to in [Codec::Pcmu, Codec::G722, Codec::Opus] {
+            if opus_legs(from, to) == 2 {
+                continue;
+            }
             let ideal = ideal(from, to);
             let heard = passed(from, to, Between::bridge(), Path::new(3, 5, 40), Path::new(4, 5, 40));
             let per_ms = to.rate().hz() as usize / 1_000;
@@ -237,7 +253,7 @@ fn speech_is_understood_through_loss_and_jitter() {
             let mean = segments.iter().sum::<f64>() / segments.len() as f64;
             let good = segments.iter().filter(|alike| **alike > 0.8).count() as f64 / segments.len() as f64;
             assert!(
-                mean > SEGMENTS_ALIKE_MIN && good > SEGMENTS_GOOD_MIN,
+                mean > SEGMENTS_ALIKE_MIN[opus_legs(from, to)] && good > SEGMENTS_GOOD_MIN[opus_legs(from, to)],
                 "{from:?} to {to:?}: {mean:.3} alike, {good:.3} of segments good"
             );
         }

@@ -114,7 +114,9 @@ fn packet(payload_type: u8, sequence: u16, ssrc: u32, payload: &[u8]) -> Vec<u8>
 
 #[test]
 fn one_packet_leaves_every_tick_whether_anything_is_played_or_not() {
-    for (codec, silence) in [(Codec::Pcmu, Some(0xff)), (Codec::Pcma, Some(0xd5)), (Codec::G722, None)] {
+    for (codec, silence) in
+        [(Codec::Pcmu, Some(0xff)), (Codec::Pcma, Some(0xd5)), (Codec::G722, None), (Codec::Opus, None)]
+    {
         let now = crate::epoch();
         let mut stream = MediaStream::new(params(codec, Some(DTMF), at(5_000), 7), now);
         let mut before: Option<(u16, u32)> = None;
@@ -122,13 +124,14 @@ fn one_packet_leaves_every_tick_whether_anything_is_played_or_not() {
             let tick = stream.tick(now, |frame| frame.fill(0));
             let (_, bytes) = tick.packet.expect("the address is known");
             let packet = Packet::parse(bytes).expect("what we send is RTP");
-            assert_eq!((packet.payload_type, packet.payload.len(), packet.ssrc), (codec.payload_type(), 160, 7));
+            let units = codec.units(packet.payload);
+            assert_eq!((packet.payload_type, units, packet.ssrc), (codec.payload_type(), Some(160), 7));
             assert!(silence.is_none_or(|code| packet.payload == [code; 160]));
             assert_eq!(packet.marker, before.is_none());
             if let Some((sequence, timestamp)) = before {
                 assert_eq!(
                     (packet.sequence, packet.timestamp),
-                    (sequence.wrapping_add(1), timestamp.wrapping_add(160))
+                    (sequence.wrapping_add(1), timestamp.wrapping_add(Clock::of(codec).frame()))
                 );
             }
             before = Some((packet.sequence, packet.timestamp));
@@ -138,9 +141,12 @@ fn one_packet_leaves_every_tick_whether_anything_is_played_or_not() {
 
 #[test]
 fn speech_is_heard_and_told_with_its_times() {
-    for (codec, samples) in
-        [(Codec::Pcmu, speech_narrow()), (Codec::Pcma, speech_narrow()), (Codec::G722, speech_wide())]
-    {
+    for (codec, samples) in [
+        (Codec::Pcmu, speech_narrow()),
+        (Codec::Pcma, speech_narrow()),
+        (Codec::G722, speech_wide()),
+        (Codec::Opus, speech_wide()),
+    ] {
         let mut talk = Talk::new(codec, None, None);
         talk.say(&samples, 520, |_| false);
         let speech = talk.speech();
@@ -278,7 +284,8 @@ fn a_far_end_that_begins_with_noise_is_heard_from_its_first_packet() {
 #[test]
 fn digits_arrive_once_through_loss_of_a_third() {
     for seed in 1..20 {
-        let mut talk = Talk::new(Codec::Pcmu, Some(DTMF), Some(DTMF));
+        let codec = if seed % 2 == 0 { Codec::Pcmu } else { Codec::Opus };
+        let mut talk = Talk::new(codec, Some(DTMF), Some(DTMF));
         talk.say(&[], 10, |_| false);
         talk.here.send_dtmf("0123456789*#").expect("negotiated");
         let mut random = Random(seed * 7_919);
@@ -317,7 +324,7 @@ fn key_tones(digit: char, rate: f32) -> Vec<i16> {
 /// tests look for digits, too).
 #[test]
 fn tones_are_heard_through_every_codec_and_only_where_no_events_were_agreed_on() {
-    for codec in [Codec::Pcmu, Codec::Pcma, Codec::G722] {
+    for codec in [Codec::Pcmu, Codec::Pcma, Codec::G722, Codec::Opus] {
         let rate = codec.rate().hz() as f32;
         let samples: Vec<i16> = "0123456789*#ABCD".chars().flat_map(|digit| key_tones(digit, rate)).collect();
         for (events, expected) in [(None, "0123456789*#ABCD"), (Some(DTMF), "")] {

@@ -22,8 +22,8 @@ pub enum Refusal {
     /// A payload type that was not negotiated.
     #[error("payload type {0} was not negotiated")]
     PayloadType(u8),
-    /// Longer than 80 ms.
-    #[error("payload of {0} octets, 640 (80 ms) is the limit")]
+    /// Longer than 80 ms, or nothing that the leg's codec makes.
+    #[error("payload of {0} octets is longer than 80 ms, or none of the leg's codec")]
     TooLong(usize),
     /// Not from the leg's source.
     #[error("from another source than the leg's")]

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use auricle_media::io::Codec::{self, G722, Pcma, Pcmu};
+use auricle_media::io::Codec::{self, G722, Opus, Pcma, Pcmu};
 use auricle_media::sip::sdp::{Direction, LINES_MAX, MEDIA_MAX, Sdp, SdpError, SdpRefusal, Session};
 
 fn host() -> IpAddr {
@@ -34,9 +34,46 @@ fn our_offer_in_full() {
     assert_eq!(Sdp::parse(offer.as_bytes()).unwrap().to_string(), expected);
 }
 
+/// B-31: Opus is written as RFC 7587 section 7 wants it, and its events run at its clock.
+#[test]
+fn opus_in_full() {
+    let mut session = session();
+    let offer = session.offer(&[Opus, Pcma]).to_string();
+    let lines: Vec<&str> = offer.lines().filter(|line| line.starts_with("m=") || line.contains(':')).collect();
+    assert_eq!(
+        lines,
+        [
+            "m=audio 20000 RTP/AVP 96 8 101 102",
+            "a=rtpmap:96 opus/48000/2",
+            "a=rtpmap:8 PCMA/8000",
+            "a=rtpmap:101 telephone-event/8000",
+            "a=rtpmap:102 telephone-event/48000",
+            "a=fmtp:96 useinbandfec=1;maxplaybackrate=16000;sprop-maxcapturerate=16000",
+            "a=fmtp:101 0-15",
+            "a=fmtp:102 0-15",
+            "a=ptime:20"
+        ]
+    );
+    let answer = described(
+        "m=audio 4000 RTP/AVP 107 111 101\na=rtpmap:107 opus/48000/2\na=rtpmap:111 telephone-event/48000\n\
+         a=rtpmap:101 telephone-event/8000",
+    );
+    let agreed = session.accept(&answer).unwrap();
+    assert_eq!((agreed.codec, agreed.payload_send, agreed.payload_receive), (Opus, 107, 96));
+    assert_eq!((agreed.events_send, agreed.events_receive), (Some(111), Some(102)));
+}
+
+#[test]
+fn events_at_another_clock_than_the_audios_are_not_agreed_on() {
+    let offer = described("m=audio 4000 RTP/AVP 96 101\na=rtpmap:96 opus/48000/2\na=rtpmap:101 telephone-event/8000");
+    let (answer, agreed) = session().answer(&offer, &[Opus]).unwrap();
+    assert_eq!((agreed.codec, agreed.events_send), (Opus, None));
+    assert_eq!(answer.media[0].formats, ["96"]);
+}
+
 #[test]
 fn the_offers_first_codec_that_we_have_is_taken() {
-    let table: [(&str, &[Codec], Chosen); 10] = [
+    let table: [(&str, &[Codec], Chosen); 13] = [
         ("m=audio 4000 RTP/AVP 0 8 9", &ALL, Ok((Pcmu, 0))),
         ("m=audio 4000 RTP/AVP 9 8", &ALL, Ok((G722, 9))),
         ("m=audio 4000 RTP/AVP 18 8", &ALL, Ok((Pcma, 8))),
@@ -44,6 +81,10 @@ fn the_offers_first_codec_that_we_have_is_taken() {
         ("m=audio 4000 RTP/AVP 96\na=rtpmap:96 pcma/8000/1", &ALL, Ok((Pcma, 96))),
         // A number that is mapped to something else is no longer the static codec.
         ("m=audio 4000 RTP/AVP 0\na=rtpmap:0 opus/48000/2", &ALL, Err(SdpRefusal::NoCodec)),
+        ("m=audio 4000 RTP/AVP 111 8\na=rtpmap:111 OPUS/48000/2", &[Pcma, Opus], Ok((Opus, 111))),
+        ("m=audio 4000 RTP/AVP 111 8\na=rtpmap:111 opus/48000/2", &ALL, Ok((Pcma, 8))),
+        // RFC 7587 section 7: two channels and 48 kHz, always.
+        ("m=audio 4000 RTP/AVP 111\na=rtpmap:111 opus/16000/2", &[Opus], Err(SdpRefusal::NoCodec)),
         ("m=audio 4000 RTP/AVP 18", &ALL, Err(SdpRefusal::NoCodec)),
         ("m=audio 4000 RTP/SAVP 0", &ALL, Err(SdpRefusal::NoKey)),
         ("m=audio 4000 UDP/TLS/RTP/SAVPF 0", &ALL, Err(SdpRefusal::NoAudio)),

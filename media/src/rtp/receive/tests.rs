@@ -1,11 +1,12 @@
 //! The receiver behind simulated networks, on virtual time.
 
+#![allow(clippy::unwrap_used)]
 use std::time::Duration;
 
 use proptest::prelude::*;
 
 use super::*;
-use crate::audio::sample::{Random, speech_narrow, tone};
+use crate::audio::sample::{Random, speech_narrow, speech_wide, tone};
 use crate::codec::g711::{decode_mu, encode_mu};
 
 /// A packet on its way.
@@ -53,24 +54,24 @@ impl Run {
 }
 
 /// Delivers packets at their times and ticks every 20 ms, 7 ms after each packet of an undisturbed stream.
-fn run(mut sent: Vec<Sent>, frames: usize) -> Run {
+fn run(sent: Vec<Sent>, frames: usize) -> Run {
+    run_codec(Codec::Pcmu, sent, frames)
+}
+
+fn run_codec(codec: Codec, mut sent: Vec<Sent>, frames: usize) -> Run {
     let origin = crate::epoch();
     let at = |us: i64| origin + Duration::from_micros(us as u64);
     sent.sort_by_key(|packet| packet.arrives_us);
     let mut coming = sent.into_iter().peekable();
-    let mut run = Run {
-        heard: Vec::new(),
-        made: Vec::new(),
-        receiver: Receiver::new(Codec::Pcmu, origin),
-        waited_ms: Vec::new(),
-    };
+    let mut run =
+        Run { heard: Vec::new(), made: Vec::new(), receiver: Receiver::new(codec, origin), waited_ms: Vec::new() };
     for index in 0..frames {
         let now = index as i64 * 20_000 + 7_000;
         while let Some(packet) = coming.next_if(|packet| packet.arrives_us <= now) {
             let Sent { sequence, timestamp, carried, payload, arrives_us } = packet;
             assert!(run.receiver.put(sequence, timestamp, carried, &payload, at(arrives_us)));
         }
-        let mut frame = [0; 160];
+        let mut frame = vec![0; codec.rate().frame()];
         run.made.push(run.receiver.frame(&mut frame, at(now)));
         run.heard.extend(frame);
         if let Some(playing) = run.receiver.playing {
@@ -308,4 +309,33 @@ proptest! {
             .collect();
         prop_assert_eq!(run(sent, 160).heard.len(), 160 * 160);
     }
+}
+
+/// The same speech in Opus over a path with the same losses and jitter, with and without what packets repeat of each other.
+#[test]
+fn what_opus_repeats_is_heard_in_place_of_what_was_lost() {
+    let lossy = |repeating: bool| {
+        let mut encoder = opus::Encoder::new(16_000, opus::Channels::Mono, opus::Application::Voip).unwrap();
+        encoder.set_bitrate(opus::Bitrate::Bits(32_000)).unwrap();
+        encoder.set_inband_fec(repeating).unwrap();
+        encoder.set_packet_loss_perc(10).unwrap();
+        let mut random = Random(11);
+        let sent: Vec<Sent> = speech_wide()
+            .chunks_exact(320)
+            .enumerate()
+            .map(|(index, frame)| Sent {
+                sequence: index as i64,
+                timestamp: index as i64 * 160,
+                carried: Carried::Audio,
+                payload: encoder.encode_vec(frame, 320).unwrap(),
+                arrives_us: index as i64 * 20_000 + random.below(40_000) as i64,
+            })
+            .filter(|sent| sent.sequence < 60 || sent.sequence % 12 != 0)
+            .collect();
+        run_codec(Codec::Opus, sent, 480)
+    };
+    let (repeated, not) = (lossy(true), lossy(false));
+    let lost = 40 - 5;
+    assert!(not.concealed() >= lost, "{} frames concealed of {lost} lost", not.concealed());
+    assert!(repeated.concealed() * 2 < not.concealed(), "{} and {} concealed", repeated.concealed(), not.concealed());
 }

@@ -11,7 +11,7 @@ fn packet(ssrc: u32, sequence: u16, timestamp: u32) -> Packet<'static> {
 /// Receives packets `(sequence, arrival in ms)` with timestamps of 20 ms each.
 fn receive(packets: &[(u16, u64)]) -> Reception {
     let start = crate::epoch();
-    let mut reception = Reception::new(start);
+    let mut reception = Reception::new(Clock::NARROW, start);
     for (sequence, ms) in packets {
         let timestamp = u32::from(*sequence) * 160;
         reception.receive(&packet(1, *sequence, timestamp), true, start + Duration::from_millis(*ms));
@@ -22,7 +22,7 @@ fn receive(packets: &[(u16, u64)]) -> Reception {
 #[test]
 fn packets_are_numbered_from_the_seeds_and_the_first_is_marked() {
     let seeds = Seeds { ssrc: 7, sequence: 65_535, timestamp: u32::MAX - 100, rtcp: 1 };
-    let mut sender = Sender::new(seeds);
+    let mut sender = Sender::new(seeds, Clock::NARROW);
     let mut sent = Vec::new();
     for _ in 0..3 {
         let mut bytes = Vec::new();
@@ -46,7 +46,7 @@ fn loss_is_counted_by_number_across_the_turn_of_the_counter() {
 #[test]
 fn each_report_has_the_loss_since_the_one_before() {
     let start = crate::epoch();
-    let mut reception = Reception::new(start);
+    let mut reception = Reception::new(Clock::NARROW, start);
     let mut fractions = Vec::new();
     for sequences in [[0u16, 1, 2, 3], [8, 9, 10, 11], [12, 13, 14, 15]] {
         for sequence in sequences {
@@ -77,7 +77,7 @@ fn jitter_is_measured_as_the_rfc_does() {
 #[test]
 fn another_source_takes_over_with_its_second_packet() {
     let start = crate::epoch();
-    let mut reception = Reception::new(start);
+    let mut reception = Reception::new(Clock::NARROW, start);
     let mut arrivals = Vec::new();
     for (ssrc, sequence) in [(1, 10), (1, 11), (2, 500), (1, 12), (2, 501), (2, 502), (2, 503)] {
         let arrival = reception.receive(&packet(ssrc, sequence, 0), true, start);
@@ -94,7 +94,7 @@ fn another_source_takes_over_with_its_second_packet() {
 #[test]
 fn a_source_that_restarts_its_numbers_is_a_new_one() {
     let start = crate::epoch();
-    let mut reception = Reception::new(start);
+    let mut reception = Reception::new(Clock::NARROW, start);
     reception.receive(&packet(1, 100, 0), true, start);
     assert_eq!(reception.receive(&packet(1, 40_000, 0), true, start), Arrival::Probation);
     assert!(matches!(reception.receive(&packet(1, 40_001, 0), true, start), Arrival::Accepted { reset: true, .. }));
@@ -105,7 +105,7 @@ proptest! {
     #[test]
     fn any_numbers_are_survived(packets in proptest::collection::vec((0u32..3, any::<u16>(), any::<u32>(), 0u64..10_000, any::<bool>()), 0..300)) {
         let start = crate::epoch();
-        let mut reception = Reception::new(start);
+        let mut reception = Reception::new(Clock::NARROW, start);
         for (ssrc, sequence, timestamp, ms, audio) in packets {
             reception.receive(&packet(ssrc, sequence, timestamp), audio, start + Duration::from_millis(ms));
             if sequence % 7 == 0 {

@@ -5,14 +5,24 @@ use std::net::{IpAddr, SocketAddr};
 use super::crypto::Keyring;
 use super::{Crypto, Direction, Media, Origin, RtpMap, Sdp, SdpRefusal};
 use crate::io::Codec;
+use crate::rtp::Clock;
 use crate::rtp::srtp::Keys;
 
-/// The payload number under which we offer telephone events; 101 is what nearly everybody uses.
+/// The payload numbers under which we offer telephone events; 101 is what nearly everybody uses. Events are told in ticks of
+/// the clock of the audio beside them (RFC 4733 section 2.1), so those beside Opus are a format of their own.
 const EVENTS_PAYLOAD: u8 = 101;
+const EVENTS_PAYLOAD_OPUS: u8 = 102;
 /// The packet time we ask for and send.
 const PTIME_MS: u32 = 20;
-/// Codecs of G.711 and G.722 all have an RTP clock of 8 kHz (RFC 3551 section 4.5.2), and so have their events.
-const CLOCK_HZ: u32 = 8_000;
+/// What we take of Opus and give (RFC 7587 section 6.1): its redundancy, and the band that we hear.
+const OPUS_PARAMETERS: &str = "useinbandfec=1;maxplaybackrate=16000;sprop-maxcapturerate=16000";
+
+/// One format of our audio section.
+#[derive(Clone, Copy)]
+enum Format {
+    Audio(Codec),
+    Events(Clock),
+}
 
 /// What both sides settled on for the audio stream.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -90,8 +100,13 @@ impl Session {
     /// An offer of these codecs, best first, with telephone events. Also the full new offer that a re-INVITE without one
     /// asks for.
     pub fn offer(&mut self, codecs: &[Codec]) -> Sdp {
-        let formats: Vec<(u8, Option<Codec>)> =
-            codecs.iter().map(|codec| (static_payload(*codec), Some(*codec))).chain([(EVENTS_PAYLOAD, None)]).collect();
+        let mut formats: Vec<(u8, Format)> =
+            codecs.iter().map(|codec| (codec.payload_type(), Format::Audio(*codec))).collect();
+        for (payload, clock) in [(EVENTS_PAYLOAD, Clock::NARROW), (EVENTS_PAYLOAD_OPUS, Clock::of(Codec::Opus))] {
+            if codecs.iter().any(|codec| Clock::of(*codec) == clock) {
+                formats.push((payload, Format::Events(clock)));
+            }
+        }
         let mut media = self.audio(&formats, "RTP/AVP", Direction::of(true, !self.holding));
         self.protect(&mut media);
         self.say_again(media)
@@ -100,8 +115,9 @@ impl Session {
     /// An offer that changes nothing but who sends (RFC 3264 section 8.4): on hold, the far end shall not. Until it is
     /// accepted, [`Self::withdraw`] takes it back.
     pub fn offer_hold(&mut self, agreed: &Agreed, on: bool) -> Sdp {
-        let events = agreed.events_receive.map(|events| (events, None));
-        let formats: Vec<_> = [(agreed.payload_receive, Some(agreed.codec))].into_iter().chain(events).collect();
+        let events = agreed.events_receive.map(|events| (events, Format::Events(Clock::of(agreed.codec))));
+        let formats: Vec<_> =
+            [(agreed.payload_receive, Format::Audio(agreed.codec))].into_iter().chain(events).collect();
         self.before = self.said.clone().map(|said| (said, self.holding));
         self.holding = on;
         // A far end that does not hear us already stays so.
@@ -153,14 +169,17 @@ impl Session {
                 refusal = SdpRefusal::NoKey;
                 continue;
             }
-            let events = events_payload(media);
+            let clock = Clock::of(codec);
+            let events = events_payload(media, clock);
             let mut agreed = agree(offer, media, (codec, payload), events, media.rtcp_mux)?;
             agreed.direction = Direction::of(agreed.direction.sends(), agreed.direction.receives() && !self.holding);
             // Events go under the number that the offer gives them, both ways.
             agreed.payload_receive = payload;
             agreed.events_receive = events;
-            let formats: Vec<(u8, Option<Codec>)> =
-                [(payload, Some(codec))].into_iter().chain(events.map(|events| (events, None))).collect();
+            let formats: Vec<(u8, Format)> = [(payload, Format::Audio(codec))]
+                .into_iter()
+                .chain(events.map(|events| (events, Format::Events(clock))))
+                .collect();
             let mut section = self.audio(&formats, &media.protocol, agreed.direction);
             section.rtcp_mux = agreed.rtcp_mux;
             if let (Some(theirs), Some(keyring)) = (theirs, &mut self.keyring) {
@@ -194,10 +213,11 @@ impl Session {
         let offered: Vec<Codec> = ours.formats.iter().filter_map(|format| codec_of(ours, format)).collect();
         // A trunk may answer with several codecs: the first is the one to use until it says otherwise.
         let (payload, codec) = first_common(theirs, &offered).ok_or(SdpRefusal::NoCodec)?;
-        let events = events_payload(theirs);
+        let clock = Clock::of(codec);
+        let events = events_payload(theirs, clock);
         let mut agreed = agree(answer, theirs, (codec, payload), events, ours.rtcp_mux && theirs.rtcp_mux)?;
         agreed.payload_receive = payload_of(ours, codec);
-        agreed.events_receive = events_payload(ours);
+        agreed.events_receive = events_payload(ours, clock);
         agreed.keys = keys;
         // What we did not offer is not to be had, whatever the answer says.
         let wanted = ours.direction.unwrap_or_default();
@@ -235,14 +255,23 @@ impl Session {
     }
 
     /// Our audio section.
-    fn audio(&self, formats: &[(u8, Option<Codec>)], protocol: &str, direction: Direction) -> Media {
-        let maps = formats.iter().map(|(payload, codec)| RtpMap {
-            payload: *payload,
-            encoding: codec.map_or("telephone-event", encoding).into(),
-            clock_hz: CLOCK_HZ,
-            channels: 1,
+    fn audio(&self, formats: &[(u8, Format)], protocol: &str, direction: Direction) -> Media {
+        let maps = formats.iter().map(|(payload, format)| match format {
+            Format::Audio(codec) => RtpMap {
+                payload: *payload,
+                encoding: encoding(*codec).into(),
+                clock_hz: Clock::of(*codec).hz(),
+                channels: channels(*codec),
+            },
+            Format::Events(clock) => {
+                RtpMap { payload: *payload, encoding: "telephone-event".into(), clock_hz: clock.hz(), channels: 1 }
+            }
         });
-        let events = formats.iter().filter(|(_, codec)| codec.is_none());
+        let parameters = formats.iter().filter_map(|(payload, format)| match format {
+            Format::Audio(Codec::Opus) => Some((*payload, OPUS_PARAMETERS.into())),
+            Format::Audio(_) => None,
+            Format::Events(_) => Some((*payload, "0-15".into())),
+        });
         Media {
             kind: "audio".into(),
             port: self.port,
@@ -251,7 +280,7 @@ impl Session {
             connection: None,
             direction: Some(direction),
             maps: maps.collect(),
-            parameters: events.map(|(payload, _)| (*payload, "0-15".into())).collect(),
+            parameters: parameters.collect(),
             ptime_ms: Some(PTIME_MS),
             ptime_ms_max: None,
             rtcp_port: None,
@@ -365,30 +394,32 @@ fn codec_of(media: &Media, format: &str) -> Option<Codec> {
             _ => None,
         };
     };
-    // Some gateways write G.722 with the clock that it ought to have had.
-    let clock_fits = map.clock_hz == CLOCK_HZ || map.encoding.eq_ignore_ascii_case("G722") && map.clock_hz == 16_000;
-    [Codec::Pcmu, Codec::Pcma, Codec::G722]
+    let codec = [Codec::Pcmu, Codec::Pcma, Codec::G722, Codec::Opus]
         .into_iter()
-        .find(|codec| clock_fits && map.channels == 1 && map.encoding.eq_ignore_ascii_case(encoding(*codec)))
+        .find(|codec| map.channels == channels(*codec) && map.encoding.eq_ignore_ascii_case(encoding(*codec)))?;
+    // Some gateways write G.722 with the clock that it ought to have had.
+    let clock_fits = map.clock_hz == Clock::of(codec).hz() || codec == Codec::G722 && map.clock_hz == 16_000;
+    clock_fits.then_some(codec)
 }
 
 /// The number under which we listed a codec.
 fn payload_of(media: &Media, codec: Codec) -> u8 {
     let listed = media.formats.iter().find(|format| codec_of(media, format) == Some(codec));
-    listed.and_then(|format| format.parse().ok()).unwrap_or(static_payload(codec))
+    listed.and_then(|format| format.parse().ok()).unwrap_or(codec.payload_type())
 }
 
-fn events_payload(media: &Media) -> Option<u8> {
-    let is_events = |map: &&RtpMap| map.encoding.eq_ignore_ascii_case("telephone-event") && map.clock_hz == CLOCK_HZ;
+/// Events beside audio of this clock.
+fn events_payload(media: &Media, clock: Clock) -> Option<u8> {
+    let is_events = |map: &&RtpMap| map.encoding.eq_ignore_ascii_case("telephone-event") && map.clock_hz == clock.hz();
     let listed = |map: &&RtpMap| media.formats.iter().any(|format| format.parse() == Ok(map.payload));
     media.maps.iter().filter(is_events).find(listed).map(|map| map.payload)
 }
 
-fn static_payload(codec: Codec) -> u8 {
+/// Channels as an `a=rtpmap` names them. Opus is always written with two, whatever is in it (RFC 7587 section 7).
+fn channels(codec: Codec) -> u8 {
     match codec {
-        Codec::Pcmu => 0,
-        Codec::Pcma => 8,
-        Codec::G722 => 9,
+        Codec::Pcmu | Codec::Pcma | Codec::G722 => 1,
+        Codec::Opus => 2,
     }
 }
 
@@ -397,5 +428,6 @@ fn encoding(codec: Codec) -> &'static str {
         Codec::Pcmu => "PCMU",
         Codec::Pcma => "PCMA",
         Codec::G722 => "G722",
+        Codec::Opus => "opus",
     }
 }

@@ -7,7 +7,7 @@ use auricle_media::sip::sdp::{Agreed, BODY_BYTES_MAX, FORMATS_MAX, MEDIA_MAX, Sd
 
 use super::{Seen, scale};
 
-const CODECS: [Codec; 3] = [Codec::G722, Codec::Pcma, Codec::Pcmu];
+const CODECS: [Codec; 4] = [Codec::G722, Codec::Pcma, Codec::Pcmu, Codec::Opus];
 
 pub fn run(bytes: &[u8]) -> u64 {
     let mut seen = Seen::default();
@@ -58,7 +58,7 @@ fn answered(sdp: &Sdp, mut session: Session, seen: &mut Seen) {
     session.offer(&CODECS);
     match session.accept(sdp) {
         Ok(agreed) => {
-            assert!(matches!(agreed.payload_receive, 0 | 8 | 9), "we listed the static numbers");
+            assert!(matches!(agreed.payload_receive, 0 | 8 | 9 | 96), "we listed these numbers");
             check(&agreed, seen);
         }
         Err(refusal) => seen.note(refusal.to_string()),

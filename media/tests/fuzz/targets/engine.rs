@@ -13,6 +13,7 @@ use auricle_media::io::{
     BridgeId, Codec, Command, Credentials, DialTo, EngineEvent, Gain, Hop, IdentityHeader, Input, LegId, Output,
     Party, PartyClass, Pcm, PlayId, Rate, Socket, Transport, Trunk, TrunkId,
 };
+use auricle_media::rtp::Clock;
 use auricle_media::rtp::session::{Seeds, Sender};
 
 use super::steps::{Names, Step, fill, steps};
@@ -107,7 +108,7 @@ impl World {
             rtp_ports: 20_000..=20_011,
             calls_max: CALLS_MAX,
             trusted: vec!["10.0.0.0/8".parse().expect("a constant")],
-            codecs: vec![Codec::Pcmu, Codec::Pcma, Codec::G722],
+            codecs: vec![Codec::Pcmu, Codec::Pcma, Codec::G722, Codec::Opus],
             seed: [1; 32],
         });
         Self {
@@ -118,7 +119,7 @@ impl World {
             names: Names::default(),
             longest: 0,
             wakes: 0,
-            far: Sender::new(Seeds { ssrc: 7, sequence: 65_530, timestamp: 0xffff_ff00, rtcp: 1 }),
+            far: Sender::new(Seeds { ssrc: 7, sequence: 65_530, timestamp: 0xffff_ff00, rtcp: 1 }, Clock::NARROW),
             seen: Seen::default(),
         }
     }

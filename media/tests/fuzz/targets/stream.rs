@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use auricle_media::io::Codec;
+use auricle_media::rtp::Clock;
 use auricle_media::rtp::session::{Seeds, Sender};
 use auricle_media::stream::{MediaStream, StreamEvent, StreamParams};
 
@@ -29,7 +30,8 @@ struct World {
 }
 
 pub fn run(bytes: &[u8]) -> u64 {
-    let codec = [Codec::Pcmu, Codec::Pcma, Codec::G722][usize::from(bytes.first().copied().unwrap_or(0)) % 3];
+    let codec =
+        [Codec::Pcmu, Codec::Pcma, Codec::G722, Codec::Opus][usize::from(bytes.first().copied().unwrap_or(0)) % 4];
     let mut world = World::new(codec);
     for step in steps(bytes.get(1..).unwrap_or_default()) {
         world.step(step);
@@ -62,7 +64,7 @@ impl World {
             rtcp_mux: false,
             srtp: None,
         };
-        let far = Sender::new(Seeds { ssrc: 7, sequence: 65_530, timestamp: 0xffff_ff00, rtcp: 1 });
+        let far = Sender::new(Seeds { ssrc: 7, sequence: 65_530, timestamp: 0xffff_ff00, rtcp: 1 }, Clock::of(codec));
         let stream = MediaStream::new(params, now);
         Self { stream, far, codec, signalled, now, frames: 0, latched: false, seen: Seen::default() }
     }
