@@ -21,6 +21,7 @@ pub mod jobs;
 pub mod knowledge;
 pub mod log;
 pub mod notes;
+pub mod outbound;
 pub mod page;
 pub mod password;
 pub mod providers;

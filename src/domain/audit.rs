@@ -101,6 +101,9 @@ impl Event {
         match self {
             Self::CallArrived { call, .. }
             | Self::CallAnswered { call, .. }
+            | Self::CallPlaced { call, .. }
+            | Self::CallAgent { call, .. }
+            | Self::CallHeld { call, .. }
             | Self::CallLanguageSet { call, .. }
             | Self::CallEmergency { call, .. }
             | Self::CallOutcome { call, .. }
@@ -120,6 +123,7 @@ impl Event {
             Self::TrunkChanged { trunk } | Self::TrunkRemoved { trunk } | Self::TrunkStateChanged { trunk, .. } => {
                 ("trunk", trunk.to_string())
             }
+            Self::OutboundChanged { .. } | Self::OutboundRefused { .. } => ("outgoing_calls", String::new()),
             Self::BackupMade { .. } => ("backup", String::new()),
             Self::SearchRebuilt { .. } => ("search_index", String::new()),
             Self::StoreRestored { .. } => ("store", String::new()),

@@ -1,8 +1,8 @@
 //! Calls and their recordings.
 
 use crate::Timestamp;
-use crate::code::{CallStatus, EndCause, Lang, Outcome, RecordingState};
-use crate::id::{AccountId, CallId, ContactId, ConversationId};
+use crate::code::{CallDirection, CallStatus, EndCause, Lang, Outcome, RecordingState};
+use crate::id::{AccountId, CallId, ContactId, ConversationId, TrunkId};
 use serde::{Deserialize, Serialize};
 
 /// One caller's whole stay with the clinic, from arrival to the last hang-up (CALL-02, CALL-09).
@@ -10,6 +10,9 @@ use serde::{Deserialize, Serialize};
 pub struct Call {
     /// Identity.
     pub id: CallId,
+    /// Which way it goes.
+    #[serde(default = "incoming")]
+    pub direction: CallDirection,
     /// The caller as signalled: E.164 where it is a number, a SIP user otherwise, empty when withheld.
     pub from_number: String,
     /// What was dialled.
@@ -44,8 +47,37 @@ pub struct Call {
     /// Sound and speed of it, complete at its end.
     #[serde(default)]
     pub quality: CallQuality,
+    /// What there is to say of a call to the outside; none for others.
+    #[serde(default)]
+    pub outgoing: Option<Outgoing>,
     /// Grows by one with every change.
     pub version: u64,
+}
+
+/// Records of before there were others are of incoming calls.
+fn incoming() -> CallDirection {
+    CallDirection::Incoming
+}
+
+/// A call to the outside: in whose name, by which way, at what cost.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct Outgoing {
+    /// Who placed it; none when a telephone that is nobody's did.
+    pub by: Option<AccountId>,
+    /// The trunk that took it; none before one has.
+    pub trunk: Option<TrunkId>,
+    /// The number that was shown to the called party; empty where the provider chose.
+    pub caller_id: String,
+    /// It went to an emergency number.
+    pub is_emergency: bool,
+    /// Of each begun minute, in minor units of `currency`.
+    pub minute_price: u32,
+    /// Minutes that it might last; none for emergencies.
+    pub minutes_max: Option<u32>,
+    /// What it has cost, in minor units of `currency`; known at its end.
+    pub cost: u64,
+    /// The currency of its price (ISO 4217).
+    pub currency: String,
 }
 
 /// Sealed audio of a call: 16-bit stereo, caller left, clinic right.
@@ -97,5 +129,14 @@ impl Call {
         };
         let end = self.ended_at.unwrap_or(now);
         u64::try_from(end.as_millisecond() - answered.as_millisecond()).unwrap_or(0)
+    }
+
+    /// What a call to the outside costs when it ends at `now`: each begun minute, and no more of them than it might last.
+    pub fn cost(&self, now: Timestamp) -> u64 {
+        let Some(outgoing) = self.outgoing.as_ref().filter(|_| self.answered_at.is_some()) else {
+            return 0;
+        };
+        let minutes = (self.talk_ms(now) / 60_000 + 1).min(u64::from(outgoing.minutes_max.unwrap_or(u32::MAX)));
+        minutes * u64::from(outgoing.minute_price)
     }
 }

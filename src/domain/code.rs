@@ -91,10 +91,41 @@ codes! {
         UnknownUser = "unknown_user", /// The server refuses for another reason.
         Refused = "refused" }
 
+    /// How a number is written to a provider.
+    NumberFormat { /// `+442079460958`.
+        Plus = "plus", /// `442079460958`.
+        Digits = "digits", /// As one dials within the clinic's country, `02079460958`; numbers abroad as `plus`.
+        National = "national" }
+
+    /// The rule by which an outgoing call was not placed, or was ended.
+    OutboundRule { /// Outgoing calls are switched off.
+        Off = "off", /// What was dialled is no number that could exist.
+        Number = "number", /// Its country is not among those that are allowed.
+        Country = "country", /// It costs more than usual numbers do.
+        Premium = "premium", /// It begins as the clinic does not want.
+        Denied = "denied", /// It is night.
+        Night = "night", /// Too many at the same time.
+        CallsMax = "calls_max", /// Too many of one account within an hour.
+        AccountHour = "account_hour_calls_max", /// Too many within an hour.
+        Hour = "hour_calls_max", /// It would cost more than may be spent in 24 hours.
+        Money = "day_money_max", /// It has lasted as long as a call may.
+        Minutes = "minutes_max", /// No trunk is meant for the number.
+        NoRoute = "no_route", /// Every trunk that is meant for it is down.
+        TrunksDown = "trunks_down", /// No trunk for it owns the number that was to be shown.
+        CallerId = "caller_id" }
+
+    /// Which way a call goes.
+    CallDirection { /// From outside to the clinic.
+        Incoming = "incoming", /// From the clinic to the outside.
+        Outgoing = "outgoing", /// From one of the clinic's people to another.
+        Internal = "internal" }
+
     /// Where a call stands (CALL-07).
     CallStatus { /// Arrived, not answered yet.
         Ringing = "ringing", /// The AI receptionist talks with the caller.
-        WithReceptionist = "with_receptionist", /// The caller leaves a message for the clinic.
+        WithReceptionist = "with_receptionist", /// A member of staff talks with the caller, or with whom they called.
+        WithAgent = "with_agent", /// The other side waits and hears music.
+        OnHold = "on_hold", /// The caller leaves a message for the clinic.
         Voicemail = "voicemail", /// Over.
         Ended = "ended" }
 
@@ -105,7 +136,12 @@ codes! {
         Cancelled = "cancelled", /// It could not be answered: no common codec, no capacity.
         Rejected = "rejected", /// No audio came for too long.
         NoMedia = "no_media", /// The network failed or the peer stopped answering.
-        Failed = "failed", /// The service stopped while the call was on.
+        Failed = "failed", /// Whom we called hung up.
+        CalledHungUp = "called_hung_up", /// Whom we called is busy.
+        Busy = "busy", /// Whom we called did not answer.
+        NoAnswer = "no_answer", /// Whom we called, or a provider on the way, refused the call.
+        Refused = "refused", /// A cap on outgoing calls was reached.
+        Limit = "limit", /// The service stopped while the call was on.
         Lost = "lost" }
 
     /// What a call or conversation came to (CALL-08).
@@ -165,7 +201,8 @@ codes! {
     TaskKind { /// Read and answer a caller's message.
         Message = "message", /// Ring a caller back who was cut off.
         MissedCall = "missed_call", /// Check on an emergency call.
-        Emergency = "emergency" }
+        Emergency = "emergency", /// See why a rule keeps standing against outgoing calls: it may be an attack.
+        OutboundAlarm = "outbound_alarm" }
 
     /// Where a task stands.
     TaskState { /// Nobody has it.

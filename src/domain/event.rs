@@ -3,7 +3,8 @@
 use crate::Timestamp;
 use crate::account::Actor;
 use crate::code::{
-    AppointmentStatus, EndCause, Lang, Outcome, RecordingState, Role, TaskKind, TaskState, TrunkFault, TrunkState,
+    AppointmentStatus, CallDirection, EndCause, Lang, OutboundRule, Outcome, RecordingState, Role, TaskKind, TaskState,
+    TrunkFault, TrunkState,
 };
 use crate::conversation::Turn;
 use crate::id::{
@@ -67,6 +68,33 @@ events! {
         call: CallId,
         /// INVITE to 200, in milliseconds.
         answer_ms: u32,
+    },
+    /// Somebody of the clinic calls.
+    CallPlaced("call.placed") {
+        /// The call.
+        call: CallId,
+        /// Its transcript.
+        conversation: ConversationId,
+        /// Which way it goes.
+        direction: CallDirection,
+        /// Who calls: a number of the clinic, or an extension.
+        from_number: String,
+        /// Whom they call.
+        to_number: String,
+    },
+    /// A member of staff came into a call, or left it.
+    CallAgent("call.agent") {
+        /// The call.
+        call: CallId,
+        /// Who is in it now.
+        agent: Option<AccountId>,
+    },
+    /// The other side of a call waits, or does not any more.
+    CallHeld("call.held") {
+        /// The call.
+        call: CallId,
+        /// Whether it waits.
+        on: bool,
     },
     /// The language of a call was decided.
     CallLanguageSet("call.language_set") {
@@ -183,6 +211,22 @@ events! {
     TrunkRemoved("trunk.removed") {
         /// The trunk.
         trunk: TrunkId,
+    },
+    /// The rules of outgoing calls were changed.
+    OutboundChanged("outbound.changed") {
+        /// Their version now.
+        version: u64,
+    },
+    /// A rule stood against an outgoing call.
+    OutboundRefused("outbound.refused") {
+        /// Which rule.
+        rule: OutboundRule,
+        /// Who wanted to call, where that is known.
+        account: Option<AccountId>,
+        /// What was dialled.
+        number: String,
+        /// The task that was made because this looks like an attack.
+        task: Option<TaskId>,
     },
     /// Calls go through a trunk again, or do not any more.
     TrunkStateChanged("trunk.state") {

@@ -22,6 +22,7 @@ mod knowledge;
 mod limits;
 mod metrics;
 pub mod openapi;
+mod outbound;
 mod recording;
 mod search;
 pub mod socket;
@@ -64,6 +65,7 @@ fn routes() -> OpenApiRouter<Arc<App>> {
         .merge(accounts::routes())
         .merge(clinic::routes())
         .merge(trunks::routes())
+        .merge(outbound::routes())
         .merge(events::routes())
         .merge(follow::routes())
         .merge(health::routes())

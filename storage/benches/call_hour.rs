@@ -9,7 +9,9 @@
 use auricle_domain::Timestamp;
 use auricle_domain::account::Actor;
 use auricle_domain::call::{Call, CallQuality, Recording};
-use auricle_domain::code::{CallStatus, Channel, EndCause, Heard, Lang, Outcome, RecordingState, Speaker};
+use auricle_domain::code::{
+    CallDirection, CallStatus, Channel, EndCause, Heard, Lang, Outcome, RecordingState, Speaker,
+};
 use auricle_domain::conversation::{Conversation, Turn, Word};
 use auricle_domain::event::Event;
 use auricle_domain::id::{CallId, CauseId, ConversationId, TenantId};
@@ -148,6 +150,7 @@ fn begun(n: u64) -> (Call, Conversation) {
     };
     let call = Call {
         id: call_id(n),
+        direction: CallDirection::Incoming,
         from_number: format!("+1555{n:07}"),
         to_number: "clinic".to_owned(),
         status: CallStatus::WithReceptionist,
@@ -163,6 +166,7 @@ fn begun(n: u64) -> (Call, Conversation) {
         recording,
         emergency: false,
         quality: CallQuality::default(),
+        outgoing: None,
         version: 1,
     };
     let conversation = Conversation {

@@ -34,6 +34,7 @@ use auricle_domain::id::{
     TrunkId,
 };
 use auricle_domain::knowledge::{Document, Passage};
+use auricle_domain::outbound::Outbound;
 use auricle_domain::task::Task;
 use auricle_domain::tenant::Tenant;
 use auricle_domain::trunk::Trunk;
@@ -197,6 +198,7 @@ fn name_of(id: u16) -> &'static str {
         Appointment::TABLE,
         Task::TABLE,
         Trunk::TABLE,
+        Outbound::TABLE,
     ];
     match tables.iter().find(|table| table.id == id) {
         Some(table) => table.name,
@@ -407,4 +409,11 @@ impl Record for Trunk {
     fn key(&self) -> TrunkId {
         self.id
     }
+}
+
+/// Key: none, there is one.
+impl Record for Outbound {
+    const TABLE: Table = Table { id: 27, name: "outbound", version: 1 };
+    type Key = ();
+    fn key(&self) {}
 }

@@ -41,6 +41,7 @@ texts! {
     Staff = "staff",
     Ringing = "ringing",
     Voicemail = "voicemail",
+    OnHold = "on_hold",
     Emergency = "emergency",
     DataAge = "data_age",
     Disconnected = "disconnected",

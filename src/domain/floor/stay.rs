@@ -7,7 +7,7 @@ use super::{
 use crate::Timestamp;
 use crate::account::Actor;
 use crate::call::{Call, CallQuality, Recording};
-use crate::code::{CallStatus, EndCause, Lang, Outcome, RecordingState, Speaker};
+use crate::code::{CallDirection, CallStatus, EndCause, Lang, Outcome, RecordingState, Speaker};
 use crate::conversation::{Conversation, Turn};
 use crate::id::{CallId, TaskId};
 use crate::live::{Live, LiveCall};
@@ -56,6 +56,7 @@ impl Stay {
     pub(super) fn new(leg: Leg, ids: Ids, from: String, to: String, tenant: Tenant, now: Timestamp) -> Self {
         let call = Call {
             id: ids.call,
+            direction: CallDirection::Incoming,
             from_number: from,
             to_number: to,
             status: CallStatus::Ringing,
@@ -71,6 +72,7 @@ impl Stay {
             recording: empty_recording(RecordingState::Off),
             emergency: false,
             quality: CallQuality::default(),
+            outgoing: None,
             version: 1,
         };
         Self {
@@ -343,7 +345,14 @@ impl Stay {
         let cut_off = match cause {
             EndCause::Rejected | EndCause::NoMedia | EndCause::Failed | EndCause::Lost => true,
             EndCause::ClinicHungUp => self.failures > RESTARTS_MAX,
-            EndCause::CallerHungUp | EndCause::Cancelled => false,
+            // The others end calls that we place.
+            EndCause::CallerHungUp
+            | EndCause::Cancelled
+            | EndCause::CalledHungUp
+            | EndCause::Busy
+            | EndCause::NoAnswer
+            | EndCause::Refused
+            | EndCause::Limit => false,
         };
         let helped = matches!(self.call.outcome, Some(Outcome::Booked | Outcome::MessageTaken | Outcome::Voicemail));
         (cut_off && !helped).then_some(self.ids.missed)

@@ -39,7 +39,9 @@ impl Dirty {
                 Event::TurnCommitted { turn } => {
                     dirty.turns.insert((turn.conversation, turn.index));
                 }
-                Event::CallArrived { call, .. } | Event::CallLanguageSet { call, .. } => {
+                Event::CallArrived { call, .. }
+                | Event::CallPlaced { call, .. }
+                | Event::CallLanguageSet { call, .. } => {
                     dirty.calls.insert(*call);
                 }
                 Event::CallOutcome { call, .. } | Event::CallEnded { call, .. } => {

@@ -118,6 +118,8 @@ fn holder(model: &Model, call: &LiveCall) -> &'static str {
     let holder = match call.status {
         CallStatus::Ringing => Text::Ringing,
         CallStatus::Voicemail => Text::Voicemail,
+        CallStatus::WithAgent => Text::Staff,
+        CallStatus::OnHold => Text::OnHold,
         CallStatus::WithReceptionist | CallStatus::Ended => Text::Receptionist,
     };
     text(model.language, holder)
