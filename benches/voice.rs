@@ -29,6 +29,9 @@ fn shell(rtp_ports: RangeInclusive<u16>) -> (VoiceHandle, EngineEvents) {
         rtp_ports,
         calls_max: 200,
         trusted: vec!["127.0.0.0/8".parse().unwrap()],
+        phones: Vec::new(),
+        algorithms: Vec::new(),
+        spared: Vec::new(),
         codecs: vec![Codec::Pcma, Codec::Pcmu, Codec::G722],
     })
     .unwrap()

@@ -11,6 +11,7 @@ pub use settings::{ConfigError, DEFAULT_TOML, Problem, SYSTEM_FILE, Settings};
 pub use values::port_pairs;
 
 use auricle_media::io::Codec;
+use auricle_media::sip::digest::Algorithm;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
@@ -133,6 +134,12 @@ pub struct SipConfig {
     pub calls_max: usize,
     /// Networks that may ring us.
     pub allow: Vec<Network>,
+    /// Networks where phones may be, beside those: what comes from there is read while there are phones.
+    pub phones: Vec<Network>,
+    /// How phones may prove their passwords, as it is offered to them.
+    pub digest: Vec<Algorithm>,
+    /// Networks that no wrong password locks out.
+    pub never_ban: Vec<Network>,
     /// Codecs spoken, each once and at least one.
     pub codecs: Vec<Codec>,
 }

@@ -46,6 +46,9 @@ async fn a_caller_whose_receptionist_fails_twice_hears_so_and_is_rung_back() {
         rtp_ports: settings.sip.rtp_ports.clone(),
         calls_max: settings.sip.calls_max,
         trusted: settings.sip.allow.clone(),
+        phones: Vec::new(),
+        algorithms: Vec::new(),
+        spared: Vec::new(),
         codecs: vec![Codec::G722, Codec::Pcmu],
     })
     .unwrap();

@@ -83,6 +83,9 @@ impl Clinic {
             rtp_ports: first..=first + 199,
             calls_max: 50,
             trusted: vec!["127.0.0.0/8".parse().unwrap()],
+            phones: Vec::new(),
+            algorithms: Vec::new(),
+            spared: Vec::new(),
             codecs: vec![Codec::G722, Codec::Pcma, Codec::Pcmu],
         })
         .unwrap();

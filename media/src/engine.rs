@@ -5,10 +5,12 @@
 //! with at most [`CATCH_UP_MAX`] ticks; what is missed beyond that is skipped, counted, and left as a hole in time.
 
 mod admission;
+mod bans;
 mod bridges;
 mod changes;
 mod commands;
 mod connections;
+mod phones;
 mod ports;
 mod signalling;
 mod ticks;
@@ -20,11 +22,14 @@ use crate::io::{Hop, Transport, TrunkId};
 use crate::leg::{Leg, Stage};
 use crate::rtp::session::Seeds;
 use crate::sip::agent::{AgentConfig, AgentInput, DialogId, UserAgent};
+use crate::sip::digest::Algorithm;
 use crate::sip::framing::{Frame, PING, PONG};
 use crate::sip::tokens::Tokens;
 use admission::{Admission, Verdict};
+use bans::Bans;
 use bridges::Bridges;
 use connections::Connections;
+use phones::Standing;
 use ports::Ports;
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
@@ -34,6 +39,7 @@ use std::time::{Duration, Instant};
 use ticks::Ticks;
 
 pub use admission::{Network, NetworkError};
+pub use bans::{BANNED, COUNTED, WRONG_MAX};
 pub use ticks::CATCH_UP_MAX;
 
 /// SIP transactions at once. One stays for 32 s after its answer (RFC 3261 timers J and L), so this is what 500 short
@@ -61,6 +67,12 @@ pub struct EngineConfig {
     pub calls_max: usize,
     /// Networks whose SIP is read.
     pub trusted: Vec<Network>,
+    /// Networks where phones may be: their SIP is read while there are phones, and they have to show that they are one.
+    pub phones: Vec<Network>,
+    /// How phones may answer for their passwords, as it is offered to them.
+    pub algorithms: Vec<Algorithm>,
+    /// Networks that no wrong password locks out, beside the trunks'.
+    pub spared: Vec<Network>,
     /// Codecs accepted. The offer's order decides among them.
     pub codecs: Vec<Codec>,
     /// Secret randomness for tags, branches, Call-IDs, RTP numbers and media keys; new for every process.
@@ -70,7 +82,8 @@ pub struct EngineConfig {
 /// Shows all but the seed: who knows it can end every call and hear the protected ones.
 impl std::fmt::Debug for EngineConfig {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { sip_address, tcp, tls, rtp_ports, calls_max, trusted, codecs, seed: _ } = self;
+        let Self { sip_address, tcp, tls, rtp_ports, calls_max, trusted, phones, algorithms, spared, codecs, seed: _ } =
+            self;
         f.debug_struct("EngineConfig")
             .field("sip_address", sip_address)
             .field("tcp", tcp)
@@ -78,6 +91,9 @@ impl std::fmt::Debug for EngineConfig {
             .field("rtp_ports", rtp_ports)
             .field("calls_max", calls_max)
             .field("trusted", trusted)
+            .field("phones", phones)
+            .field("algorithms", algorithms)
+            .field("spared", spared)
             .field("codecs", codecs)
             .finish_non_exhaustive()
     }
@@ -86,10 +102,12 @@ impl std::fmt::Debug for EngineConfig {
 /// What the Engine counted since it began.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
-    /// SIP datagrams and connections from outside the trusted networks, dropped unread.
+    /// SIP datagrams and connections from outside the networks that are heard, or of who is banned, dropped unread.
     pub strangers: u64,
     /// SIP messages over a source's rate, dropped unread.
     pub too_many: u64,
+    /// Wrong passwords of phones.
+    pub wrong_passwords: u64,
     /// Connections closed because what came on them was no SIP.
     pub not_sip: u64,
     /// Media for ports that no leg has (any more).
@@ -106,6 +124,7 @@ pub struct Counters {
 pub struct Engine {
     config: EngineConfig,
     admission: Admission,
+    bans: Bans,
     connections: Connections,
     agent: UserAgent,
     ports: Ports,
@@ -144,10 +163,12 @@ impl Engine {
             // Legs are counted here; a dialog that is closing needs its place a little longer than its leg.
             dialogs_max: config.calls_max.saturating_mul(2).saturating_add(64),
             transactions_max: TRANSACTIONS_MAX,
+            algorithms: config.algorithms.clone(),
             seed: config.seed,
         });
         Self {
             admission: Admission::new(config.trusted.clone()),
+            bans: Bans::default(),
             connections: Connections::default(),
             agent,
             ports: Ports::new(config.rtp_ports.clone()),
@@ -223,7 +244,7 @@ impl Engine {
 
     /// Whether SIP from this address is read at all; for who accepts connections. Costs the source nothing.
     pub fn admits(&self, source: IpAddr, now: Instant) -> bool {
-        self.admission.admits(source) || self.is_called(source, now) || self.is_retired(source)
+        self.standing(source, now) != Standing::Stranger
     }
 
     /// Whether we call this address, or did a moment ago.
@@ -238,19 +259,28 @@ impl Engine {
 
     /// Judges a message before it is parsed.
     fn sip_message(&mut self, remote: Hop, bytes: &[u8], now: Instant) {
-        if self.passes(remote, now) {
-            self.agent.handle(AgentInput::Message { remote, bytes }, now);
+        if let Some(standing) = self.passes(remote, now) {
+            let input = match standing {
+                Standing::Guest => AgentInput::Guest { remote, bytes },
+                Standing::Known | Standing::Stranger => AgentInput::Message { remote, bytes },
+            };
+            self.agent.handle(input, now);
         }
     }
 
-    fn passes(&mut self, remote: Hop, now: Instant) -> bool {
-        let known = self.admits(remote.ip(), now);
-        match self.admission.judge(remote.ip(), || known, now) {
-            Verdict::Admitted => return true,
+    /// What the source of a message may do; none when the message is not to be read.
+    fn passes(&mut self, remote: Hop, now: Instant) -> Option<Standing> {
+        let standing = self.standing(remote.ip(), now);
+        if standing == Standing::Stranger {
+            self.counters.strangers += 1;
+            return None;
+        }
+        match self.admission.judge(remote.ip(), || true, now) {
+            Verdict::Admitted => return Some(standing),
             Verdict::Stranger => self.counters.strangers += 1,
             Verdict::TooMany => self.counters.too_many += 1,
         }
-        false
+        None
     }
 
     /// What a connection brought. A source that is not admitted (any more) is closed unread; what is one message too many is
@@ -265,7 +295,7 @@ impl Engine {
         for frame in frames {
             match frame {
                 Frame::Message(bytes) => self.sip_message(hop, &bytes, now),
-                Frame::Ping if self.passes(hop, now) => self.send(hop, PONG.to_vec()),
+                Frame::Ping if self.passes(hop, now).is_some() => self.send(hop, PONG.to_vec()),
                 Frame::Ping => {}
             }
             // Answers leave in the order of what they answer.

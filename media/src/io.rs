@@ -7,16 +7,18 @@
 mod bridge;
 mod hop;
 mod identity;
+mod phone;
 mod transfer;
 mod trunk;
 
 pub use bridge::{BridgeId, Gain, GainError, PARTIES_MAX, Party, PartyClass};
 pub use hop::{Hop, Transport};
 pub use identity::{Attestation, AttestationLevel, CallerIdentity, DialIdentity, NumberCheck};
+pub use phone::{PHONE_CONTACTS_MAX, PHONE_REALM, PHONES_MAX, Phone, PhoneContact, PhoneId, PhoneState};
 pub use transfer::{TransferTarget, TransferTo};
 pub use trunk::{Credentials, IdentityHeader, TRUNK_HOPS_MAX, TRUNKS_MAX, Trunk, TrunkId, TrunkState};
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -117,7 +119,7 @@ pub enum Command {
     Dial {
         /// Chosen by who dials, handed back in [`EngineEvent::Dialing`].
         tag: u64,
-        /// Request-URI, such as `sip:clinic@192.0.2.1:5060`; through a trunk, the number alone.
+        /// Request-URI, such as `sip:clinic@192.0.2.1:5060`; through a trunk, the number alone; not looked at for a phone.
         uri: String,
         /// Where the INVITE goes.
         to: DialTo,
@@ -250,6 +252,15 @@ pub enum Command {
     /// These are all trunks from now on. One that is equal to one that is there stays as it is, with its registration; one
     /// that is not among them is left, and its registration given back.
     Trunks(Vec<Trunk>),
+    /// These are all phones from now on. One that is equal to one that is there keeps its registrations; of one that is not
+    /// among them, or has another user or password, they end at once.
+    Phones(Vec<Phone>),
+    /// What time it is, in seconds since 1970: phones set their clocks by what registering tells them. Until it is told
+    /// they are not told.
+    Clock {
+        /// Seconds since 1970.
+        unix_s: u64,
+    },
     /// Refuse new calls with 503 from now on and give registrations back; legs that exist go on.
     Drain,
 }
@@ -261,6 +272,8 @@ pub enum DialTo {
     Address(SocketAddr),
     /// Through a trunk: its best hop, and the next one when that does not answer.
     Trunk(TrunkId),
+    /// To a phone, wherever it is registered, to all its places at once: the first one that answers has the call.
+    Phone(PhoneId),
 }
 
 /// A codec we speak.
@@ -332,7 +345,7 @@ pub enum Output {
     },
 }
 
-/// A fact about a leg or a trunk that must arrive.
+/// A fact about a leg, a trunk or a phone that must arrive.
 #[derive(Clone, Debug, PartialEq)]
 pub enum EngineEvent {
     /// Somebody calls. `Answer`, `Ring` or `Reject` is expected; 100 Trying has gone out.
@@ -351,6 +364,8 @@ pub enum EngineEvent {
         transport: Transport,
         /// The trunk that the source belongs to.
         trunk: Option<TrunkId>,
+        /// The phone that calls, which has shown that it has the password; `from` is its user name then.
+        phone: Option<PhoneId>,
         /// What the trunk says about who calls.
         identity: CallerIdentity,
     },
@@ -479,6 +494,18 @@ pub enum EngineEvent {
         /// How.
         state: TrunkState,
     },
+    /// A phone fares otherwise than before: it came, went, moved, or does not answer any more.
+    Phone {
+        /// Which phone.
+        phone: PhoneId,
+        /// How.
+        state: PhoneState,
+    },
+    /// A source has guessed passwords too often: nothing of it is read for an hour.
+    Banned {
+        /// Which.
+        source: IpAddr,
+    },
 }
 
 impl EngineEvent {
@@ -501,7 +528,7 @@ impl EngineEvent {
             | Self::Level { leg, .. }
             | Self::Quality { leg, .. }
             | Self::Ended { leg, .. } => Some(*leg),
-            Self::Trunk { .. } => None,
+            Self::Trunk { .. } | Self::Phone { .. } | Self::Banned { .. } => None,
         }
     }
 }

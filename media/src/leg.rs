@@ -3,7 +3,7 @@
 mod audio;
 
 use crate::io::{
-    CallerIdentity, Codec, Command, DialIdentity, DialTo, EngineEvent, Hop, LegEnd, LegId, Output, TrunkId,
+    CallerIdentity, Codec, Command, DialIdentity, DialTo, EngineEvent, Hop, LegEnd, LegId, Output, PhoneId, TrunkId,
 };
 use crate::rtp::session::Seeds;
 use crate::sip::agent::DialogId;
@@ -21,6 +21,7 @@ pub(crate) struct Visitor {
     pub(crate) to: String,
     pub(crate) remote: Hop,
     pub(crate) trunk: Option<TrunkId>,
+    pub(crate) phone: Option<PhoneId>,
     pub(crate) identity: CallerIdentity,
 }
 
@@ -63,6 +64,10 @@ pub(crate) struct Leg {
     pub(crate) port_tries: u8,
     pub(crate) stage: Stage,
     pub(crate) dialog: Option<DialogId>,
+    /// Further calls to other places of the same phone, while none is answered.
+    pub(crate) forks: Vec<DialogId>,
+    /// How one of them was refused.
+    pub(crate) refusal: Option<LegEnd>,
     /// Whom we called, where we did.
     pub(crate) dialled: Option<IpAddr>,
     /// The application knows of this leg: it is owed its end.
@@ -100,6 +105,8 @@ impl Leg {
             port_tries: 0,
             stage,
             dialog: None,
+            forks: Vec::new(),
+            refusal: None,
             dialled: None,
             told: false,
             recorded: false,
@@ -119,6 +126,11 @@ impl Leg {
     /// Its port is not there yet.
     pub(crate) fn is_opening(&self) -> bool {
         matches!(self.stage, Stage::Arriving { .. } | Stage::Dialling(_))
+    }
+
+    /// All calls that it has out.
+    pub(crate) fn all_dialogs(&self) -> impl Iterator<Item = DialogId> + '_ {
+        self.dialog.into_iter().chain(self.forks.iter().copied())
     }
 
     pub(crate) fn audio(&self) -> Option<&Audio> {

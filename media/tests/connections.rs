@@ -20,6 +20,9 @@ fn engine() -> Engine {
         rtp_ports: 20000..=20199,
         calls_max: 8,
         trusted: vec!["198.51.100.0/24".parse().unwrap()],
+        phones: Vec::new(),
+        algorithms: Vec::new(),
+        spared: Vec::new(),
         codecs: vec![Codec::Pcmu],
         seed: [1; 32],
     })

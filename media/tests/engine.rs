@@ -64,6 +64,7 @@ fn a_call_from_ring_to_goodbye() {
             remote: from,
             transport: Transport::Udp,
             trunk: None,
+            phone: None,
             identity: CallerIdentity::default(),
         };
         assert_eq!(told.first(), Some(&expected_first));

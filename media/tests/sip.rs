@@ -18,6 +18,10 @@ mod hold;
 mod mutation;
 #[path = "sip/pair.rs"]
 mod pair;
+#[path = "sip/phone.rs"]
+mod phone;
+#[path = "sip/phone_call.rs"]
+mod phone_call;
 #[path = "sip/reaction.rs"]
 mod reaction;
 #[path = "sip/refresh.rs"]

@@ -227,6 +227,9 @@ fn voice_config(config: &Config) -> VoiceConfig {
         rtp_ports: sip.rtp_ports.clone(),
         calls_max: (sip.calls_max + REFUSED_AT_ONCE_MAX).min(config::port_pairs(&sip.rtp_ports)),
         trusted: sip.allow.clone(),
+        phones: sip.phones.clone(),
+        algorithms: sip.digest.clone(),
+        spared: sip.never_ban.clone(),
         codecs: sip.codecs.clone(),
     }
 }

@@ -6,6 +6,7 @@ use super::{
     SpeechConfig, StorageConfig, SttKind,
 };
 use auricle_media::io::Codec;
+use auricle_media::sip::digest::Algorithm;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
@@ -13,10 +14,12 @@ use toml::Value;
 
 /// Most entries of `server.trusted_proxies`.
 const PROXIES_MAX: usize = 32;
-/// Most entries of `sip.allow`.
+/// Most entries of `sip.allow`, `sip.phones` and `sip.never_ban`.
 const ALLOW_MAX: usize = 64;
 /// Most entries of `sip.codecs`: all that there are.
 const CODECS_MAX: usize = 3;
+/// Most entries of `sip.digest`: all that there are.
+const DIGESTS_MAX: usize = 2;
 /// Longest name of a voice.
 const VOICE_CHARS_MAX: usize = 40;
 /// Longest string of any key.
@@ -50,6 +53,9 @@ pub(super) fn config(settings: &Settings) -> Result<Config, ConfigError> {
             rtp_ports: read.text("sip.rtp_ports", ports),
             calls_max: read.number("sip.calls_max", 1..=2_000),
             allow: read.list("sip.allow", ALLOW_MAX, network),
+            phones: read.list("sip.phones", ALLOW_MAX, network),
+            digest: read.list("sip.digest", DIGESTS_MAX, algorithm),
+            never_ban: read.list("sip.never_ban", ALLOW_MAX, network),
             codecs: read.list("sip.codecs", CODECS_MAX, codec),
         },
         speech: SpeechConfig {
@@ -143,6 +149,10 @@ impl Reader<'_> {
         if codecs.is_empty() || (1..codecs.len()).any(|index| codecs[..index].contains(&codecs[index])) {
             self.note("sip.codecs", "it must name at least one codec, and each only once".to_owned());
         }
+        let digest = &config.sip.digest;
+        if digest.is_empty() || (1..digest.len()).any(|index| digest[..index].contains(&digest[index])) {
+            self.note("sip.digest", "it must name \"md5\", \"sha-256\" or both, and each only once".to_owned());
+        }
         let sip = &config.sip;
         for (key, file) in [("sip.tls_certificate", &sip.tls_certificate), ("sip.tls_key", &sip.tls_key)] {
             if sip.tls_listen.is_some() && file.is_none() {
@@ -210,6 +220,10 @@ fn advertised(text: &str) -> Result<Option<IpAddr>, String> {
 
 fn codec(text: &str) -> Result<Codec, String> {
     one_of(text, &[("opus", Codec::Opus), ("g722", Codec::G722), ("pcma", Codec::Pcma), ("pcmu", Codec::Pcmu)])
+}
+
+fn algorithm(text: &str) -> Result<Algorithm, String> {
+    one_of(text, &[("md5", Algorithm::Md5), ("sha-256", Algorithm::Sha256)])
 }
 
 fn network(text: &str) -> Result<Network, String> {

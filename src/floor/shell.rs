@@ -381,7 +381,10 @@ fn end_cause(end: LegEnd) -> EndCause {
 /// The leg that an event is about; none for legs that we dial, which are no calls of the floor.
 fn leg_of(event: &EngineEvent) -> Option<LegId> {
     match event {
-        EngineEvent::Dialing { .. } | EngineEvent::Trunk { .. } => None,
+        EngineEvent::Dialing { .. }
+        | EngineEvent::Trunk { .. }
+        | EngineEvent::Phone { .. }
+        | EngineEvent::Banned { .. } => None,
         EngineEvent::Incoming { leg, .. }
         | EngineEvent::Ringing { leg }
         | EngineEvent::Answered { leg, .. }

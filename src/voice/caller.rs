@@ -202,6 +202,9 @@ fn own_side(remote: SocketAddr, codecs: &[Codec]) -> Result<VoiceConfig, CallErr
         rtp_ports: first..=first + PORTS - 1,
         calls_max: 1,
         trusted: Vec::new(),
+        phones: Vec::new(),
+        algorithms: Vec::new(),
+        spared: Vec::new(),
         codecs: codecs.to_vec(),
     })
 }

@@ -48,6 +48,7 @@ impl Meters {
             ("rate", seen.too_many - before.too_many),
             ("stray_media", seen.stray_media - before.stray_media),
             ("calls_max", seen.calls_refused - before.calls_refused),
+            ("password", seen.wrong_passwords - before.wrong_passwords),
         ];
         for (reason, count) in refused {
             metrics::counter!("auricle_voice_refused_total", "reason" => reason).increment(count);

@@ -19,7 +19,8 @@ pub mod vocabulary;
 
 use crate::voice::recording::{Meta, RecordingSink};
 use auricle_media::engine::Network;
-use auricle_media::io::{Codec, Command, EngineEvent, Hop, LegId, Pcm, TrunkId, TrunkState};
+use auricle_media::io::{Codec, Command, EngineEvent, Hop, LegId, Pcm, PhoneId, PhoneState, TrunkId, TrunkState};
+use auricle_media::sip::digest::Algorithm;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
@@ -32,6 +33,9 @@ use tokio::sync::{mpsc, watch};
 pub use shell::VoiceShell;
 pub use streams::{StreamFault, StreamFaults};
 pub use tls::{TlsFault, TlsFiles};
+
+/// Where phones are, as the engine has told last; the latest wins. One that is away is not in it.
+pub type PhoneStates = Arc<BTreeMap<PhoneId, PhoneState>>;
 
 /// How trunks stand, as the engine has told last; the latest wins.
 pub type TrunkStates = Arc<BTreeMap<TrunkId, TrunkState>>;
@@ -61,6 +65,12 @@ pub struct VoiceConfig {
     pub calls_max: usize,
     /// Networks whose SIP is read at all. A datagram from elsewhere is dropped before it is parsed, and counted.
     pub trusted: Vec<Network>,
+    /// Networks where phones may be, beside the trusted ones: what comes from there is read while there are phones.
+    pub phones: Vec<Network>,
+    /// How phones may prove their passwords, as it is offered to them.
+    pub algorithms: Vec<Algorithm>,
+    /// Networks that no wrong password locks out.
+    pub spared: Vec<Network>,
     /// Codecs we accept. The offer's order decides among them.
     pub codecs: Vec<Codec>,
 }
@@ -139,7 +149,9 @@ pub struct VoiceHandle {
     stopped: watch::Receiver<bool>,
     sip_addr: SocketAddr,
     tls_addr: Option<SocketAddr>,
+    address: IpAddr,
     trunk_states: watch::Receiver<TrunkStates>,
+    phone_states: watch::Receiver<PhoneStates>,
     stream_faults: StreamFaults,
 }
 
@@ -147,6 +159,8 @@ pub struct VoiceHandle {
 pub(crate) struct Ears {
     pub(crate) stopped: watch::Receiver<bool>,
     pub(crate) trunk_states: watch::Receiver<TrunkStates>,
+    pub(crate) phone_states: watch::Receiver<PhoneStates>,
+    pub(crate) address: IpAddr,
     pub(crate) stream_faults: StreamFaults,
 }
 
@@ -165,8 +179,19 @@ impl VoiceHandle {
         sip_addr: SocketAddr,
         tls_addr: Option<SocketAddr>,
     ) -> Self {
-        let Ears { stopped, trunk_states, stream_faults } = ears;
-        Self { requests, waker, gauges, stopped, sip_addr, tls_addr, trunk_states, stream_faults }
+        let Ears { stopped, trunk_states, phone_states, address, stream_faults } = ears;
+        Self {
+            requests,
+            waker,
+            gauges,
+            stopped,
+            sip_addr,
+            tls_addr,
+            address,
+            trunk_states,
+            phone_states,
+            stream_faults,
+        }
     }
 
     /// Hands a command to the engine.
@@ -211,9 +236,19 @@ impl VoiceHandle {
         self.tls_addr
     }
 
+    /// The address that others are told to reach us at.
+    pub fn address(&self) -> IpAddr {
+        self.address
+    }
+
     /// Hears how trunks stand; the latest wins.
     pub fn trunk_states(&self) -> watch::Receiver<TrunkStates> {
         self.trunk_states.clone()
+    }
+
+    /// Hears where phones are; the latest wins.
+    pub fn phone_states(&self) -> watch::Receiver<PhoneStates> {
+        self.phone_states.clone()
     }
 
     /// Why the last attempt to connect to there failed; none when it did not.

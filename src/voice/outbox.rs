@@ -104,6 +104,7 @@ mod tests {
             remote,
             transport: Transport::Udp,
             trunk: None,
+            phone: None,
             identity: CallerIdentity::default(),
         }
     }

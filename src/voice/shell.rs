@@ -23,10 +23,13 @@ use crate::voice::sockets::{Ports, READ_EVERY, READS_MAX, SIP, Sip, WAKER};
 use crate::voice::streams::{Arrived, StreamFaults, Streams, Welcome};
 use crate::voice::tls::Tls;
 use crate::voice::{
-    COMMANDS_MAX, EVENTS_MAX, Ears, EngineEvents, Gauges, Request, TrunkStates, VoiceConfig, VoiceError, VoiceHandle,
+    COMMANDS_MAX, EVENTS_MAX, Ears, EngineEvents, Gauges, PhoneStates, Request, TrunkStates, VoiceConfig, VoiceError,
+    VoiceHandle,
 };
 use auricle_media::engine::{Engine, EngineConfig, Network};
-use auricle_media::io::{Command, EngineEvent, Input, LegId, Output, Pcm, Socket, Transport, TrunkState, WakeReason};
+use auricle_media::io::{
+    Command, EngineEvent, Input, LegId, Output, Pcm, PhoneState, Socket, Transport, TrunkState, WakeReason,
+};
 use mio::{Events, Interest, Poll, Waker};
 use socket2::{Domain, Protocol, Type};
 use std::collections::HashMap;
@@ -88,6 +91,9 @@ impl VoiceShell {
             rtp_ports: config.rtp_ports.clone(),
             calls_max: config.calls_max,
             trusted: config.trusted.clone(),
+            phones: config.phones.clone(),
+            algorithms: config.algorithms.clone(),
+            spared: config.spared.clone(),
             codecs: config.codecs.clone(),
             seed: rand::random(),
         });
@@ -96,12 +102,13 @@ impl VoiceShell {
         let (stopping, stopped) = watch::channel(false);
         let gauges = Arc::new(Gauges::default());
         let (trunk_states, told) = watch::channel(TrunkStates::default());
+        let (phone_states, places) = watch::channel(PhoneStates::default());
         let stream_faults = StreamFaults::default();
         let welcome: Welcome = Arc::new(RwLock::new(config.trusted.clone()));
         let listeners = [Some((tcp, Transport::Tcp)), tls_listener.map(|listener| (listener, Transport::Tls))];
         let listeners = listeners.into_iter().flatten().collect();
         let streams = Streams::start(listeners, tls, stream_faults.clone(), &welcome, Arc::clone(&waker));
-        let ears = Ears { stopped, trunk_states: told, stream_faults };
+        let ears = Ears { stopped, trunk_states: told, phone_states: places, address: advertised, stream_faults };
         let shard = Shard {
             engine,
             control,
@@ -109,7 +116,11 @@ impl VoiceShell {
             streams,
             welcome,
             trusted: config.trusted.clone(),
+            phones: config.phones.clone(),
+            trunk_networks: Vec::new(),
+            has_phones: false,
             trunk_states,
+            phone_states,
             ports: Ports::new(sip_addr.ip()).map_err(VoiceError::Thread)?,
             requests: queue,
             outbox: Outbox::new(events),
@@ -213,10 +224,14 @@ struct Shard {
     control: Poll,
     sip: Sip,
     streams: Streams,
-    /// Who may connect, as told to the listeners: the trusted networks and the trunks.
+    /// Who may connect, as told to the listeners: the trusted networks, the trunks, and where phones may be.
     welcome: Welcome,
     trusted: Vec<Network>,
+    phones: Vec<Network>,
+    trunk_networks: Vec<Network>,
+    has_phones: bool,
     trunk_states: watch::Sender<TrunkStates>,
+    phone_states: watch::Sender<PhoneStates>,
     ports: Ports,
     requests: Receiver<Request>,
     outbox: Outbox,
@@ -375,11 +390,21 @@ impl Shard {
         if let Command::Trunks(trunks) = &command {
             let hops = trunks.iter().flat_map(|trunk| &trunk.hops).map(|hop| Network::of(hop.address.ip()));
             let sources = trunks.iter().flat_map(|trunk| &trunk.sources).cloned();
-            let welcome = self.trusted.iter().cloned().chain(hops).chain(sources).collect();
-            *self.welcome.write().unwrap_or_else(PoisonError::into_inner) = welcome;
+            self.trunk_networks = hops.chain(sources).collect();
+            self.tell_listeners();
+        }
+        if let Command::Phones(phones) = &command {
+            self.has_phones = !phones.is_empty();
+            self.tell_listeners();
         }
         self.engine.handle(Input::Command(command), Instant::now());
         self.drain();
+    }
+
+    fn tell_listeners(&self) {
+        let phones = self.phones.iter().filter(|_| self.has_phones);
+        let welcome = self.trusted.iter().chain(&self.trunk_networks).chain(phones).cloned().collect();
+        *self.welcome.write().unwrap_or_else(PoisonError::into_inner) = welcome;
     }
 
     fn begin_stop(&mut self, grace: Duration) {
@@ -457,6 +482,20 @@ impl Shard {
                     state => states.insert(trunk, state),
                 };
             });
+            return;
+        }
+        if let EngineEvent::Phone { phone, state } = event {
+            self.phone_states.send_modify(|states| {
+                let states = Arc::make_mut(states);
+                match state {
+                    PhoneState::Away => states.remove(&phone),
+                    state => states.insert(phone, state),
+                };
+            });
+            return;
+        }
+        if let EngineEvent::Banned { source } = event {
+            tracing::warn!(%source, "a source has guessed passwords of phones and is not heard for an hour");
             return;
         }
         if let EngineEvent::Ended { leg, .. } = event {

@@ -123,12 +123,18 @@ impl Admission {
         self.trusted.iter().chain(&self.trunks).any(|network| network.contains(source))
     }
 
+    /// Whether this source belongs to a trunk.
+    pub(crate) fn is_trunk(&self, source: IpAddr) -> bool {
+        self.trunks.iter().any(|network| network.contains(source))
+    }
+
     /// These are the trunks' networks from now on; gives back the ones before.
     pub(crate) fn set_trunks(&mut self, trunks: Vec<Network>) -> Vec<Network> {
         std::mem::replace(&mut self.trunks, trunks)
     }
 
-    /// Judges a message; `known` says that we called this source ourselves, which makes it trusted.
+    /// Judges a message; `known` says that its source is heard although it is in no such network: we called it, or it may be
+    /// a phone.
     pub(crate) fn judge(&mut self, source: IpAddr, known: impl FnOnce() -> bool, now: Instant) -> Verdict {
         if !self.admits(source) && !known() {
             return Verdict::Stranger;
@@ -155,7 +161,7 @@ impl Admission {
 }
 
 /// One IPv6 customer owns a whole /64: it must not get a bucket for each of its addresses.
-fn bucket_key(source: IpAddr) -> IpAddr {
+pub(super) fn bucket_key(source: IpAddr) -> IpAddr {
     match source.to_canonical() {
         IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX))),
         v4 => v4,

@@ -23,6 +23,8 @@ impl Engine {
             // Said in signalling of their own, which is not spoken yet.
             Command::Transfer { .. } | Command::TransferProgress { .. } => {}
             Command::Trunks(trunks) => self.set_trunks(trunks, now),
+            Command::Phones(phones) => self.tell_agent(AgentCommand::Phones(phones), now),
+            Command::Clock { unix_s } => self.tell_agent(AgentCommand::Clock { unix_s }, now),
             Command::Drain => {
                 self.draining = true;
                 self.tell_agent(AgentCommand::Drain, now);
@@ -57,15 +59,19 @@ impl Engine {
 
     fn dial(&mut self, tag: u64, outgoing: Outgoing, now: Instant) {
         let to = outgoing.to;
-        let secure = matches!(to, DialTo::Trunk(trunk) if self.secure_trunks.contains(&trunk));
+        let secure = match to {
+            DialTo::Address(_) => false,
+            DialTo::Trunk(trunk) => self.secure_trunks.contains(&trunk),
+            DialTo::Phone(phone) => self.is_secure(phone),
+        };
         match self.new_leg(Stage::Dialling(Box::new(outgoing)), now) {
             Some(leg) => {
                 if let Some(leg) = self.legs.get_mut(&leg) {
                     leg.secure = secure;
                     leg.dialled = match to {
                         DialTo::Address(remote) => Some(remote.ip()),
-                        // Its hops are heard anyway.
-                        DialTo::Trunk(_) => None,
+                        // They are heard anyway.
+                        DialTo::Trunk(_) | DialTo::Phone(_) => None,
                     };
                     leg.told = true;
                 }
@@ -111,6 +117,7 @@ impl Engine {
     }
 
     fn hangup(&mut self, id: LegId, now: Instant) {
+        self.end_forks(id, now);
         let Some(leg) = self.legs.get(&id) else { return };
         match leg.dialog {
             Some(dialog) => self.tell_agent(AgentCommand::Hangup { dialog }, now),

@@ -26,14 +26,15 @@ impl Engine {
 
     fn agent_event(&mut self, event: AgentEvent, now: Instant) {
         match event {
-            AgentEvent::Incoming { dialog, caller, remote, offer, received, trunk } => {
+            AgentEvent::Incoming { dialog, caller, remote, offer, received, trunk, phone } => {
                 // A number that the caller withheld stays withheld, whatever the network asserts.
                 let from = match caller.asserted {
-                    Some(asserted) if !caller.from_user.is_empty() => asserted,
+                    // A phone can assert nothing but what it is.
+                    Some(asserted) if !caller.from_user.is_empty() && phone.is_none() => asserted,
                     _ => caller.from_user,
                 };
                 let (name, to) = (caller.display_name, caller.to_user);
-                let visitor = Visitor { from, name, to, remote, trunk, identity: CallerIdentity::default() };
+                let visitor = Visitor { from, name, to, remote, trunk, phone, identity: CallerIdentity::default() };
                 self.incoming(dialog, visitor, offer, received, now);
             }
             AgentEvent::Ringing { dialog } | AgentEvent::Early { dialog, .. } => {
@@ -41,7 +42,10 @@ impl Engine {
                     self.event(EngineEvent::Ringing { leg });
                 }
             }
-            AgentEvent::Accepted { dialog, answer } => self.accepted(dialog, &answer, now),
+            AgentEvent::Accepted { dialog, answer } => {
+                self.won(dialog, now);
+                self.accepted(dialog, &answer, now);
+            }
             AgentEvent::Confirmed { dialog, answer: Some(answer) } => self.accepted(dialog, &answer, now),
             AgentEvent::Confirmed { answer: None, .. } => {}
             AgentEvent::Offer { dialog, sdp } => self.offered(dialog, sdp.as_ref(), now),
@@ -57,11 +61,9 @@ impl Engine {
                 }
             }
             AgentEvent::Trunk { trunk, state } => self.event(EngineEvent::Trunk { trunk, state }),
-            AgentEvent::Ended { dialog, cause } => {
-                if let Some(id) = self.by_dialog.get(&dialog).copied() {
-                    self.forget(id, leg_end(cause), now);
-                }
-            }
+            AgentEvent::Phone { phone, state } => self.event(EngineEvent::Phone { phone, state }),
+            AgentEvent::WrongPassword { source } => self.wrong_password(source, now),
+            AgentEvent::Ended { dialog, cause } => self.call_ended(dialog, leg_end(cause), now),
         }
     }
 
@@ -101,13 +103,30 @@ impl Engine {
                     return;
                 }
                 leg.told = true;
-                let Visitor { from, name, to, remote: Hop { transport, address: remote }, trunk, identity } = visitor;
-                self.event(EngineEvent::Incoming { leg: id, from, name, to, remote, transport, trunk, identity });
+                let Visitor { from, name, to, remote: Hop { transport, address: remote }, trunk, phone, identity } =
+                    visitor;
+                self.event(EngineEvent::Incoming {
+                    leg: id,
+                    from,
+                    name,
+                    to,
+                    remote,
+                    transport,
+                    trunk,
+                    phone,
+                    identity,
+                });
             }
             Stage::Dialling(outgoing) => {
                 let Outgoing { uri, to, from, codecs, identity, replaces } = *outgoing;
                 let Some(sdp) = leg.offer(&codecs) else { return };
-                let invite = Invite { uri, to: invite_to(to), from_user: from, sdp, identity, replaces };
+                let invite = |to| Invite { uri, to, from_user: from, sdp, identity, replaces };
+                let invite = match to {
+                    DialTo::Address(address) => invite(InviteTo::Hop(Hop::udp(address))),
+                    DialTo::Trunk(trunk) => invite(InviteTo::Trunk(trunk)),
+                    // Where it is registered is looked up there.
+                    DialTo::Phone(phone) => return self.fork(id, phone, invite, now),
+                };
                 match self.agent.invite(invite, now) {
                     Ok(dialog) => {
                         leg.dialog = Some(dialog);
@@ -175,13 +194,6 @@ impl Engine {
         if let Some(dialog) = leg.dialog {
             self.tell_agent(AgentCommand::Hangup { dialog }, now);
         }
-    }
-}
-
-fn invite_to(to: DialTo) -> InviteTo {
-    match to {
-        DialTo::Address(address) => InviteTo::Hop(Hop::udp(address)),
-        DialTo::Trunk(trunk) => InviteTo::Trunk(trunk),
     }
 }
 

@@ -8,6 +8,7 @@ mod callee;
 mod caller;
 mod challenge;
 mod change;
+mod phones;
 mod place;
 mod refresh;
 mod refuse;
@@ -26,10 +27,12 @@ pub use types::{
 };
 
 use self::call::{Call, MergeKey};
+use self::phones::Probes;
 use self::trunks::Accounts;
 use super::dialog::DialogKey;
 use super::message::{Head, Message, Method, Request, Response};
 use super::parse::{self, Unreadable};
+use super::registrar::Registrar;
 use super::sdp::Sdp;
 use super::timers::Timers;
 use super::tokens::Tokens;
@@ -71,6 +74,8 @@ pub struct UserAgent {
     incoming: HashSet<MergeKey>,
     timers: Timers<DialogId>,
     accounts: Accounts,
+    registrar: Registrar,
+    probes: Probes,
     outputs: VecDeque<AgentOutput>,
     dropped: u64,
 }
@@ -78,8 +83,13 @@ pub struct UserAgent {
 impl UserAgent {
     /// An agent with no calls.
     pub fn new(config: AgentConfig) -> Self {
+        let mut tokens = Tokens::new(config.seed);
+        let mut key = [0; 32];
+        key.copy_from_slice(&tokens.secret()[32..]);
         Self {
-            tokens: Tokens::new(config.seed),
+            tokens,
+            registrar: Registrar::new(key, config.algorithms.clone()),
+            probes: Probes::new(),
             transactions: Transactions::new(config.transactions_max),
             config,
             calls: BTreeMap::new(),
@@ -100,7 +110,8 @@ impl UserAgent {
     /// Takes one input. Drain [`Self::poll`] after it.
     pub fn handle(&mut self, input: AgentInput<'_>, now: Instant) {
         match input {
-            AgentInput::Message { remote, bytes } => self.message(remote, bytes, now),
+            AgentInput::Message { remote, bytes } => self.message(remote, bytes, false, now),
+            AgentInput::Guest { remote, bytes } => self.message(remote, bytes, true, now),
             AgentInput::Closed { hop } => self.closed(hop, now),
             AgentInput::Command(command) => self.command(command, now),
             AgentInput::Wake => {
@@ -110,6 +121,7 @@ impl UserAgent {
                     self.call_timer(dialog, now);
                 }
                 self.wake_trunks(now);
+                self.wake_phones(now);
             }
         }
         self.drain_transactions(now);
@@ -123,8 +135,8 @@ impl UserAgent {
 
     /// When the agent wants to be woken.
     pub fn next_wake(&self) -> Option<Instant> {
-        let trunks = self.accounts.next_wake();
-        self.transactions.next_wake().into_iter().chain(self.timers.next()).chain(trunks).min()
+        let others = [self.timers.next(), self.accounts.next_wake(), self.registrar.next_wake()];
+        self.transactions.next_wake().into_iter().chain(others.into_iter().flatten()).min()
     }
 
     /// Calls and transactions now, ones that are only waiting for stray messages included.
@@ -137,12 +149,16 @@ impl UserAgent {
         self.dropped
     }
 
-    fn message(&mut self, remote: Hop, bytes: &[u8], now: Instant) {
+    fn message(&mut self, remote: Hop, bytes: &[u8], guest: bool, now: Instant) {
         match parse::message(bytes) {
             Ok(Message::Request(mut request)) => {
                 stamp(&mut request, remote);
                 if self.transactions.receive_request(&request, now) == Received::New {
-                    self.request(request, remote, now);
+                    if guest && !self.hears(&request, remote) {
+                        self.dropped += 1;
+                    } else {
+                        self.request(request, remote, guest, now);
+                    }
                 }
             }
             Ok(Message::Response(response)) => {
@@ -150,6 +166,7 @@ impl UserAgent {
                     self.dropped += 1;
                 }
             }
+            Err(Unreadable::Request(_)) if guest => self.dropped += 1,
             Err(Unreadable::Request(bad)) => {
                 let tag = self.tokens.derived_tag(bytes);
                 self.transmit(remote, bad.response(&tag));
@@ -168,12 +185,14 @@ impl UserAgent {
         // What waited on it has failed, which may have moved trunks on; those that only listened there are told here.
         self.drain_transactions(now);
         self.trunks_closed(hop, now);
+        self.phones_closed(hop);
     }
 
-    fn request(&mut self, request: Request, remote: Hop, now: Instant) {
+    fn request(&mut self, request: Request, remote: Hop, guest: bool, now: Instant) {
         match request.method {
             Method::Ack => self.ack(&request, now),
             Method::Cancel => self.cancel(&request, remote, now),
+            Method::Register if self.registrar.serves() => self.register_phone(&request, remote, now),
             _ => {
                 if let Some(refusal) = refuse::before_dialog(&request, remote.transport) {
                     self.reply(&request, remote, refusal);
@@ -181,7 +200,10 @@ impl UserAgent {
                     self.in_dialog(request, remote, now);
                 } else {
                     match request.method {
-                        Method::Invite => self.incoming(request, remote, now),
+                        Method::Invite => match self.caller_phone(&request, remote, guest, now) {
+                            Ok(phone) => self.incoming(request, remote, phone, now),
+                            Err(refusal) => self.reply(&request, remote, refusal),
+                        },
                         Method::Options => self.options(&request, None, remote, now),
                         _ => self.reply(&request, remote, Response::to(&request, 481, "")),
                     }
@@ -196,10 +218,13 @@ impl UserAgent {
             AgentCommand::Accept { dialog, sdp } => self.accept(dialog, &sdp, now),
             AgentCommand::Reject { dialog, status, reason } => self.reject(dialog, status, &reason, now),
             AgentCommand::Hangup { dialog } => self.hangup(dialog, now),
+            AgentCommand::Elsewhere { dialog } => self.answered_elsewhere(dialog, now),
             AgentCommand::AnswerOffer { dialog, sdp } => self.answer_offer(dialog, sdp.as_ref(), now),
             AgentCommand::Change { dialog } => self.change(dialog, now),
             AgentCommand::Offer { dialog, sdp } => self.offer(dialog, sdp, now),
             AgentCommand::Trunks(trunks) => self.set_trunks(trunks, now),
+            AgentCommand::Phones(phones) => self.set_phones(phones, now),
+            AgentCommand::Clock { unix_s } => self.registrar.set_clock(unix_s, now),
             AgentCommand::Drain => self.drain_trunks(now),
         }
     }
@@ -210,6 +235,7 @@ impl UserAgent {
                 TxOutput::Transmit { remote, bytes } => self.transmit(remote, bytes),
                 TxOutput::Response { tx, response, from } => {
                     if self.answer_challenge(tx, &response, from, now)
+                        || self.probe_took(tx, Some(&response))
                         || self.link_took(tx, Some(&response), now)
                         || self.refresh_took(tx, Some(&response), now)
                     {
@@ -220,7 +246,7 @@ impl UserAgent {
                     }
                 }
                 TxOutput::Failed { tx } => {
-                    if self.link_took(tx, None, now) || self.refresh_took(tx, None, now) {
+                    if self.probe_took(tx, None) || self.link_took(tx, None, now) || self.refresh_took(tx, None, now) {
                         continue;
                     }
                     if let Some(dialog) = self.invites.get(&tx).copied() {
@@ -229,6 +255,7 @@ impl UserAgent {
                 }
                 TxOutput::Gone { tx } => {
                     self.pending_gone(tx);
+                    self.probes.remove(&tx);
                     self.refreshes.remove(&tx);
                     self.late_acks.remove(&tx);
                     if let Some(dialog) = self.invites.remove(&tx) {

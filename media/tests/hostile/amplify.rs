@@ -94,6 +94,9 @@ impl Bench {
             rtp_ports: 20_000..=20_011,
             calls_max: 4,
             trusted: vec!["10.0.0.0/8".parse().unwrap()],
+            phones: Vec::new(),
+            algorithms: Vec::new(),
+            spared: Vec::new(),
             codecs: vec![Codec::Pcmu, Codec::Pcma, Codec::G722],
             seed: [1; 32],
         });

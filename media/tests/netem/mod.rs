@@ -70,6 +70,9 @@ impl Host {
             rtp_ports: 20000..=20199,
             calls_max: 50,
             trusted: vec!["10.0.0.0/8".parse().unwrap()],
+            phones: Vec::new(),
+            algorithms: Vec::new(),
+            spared: Vec::new(),
             codecs: vec![Codec::G722, Codec::Pcma, Codec::Pcmu],
             seed: [seed; 32],
         };

@@ -7,6 +7,7 @@ use auricle_media::io::{Codec, Hop};
 use auricle_media::sip::agent::{
     AgentCommand, AgentConfig, AgentEvent, AgentInput, AgentOutput, DialogId, Invite, InviteTo, UserAgent,
 };
+use auricle_media::sip::digest::Algorithm;
 use auricle_media::sip::message::{Message, Request, Response};
 use auricle_media::sip::parse;
 use auricle_media::sip::sdp::{Sdp, Session};
@@ -35,6 +36,7 @@ pub fn config() -> AgentConfig {
         user_agent: "Auricle".into(),
         dialogs_max: 16,
         transactions_max: 64,
+        algorithms: vec![Algorithm::Sha256, Algorithm::Md5],
         seed: [1; 32],
     }
 }

@@ -12,12 +12,14 @@ fn a_call_is_taken_rung_answered_and_hung_up_by_the_caller() {
     let mut bench = Bench::new();
     bench.receive(&invite("1"));
     assert_eq!(bench.took(), "100/INVITE");
-    let AgentEvent::Incoming { dialog, caller, remote, offer, received, trunk } = bench.event() else { panic!() };
+    let AgentEvent::Incoming { dialog, caller, remote, offer, received, trunk, phone } = bench.event() else {
+        panic!()
+    };
     assert_eq!(
         (caller.from_user.as_str(), caller.display_name.as_str(), caller.to_user.as_str()),
         ("ann", "Ann", "clinic")
     );
-    assert_eq!((remote, received, trunk), (Hop::udp(PEER.parse().unwrap()), bench.now, None));
+    assert_eq!((remote, received, trunk, phone), (Hop::udp(PEER.parse().unwrap()), bench.now, None, None));
     assert_eq!(offer.unwrap().media.len(), 1);
 
     bench.command(AgentCommand::Ring { dialog });

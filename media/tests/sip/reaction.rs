@@ -67,6 +67,9 @@ pub fn engine(local: SocketAddr) -> Engine {
         rtp_ports: 20_000..=20_199,
         calls_max: 8,
         trusted: vec!["0.0.0.0/0".parse().unwrap(), "::/0".parse().unwrap()],
+        phones: Vec::new(),
+        algorithms: Vec::new(),
+        spared: Vec::new(),
         codecs: vec![Codec::Pcmu, Codec::Pcma, Codec::G722],
         seed: [1; 32],
     })

@@ -40,6 +40,10 @@ pub(super) struct Call {
     pub invite: Request,
     /// Where the INVITE came from or went.
     pub remote: Hop,
+    /// It goes by the way that a phone keeps open, whatever address the phone names.
+    pub on_flow: bool,
+    /// Another phone has answered.
+    pub elsewhere: bool,
     /// The account under which it is placed or came in.
     pub account: Option<AccountId>,
     /// Where our INVITE goes when this hop does not answer.
@@ -156,6 +160,8 @@ impl Call {
             invite_tx: None,
             invite,
             remote,
+            on_flow: false,
+            elsewhere: false,
             account: None,
             hops: VecDeque::new(),
             failover_at: None,

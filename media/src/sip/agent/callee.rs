@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::call::{AwaitedAck, Call, Phase, Reliable};
 use super::{ALLOW, AgentEnd, AgentEvent, Caller, DialogId, RETRY_AFTER_S, RING_MAX, UserAgent, describe, description};
-use crate::io::Hop;
+use crate::io::{Hop, PhoneId};
 use crate::sip::dialog::Dialog;
 use crate::sip::message::{Head, Request, Response};
 use crate::sip::sdp::Sdp;
@@ -18,7 +18,7 @@ const RSEQ_FIRST_MAX: u64 = 0x7fff_ffff;
 
 impl UserAgent {
     /// An INVITE outside of any dialog.
-    pub(super) fn incoming(&mut self, request: Request, remote: Hop, now: Instant) {
+    pub(super) fn incoming(&mut self, request: Request, remote: Hop, phone: Option<PhoneId>, now: Instant) {
         let head = &request.head;
         let merge_key = (head.call_id.clone(), head.from.tag().unwrap_or_default().to_owned(), head.cseq.number);
         let refusal = if self.incoming.contains(&merge_key) {
@@ -37,17 +37,19 @@ impl UserAgent {
             Err(why) => return self.reply(&request, remote, bad_description(&request, &why)),
         };
         let tag = self.tokens.tag();
-        let Some(dialog) = Dialog::callee(&request, &tag, remote) else {
+        let Some(mut dialog) = Dialog::callee(&request, &tag, remote) else {
             let refusal = Response::to(&request, 400, "Contact or Record-Route cannot be read");
             return self.reply(&request, remote, refusal);
         };
+        dialog.natted |= phone.is_some();
         let Some(tx) = self.transactions.open(&request, remote) else {
             return;
         };
         self.transactions.respond(tx, &Response::to(&request, 100, ""), now);
         let id = self.next_dialog();
         let (trunk, account) = self.accounts.of_source(remote, &request.uri.user()).unzip();
-        let event = AgentEvent::Incoming { dialog: id, caller: caller(&request), remote, offer, received: now, trunk };
+        let caller = caller(&request);
+        let event = AgentEvent::Incoming { dialog: id, caller, remote, offer, received: now, trunk, phone };
         self.dialogs.insert(dialog.key(), id);
         self.incoming.insert(merge_key.clone());
         self.invites.insert(tx, id);
@@ -56,6 +58,7 @@ impl UserAgent {
         call.invite_tx = Some(tx);
         call.merge_key = Some(merge_key);
         call.account = account;
+        call.on_flow = phone.is_some();
         self.calls.insert(id, call);
         self.arm(id);
         self.event(event);

@@ -3,9 +3,11 @@
 use std::time::{Duration, Instant};
 
 use super::call::{Call, Cancel, EarlyDialog, Phase, SentAck};
+use super::phones::ELSEWHERE;
 use super::place::{Planned, no_trunk};
 use super::{
-    AgentConfig, AgentEnd, AgentEvent, DialogId, FORKS_MAX, Invite, InviteError, RING_MAX, UserAgent, description,
+    AgentConfig, AgentEnd, AgentEvent, DialogId, FORKS_MAX, Invite, InviteError, InviteTo, RING_MAX, UserAgent,
+    description,
 };
 use crate::io::Hop;
 use crate::sip::dialog::Dialog;
@@ -31,6 +33,7 @@ impl UserAgent {
         }
         let mut call = Call::new(Phase::Calling, request, remote, now + RING_MAX);
         (call.account, call.hops, call.described) = (account, hops, Some(invite.sdp));
+        call.on_flow = matches!(invite.to, InviteTo::Flow(_));
         let id = self.next_dialog();
         self.calls.insert(id, call);
         self.send_invite(id, now);
@@ -181,9 +184,10 @@ impl UserAgent {
         if call.early.len() == FORKS_MAX {
             return false;
         }
-        let Some(dialog) = Dialog::caller(&call.invite, response, call.remote) else {
+        let Some(mut dialog) = Dialog::caller(&call.invite, response, call.remote) else {
             return false;
         };
+        dialog.natted = call.on_flow;
         self.dialogs.insert(dialog.key(), id);
         call.early.push(EarlyDialog { dialog, rseq: None, answer: None });
         true
@@ -231,6 +235,7 @@ impl UserAgent {
         let Some(mut dialog) = Dialog::caller(&call.invite, response, peer) else {
             return self.end(id, AgentEnd::Protocol);
         };
+        dialog.natted = call.on_flow;
         let early = call.early.iter().position(|early| early.dialog.remote.tag() == Some(tag));
         let early_answer = early.map(|at| call.early.remove(at)).and_then(|early| {
             // PRACKs have used numbers up.
@@ -302,6 +307,10 @@ impl UserAgent {
         let mut cancel = Request { method: Method::Cancel, body: Vec::new(), ..invite.clone() };
         cancel.head.cseq.method = Method::Cancel;
         cancel.head.fields.retain(|field| matches!(field.name.as_str(), "Route" | "Max-Forwards" | "User-Agent"));
+        let elsewhere = self.invites.get(&tx).and_then(|id| self.calls.get(id)).is_some_and(|call| call.elsewhere);
+        if elsewhere {
+            cancel.head.push("Reason", ELSEWHERE);
+        }
         if self.transactions.is_full() {
             self.transmit(remote, cancel.encode());
         } else {

@@ -34,7 +34,7 @@ fn anonymous() -> NameAddr {
 pub(super) fn no_trunk(invite: &Invite) -> InviteError {
     let trunk = match invite.to {
         InviteTo::Trunk(TrunkId(trunk)) => trunk,
-        InviteTo::Hop(_) => 0,
+        InviteTo::Hop(_) | InviteTo::Flow(_) => 0,
     };
     InviteError::NoTrunk { trunk }
 }
@@ -88,7 +88,7 @@ impl UserAgent {
         let bad_uri = || InviteError::BadUri { uri: invite.uri.clone() };
         let extra = extra_fields(invite)?;
         match invite.to {
-            InviteTo::Hop(hop) => {
+            InviteTo::Hop(hop) | InviteTo::Flow(hop) => {
                 let uri = match Uri::parse(&invite.uri) {
                     Some(uri @ Uri::Sip(SipUri { headers: None, .. }))
                         if !uri.is_secure() || hop.transport == Transport::Tls =>

@@ -85,7 +85,8 @@ impl UserAgent {
         }
         let via = self.via(remote.transport);
         request.head.via.insert(0, via.clone());
-        let stays = remote.transport.is_stream() || self.config.tcp.is_none();
+        // What a phone keeps open is no address that it could be connected to.
+        let stays = remote.transport.is_stream() || self.config.tcp.is_none() || self.registrar.is_flow(remote);
         if stays || request.encode().len() <= DATAGRAM_BYTES_MAX {
             return self.transactions.send(request, remote, None, now);
         }

@@ -15,7 +15,7 @@ use crate::sip::transaction::TxId;
 const SOON_S: &str = "2";
 
 impl UserAgent {
-    fn call_of(&self, request: &Request) -> Option<DialogId> {
+    pub(super) fn call_of(&self, request: &Request) -> Option<DialogId> {
         let Head { call_id, from, to, .. } = &request.head;
         let key = DialogKey {
             call_id: call_id.clone(),

@@ -279,7 +279,7 @@ impl UserAgent {
     }
 
     /// A request outside of any dialog, without Via.
-    fn outside(
+    pub(super) fn outside(
         &mut self,
         method: Method,
         uri: Uri,

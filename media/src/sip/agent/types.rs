@@ -1,9 +1,10 @@
 //! What goes into the user agent and what comes out of it.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
-use crate::io::{DialIdentity, Hop, Trunk, TrunkId, TrunkState};
+use crate::io::{DialIdentity, Hop, Phone, PhoneId, PhoneState, Trunk, TrunkId, TrunkState};
+use crate::sip::digest::Algorithm;
 use crate::sip::refer::REPLACES_BYTES_MAX;
 use crate::sip::sdp::Sdp;
 
@@ -23,6 +24,8 @@ pub struct AgentConfig {
     /// Most transactions at once; over it INVITEs get 503 and other requests are answered without one. Every call leaves two
     /// behind for 32 s, so this has to be 64 times the calls that begin in a second, and more.
     pub transactions_max: usize,
+    /// How phones may answer for their passwords, as it is offered to them.
+    pub algorithms: Vec<Algorithm>,
     /// Secret from which tags, branches and Call-IDs are made; new for every process.
     pub seed: [u8; 32],
 }
@@ -30,7 +33,7 @@ pub struct AgentConfig {
 /// Shows all but the seed: who knows it can end every call.
 impl std::fmt::Debug for AgentConfig {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { local, tcp, tls, user_agent, dialogs_max, transactions_max, seed: _ } = self;
+        let Self { local, tcp, tls, user_agent, dialogs_max, transactions_max, algorithms, seed: _ } = self;
         f.debug_struct("AgentConfig")
             .field("local", local)
             .field("tcp", tcp)
@@ -38,6 +41,7 @@ impl std::fmt::Debug for AgentConfig {
             .field("user_agent", user_agent)
             .field("dialogs_max", dialogs_max)
             .field("transactions_max", transactions_max)
+            .field("algorithms", algorithms)
             .finish_non_exhaustive()
     }
 }
@@ -51,6 +55,14 @@ pub struct DialogId(pub u64);
 pub enum AgentInput<'a> {
     /// One message came in: a datagram, or what a [`Framer`](crate::sip::framing::Framer) found on a connection.
     Message {
+        /// From there.
+        remote: Hop,
+        /// Its bytes.
+        bytes: &'a [u8],
+    },
+    /// One message of somebody who is only heard because phones may be where it comes from: it has to show that it is one.
+    /// What is neither a phone's REGISTER or INVITE nor part of what is known is not answered.
+    Guest {
         /// From there.
         remote: Hop,
         /// Its bytes.
@@ -90,6 +102,8 @@ pub struct Invite {
 pub enum InviteTo {
     /// There.
     Hop(Hop),
+    /// There, and all that belongs to the call too: the way that a phone keeps open to us.
+    Flow(Hop),
     /// Through this trunk.
     Trunk(TrunkId),
 }
@@ -123,6 +137,11 @@ pub enum AgentCommand {
         /// Which call.
         dialog: DialogId,
     },
+    /// End a call of ours because another phone has answered; the far end is told so.
+    Elsewhere {
+        /// Which call.
+        dialog: DialogId,
+    },
     /// Answer what [`AgentEvent::Offer`] brought.
     AnswerOffer {
         /// Which call.
@@ -145,6 +164,13 @@ pub enum AgentCommand {
     },
     /// These are all trunks from now on (see [`crate::io::Command::Trunks`]).
     Trunks(Vec<Trunk>),
+    /// These are all phones from now on (see [`crate::io::Command::Phones`]).
+    Phones(Vec<Phone>),
+    /// What time it is (see [`crate::io::Command::Clock`]).
+    Clock {
+        /// Seconds since 1970.
+        unix_s: u64,
+    },
     /// Give all registrations back; calls go on.
     Drain,
 }
@@ -181,6 +207,8 @@ pub enum AgentEvent {
         received: Instant,
         /// The trunk that it came from.
         trunk: Option<TrunkId>,
+        /// The phone that it is, which has shown so.
+        phone: Option<PhoneId>,
     },
     /// The far end rings (180). Told once.
     Ringing {
@@ -247,6 +275,18 @@ pub enum AgentEvent {
         trunk: TrunkId,
         /// How.
         state: TrunkState,
+    },
+    /// A phone fares otherwise than before.
+    Phone {
+        /// Which phone.
+        phone: PhoneId,
+        /// How.
+        state: PhoneState,
+    },
+    /// Somebody has given a wrong password.
+    WrongPassword {
+        /// From there.
+        source: IpAddr,
     },
 }
 

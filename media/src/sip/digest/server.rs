@@ -1,9 +1,11 @@
 //! The side that makes challenges and judges answers.
 //!
 //! A nonce carries its own time under a seal, so that asking costs no memory: only a nonce that somebody has answered rightly
-//! is remembered, until it is too old, to take no answer twice.
+//! is remembered, until it is too old, to take no answer twice. The seal holds the source too: what one source was asked, another
+//! cannot answer.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use sha2::{Digest as _, Sha256};
@@ -54,10 +56,14 @@ pub enum Judged {
     },
     /// It carries no answer for our realm: challenge it.
     Unanswered,
-    /// The answer may be right but its nonce is too old or its count was used: challenge it with `stale`.
+    /// The answer is right, but its nonce is too old, of another process or made for another source, or its count was used:
+    /// challenge it with `stale`, so that the client comes again by itself.
     Stale,
     /// User or password is wrong, or the answer is to another request. Which of them, nobody is told.
-    Refused,
+    Refused {
+        /// It answers a nonce that was made for this source: it has heard us, its address is not made up.
+        heard: bool,
+    },
 }
 
 /// How a nonce in use was counted.
@@ -75,8 +81,8 @@ pub struct Server {
     began: Instant,
     made: u64,
     uses: BTreeMap<String, Uses>,
-    /// The nonces of `uses` in the order in which they were first used.
-    order: VecDeque<String>,
+    /// The nonces of `uses` in the order in which they were first used, and when they were made.
+    order: VecDeque<(String, u64)>,
     /// Nonces made before this are stale: one of them was forgotten.
     forgotten_ms: u64,
 }
@@ -102,27 +108,41 @@ impl Server {
         }
     }
 
-    /// The challenges for a 401, the better first (RFC 8760 section 2.4). Asking keeps nothing.
-    pub fn challenges(&mut self, stale: bool, now: Instant) -> [Challenge; 2] {
-        let nonce = self.nonce(now);
-        [Algorithm::Sha256, Algorithm::Md5].map(|algorithm| Challenge {
+    /// The challenges for a 401 to this source, in the order of `algorithms` (RFC 8760 section 2.4 wants the better one
+    /// first). Asking keeps nothing.
+    pub fn challenges(
+        &mut self,
+        algorithms: &[Algorithm],
+        stale: bool,
+        source: IpAddr,
+        now: Instant,
+    ) -> Vec<Challenge> {
+        let nonce = self.nonce(source, now);
+        let challenge = |algorithm: &Algorithm| Challenge {
             realm: self.realm.clone(),
             nonce: nonce.clone(),
             opaque: None,
-            algorithm,
+            algorithm: *algorithm,
             counted: true,
             stale,
-        })
+        };
+        algorithms.iter().map(challenge).collect()
     }
 
     /// Judges the answer in a request's `Authorization`. `secrets` looks a user up; for one that is not known the same work
     /// is done with a secret that nobody has.
-    pub fn judge(&mut self, request: &Request, secrets: impl FnOnce(&str) -> Option<Secrets>, now: Instant) -> Judged {
+    pub fn judge(
+        &mut self,
+        request: &Request,
+        secrets: impl FnOnce(&str) -> Option<Secrets>,
+        source: IpAddr,
+        now: Instant,
+    ) -> Judged {
         let all = request.head.all("Authorization").filter_map(Params::parse);
         let Some(answer) = all.filter(|answer| answer.get("realm") == Some(&*self.realm)).last() else {
             return Judged::Unanswered;
         };
-        let Some(answer) = Answer::read(&answer) else { return Judged::Refused };
+        let Some(answer) = Answer::read(&answer) else { return Judged::Refused { heard: false } };
         let user = super::unquoted(answer.user);
         let known = secrets(&user);
         let is_known = known.is_some();
@@ -135,13 +155,14 @@ impl Server {
         let count = Some(Count { nc, cnonce });
         let right = response(answer.algorithm, secret, nonce, count, request.method.name(), uri);
         let equal = bool::from(right.as_bytes().ct_eq(answer.response.to_ascii_lowercase().as_bytes()));
-        let Some(made_ms) = self.made_ms(nonce) else { return Judged::Refused };
+        let made_ms = self.made_ms(nonce, source);
         if !(equal && is_known && means(uri, &request.uri)) {
-            return Judged::Refused;
+            return Judged::Refused { heard: made_ms.is_some() };
         }
+        let Some(made_ms) = made_ms else { return Judged::Stale };
         let age = self.now_ms(now).saturating_sub(made_ms);
         let lives = u128::from(age) <= NONCE_LIVES.as_millis() && made_ms >= self.forgotten_ms;
-        if lives && self.count(nonce, answer.count, now) { Judged::Accepted { user } } else { Judged::Stale }
+        if lives && self.count(nonce, made_ms, answer.count, now) { Judged::Accepted { user } } else { Judged::Stale }
     }
 
     /// A secret that no password gives.
@@ -155,28 +176,28 @@ impl Server {
         u64::try_from(now.saturating_duration_since(self.began).as_millis()).unwrap_or(u64::MAX)
     }
 
-    fn nonce(&mut self, now: Instant) -> String {
+    fn nonce(&mut self, source: IpAddr, now: Instant) -> String {
         self.made += 1;
         let body = format!("{:016x}{:016x}", self.now_ms(now), self.made);
-        format!("{body}{}", self.seal(&body))
+        format!("{body}{}", self.seal(&body, source))
     }
 
     /// A keyed hash, nested so that it cannot be continued by who sees it.
-    fn seal(&self, body: &str) -> String {
-        let inner = Sha256::new().chain_update(self.key).chain_update(body).finalize();
-        let outer = Sha256::new().chain_update(self.key).chain_update(inner).finalize();
+    fn seal(&self, body: &str, source: IpAddr) -> String {
+        let inner = Sha256::new().chain_update(self.key).chain_update(format!("{body} {}", source.to_canonical()));
+        let outer = Sha256::new().chain_update(self.key).chain_update(inner.finalize()).finalize();
         hex(outer.get(..16).unwrap_or_default())
     }
 
-    /// When a nonce of ours was made, in milliseconds since the beginning; `None` when it is not ours.
-    fn made_ms(&self, nonce: &str) -> Option<u64> {
+    /// When a nonce of ours was made for this source, in milliseconds since the beginning; `None` when it is no such one.
+    fn made_ms(&self, nonce: &str, source: IpAddr) -> Option<u64> {
         let (body, seal) = nonce.split_at_checked(32)?;
-        let ours = bool::from(self.seal(body).as_bytes().ct_eq(seal.as_bytes()));
+        let ours = bool::from(self.seal(body, source).as_bytes().ct_eq(seal.as_bytes()));
         u64::from_str_radix(body.get(..16)?, 16).ok().filter(|_| ours)
     }
 
     /// Takes a count; `false` when it was taken before or is too far behind.
-    fn count(&mut self, nonce: &str, count: u32, now: Instant) -> bool {
+    fn count(&mut self, nonce: &str, made_ms: u64, count: u32, now: Instant) -> bool {
         if let Some(uses) = self.uses.get_mut(nonce) {
             if count > uses.highest {
                 uses.seen = uses.seen.checked_shl(count - uses.highest).unwrap_or(0) | 1;
@@ -192,15 +213,15 @@ impl Server {
         }
         self.make_room(now);
         self.uses.insert(nonce.to_owned(), Uses { highest: count, seen: 1 });
-        self.order.push_back(nonce.to_owned());
+        self.order.push_back((nonce.to_owned(), made_ms));
         true
     }
 
     /// Forgets nonces that are too old, and more where there are too many.
     fn make_room(&mut self, now: Instant) {
         let now_ms = self.now_ms(now);
-        while let Some(oldest) = self.order.front() {
-            let made_ms = self.made_ms(oldest).unwrap_or(0);
+        while let Some((_, made_ms)) = self.order.front() {
+            let made_ms = *made_ms;
             let over = u128::from(now_ms.saturating_sub(made_ms)) > NONCE_LIVES.as_millis();
             if !over && self.order.len() < NONCES_MAX {
                 return;
@@ -209,7 +230,7 @@ impl Server {
                 // Its uses are forgotten, so that it must not be used any more.
                 self.forgotten_ms = self.forgotten_ms.max(made_ms + 1);
             }
-            if let Some(oldest) = self.order.pop_front() {
+            if let Some((oldest, _)) = self.order.pop_front() {
                 self.uses.remove(&oldest);
             }
         }

@@ -8,6 +8,7 @@ use auricle_media::io::{Codec, Hop};
 use auricle_media::sip::agent::{
     AgentCommand, AgentConfig, AgentEvent, AgentInput, AgentOutput, Invite, InviteTo, UserAgent,
 };
+use auricle_media::sip::digest::Algorithm;
 use auricle_media::sip::message::Message;
 use auricle_media::sip::parse;
 use auricle_media::sip::sdp::{Sdp, Session};
@@ -80,6 +81,7 @@ impl World {
             user_agent: "Auricle".into(),
             dialogs_max: CALLS_MAX,
             transactions_max: TRANSACTIONS_MAX,
+            algorithms: vec![Algorithm::Sha256, Algorithm::Md5],
             seed: [1; 32],
         };
         let mut world =

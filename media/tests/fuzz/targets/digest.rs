@@ -3,12 +3,15 @@
 
 use auricle_media::io::Credentials;
 use auricle_media::sip::digest::server::{Judged, Secrets, Server};
-use auricle_media::sip::digest::{Challenge, Client};
+use auricle_media::sip::digest::{Algorithm, Challenge, Client};
 use auricle_media::sip::message::{Message, Request, Response};
 use auricle_media::sip::parse;
 use auricle_media::sip::tokens::Tokens;
 
 use super::{Seen, origin};
+
+/// Who asks.
+const SOURCE: std::net::IpAddr = std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
 pub fn run(bytes: &[u8]) -> u64 {
     let mut seen = Seen::default();
@@ -30,10 +33,10 @@ pub fn run(bytes: &[u8]) -> u64 {
 
 fn judged(request: &Request, seen: &mut Seen) {
     let mut server = Server::new("clinic", [9; 32], origin());
-    let challenges = server.challenges(false, origin());
+    let challenges = server.challenges(&[Algorithm::Sha256, Algorithm::Md5], false, SOURCE, origin());
     assert!(challenges.iter().all(|challenge| Challenge::parse(&challenge.to_string()).as_ref() == Some(challenge)));
     let known = |user: &str| (user == "100").then(|| Secrets::new("100", "clinic", "a password that nobody guesses"));
-    let judged = server.judge(request, known, origin());
+    let judged = server.judge(request, known, SOURCE, origin());
     assert!(!matches!(judged, Judged::Accepted { .. }), "accepted without the password");
     seen.note(std::mem::discriminant(&judged));
 }

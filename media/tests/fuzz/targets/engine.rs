@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use auricle_media::engine::{CATCH_UP_MAX, Engine, EngineConfig};
 use auricle_media::io::{
-    BridgeId, Codec, Command, Credentials, DialTo, EngineEvent, Gain, Hop, IdentityHeader, Input, LegId, Output,
-    Party, PartyClass, Pcm, PlayId, Rate, Socket, Transport, Trunk, TrunkId,
+    BridgeId, Codec, Command, Credentials, DialTo, EngineEvent, Gain, Hop, IdentityHeader, Input, LegId, Output, Party,
+    PartyClass, Pcm, PlayId, Rate, Socket, Transport, Trunk, TrunkId,
 };
 use auricle_media::rtp::Clock;
 use auricle_media::rtp::session::{Seeds, Sender};
@@ -108,6 +108,9 @@ impl World {
             rtp_ports: 20_000..=20_011,
             calls_max: CALLS_MAX,
             trusted: vec!["10.0.0.0/8".parse().expect("a constant")],
+            phones: Vec::new(),
+            algorithms: Vec::new(),
+            spared: Vec::new(),
             codecs: vec![Codec::Pcmu, Codec::Pcma, Codec::G722, Codec::Opus],
             seed: [1; 32],
         });

@@ -6,6 +6,11 @@ use crate::sip::digest::tests::register;
 use crate::sip::message::Response;
 use crate::sip::tokens::Tokens;
 
+const BOTH: [Algorithm; 2] = [Algorithm::Sha256, Algorithm::Md5];
+const SOURCE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(198, 51, 100, 7));
+const REFUSED: Judged = Judged::Refused { heard: true };
+const UNHEARD: Judged = Judged::Refused { heard: false };
+
 struct Bench {
     server: Server,
     client: Client,
@@ -26,7 +31,7 @@ impl Bench {
     }
 
     fn challenge(&mut self) {
-        let challenges = self.server.challenges(false, self.now);
+        let challenges = self.server.challenges(&BOTH, false, SOURCE, self.now);
         let refusal = challenges.iter().fold(Response::to(&register(""), 401, ""), |response, challenge| {
             response.with("WWW-Authenticate", challenge.to_string())
         });
@@ -41,7 +46,7 @@ impl Bench {
 
     fn judge(&mut self, request: &Request) -> Judged {
         let ann = |user: &str| (user == "ann").then(|| Secrets::new("ann", "clinic", "secret"));
-        self.server.judge(request, ann, self.now)
+        self.server.judge(request, ann, SOURCE, self.now)
     }
 }
 
@@ -53,7 +58,7 @@ fn accepted() -> Judged {
 #[test]
 fn only_the_right_password_is_accepted() {
     for (user, password, expected) in
-        [("ann", "secret", accepted()), ("ann", "Secret", Judged::Refused), ("eve", "secret", Judged::Refused)]
+        [("ann", "secret", accepted()), ("ann", "Secret", REFUSED), ("eve", "secret", REFUSED)]
     {
         let mut bench = Bench::new(user, password);
         let unanswered = bench.judge(&register(""));
@@ -70,15 +75,15 @@ fn only_the_right_password_is_accepted() {
 fn an_answer_is_for_one_request_one_nonce_and_one_realm() {
     let table = [
         ("realm=\"clinic\"", "realm=\"other\"", Judged::Unanswered),
-        ("nc=00000001", "nc=00000002", Judged::Refused),
-        ("nc=00000001", "nc=1", Judged::Refused),
-        ("nc=00000001", "nc=00000000", Judged::Refused),
-        ("qop=auth, ", "", Judged::Refused),
-        ("username=\"ann\"", "username=\"bob\"", Judged::Refused),
-        ("nonce=\"0", "nonce=\"1", Judged::Refused),
-        ("algorithm=SHA-256", "algorithm=MD5", Judged::Refused),
-        ("uri=\"sip:example.org\"", "uri=\"sip:example.net\"", Judged::Refused),
-        ("response=\"", "response=\"0", Judged::Refused),
+        ("nc=00000001", "nc=00000002", REFUSED),
+        ("nc=00000001", "nc=1", UNHEARD),
+        ("nc=00000001", "nc=00000000", UNHEARD),
+        ("qop=auth, ", "", UNHEARD),
+        ("username=\"ann\"", "username=\"bob\"", REFUSED),
+        ("nonce=\"0", "nonce=\"1", UNHEARD),
+        ("algorithm=SHA-256", "algorithm=MD5", REFUSED),
+        ("uri=\"sip:example.org\"", "uri=\"sip:example.net\"", REFUSED),
+        ("response=\"", "response=\"0", REFUSED),
         ("Digest ", "Basic ", Judged::Unanswered),
     ];
     for (from, to, expected) in table {
@@ -94,11 +99,18 @@ fn an_answer_is_for_one_request_one_nonce_and_one_realm() {
     bench.challenge();
     let mut request = bench.answer();
     request.method = crate::sip::message::Method::Bye;
-    assert_eq!(bench.judge(&request), Judged::Refused, "another method");
+    assert_eq!(bench.judge(&request), REFUSED, "another method");
     let mut other = Server::new("clinic", [4; 32], bench.now);
     let answered = bench.answer();
     let ann = |_: &str| Some(Secrets::new("ann", "clinic", "secret"));
-    assert_eq!(other.judge(&answered, ann, bench.now), Judged::Refused, "another server's nonce");
+    let judged = other.judge(&answered, ann, SOURCE, bench.now);
+    assert_eq!(judged, Judged::Stale, "of the process before: who has the password comes again by itself");
+    let mut bench = Bench::new("ann", "secret");
+    bench.challenge();
+    let answered = bench.answer();
+    let ann = |_: &str| Some(Secrets::new("ann", "clinic", "secret"));
+    let elsewhere = "198.51.100.8".parse().unwrap();
+    assert_eq!(bench.server.judge(&answered, ann, elsewhere, bench.now), Judged::Stale, "asked of another source");
 }
 
 #[test]

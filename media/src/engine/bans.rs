@@ -1,0 +1,123 @@
+//! Sources that guess passwords: after a few wrong ones nothing of them is read for a while.
+
+use super::admission::bucket_key;
+use std::collections::{HashMap, VecDeque};
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
+
+/// Wrong passwords of one source within [`COUNTED`] that ban it.
+pub const WRONG_MAX: usize = 10;
+/// How long a wrong password counts.
+pub const COUNTED: Duration = Duration::from_secs(600);
+/// How long a source is banned.
+pub const BANNED: Duration = Duration::from_secs(3_600);
+/// Sources that are remembered. With more, the one is forgotten that was wrong longest ago.
+const SOURCES_MAX: usize = 4_096;
+
+#[derive(Debug, Default)]
+struct Record {
+    wrong: VecDeque<Instant>,
+    banned_until: Option<Instant>,
+}
+
+impl Record {
+    fn is_over(&self, now: Instant) -> bool {
+        let banned = self.banned_until.is_some_and(|until| now < until);
+        let counts = self.wrong.back().is_some_and(|last| now.saturating_duration_since(*last) < COUNTED);
+        !banned && !counts
+    }
+}
+
+/// All sources that were wrong of late.
+#[derive(Debug, Default)]
+pub(super) struct Bans(HashMap<IpAddr, Record>);
+
+impl Bans {
+    /// Whether nothing of this source is to be read.
+    pub(super) fn holds(&self, source: IpAddr, now: Instant) -> bool {
+        let record = if self.0.is_empty() { None } else { self.0.get(&bucket_key(source)) };
+        record.and_then(|record| record.banned_until).is_some_and(|until| now < until)
+    }
+
+    /// A wrong password; `true` when the source is banned by it.
+    pub(super) fn wrong(&mut self, source: IpAddr, now: Instant) -> bool {
+        let key = bucket_key(source);
+        if self.0.len() >= SOURCES_MAX && !self.0.contains_key(&key) {
+            self.make_room(now);
+        }
+        let record = self.0.entry(key).or_default();
+        record.wrong.push_back(now);
+        record.wrong.retain(|at| now.saturating_duration_since(*at) < COUNTED);
+        if record.wrong.len() < WRONG_MAX {
+            return false;
+        }
+        record.wrong.clear();
+        record.banned_until = Some(now + BANNED);
+        true
+    }
+
+    fn make_room(&mut self, now: Instant) {
+        self.0.retain(|_, record| !record.is_over(now));
+        if self.0.len() < SOURCES_MAX {
+            return;
+        }
+        let last = |record: &Record| record.wrong.back().copied().or(record.banned_until.map(|until| until - BANNED));
+        let oldest = self.0.iter().min_by_key(|(_, record)| last(record)).map(|(source, _)| *source);
+        oldest.into_iter().for_each(|oldest| {
+            self.0.remove(&oldest);
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+    use super::*;
+
+    fn ip(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
+    fn wrong(bans: &mut Bans, source: &str, times: usize, now: Instant) -> usize {
+        (0..times).filter(|_| bans.wrong(ip(source), now)).count()
+    }
+
+    /// SEC-11
+    #[test]
+    fn ten_wrong_passwords_in_ten_minutes_ban_for_an_hour() {
+        let (mut bans, start) = (Bans::default(), crate::epoch());
+        assert_eq!(wrong(&mut bans, "192.0.2.1", 9, start), 0);
+        assert!(!bans.holds(ip("192.0.2.1"), start));
+        assert_eq!(wrong(&mut bans, "192.0.2.2", 1, start), 0, "each source has its own count");
+        assert_eq!(wrong(&mut bans, "192.0.2.1", 1, start), 1);
+        assert!(bans.holds(ip("192.0.2.1"), start) && !bans.holds(ip("192.0.2.2"), start));
+        assert!(bans.holds(ip("::ffff:192.0.2.1"), start), "the same source, written otherwise");
+        assert!(bans.holds(ip("192.0.2.1"), start + BANNED - Duration::from_millis(1)));
+        assert!(!bans.holds(ip("192.0.2.1"), start + BANNED));
+        assert_eq!(wrong(&mut bans, "192.0.2.1", 9, start + BANNED), 0, "it begins anew");
+    }
+
+    #[test]
+    fn old_wrong_passwords_do_not_count() {
+        let (mut bans, start) = (Bans::default(), crate::epoch());
+        assert_eq!(wrong(&mut bans, "192.0.2.1", 5, start), 0);
+        assert_eq!(wrong(&mut bans, "192.0.2.1", 9, start + COUNTED), 0);
+        assert_eq!(wrong(&mut bans, "192.0.2.1", 1, start + COUNTED + Duration::from_secs(1)), 1);
+    }
+
+    #[test]
+    fn the_table_is_bounded_and_one_ipv6_customer_is_one_source() {
+        let (mut bans, start) = (Bans::default(), crate::epoch());
+        for at in 0..2 * SOURCES_MAX as u32 {
+            let source = IpAddr::V4(std::net::Ipv4Addr::from_bits(0x0a00_0000 + at));
+            bans.wrong(source, start + Duration::from_millis(u64::from(at)));
+            assert!(bans.0.len() <= SOURCES_MAX);
+        }
+        assert!(
+            bans.0.contains_key(&IpAddr::V4(std::net::Ipv4Addr::from_bits(0x0a00_0000 + 2 * SOURCES_MAX as u32 - 1)))
+        );
+        let last = |at: usize| format!("2001:db8::{at:x}");
+        let banned = (1..=WRONG_MAX).filter(|at| bans.wrong(ip(&last(*at)), start + COUNTED * 2)).count();
+        assert_eq!((banned, bans.0.len()), (1, 1), "and what is over is forgotten");
+    }
+}

@@ -1,0 +1,320 @@
+//! Phones and the engine: the door, bans, and calls that ring a phone at all of its places.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
+
+use auricle_media::engine::{BANNED, Engine, EngineConfig, WRONG_MAX};
+use auricle_media::io::{
+    Codec, Command, Credentials, DialTo, EngineEvent, Hop, Input, LegEnd, LegId, Output, PHONE_REALM, Phone, PhoneId,
+    Socket, Transport,
+};
+use auricle_media::sip::digest::server::Secrets;
+use auricle_media::sip::digest::{Algorithm, Client};
+use auricle_media::sip::message::{Message, Request, Response};
+use auricle_media::sip::parse;
+use auricle_media::sip::tokens::Tokens;
+use std::net::SocketAddr;
+use std::time::Instant;
+
+const ANSWER: &str =
+    "v=0\r\no=- 1 1 IN IP4 10.0.0.7\r\ns=-\r\nc=IN IP4 10.0.0.7\r\nt=0 0\r\nm=audio 40000 RTP/AVP 0\r\n";
+
+struct World {
+    engine: Engine,
+    now: Instant,
+    sent: Vec<(SocketAddr, Vec<u8>)>,
+    closed: Vec<Hop>,
+    events: Vec<EngineEvent>,
+}
+
+fn phone(password: &str) -> Phone {
+    Phone { id: PhoneId(1), user: "201".into(), secrets: Secrets::new("201", PHONE_REALM, password) }
+}
+
+#[allow(clippy::disallowed_methods, reason = "the origin of virtual time; only differences from it matter")]
+fn origin() -> Instant {
+    Instant::now()
+}
+
+impl World {
+    fn new(change: impl FnOnce(&mut EngineConfig)) -> Self {
+        let mut config = EngineConfig {
+            sip_address: "192.0.2.10:5060".parse().unwrap(),
+            tcp: None,
+            tls: None,
+            rtp_ports: 20_000..=20_099,
+            calls_max: 10,
+            trusted: Vec::new(),
+            phones: vec!["10.0.0.0/8".parse().unwrap()],
+            algorithms: vec![Algorithm::Sha256, Algorithm::Md5],
+            spared: Vec::new(),
+            codecs: vec![Codec::Pcmu],
+            seed: [5; 32],
+        };
+        change(&mut config);
+        let (engine, now) = (Engine::new(config), origin());
+        Self { engine, now, sent: Vec::new(), closed: Vec::new(), events: Vec::new() }
+    }
+
+    fn give(&mut self, input: Input<'_>) {
+        self.engine.handle(input, self.now);
+        while let Some(output) = self.engine.poll() {
+            match output {
+                Output::Transmit { socket: Socket::Sip, remote, bytes } => self.sent.push((remote, bytes)),
+                Output::Send { hop, bytes, .. } => self.sent.push((hop.address, bytes)),
+                Output::Close { hop } => self.closed.push(hop),
+                Output::OpenPort(port) => self.engine.handle(Input::Port { port, opened: true }, self.now),
+                Output::Event(event) => self.events.push(event),
+                _ => {}
+            }
+        }
+    }
+
+    fn command(&mut self, command: Command) {
+        self.give(Input::Command(command));
+    }
+
+    fn receive(&mut self, remote: SocketAddr, bytes: &[u8]) -> Vec<Message> {
+        self.sent.clear();
+        self.give(Input::Datagram { socket: Socket::Sip, remote, bytes });
+        self.sent.iter().map(|(_, bytes)| parse::message(bytes).unwrap()).collect()
+    }
+
+    /// A REGISTER from there; the status that came of it, 0 for none.
+    fn register(&mut self, remote: SocketAddr, password: &str, id: u32) -> u16 {
+        let credentials = Credentials { user: "201".into(), password: password.into(), realm: None };
+        let (mut client, mut tokens) = (Client::new(credentials), Tokens::new([id as u8; 32]));
+        let mut request = register(remote, id);
+        for branch in 0..2 {
+            let replies = self.receive(remote, &request.encode());
+            let [Message::Response(response)] = replies.as_slice() else { return 0 };
+            if response.status != 401 || branch == 1 {
+                return response.status;
+            }
+            assert!(client.challenged(&request, response));
+            request.head.cseq.number += 1;
+            request.head.via[0].params.set("branch", format!("z9hG4bKb{id}"));
+            client.authorize(&mut request, &mut tokens);
+        }
+        0
+    }
+
+    fn events(&mut self) -> Vec<EngineEvent> {
+        self.events.drain(..).collect()
+    }
+}
+
+fn register(remote: SocketAddr, id: u32) -> Request {
+    let text = format!(
+        "REGISTER sip:192.0.2.10 SIP/2.0\r\nVia: SIP/2.0/UDP {remote};branch=z9hG4bKa{id};rport\r\n\
+         From: <sip:201@192.0.2.10>;tag=f\r\nTo: <sip:201@192.0.2.10>\r\nCall-ID: r{id}\r\nCSeq: 1 REGISTER\r\n\
+         Contact: <sip:201@{remote}>\r\nContent-Length: 0\r\n\r\n"
+    );
+    match parse::message(text.as_bytes()).unwrap() {
+        Message::Request(request) => request,
+        Message::Response(_) => panic!("a request"),
+    }
+}
+
+fn place(last: u8) -> SocketAddr {
+    SocketAddr::from(([10, 0, 0, last], 5070))
+}
+
+fn banned(events: &[EngineEvent]) -> usize {
+    events.iter().filter(|event| matches!(event, EngineEvent::Banned { .. })).count()
+}
+
+/// SEC-11: nobody from outside the trusted networks is heard before there are phones, nor then from outside of theirs.
+#[test]
+fn phones_open_the_door_for_phones_alone() {
+    let mut world = World::new(|_| {});
+    assert_eq!((world.register(place(7), "secret", 1), world.engine.counters().strangers), (0, 1));
+    world.command(Command::Phones(vec![phone("secret")]));
+    assert_eq!(world.register("192.168.0.7:5070".parse().unwrap(), "secret", 2), 0);
+    assert_eq!(world.register(place(7), "secret", 3), 200);
+    assert!(world.engine.admits(place(8).ip(), world.now) && !world.engine.admits([192, 168, 0, 7].into(), world.now));
+    world.command(Command::Phones(Vec::new()));
+    assert_eq!(world.register(place(7), "secret", 4), 0);
+}
+
+/// SEC-11: ten wrong passwords, and the source is not heard for an hour. Others are.
+#[test]
+fn who_guesses_passwords_is_not_heard_any_more() {
+    let mut world = World::new(|_| {});
+    world.command(Command::Phones(vec![phone("secret")]));
+    for id in 0..WRONG_MAX as u32 {
+        assert_eq!(world.register(place(7), "guess", id), 401);
+    }
+    assert_eq!(world.events(), [EngineEvent::Banned { source: place(7).ip() }]);
+    let before = world.engine.counters();
+    assert_eq!((before.wrong_passwords, before.strangers), (10, 0));
+    assert_eq!(world.register(place(7), "secret", 50), 0, "not even with the right one");
+    assert_eq!(world.engine.counters().strangers, 1);
+    assert!(!world.engine.admits(place(7).ip(), world.now));
+    let hop = Hop { transport: Transport::Tcp, address: place(7) };
+    world.give(Input::Stream { hop, bytes: b"REGISTER sip:x SIP/2.0\r\n" });
+    assert_eq!(world.closed, [hop]);
+    assert_eq!(world.register(place(8), "secret", 51), 200);
+    world.now += BANNED;
+    assert_eq!(world.register(place(7), "secret", 52), 200);
+}
+
+/// SEC-11: a phone that works is not locked out by one beside it that is set up wrongly, and neither are trunks and whom the
+/// configuration spares.
+#[test]
+fn who_is_known_is_not_locked_out() {
+    let mut world = World::new(|_| {});
+    world.command(Command::Phones(vec![phone("secret")]));
+    assert_eq!(world.register(place(7), "secret", 100), 200);
+    world.events();
+    let neighbour = SocketAddr::new(place(7).ip(), 6000);
+    for id in 0..2 * WRONG_MAX as u32 {
+        assert_eq!(world.register(neighbour, "guess", id), 401);
+    }
+    assert_eq!((banned(&world.events()), world.register(place(7), "secret", 101)), (0, 200));
+
+    let mut world = World::new(|config| config.spared = vec!["10.0.0.7/32".parse().unwrap()]);
+    world.command(Command::Phones(vec![phone("secret")]));
+    for id in 0..2 * WRONG_MAX as u32 {
+        assert_eq!(world.register(place(7), "guess", id), 401);
+    }
+    assert_eq!((banned(&world.events()), world.register(place(7), "secret", 101)), (0, 200));
+}
+
+/// A phone at two places, called.
+fn ringing() -> (World, LegId, Vec<Request>) {
+    let mut world = World::new(|_| {});
+    world.command(Command::Phones(vec![phone("secret")]));
+    for last in [7, 8] {
+        assert_eq!(world.register(place(last), "secret", u32::from(last)), 200);
+    }
+    world.events();
+    world.sent.clear();
+    let to = DialTo::Phone(PhoneId(1));
+    let command = Command::Dial {
+        tag: 3,
+        uri: String::new(),
+        to,
+        from: "+420123".into(),
+        codecs: vec![Codec::Pcmu],
+        identity: None,
+        replaces: None,
+    };
+    world.command(command);
+    // The port has been answered within the command; what came of it stands behind.
+    world.give(Input::Wake);
+    let events = world.events();
+    let [EngineEvent::Dialing { tag: 3, leg }] = events.as_slice() else { panic!("{events:?}") };
+    let invites = invites_of(&world);
+    (world, *leg, invites)
+}
+
+fn invites_of(world: &World) -> Vec<Request> {
+    let request = |bytes: &Vec<u8>| match parse::message(bytes).unwrap() {
+        Message::Request(request) => request,
+        Message::Response(_) => panic!("a request"),
+    };
+    world.sent.iter().map(|(_, bytes)| request(bytes)).collect()
+}
+
+fn reply(request: &Request, status: u16, body: &str) -> Vec<u8> {
+    let mut response = Response::to(request, status, "").tagged("phone").with("Contact", "<sip:201@10.0.0.7>");
+    if !body.is_empty() {
+        response = response.with("Content-Type", "application/sdp");
+        response.body = body.as_bytes().to_vec();
+    }
+    response.encode()
+}
+
+fn methods(world: &World) -> Vec<(SocketAddr, String)> {
+    let method = |(to, bytes): &(SocketAddr, Vec<u8>)| match parse::message(bytes).unwrap() {
+        Message::Request(request) => (*to, request.method.to_string()),
+        Message::Response(response) => (*to, response.status.to_string()),
+    };
+    world.sent.iter().map(method).collect()
+}
+
+/// CALL-01: all places of a phone ring; the first that answers has the call, the others are told why they stop.
+#[test]
+fn the_first_place_that_answers_has_the_call() {
+    let (mut world, leg, invites) = ringing();
+    assert_eq!(methods(&world), [(place(8), "INVITE".into()), (place(7), "INVITE".into())]);
+    for (invite, at) in invites.iter().zip([8, 7]) {
+        world.receive(place(at), &reply(invite, 180, ""));
+    }
+    assert!(world.events().iter().all(|event| *event == EngineEvent::Ringing { leg }));
+    world.receive(place(7), &reply(&invites[1], 200, ANSWER));
+    assert_eq!(methods(&world), [(place(7), "ACK".into()), (place(8), "CANCEL".into())]);
+    let cancel = invites_of(&world).pop().unwrap();
+    assert_eq!(cancel.head.get("Reason"), Some("SIP;cause=200;text=\"Call completed elsewhere\""));
+    assert!(matches!(world.events().as_slice(), [EngineEvent::Answered { .. }]));
+    world.receive(place(8), &reply(&invites[0], 487, ""));
+    assert_eq!((world.events(), world.engine.legs()), (vec![], 1));
+    world.sent.clear();
+    world.command(Command::Hangup { leg });
+    assert_eq!(methods(&world), [(place(7), "BYE".into())]);
+    assert!(matches!(world.events().last(), Some(EngineEvent::Ended { cause: LegEnd::LocalHangup, .. })));
+}
+
+/// RFC 3261 section 16.7: the call is over when the last place has refused, or one has declined for all.
+#[test]
+fn a_call_to_a_phone_ends_when_nobody_is_left() {
+    let rows: [(&[(usize, u16)], u16); 5] = [
+        (&[(0, 480), (1, 404)], 404),
+        (&[(0, 486), (1, 480)], 486),
+        (&[(1, 480), (0, 486)], 486),
+        (&[(0, 603)], 603),
+        (&[(1, 603)], 603),
+    ];
+    for (replies, expected) in rows {
+        let (mut world, leg, invites) = ringing();
+        for (at, invite) in invites.iter().enumerate() {
+            world.receive(place(8 - at as u8), &reply(invite, 180, ""));
+        }
+        world.events();
+        for (at, status) in replies {
+            assert_eq!(world.events(), [], "not before the last");
+            world.receive(place(8 - *at as u8), &reply(&invites[*at], *status, ""));
+        }
+        let ended = EngineEvent::Ended { leg, cause: LegEnd::Refused(expected) };
+        assert_eq!((world.events(), world.engine.legs()), (vec![ended], 0), "{replies:?}");
+    }
+}
+
+#[test]
+fn a_hung_up_call_stops_ringing_everywhere() {
+    let (mut world, leg, invites) = ringing();
+    for (at, invite) in invites.iter().enumerate() {
+        world.receive(place(8 - at as u8), &reply(invite, 180, ""));
+    }
+    world.events();
+    world.sent.clear();
+    world.command(Command::Hangup { leg });
+    let mut methods = methods(&world);
+    methods.sort();
+    assert_eq!(methods, [(place(7), "CANCEL".into()), (place(8), "CANCEL".into())]);
+    assert_eq!(world.events(), [EngineEvent::Ended { leg, cause: LegEnd::LocalHangup }]);
+}
+
+/// A phone that nobody knows the place of, and one that does not exist.
+#[test]
+fn a_phone_that_is_away_is_told_so() {
+    let mut world = World::new(|_| {});
+    world.command(Command::Phones(vec![phone("secret")]));
+    for id in [1, 9] {
+        let to = DialTo::Phone(PhoneId(id));
+        world.command(Command::Dial {
+            tag: 1,
+            uri: String::new(),
+            to,
+            from: String::new(),
+            codecs: vec![Codec::Pcmu],
+            identity: None,
+            replaces: None,
+        });
+        world.give(Input::Wake);
+        let events = world.events();
+        let [EngineEvent::Dialing { leg, .. }, ended] = events.as_slice() else { panic!("{events:?}") };
+        assert_eq!(*ended, EngineEvent::Ended { leg: *leg, cause: LegEnd::Refused(480) });
+    }
+    assert_eq!(world.engine.legs(), 0);
+}
