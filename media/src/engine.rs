@@ -14,6 +14,7 @@ mod phones;
 mod ports;
 mod signalling;
 mod ticks;
+mod transfers;
 mod trunks;
 
 use crate::audio::music::Music;

@@ -23,6 +23,8 @@ pub(crate) struct Visitor {
     pub(crate) trunk: Option<TrunkId>,
     pub(crate) phone: Option<PhoneId>,
     pub(crate) identity: CallerIdentity,
+    /// The leg whose place it is to take.
+    pub(crate) replaces: Option<LegId>,
 }
 
 impl std::fmt::Debug for Visitor {

@@ -34,6 +34,8 @@ mod session;
 mod torture;
 #[path = "sip/torture_ipv6.rs"]
 mod torture_ipv6;
+#[path = "sip/transfer.rs"]
+mod transfer;
 #[path = "sip/transport.rs"]
 mod transport;
 #[path = "sip/trunk.rs"]

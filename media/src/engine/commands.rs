@@ -20,8 +20,10 @@ impl Engine {
             }
             Command::Hangup { leg } => self.hangup(leg, now),
             Command::Hold { leg, on } => self.hold(leg, on, now),
-            // Said in signalling of their own, which is not spoken yet.
-            Command::Transfer { .. } | Command::TransferProgress { .. } => {}
+            Command::Transfer { leg, to } => self.transfer(leg, to, now),
+            Command::TransferProgress { leg, status } => {
+                self.tell_leg(leg, |dialog| AgentCommand::ReferProgress { dialog, status }, now);
+            }
             Command::Trunks(trunks) => self.set_trunks(trunks, now),
             Command::Phones(phones) => self.tell_agent(AgentCommand::Phones(phones), now),
             Command::Clock { unix_s } => self.tell_agent(AgentCommand::Clock { unix_s }, now),
@@ -95,7 +97,7 @@ impl Engine {
     }
 
     /// 200 with our answer; without an offer, 200 with ours, and media starts when the ACK brings the answer.
-    fn answer(&mut self, id: LegId, now: Instant) {
+    pub(super) fn answer(&mut self, id: LegId, now: Instant) {
         let Some(leg) = self.legs.get_mut(&id) else { return };
         let (Some(dialog), Stage::Waiting { answer }) = (leg.dialog, &mut leg.stage) else { return };
         match answer.take() {
@@ -116,7 +118,7 @@ impl Engine {
         }
     }
 
-    fn hangup(&mut self, id: LegId, now: Instant) {
+    pub(super) fn hangup(&mut self, id: LegId, now: Instant) {
         self.end_forks(id, now);
         let Some(leg) = self.legs.get(&id) else { return };
         match leg.dialog {

@@ -26,7 +26,7 @@ impl Engine {
 
     fn agent_event(&mut self, event: AgentEvent, now: Instant) {
         match event {
-            AgentEvent::Incoming { dialog, caller, remote, offer, received, trunk, phone } => {
+            AgentEvent::Incoming { dialog, caller, remote, offer, received, trunk, phone, replaces } => {
                 // A number that the caller withheld stays withheld, whatever the network asserts.
                 let from = match caller.asserted {
                     // A phone can assert nothing but what it is.
@@ -34,8 +34,12 @@ impl Engine {
                     _ => caller.from_user,
                 };
                 let (name, to) = (caller.display_name, caller.to_user);
-                let visitor = Visitor { from, name, to, remote, trunk, phone, identity: CallerIdentity::default() };
-                self.incoming(dialog, visitor, offer, received, now);
+                let identity = CallerIdentity::default();
+                let visitor = Visitor { from, name, to, remote, trunk, phone, identity, replaces: None };
+                match replaces {
+                    Some(replaced) => self.incoming_in_place_of(replaced, dialog, visitor, offer, now),
+                    None => self.incoming(dialog, visitor, offer, received, now),
+                }
             }
             AgentEvent::Ringing { dialog } | AgentEvent::Early { dialog, .. } => {
                 if let Some(leg) = self.by_dialog.get(&dialog).copied() {
@@ -52,6 +56,12 @@ impl Engine {
             AgentEvent::OfferDue { dialog } => self.change_due(dialog, now),
             AgentEvent::Unchanged { dialog, again: true } => self.change_put_off(dialog),
             AgentEvent::Unchanged { dialog, again: false } => self.change_answered(dialog, false, now),
+            AgentEvent::Refer { dialog, to, call } => self.transfer_asked(dialog, &to, call),
+            AgentEvent::Transferred { dialog, status } => {
+                if let Some(leg) = self.by_dialog.get(&dialog).copied() {
+                    self.event(EngineEvent::TransferDone { leg, status });
+                }
+            }
             AgentEvent::Digit { dialog, digit } => {
                 let Some(id) = self.by_dialog.get(&dialog).copied() else { return };
                 let Some(audio) = self.legs.get_mut(&id).and_then(Leg::audio_mut) else { return };
@@ -68,7 +78,14 @@ impl Engine {
     }
 
     /// A call comes in. It is told once its port is open and its offer is found acceptable.
-    fn incoming(&mut self, dialog: DialogId, visitor: Visitor, offer: Option<Sdp>, received: Instant, now: Instant) {
+    pub(super) fn incoming(
+        &mut self,
+        dialog: DialogId,
+        visitor: Visitor,
+        offer: Option<Sdp>,
+        received: Instant,
+        now: Instant,
+    ) {
         let secure = visitor.remote.transport == Transport::Tls;
         match self.new_leg(Stage::Arriving { visitor, offer }, received) {
             Some(id) => {
@@ -85,7 +102,7 @@ impl Engine {
         }
     }
 
-    fn reject(&mut self, dialog: DialogId, status: u16, now: Instant) {
+    pub(super) fn reject(&mut self, dialog: DialogId, status: u16, now: Instant) {
         self.tell_agent(AgentCommand::Reject { dialog, status, reason: String::new() }, now);
     }
 
@@ -103,7 +120,10 @@ impl Engine {
                     return;
                 }
                 leg.told = true;
-                let Visitor { from, name, to, remote: Hop { transport, address: remote }, trunk, phone, identity } =
+                if let Some(replaced) = visitor.replaces {
+                    return self.take_place(id, replaced, now);
+                }
+                let Visitor { from, name, to, remote: Hop { transport, address: remote }, trunk, phone, identity, .. } =
                     visitor;
                 self.event(EngineEvent::Incoming {
                     leg: id,

@@ -8,12 +8,16 @@ mod callee;
 mod caller;
 mod challenge;
 mod change;
+mod due;
 mod phones;
 mod place;
+mod referred;
 mod refresh;
 mod refuse;
+mod replaced;
 mod send;
 mod session;
+mod transfer;
 mod trunks;
 mod types;
 
@@ -23,11 +27,12 @@ use std::time::{Duration, Instant};
 pub use refresh::{SESSION_S, SESSION_S_MIN};
 pub use types::{
     AgentCommand, AgentConfig, AgentEnd, AgentEvent, AgentInput, AgentOutput, Caller, DialogId, Invite, InviteError,
-    InviteTo,
+    InviteTo, ReferGoal,
 };
 
 use self::call::{Call, MergeKey};
 use self::phones::Probes;
+use self::transfer::EVENT;
 use self::trunks::Accounts;
 use super::dialog::DialogKey;
 use super::message::{Head, Message, Method, Request, Response};
@@ -48,7 +53,9 @@ const RETRY_AFTER_S: u32 = 5;
 /// A longer request, in bytes, leaves over TCP where that works (RFC 3261 section 18.1.1).
 pub const DATAGRAM_BYTES_MAX: usize = 1300;
 /// The methods that we speak.
-const ALLOW: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, PRACK, UPDATE";
+const ALLOW: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, PRACK, UPDATE, REFER, NOTIFY";
+/// The extensions that we know.
+const SUPPORTED: &str = "100rel, timer, replaces, norefersub";
 /// The bodies that we read.
 const ACCEPT: &str = "application/sdp, application/dtmf-relay, application/dtmf";
 
@@ -66,6 +73,8 @@ pub struct UserAgent {
     invites: HashMap<TxId, DialogId>,
     /// Which call a refresh or change of ours belongs to.
     refreshes: HashMap<TxId, DialogId>,
+    /// Which call a REFER of ours belongs to.
+    refers: HashMap<TxId, DialogId>,
     /// Calls in which we want a change that we could not offer yet.
     changes: BTreeSet<DialogId>,
     /// The ACK to a re-INVITE of ours whose call is over, should it be accepted after all; at most as many as transactions.
@@ -97,6 +106,7 @@ impl UserAgent {
             dialogs: HashMap::new(),
             invites: HashMap::new(),
             refreshes: HashMap::new(),
+            refers: HashMap::new(),
             changes: BTreeSet::new(),
             late_acks: HashMap::new(),
             incoming: HashSet::new(),
@@ -205,6 +215,8 @@ impl UserAgent {
                             Err(refusal) => self.reply(&request, remote, refusal),
                         },
                         Method::Options => self.options(&request, None, remote, now),
+                        // Whoever is let in to call us may not make us call others.
+                        Method::Refer => self.reply(&request, remote, Response::to(&request, 403, "")),
                         _ => self.reply(&request, remote, Response::to(&request, 481, "")),
                     }
                 }
@@ -222,6 +234,8 @@ impl UserAgent {
             AgentCommand::AnswerOffer { dialog, sdp } => self.answer_offer(dialog, sdp.as_ref(), now),
             AgentCommand::Change { dialog } => self.change(dialog, now),
             AgentCommand::Offer { dialog, sdp } => self.offer(dialog, sdp, now),
+            AgentCommand::Refer { dialog, to } => self.refer(dialog, &to, now),
+            AgentCommand::ReferProgress { dialog, status } => self.refer_progress(dialog, status, now),
             AgentCommand::Trunks(trunks) => self.set_trunks(trunks, now),
             AgentCommand::Phones(phones) => self.set_phones(phones, now),
             AgentCommand::Clock { unix_s } => self.registrar.set_clock(unix_s, now),
@@ -238,6 +252,7 @@ impl UserAgent {
                         || self.probe_took(tx, Some(&response))
                         || self.link_took(tx, Some(&response), now)
                         || self.refresh_took(tx, Some(&response), now)
+                        || self.refer_took(tx, Some(&response), now)
                     {
                         continue;
                     }
@@ -246,7 +261,11 @@ impl UserAgent {
                     }
                 }
                 TxOutput::Failed { tx } => {
-                    if self.probe_took(tx, None) || self.link_took(tx, None, now) || self.refresh_took(tx, None, now) {
+                    if self.probe_took(tx, None)
+                        || self.link_took(tx, None, now)
+                        || self.refresh_took(tx, None, now)
+                        || self.refer_took(tx, None, now)
+                    {
                         continue;
                     }
                     if let Some(dialog) = self.invites.get(&tx).copied() {
@@ -258,6 +277,7 @@ impl UserAgent {
                     self.probes.remove(&tx);
                     self.refreshes.remove(&tx);
                     self.late_acks.remove(&tx);
+                    self.refers.remove(&tx);
                     if let Some(dialog) = self.invites.remove(&tx) {
                         if let Some(call) = self.calls.get_mut(&dialog) {
                             call.transaction_gone(tx);
@@ -267,28 +287,6 @@ impl UserAgent {
                 }
             }
         }
-    }
-
-    fn call_timer(&mut self, dialog: DialogId, now: Instant) {
-        let Some(call) = self.calls.get(&dialog) else {
-            return;
-        };
-        if call.awaited.is_some() {
-            self.ack_is_late(dialog, now);
-        } else if call.reliable_due().is_some_and(|at| at <= now) {
-            self.prack_is_late(dialog, now);
-        } else if call.failover_at.is_some_and(|at| at <= now) {
-            self.fail_over(dialog, true, now);
-        } else if call.refreshing.and_then(|refreshing| refreshing.cancel_at).is_some_and(|at| at <= now) {
-            self.cancel_change(dialog, now);
-        } else if call.change_due().is_some_and(|at| at <= now) {
-            self.offer_due(dialog);
-        } else if call.session_due().is_some_and(|at| at <= now) {
-            self.session_is_due(dialog, now);
-        } else if call.ring_until.is_some_and(|until| until <= now) {
-            self.rang_out(dialog, now);
-        }
-        self.arm(dialog);
     }
 
     // What the parts below share.
@@ -337,7 +335,8 @@ impl UserAgent {
             .with("Allow", ALLOW)
             .with("Accept", ACCEPT)
             .with("Accept-Encoding", "identity")
-            .with("Supported", "100rel, timer");
+            .with("Supported", SUPPORTED)
+            .with("Allow-Events", EVENT);
         self.respond(request, tx, remote, response, now);
     }
 
@@ -354,6 +353,7 @@ impl UserAgent {
         (call.ring_until, call.failover_at) = (None, None);
         if !call.ended {
             call.ended = true;
+            self.transfer_ends(dialog);
             self.event(AgentEvent::Ended { dialog, cause });
         }
         self.forget_if_over(dialog);

@@ -19,6 +19,8 @@ pub enum Method {
     Prack,
     Update,
     Register,
+    Refer,
+    Notify,
     /// One that we do not speak.
     Other(String),
 }
@@ -36,6 +38,8 @@ impl Method {
             Self::Prack,
             Self::Update,
             Self::Register,
+            Self::Refer,
+            Self::Notify,
         ];
         known.into_iter().find(|method| method.name() == name).unwrap_or_else(|| Self::Other(name.into()))
     }
@@ -52,6 +56,8 @@ impl Method {
             Self::Prack => "PRACK",
             Self::Update => "UPDATE",
             Self::Register => "REGISTER",
+            Self::Refer => "REFER",
+            Self::Notify => "NOTIFY",
             Self::Other(name) => name,
         }
     }
@@ -258,6 +264,7 @@ pub fn reason_phrase(status: u16) -> &'static str {
         180 => "Ringing",
         183 => "Session Progress",
         200 => "OK",
+        202 => "Accepted",
         300 => "Multiple Choices",
         302 => "Moved Temporarily",
         400 => "Bad Request",
@@ -280,6 +287,7 @@ pub fn reason_phrase(status: u16) -> &'static str {
         486 => "Busy Here",
         487 => "Request Terminated",
         488 => "Not Acceptable Here",
+        489 => "Bad Event",
         491 => "Request Pending",
         500 => "Server Internal Error",
         501 => "Not Implemented",

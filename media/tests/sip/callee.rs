@@ -12,7 +12,7 @@ fn a_call_is_taken_rung_answered_and_hung_up_by_the_caller() {
     let mut bench = Bench::new();
     bench.receive(&invite("1"));
     assert_eq!(bench.took(), "100/INVITE");
-    let AgentEvent::Incoming { dialog, caller, remote, offer, received, trunk, phone } = bench.event() else {
+    let AgentEvent::Incoming { dialog, caller, remote, offer, received, trunk, phone, .. } = bench.event() else {
         panic!()
     };
     assert_eq!(

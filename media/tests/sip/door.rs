@@ -61,7 +61,7 @@ fn refusals_say_what_is_wrong() {
             invite("1").replace("INVITE", "PUBLISH"),
             405,
             "Allow",
-            "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, PRACK, UPDATE",
+            "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, PRACK, UPDATE, REFER, NOTIFY",
         ),
         (
             invite("1").replace("INVITE sip:clinic@192.0.2.10", "INVITE sips:clinic@192.0.2.10"),
@@ -69,7 +69,7 @@ fn refusals_say_what_is_wrong() {
             "Server",
             "Auricle",
         ),
-        (invite_with("1", "Require: 100rel, timer, replaces\r\n", OFFER), 420, "Unsupported", "replaces"),
+        (invite_with("1", "Require: 100rel, timer, gruu\r\n", OFFER), 420, "Unsupported", "gruu"),
         (invite_with("1", "Supported: timer\r\nx: 89\r\n", OFFER), 422, "Min-SE", "90"),
         (
             invite("1").replace("application/sdp", "text/plain"),

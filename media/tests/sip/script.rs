@@ -6,7 +6,7 @@
 
 use auricle_media::io::Codec;
 use auricle_media::sip::agent::{AgentCommand, AgentEnd, AgentEvent, DialogId};
-use auricle_media::sip::message::{Message, Request, Response};
+use auricle_media::sip::message::{Head, Message, Request, Response};
 use auricle_media::sip::sdp::{Agreed, Sdp, Session};
 
 use crate::bench::{Bench, OFFER, PEER, answer, invite_with};
@@ -123,6 +123,9 @@ impl Script {
                 let told = std::mem::take(&mut self.told).join(" ");
                 assert_eq!(told, rest, "{}", self.place);
             }
+            // A header of our last request or response, or the first line of its body.
+            "asked" => self.check(self.asked.as_ref().map(|asked| (&asked.head, &asked.body)), rest),
+            "answered" => self.check(self.answered.as_ref().map(|answered| (&answered.head, &answered.body)), rest),
             "hangup" => self.bench.command(AgentCommand::Hangup { dialog: self.dialog }),
             word => match word.parse() {
                 Ok(status) => self.respond(status, rest),
@@ -130,6 +133,16 @@ impl Script {
             },
         }
         self.look();
+    }
+
+    fn check(&self, message: Option<(&Head, &Vec<u8>)>, expected: &str) {
+        let (head, body) = message.unwrap_or_else(|| panic!("{}: nothing was said", self.place));
+        let (name, value) = expected.split_once(": ").unwrap();
+        let found = match name {
+            "body" => String::from_utf8_lossy(body).lines().next().map(str::to_owned),
+            _ => head.get(name).map(str::to_owned),
+        };
+        assert_eq!(found.as_deref(), Some(value), "{}", self.place);
     }
 
     /// A request of the far end; INVITE and UPDATE offer unless `bare` stands before the headers.
@@ -245,6 +258,11 @@ impl Script {
                 Some(if again { "again".into() } else { "unchanged".into() })
             }
             AgentEvent::Confirmed { .. } => Some("confirmed".into()),
+            AgentEvent::Transferred { status, .. } => Some(format!("transferred:{status}")),
+            AgentEvent::Refer { to, call, .. } => {
+                let (replaces, ours) = (to.replaces.map(|replaces| format!("?{replaces}")), call.is_some());
+                Some(format!("refer:{}{}{}", to.uri, replaces.unwrap_or_default(), if ours { "(ours)" } else { "" }))
+            }
             AgentEvent::Ended { cause, .. } => Some(match cause {
                 AgentEnd::Timeout => "timeout".into(),
                 AgentEnd::RemoteBye => "bye".into(),

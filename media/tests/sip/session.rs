@@ -136,10 +136,13 @@ fn requests_out_of_place() {
         ("BYE", 1, "", "500/BYE"),
         ("OPTIONS", 2, "", "200/OPTIONS"),
         ("PRACK", 2, "RAck: 1 1 INVITE\r\n", "481/PRACK"),
-        ("REFER", 2, "Refer-To: <sip:x@y>\r\n", "405/REFER"),
-        ("NOTIFY", 2, "", "405/NOTIFY"),
+        ("REFER", 2, "", "400/REFER"),
+        ("SUBSCRIBE", 2, "Event: refer\r\n", "405/SUBSCRIBE"),
+        ("NOTIFY", 2, "Event: refer\r\n", "481/NOTIFY"),
+        ("NOTIFY", 2, "Event: presence\r\n", "489/NOTIFY"),
         ("UPDATE", 2, "Require: timer\r\n", "200/UPDATE"),
         ("UPDATE", 2, "Require: replaces\r\n", "420/UPDATE"),
+        ("REFER", 2, "Require: multiple-refer\r\n", "420/REFER"),
         ("ACK", 9, "", ""),
     ];
     for (method, cseq, headers, reply) in table {

@@ -4,7 +4,9 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use super::change::Change;
+use super::referred::Referred;
 use super::refresh::{RefreshAck, Refreshing, SessionTimer};
+use super::transfer::Transfer;
 use super::trunks::AccountId;
 use crate::io::Hop;
 use crate::sip::dialog::Dialog;
@@ -62,6 +64,14 @@ pub(super) struct Call {
     pub offered: Option<Sdp>,
     /// What acknowledged the last refresh by re-INVITE.
     pub refresh_ack: Option<RefreshAck>,
+    /// A transfer that we asked for.
+    pub transfer: Option<Transfer>,
+    /// A transfer that the far end asked for.
+    pub referred: Option<Referred>,
+    /// The far end has asked for a transfer before.
+    pub referred_before: bool,
+    /// Until when the ended call is kept for what the far end still has to say about a transfer.
+    pub lingers: Option<Instant>,
     /// 422 answers to our INVITE.
     pub too_brief: u8,
     /// The far end allows UPDATE.
@@ -171,6 +181,10 @@ impl Call {
             change: None,
             offered: None,
             refresh_ack: None,
+            transfer: None,
+            referred: None,
+            referred_before: false,
+            lingers: None,
             too_brief: 0,
             takes_update: false,
             described: None,
@@ -191,7 +205,7 @@ impl Call {
     pub fn is_over(&self) -> bool {
         let sent = self.invite_tx.is_some() || !self.abandoned.is_empty();
         let waits_for_strays = self.phase != Phase::Ringing && sent;
-        self.ended && !waits_for_strays && self.awaited.is_none()
+        self.ended && !waits_for_strays && self.awaited.is_none() && self.lingers.is_none()
     }
 
     pub fn next_wake(&self) -> Option<Instant> {
@@ -203,6 +217,9 @@ impl Call {
             .chain(self.ring_until)
             .chain(self.failover_at)
             .chain(self.change_due())
+            .chain(self.transfer_due())
+            .chain(self.referred_due())
+            .chain(self.lingers)
             .chain(self.refreshing.and_then(|refreshing| refreshing.cancel_at))
             .min()
     }
@@ -216,6 +233,16 @@ impl Call {
     /// When a change that we want is to be offered: in a call that is up, and while neither side has an offer open.
     pub fn change_due(&self) -> Option<Instant> {
         self.change.filter(|_| self.may_offer()).and_then(|change| change.at)
+    }
+
+    /// When a transfer that we asked for is given up.
+    pub fn transfer_due(&self) -> Option<Instant> {
+        self.transfer.as_ref().filter(|transfer| !self.ended && !transfer.done).and_then(|transfer| transfer.until)
+    }
+
+    /// When the far end is told that its transfer came to nothing.
+    pub fn referred_due(&self) -> Option<Instant> {
+        self.referred.as_ref().filter(|_| !self.ended).map(|referred| referred.until)
     }
 
     /// Whether we may offer a change (RFC 3264 section 8, RFC 3261 section 14.1).

@@ -3,7 +3,9 @@
 use std::time::Instant;
 
 use super::call::{AwaitedAck, Call, Phase, Reliable};
-use super::{ALLOW, AgentEnd, AgentEvent, Caller, DialogId, RETRY_AFTER_S, RING_MAX, UserAgent, describe, description};
+use super::{
+    ALLOW, AgentEnd, AgentEvent, Caller, DialogId, RETRY_AFTER_S, RING_MAX, SUPPORTED, UserAgent, describe, description,
+};
 use crate::io::{Hop, PhoneId};
 use crate::sip::dialog::Dialog;
 use crate::sip::message::{Head, Request, Response};
@@ -36,6 +38,10 @@ impl UserAgent {
             Ok(offer) => offer,
             Err(why) => return self.reply(&request, remote, bad_description(&request, &why)),
         };
+        let replaces = match self.replaced(&request) {
+            Ok(replaces) => replaces,
+            Err(status) => return self.reply(&request, remote, Response::to(&request, status, "")),
+        };
         let tag = self.tokens.tag();
         let Some(mut dialog) = Dialog::callee(&request, &tag, remote) else {
             let refusal = Response::to(&request, 400, "Contact or Record-Route cannot be read");
@@ -48,8 +54,8 @@ impl UserAgent {
         self.transactions.respond(tx, &Response::to(&request, 100, ""), now);
         let id = self.next_dialog();
         let (trunk, account) = self.accounts.of_source(remote, &request.uri.user()).unzip();
-        let caller = caller(&request);
-        let event = AgentEvent::Incoming { dialog: id, caller, remote, offer, received: now, trunk, phone };
+        let (caller, received) = (caller(&request), now);
+        let event = AgentEvent::Incoming { dialog: id, caller, remote, offer, received, trunk, phone, replaces };
         self.dialogs.insert(dialog.key(), id);
         self.incoming.insert(merge_key.clone());
         self.invites.insert(tx, id);
@@ -154,6 +160,7 @@ impl UserAgent {
         if status < 300 {
             let contact = self.contact_for(&call.invite, call.remote);
             response = within(&call.invite, response).with("Contact", contact).with("Allow", ALLOW);
+            response = response.with("Supported", SUPPORTED);
         }
         Some((call.invite_tx?, response))
     }

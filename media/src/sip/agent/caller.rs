@@ -78,6 +78,7 @@ impl UserAgent {
         let refreshed = self.refreshes.get(&tx).map(|id| self.calls.get(id).is_some_and(within));
         call.is_some_and(|call| call.ended || call.cancel != Cancel::No || call.invite_tx != Some(tx))
             || refreshed == Some(false)
+            || self.refers.get(&tx).is_some_and(|id| self.calls.get(id).is_none_or(|call| call.ended))
     }
 
     /// The call goes to the next hop of its trunk (RFC 3263 section 4.3): the same request with another branch. The hop that

@@ -61,6 +61,7 @@ impl UserAgent {
         self.accounts.pending.insert(again, Pending { answers: pending.answers + 1, ..pending });
         self.invited_again(tx, again, now);
         self.refreshed_again(tx, again);
+        self.referred_again(tx, again);
         true
     }
 

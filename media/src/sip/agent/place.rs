@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use super::trunks::{AccountId, Way};
-use super::{ALLOW, Invite, InviteError, InviteTo, SESSION_S, UserAgent};
+use super::{ALLOW, Invite, InviteError, InviteTo, SESSION_S, SUPPORTED, UserAgent};
 use crate::io::{Hop, IdentityHeader, Transport, TrunkId};
 use crate::sip::address::NameAddr;
 use crate::sip::header::{CSeq, Params};
@@ -155,7 +155,7 @@ impl UserAgent {
             .with("Max-Forwards", "70")
             .with("Contact", contact.to_string())
             .with("Allow", ALLOW)
-            .with("Supported", "100rel, timer")
+            .with("Supported", SUPPORTED)
             .with("Session-Expires", SESSION_S.to_string())
             .with("User-Agent", self.config.user_agent.clone())
             .with("Content-Type", "application/sdp")

@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 use super::call::{Cancel, Phase};
 use super::{ALLOW, AgentEnd, AgentEvent, DialogId, UserAgent, description};
 use crate::io::Hop;
-use crate::sip::dialog::contact;
 use crate::sip::header::Params;
 use crate::sip::message::{Head, Method, Request, Response};
 use crate::sip::transaction::TxId;
@@ -173,16 +172,14 @@ impl UserAgent {
         change: bool,
         now: Instant,
     ) -> bool {
+        let Some(own) = self.contact_within(id) else { return false };
         let Some(call) = self.calls.get_mut(&id) else { return false };
         let Some(dialog) = &mut call.dialog else { return false };
         let invite = method == Method::Invite;
         let (request, remote, account) = (dialog.request(method), dialog.next_hop(), call.account);
-        // The Contact stays what it was: the user that was called, or the one that we called as.
-        let own = contact(&call.invite.head).filter(|_| call.merge_key.is_none());
-        let user = own.as_ref().unwrap_or(&call.invite.uri).user();
-        let (secure, session) = (dialog.target.is_secure(), call.session);
+        let session = call.session;
         let mut request = request
-            .with("Contact", self.contact(&user, remote.transport, secure).to_string())
+            .with("Contact", own)
             .with("Allow", ALLOW)
             .with("Supported", "timer")
             .with("User-Agent", self.config.user_agent.clone());

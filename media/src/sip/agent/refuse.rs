@@ -7,7 +7,7 @@ use crate::sip::message::{Method, Request, Response};
 use crate::sip::uri::Uri;
 
 /// Methods that we know but do not speak: 405. Any other is not implemented: 501 (RFC 3261 sections 8.2.1 and 21.5.2).
-const KNOWN: [&str; 5] = ["SUBSCRIBE", "NOTIFY", "REFER", "MESSAGE", "PUBLISH"];
+const KNOWN: [&str; 3] = ["SUBSCRIBE", "MESSAGE", "PUBLISH"];
 
 /// The refusal of a request that is wrong whatever the state; `None` when it may go on.
 pub(super) fn before_dialog(request: &Request, transport: Transport) -> Option<Response> {
@@ -30,12 +30,14 @@ pub(super) fn before_dialog(request: &Request, transport: Transport) -> Option<R
     let Some(mut required) = request.head.list("Require") else {
         return Some(Response::to(request, 400, "Bad Require"));
     };
-    // Reliable provisional responses and session timers are all that we can be required to do.
-    required.retain(|option| match request.method {
-        Method::Invite => !["100rel", "timer"].iter().any(|known| option.eq_ignore_ascii_case(known)),
-        Method::Update => !option.eq_ignore_ascii_case("timer"),
-        _ => true,
-    });
+    // What we can be required to do.
+    let known: &[&str] = match request.method {
+        Method::Invite => &["100rel", "timer", "replaces"],
+        Method::Update => &["timer"],
+        Method::Refer => &["norefersub"],
+        _ => &[],
+    };
+    required.retain(|option| !known.iter().any(|known| option.eq_ignore_ascii_case(known)));
     if !required.is_empty() {
         return Some(refuse(420).with("Unsupported", required.join(", ")));
     }

@@ -52,9 +52,9 @@ impl UserAgent {
 
     /// Any other request with a To tag.
     pub(super) fn in_dialog(&mut self, request: Request, remote: Hop, now: Instant) {
-        // A call that we have ended already may still be told so by the far end.
-        let bye = request.method == Method::Bye;
-        let known = self.call_of(&request).filter(|id| self.calls.get(id).is_some_and(|call| bye || !call.ended));
+        // A call that we have ended already may still be told so by the far end, and how its transfer went.
+        let late = matches!(request.method, Method::Bye | Method::Notify);
+        let known = self.call_of(&request).filter(|id| self.calls.get(id).is_some_and(|call| late || !call.ended));
         let Some(id) = known else {
             return self.reply(&request, remote, Response::to(&request, 481, ""));
         };
@@ -77,6 +77,8 @@ impl UserAgent {
             Method::Invite | Method::Update => self.offered(id, request, tx, remote, now),
             Method::Info => self.info(id, &request, tx, remote, now),
             Method::Options => self.options(&request, tx, remote, now),
+            Method::Refer => self.referred(id, &request, tx, remote, now),
+            Method::Notify => self.notified(id, &request, tx, remote, now),
             Method::Prack => self.prack(id, &request, tx, remote, now),
             _ => self.respond(&request, tx, remote, Response::to(&request, 405, "").with("Allow", ALLOW), now),
         }
@@ -89,6 +91,8 @@ impl UserAgent {
         call.awaited = None;
         self.leave_change(id);
         let Some(call) = self.calls.get_mut(&id) else { return };
+        call.linger(now);
+        call.referred = None;
         let offer = call.offer.take();
         let ringing = call.invite_tx.filter(|_| call.phase == Phase::Ringing);
         let unanswered = ringing.map(|tx| (tx, call.invite.clone(), call.remote));
@@ -241,19 +245,25 @@ impl UserAgent {
     /// Sends BYE and ends the call.
     pub(super) fn bye(&mut self, id: DialogId, cause: AgentEnd, now: Instant) {
         self.leave_change(id);
+        // Nobody will tell the far end how its transfer went after this.
+        self.refer_progress(id, 487, now);
         let Some(call) = self.calls.get_mut(&id) else {
             return;
         };
         call.awaited = None;
         let offer = call.offer.take();
-        let (dialog, account) = (call.dialog.take(), call.account);
+        let lingers = call.linger(now);
+        let dialog = if lingers { call.dialog.clone() } else { call.dialog.take() };
+        let account = call.account;
         if let Some(PendingOffer { tx, request, remote }) = offer {
             self.invites.remove(&tx);
             let response = Response::to(&request, 487, "");
             self.respond(&request, Some(tx), remote, response, now);
         }
         if let Some(mut dialog) = dialog {
-            self.dialogs.remove(&dialog.key());
+            if !lingers {
+                self.dialogs.remove(&dialog.key());
+            }
             self.send_bye(&mut dialog, account, now);
         }
         self.end(id, cause);

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use crate::io::{DialIdentity, Hop, Phone, PhoneId, PhoneState, Trunk, TrunkId, TrunkState};
 use crate::sip::digest::Algorithm;
-use crate::sip::refer::REPLACES_BYTES_MAX;
+use crate::sip::refer::{REPLACES_BYTES_MAX, ReferTo};
 use crate::sip::sdp::Sdp;
 
 /// How a user agent presents itself and how much it takes on.
@@ -108,6 +108,15 @@ pub enum InviteTo {
     Trunk(TrunkId),
 }
 
+/// Whom a far end shall call instead of us.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum ReferGoal {
+    /// A `sip:`, `sips:` or `tel:` address, or a number at the far end's own domain.
+    Address(String),
+    /// The far end of this call of ours, whose place it takes there.
+    Call(DialogId),
+}
+
 /// What the agent can be told. A command for a call that is over, or that does not fit the call's state, changes nothing.
 #[derive(Clone, Debug)]
 pub enum AgentCommand {
@@ -162,6 +171,20 @@ pub enum AgentCommand {
         /// Our offer.
         sdp: Sdp,
     },
+    /// Ask the far end to call somebody else instead. `Transferred` follows.
+    Refer {
+        /// Which call.
+        dialog: DialogId,
+        /// Whom.
+        to: ReferGoal,
+    },
+    /// Tell the far end how the transfer that it asked for with [`AgentEvent::Refer`] fares.
+    ReferProgress {
+        /// Which call.
+        dialog: DialogId,
+        /// SIP status of the new call; a final one is the last, and anything that is no status becomes 500.
+        status: u16,
+    },
     /// These are all trunks from now on (see [`crate::io::Command::Trunks`]).
     Trunks(Vec<Trunk>),
     /// These are all phones from now on (see [`crate::io::Command::Phones`]).
@@ -209,6 +232,8 @@ pub enum AgentEvent {
         trunk: Option<TrunkId>,
         /// The phone that it is, which has shown so.
         phone: Option<PhoneId>,
+        /// The call whose place it is to take (RFC 3891). Whether the caller may is for who accepts it to decide.
+        replaces: Option<DialogId>,
     },
     /// The far end rings (180). Told once.
     Ringing {
@@ -261,6 +286,22 @@ pub enum AgentEvent {
         dialog: DialogId,
         /// `0`-`9`, `*`, `#`, `A`-`D`.
         digit: char,
+    },
+    /// The far end wants its call to go to somebody else; 202 has gone out, and that we try. `ReferProgress` is expected.
+    Refer {
+        /// Which call.
+        dialog: DialogId,
+        /// Whom.
+        to: ReferTo,
+        /// The call of ours whose place that is to take, where it is one.
+        call: Option<DialogId>,
+    },
+    /// What came of `AgentCommand::Refer`, told once.
+    Transferred {
+        /// Which call.
+        dialog: DialogId,
+        /// SIP status of the far end's new call; 202: it will not say; 408: it did not say.
+        status: u16,
     },
     /// The call is over. Nothing about it follows, and nothing need be told to forget it.
     Ended {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use auricle_media::io::{Codec, Hop};
 use auricle_media::sip::agent::{
-    AgentCommand, AgentConfig, AgentEvent, AgentInput, AgentOutput, Invite, InviteTo, UserAgent,
+    AgentCommand, AgentConfig, AgentEvent, AgentInput, AgentOutput, Invite, InviteTo, ReferGoal, UserAgent,
 };
 use auricle_media::sip::digest::Algorithm;
 use auricle_media::sip::message::Message;
@@ -101,6 +101,15 @@ impl World {
         world.give(request("INVITE", "1", "", OFFER).as_bytes());
         let tag = String::from_utf8_lossy(&world.names.tag).into_owned();
         world.give(request("ACK", "1", &format!(";tag={tag}"), "").as_bytes());
+        // A transfer and a change of the session are under way in it. The names stay those of the call that goes out.
+        let names = std::mem::take(&mut world.names);
+        let dialog = auricle_media::sip::agent::DialogId(3);
+        let to = ReferGoal::Address("sip:100@example.org".into());
+        for command in [AgentCommand::Refer { dialog, to }, AgentCommand::Change { dialog }] {
+            world.agent.handle(AgentInput::Command(command), world.now);
+            world.drain();
+        }
+        world.names = names;
         world.seen = Seen::default();
         world
     }
@@ -147,6 +156,8 @@ impl World {
         let command = match event {
             AgentEvent::Incoming { dialog, .. } if dialog.0 == 2 => AgentCommand::Ring { dialog },
             AgentEvent::Incoming { dialog, .. } => AgentCommand::Accept { dialog, sdp: ours() },
+            AgentEvent::OfferDue { dialog } => AgentCommand::Offer { dialog, sdp: ours() },
+            AgentEvent::Refer { dialog, .. } => AgentCommand::ReferProgress { dialog, status: 200 },
             AgentEvent::Offer { dialog, .. } => AgentCommand::AnswerOffer { dialog, sdp: Some(ours()) },
             _ => return,
         };

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use auricle_media::engine::{CATCH_UP_MAX, Engine, EngineConfig};
 use auricle_media::io::{
     BridgeId, Codec, Command, Credentials, DialTo, EngineEvent, Gain, Hop, IdentityHeader, Input, LegId, Output, Party,
-    PartyClass, Pcm, PlayId, Rate, Socket, Transport, Trunk, TrunkId,
+    PartyClass, Pcm, PlayId, Rate, Socket, TransferTo, Transport, Trunk, TrunkId,
 };
 use auricle_media::rtp::Clock;
 use auricle_media::rtp::session::{Seeds, Sender};
@@ -203,8 +203,13 @@ impl World {
             11 => Command::Dtmf { leg, digits: String::from_utf8_lossy(bytes).into_owned() },
             12 if argument > 240 => Command::Drain,
             12 if argument > 128 => Command::Hold { leg, on },
+            13 if argument > 192 => Command::Bridge { bridge: BridgeId(id.0), parties: parties(&legs, bytes) },
             13 if argument > 128 => Command::Music { leg, on },
-            15 => Command::Bridge { bridge: BridgeId(id.0), parties: parties(&legs, bytes) },
+            15 if on => Command::TransferProgress { leg, status: 100 + u16::from(argument) },
+            15 if bytes.is_empty() => {
+                Command::Transfer { leg, to: TransferTo::Leg(legs.first().copied().unwrap_or(leg)) }
+            }
+            15 => Command::Transfer { leg, to: TransferTo::Uri(String::from_utf8_lossy(bytes).into_owned()) },
             14 => Command::Trunks(if on { vec![trunk()] } else { Vec::new() }),
             _ => Command::Dial {
                 tag: 1,
