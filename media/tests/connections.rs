@@ -187,10 +187,22 @@ fn the_door_knows_the_trunks() {
             body.len()
         )
     };
-    let text = message("INVITE", 1, "", "Content-Type: application/sdp\r\n", offer);
+    let asserted =
+        "Content-Type: application/sdp\r\nP-Asserted-Identity: <tel:+4201;verstat=TN-Validation-Passed-A>\r\n";
+    let text = message("INVITE", 1, "", asserted, offer);
     engine.handle(Input::Datagram { socket: Socket::Sip, remote, bytes: text.as_bytes() }, now);
     let told = left(&mut engine).pop().unwrap();
     assert!(told.starts_with("Incoming") && told.contains("transport: Udp, trunk: Some(TrunkId(7)), "), "{told}");
+    assert!(told.contains("from: \"+4201\"") && told.contains("check: Passed, level: Some(A)"), "{told}");
+    // Who is no trunk may call, and vouches for nobody.
+    let (text, other) =
+        (text.replace("203.0.113.65", "198.51.100.7").replace("Call-ID: c", "Call-ID: d"), "198.51.100.7:5060");
+    engine.handle(Input::Datagram { socket: Socket::Sip, remote: other.parse().unwrap(), bytes: text.as_bytes() }, now);
+    let told = left(&mut engine).pop().unwrap();
+    let believed = "identity: CallerIdentity { asserted: None, diverted_from: None, attestation: None }";
+    assert!(told.contains("from: \"ann\"") && told.contains(believed), "{told}");
+    engine.handle(Input::Command(Command::Hangup { leg: LegId(2) }), now);
+    left(&mut engine);
     engine.handle(Input::Command(Command::Answer { leg: LegId(1) }), now);
     let mut tag = String::new();
     while let Some(output) = engine.poll() {

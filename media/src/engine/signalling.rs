@@ -28,13 +28,12 @@ impl Engine {
         match event {
             AgentEvent::Incoming { dialog, caller, remote, offer, received, trunk, phone, replaces } => {
                 // A number that the caller withheld stays withheld, whatever the network asserts.
-                let from = match caller.asserted {
-                    // A phone can assert nothing but what it is.
-                    Some(asserted) if !caller.from_user.is_empty() && phone.is_none() => asserted,
+                let identity = if trunk.is_some() { caller.identity } else { CallerIdentity::default() };
+                let from = match &identity.asserted {
+                    Some(asserted) if !caller.from_user.is_empty() => asserted.clone(),
                     _ => caller.from_user,
                 };
                 let (name, to) = (caller.display_name, caller.to_user);
-                let identity = CallerIdentity::default();
                 let visitor = Visitor { from, name, to, remote, trunk, phone, identity, replaces: None };
                 match replaces {
                     Some(replaced) => self.incoming_in_place_of(replaced, dialog, visitor, offer, now),

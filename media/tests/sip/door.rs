@@ -147,7 +147,8 @@ fn responses_go_back_the_way_the_request_came() {
 fn withheld_and_asserted_numbers() {
     let anonymous = "\"Anonymous\" <sip:anonymous@anonymous.invalid>";
     let table = [
-        ("P-Asserted-Identity: <tel:+420123456789>\r\n", anonymous, "", Some("+420123456789")),
+        ("P-Asserted-Identity: <tel:+420123456789>\r\n", anonymous, "", None),
+        ("P-Asserted-Identity: <tel:+420123456789>\r\n", "<sip:1@x>", "1", Some("+420123456789")),
         ("P-Asserted-Identity: <sip:+420123@t>\r\nPrivacy: id\r\n", anonymous, "", None),
         ("", "<sip:+49%20123@example.org>", "+49 123", None),
     ];
@@ -155,7 +156,7 @@ fn withheld_and_asserted_numbers() {
         let mut bench = Bench::new();
         bench.receive(&invite_with("1", headers, OFFER).replace("\"Ann\" <sip:ann@example.org>", from));
         let AgentEvent::Incoming { caller, .. } = bench.event() else { panic!() };
-        assert_eq!((caller.from_user.as_str(), caller.asserted.as_deref()), (user, asserted));
+        assert_eq!((caller.from_user.as_str(), caller.identity.asserted.as_deref()), (user, asserted));
         assert_eq!(caller.display_name, "");
     }
 }

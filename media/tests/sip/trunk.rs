@@ -1,6 +1,6 @@
 //! Trunks as a provider sees them: REGISTER, challenges, calls both ways, failover.
 
-use auricle_media::io::{Credentials, Hop, IdentityHeader, Transport, Trunk, TrunkId, TrunkState};
+use auricle_media::io::{Credentials, DialIdentity, Hop, IdentityHeader, Transport, Trunk, TrunkId, TrunkState};
 use auricle_media::sip::agent::{
     AgentCommand, AgentConfig, AgentEnd, AgentEvent, DialogId, Invite, InviteError, InviteTo,
 };
@@ -359,6 +359,42 @@ fn a_call_fails_over_to_the_next_hop() {
     assert_eq!(bench.events().last(), Some(&AgentEvent::Ended { dialog, cause: AgentEnd::Timeout }));
     bench.pass_ms(33_000);
     assert_eq!(bench.agent.load(), (0, 0));
+}
+
+/// RFC 3325: who we are goes out in the header that the trunk wants, and is kept from who is called where it is withheld.
+#[test]
+fn calls_say_who_we_are_as_the_trunk_wants_it() {
+    use IdentityHeader::{Asserted, None as Bare, Preferred};
+    const OWN: &str = "<sip:clinic@example.org>";
+    const NUMBER: &str = "<sip:+420123@example.org>";
+    const NOBODY: &str = "\"Anonymous\" <sip:anonymous@anonymous.invalid>";
+    let identity = |number: &str, withheld| Some(DialIdentity { number: number.into(), withheld });
+    let table = [
+        (Bare, None, OWN, None, None, None),
+        (Asserted, None, OWN, None, None, None),
+        (Bare, identity("+420123", false), OWN, None, None, None),
+        (Asserted, identity("+420123", false), OWN, Some(NUMBER), None, None),
+        (Preferred, identity("+420123", false), OWN, None, Some(NUMBER), None),
+        (Asserted, identity("", false), OWN, Some(OWN), None, None),
+        (Bare, identity("+420123", true), NOBODY, None, None, Some("id")),
+        (Asserted, identity("+420123", true), NOBODY, Some(NUMBER), None, Some("id")),
+        (Preferred, identity("+420123", true), NOBODY, None, Some(NUMBER), Some("id")),
+    ];
+    for (header, identity, from, asserted, preferred, privacy) in table {
+        let mut bench = bench_with(vec![Trunk { identity: header, ..trunk(&[udp(FIRST)]) }]);
+        let to = InviteTo::Trunk(TrunkId(7));
+        let (uri, from_user) = ("100".into(), String::new());
+        let invite = Invite { uri, to, from_user, sdp: our_sdp(), identity: identity.clone(), replaces: None };
+        bench.agent.invite(invite, bench.now).unwrap();
+        bench.drain();
+        let sent = bench.request("INVITE");
+        let said = |name| sent.head.get(name);
+        let (mut own, tag) = (sent.head.from.clone(), sent.head.from.tag().unwrap().to_owned());
+        own.params = Default::default();
+        assert_eq!((own.to_string().as_str(), tag.len()), (from, 32), "{header:?} {identity:?}");
+        let found = (said("P-Asserted-Identity"), said("P-Preferred-Identity"), said("Privacy"));
+        assert_eq!(found, (asserted, preferred, privacy), "{header:?} {identity:?}");
+    }
 }
 
 /// A call knows its trunk by its source; where several share it, by who is called.

@@ -8,13 +8,11 @@ use super::{
 };
 use crate::io::{Hop, PhoneId};
 use crate::sip::dialog::Dialog;
-use crate::sip::message::{Head, Request, Response};
+use crate::sip::identity::{self, told};
+use crate::sip::message::{Request, Response};
 use crate::sip::sdp::Sdp;
 use crate::sip::transaction::{T1, T2, TIMEOUT, TxId, after};
-use crate::sip::uri::Uri;
 
-/// The longest name or number that is told, in letters; RFC 3261 knows no limit, and telephones show a tenth of it.
-const NAME_LETTERS_MAX: usize = 128;
 /// The first RSeq is drawn from 1 to this (RFC 3262 section 3), so that it cannot be guessed.
 const RSEQ_FIRST_MAX: u64 = 0x7fff_ffff;
 
@@ -237,27 +235,12 @@ pub(super) fn bad_description(request: &Request, why: &str) -> Response {
 }
 
 fn caller(request: &Request) -> Caller {
-    let Head { from, .. } = &request.head;
-    let anonymous = match &from.uri {
-        Uri::Sip(uri) => uri.host.eq_ignore_ascii_case("anonymous.invalid"),
-        Uri::Other { .. } => false,
-    };
-    let from_user = Some(from.uri.user()).filter(|user| !anonymous && !user.eq_ignore_ascii_case("anonymous"));
-    // `Privacy: id` (RFC 3325 section 9.3) lets a number pass between trusted servers but not to who is called.
-    let private = request.head.all("Privacy").any(|line| line.split([';', ',']).any(|value| value.trim() == "id"));
-    let identities = request.head.addresses("P-Asserted-Identity").unwrap_or_default();
-    let asserted = identities.iter().map(|identity| identity.uri.user()).find(|user| !user.is_empty());
+    let from = &request.head.from;
+    let from_user = identity::from_user(from);
     Caller {
         display_name: if from_user.is_some() { told(&from.name()) } else { String::new() },
         from_user: from_user.as_deref().map(told).unwrap_or_default(),
-        asserted: asserted.filter(|_| !private).as_deref().map(told),
-        to_user: told(&request.uri.user()),
+        to_user: told(&identity::user(&request.uri)),
+        identity: identity::identity(&request.head),
     }
-}
-
-/// A name or number as it may be told: it goes into records, on screens and into what a language model reads. Line ends,
-/// other control characters and marks that turn the direction of writing are left out, and so is what is too long for a name.
-fn told(text: &str) -> String {
-    let turns = |letter: char| matches!(letter, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    text.chars().filter(|letter| !letter.is_control() && !turns(*letter)).take(NAME_LETTERS_MAX).collect()
 }

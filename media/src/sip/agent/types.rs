@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
-use crate::io::{DialIdentity, Hop, Phone, PhoneId, PhoneState, Trunk, TrunkId, TrunkState};
+use crate::io::{CallerIdentity, DialIdentity, Hop, Phone, PhoneId, PhoneState, Trunk, TrunkId, TrunkState};
 use crate::sip::digest::Algorithm;
 use crate::sip::refer::{REPLACES_BYTES_MAX, ReferTo};
 use crate::sip::sdp::Sdp;
@@ -338,10 +338,10 @@ pub struct Caller {
     pub from_user: String,
     /// Display name of From; empty when there is none.
     pub display_name: String,
-    /// User part of P-Asserted-Identity (RFC 3325). Only to be believed from a trusted trunk.
-    pub asserted: Option<String>,
     /// User part of the Request-URI.
     pub to_user: String,
+    /// What those in between vouch for. Only to be believed from a trusted trunk.
+    pub identity: CallerIdentity,
 }
 
 /// Why a call ended.
