@@ -381,6 +381,12 @@ pub enum EngineEvent {
         /// Which leg.
         leg: LegId,
     },
+    /// The far end sends audio before it answers, such as its own ringing tone or an announcement: from now on it is tapped and
+    /// bridged like that of a leg that is up. Told once; `Answered` may follow.
+    Early {
+        /// Which leg.
+        leg: LegId,
+    },
     /// The leg is up: we sent 200 (incoming) or got it (dialled).
     Answered {
         /// Which leg.
@@ -515,6 +521,7 @@ impl EngineEvent {
             Self::Incoming { leg, .. }
             | Self::Dialing { leg, .. }
             | Self::Ringing { leg }
+            | Self::Early { leg }
             | Self::Answered { leg, .. }
             | Self::SpeechStarted { leg, .. }
             | Self::SpeechEnded { leg, .. }

@@ -85,6 +85,10 @@ pub(crate) struct Leg {
     invited_at: Instant,
     agreed: Option<Agreed>,
     hold: Hold,
+    /// `Answered` has been told.
+    answered: bool,
+    /// `Early` has been told.
+    early: bool,
     audio: Option<Audio>,
 }
 
@@ -121,6 +125,8 @@ impl Leg {
             invited_at,
             agreed: None,
             hold: Hold::default(),
+            answered: false,
+            early: false,
             audio: None,
         }
     }
@@ -182,19 +188,39 @@ impl Leg {
         }
     }
 
-    /// Both sides agree, for the first time or anew: audio follows.
-    pub(crate) fn settle(&mut self, agreed: Agreed, seeds: Seeds, now: Instant, outputs: &mut VecDeque<Output>) {
-        let before = self.agreed.replace(agreed.clone());
-        self.stage = Stage::Up;
+    /// The far end sends audio before it answers, of itself or by an agreement that may still change (RFC 3960).
+    pub(crate) fn settle_early(&mut self, agreed: Agreed, seeds: Seeds, now: Instant, outputs: &mut VecDeque<Output>) {
+        self.agreed = Some(agreed.clone());
         match &mut self.audio {
             Some(audio) => audio.change(&agreed, seeds, now, outputs),
-            None => {
-                self.audio = Some(Audio::new(self.id, self.port, &agreed, seeds, now));
-                let setup = now.saturating_duration_since(self.invited_at).as_millis();
-                let setup_ms = u32::try_from(setup).unwrap_or(u32::MAX);
-                let answered = EngineEvent::Answered { leg: self.id, codec: agreed.codec, setup_ms };
-                outputs.push_back(Output::Event(answered));
+            None => self.audio = Some(Audio::early(self.id, self.port, &agreed, seeds, now)),
+        }
+        if !std::mem::replace(&mut self.early, true) {
+            outputs.push_back(Output::Event(EngineEvent::Early { leg: self.id }));
+        }
+    }
+
+    /// Whether both sides have answered: what changes from now on is a change of a call that is up.
+    pub(crate) fn is_answered(&self) -> bool {
+        self.answered
+    }
+
+    /// Both sides agree, for the first time or anew: audio follows.
+    pub(crate) fn settle(&mut self, agreed: Agreed, seeds: Seeds, now: Instant, outputs: &mut VecDeque<Output>) {
+        let before = self.agreed.replace(agreed.clone()).filter(|_| self.answered);
+        self.stage = Stage::Up;
+        match &mut self.audio {
+            Some(audio) => {
+                audio.answered(now);
+                audio.change(&agreed, seeds, now, outputs);
             }
+            None => self.audio = Some(Audio::new(self.id, self.port, &agreed, seeds, now)),
+        }
+        if !std::mem::replace(&mut self.answered, true) {
+            let setup = now.saturating_duration_since(self.invited_at).as_millis();
+            let setup_ms = u32::try_from(setup).unwrap_or(u32::MAX);
+            let answered = EngineEvent::Answered { leg: self.id, codec: agreed.codec, setup_ms };
+            outputs.push_back(Output::Event(answered));
         }
         let held = before.is_some_and(|before| before.held());
         if held != agreed.held() {

@@ -387,6 +387,7 @@ fn leg_of(event: &EngineEvent) -> Option<LegId> {
         | EngineEvent::Banned { .. } => None,
         EngineEvent::Incoming { leg, .. }
         | EngineEvent::Ringing { leg }
+        | EngineEvent::Early { leg }
         | EngineEvent::Answered { leg, .. }
         | EngineEvent::SpeechStarted { leg, .. }
         | EngineEvent::SpeechEnded { leg, .. }

@@ -40,10 +40,10 @@ impl Engine {
                     None => self.incoming(dialog, visitor, offer, received, now),
                 }
             }
-            AgentEvent::Ringing { dialog } | AgentEvent::Early { dialog, .. } => {
-                if let Some(leg) = self.by_dialog.get(&dialog).copied() {
-                    self.event(EngineEvent::Ringing { leg });
-                }
+            AgentEvent::Ringing { dialog } => self.rings(dialog),
+            AgentEvent::Early { dialog, sdp } => {
+                self.rings(dialog);
+                self.early(dialog, &sdp, now);
             }
             AgentEvent::Accepted { dialog, answer } => {
                 self.won(dialog, now);
@@ -188,6 +188,23 @@ impl Engine {
         }
     }
 
+    fn rings(&mut self, dialog: DialogId) {
+        if let Some(leg) = self.by_dialog.get(&dialog).copied() {
+            self.event(EngineEvent::Ringing { leg });
+        }
+    }
+
+    /// The far end sends audio before it answers. A description that is of no use is not its last word.
+    fn early(&mut self, dialog: DialogId, sdp: &Sdp, now: Instant) {
+        let seeds = self.random.seeds();
+        let leg = self.by_dialog.get(&dialog).and_then(|id| self.legs.get_mut(id));
+        let Some(leg) = leg.filter(|leg| !leg.is_answered()) else { return };
+        if let Ok(agreed) = leg.accept(sdp) {
+            leg.settle_early(agreed, seeds, now, &mut self.outputs);
+            self.ticks.start(now);
+        }
+    }
+
     /// The far end wants to change the session: hold, resume, another address or codec.
     fn offered(&mut self, dialog: DialogId, offer: Option<&Sdp>, now: Instant) {
         let codecs = self.config.codecs.clone();
@@ -197,7 +214,11 @@ impl Engine {
             None => leg.offer(&codecs),
             Some(offer) => match leg.answer_change(offer, &codecs) {
                 Ok((answer, agreed)) => {
-                    leg.settle(agreed, seeds, now, &mut self.outputs);
+                    if leg.is_answered() {
+                        leg.settle(agreed, seeds, now, &mut self.outputs);
+                    } else {
+                        leg.settle_early(agreed, seeds, now, &mut self.outputs);
+                    }
                     Some(answer)
                 }
                 Err(_refusal) => None,

@@ -35,6 +35,10 @@ pub(crate) struct Audio {
     agreed: Agreed,
     /// Milliseconds after answer at which the present stream began; a change of codec begins a new one.
     base_ms: u64,
+    /// Milliseconds of audio before the answer.
+    early_ms: u64,
+    /// The far end has not answered yet: what it sends is heard, and nothing else is made of it.
+    early: bool,
     /// Playings that are owed a last `PlayedTo`.
     playings: Vec<PlayId>,
     /// What was last said of the playing that moves, and what has moved since.
@@ -61,6 +65,8 @@ impl Audio {
             bridged: None,
             agreed: agreed.clone(),
             base_ms: 0,
+            early_ms: 0,
+            early: false,
             playings: Vec::new(),
             told_ms: None,
             untold: None,
@@ -71,8 +77,28 @@ impl Audio {
         }
     }
 
-    /// Milliseconds of the leg's audio so far.
+    /// Audio before the answer (RFC 3960).
+    pub(crate) fn early(leg: LegId, port: u16, agreed: &Agreed, seeds: Seeds, now: Instant) -> Self {
+        let mut audio = Self { early: true, ..Self::new(leg, port, agreed, seeds, now) };
+        // Who only sends before it answers does not hold us.
+        audio.stream.hold(false);
+        audio
+    }
+
+    /// The far end answers: time is counted from now on.
+    pub(crate) fn answered(&mut self, now: Instant) {
+        if std::mem::take(&mut self.early) {
+            self.early_ms = self.total_ms();
+            self.watched_since = now;
+        }
+    }
+
+    /// Milliseconds of the leg's audio so far, after the answer.
     pub(crate) fn at_ms(&self) -> u64 {
+        if self.early { 0 } else { self.total_ms().saturating_sub(self.early_ms) }
+    }
+
+    fn total_ms(&self) -> u64 {
         self.base_ms + self.stream.position_ms()
     }
 
@@ -91,7 +117,7 @@ impl Audio {
 
     /// Whether the far end has promised to send.
     fn should_hear(&self) -> bool {
-        self.agreed.direction.receives() && !self.agreed.held()
+        !self.early && self.agreed.direction.receives() && !self.agreed.held()
     }
 
     /// A datagram of the RTP port, which RTCP may share. What is refused is in the leg's figures.
@@ -128,7 +154,7 @@ impl Audio {
             self.stream.set_srtp(srtp);
             self.stream.set_remote(agreed.remote, agreed.remote_rtcp, agreed.rtcp_mux);
         } else {
-            self.base_ms = self.at_ms();
+            self.base_ms = self.total_ms();
             self.stream = MediaStream::new(params(agreed, srtp, seeds), now);
             if before.codec != agreed.codec {
                 // What waits is converted for the old rate. A changed codec in mid-sentence is rare; a cut is honest.
@@ -136,7 +162,7 @@ impl Audio {
                 self.playout = Playout::new(self.stream.rate());
             }
         }
-        self.stream.hold(agreed.held());
+        self.stream.hold(agreed.held() && !self.early);
         self.watched_since = now;
     }
 
@@ -177,7 +203,8 @@ impl Audio {
 
     /// 20 ms of what we say: what is played, the music, and the bridge. Then what is made of both directions.
     pub(crate) fn speak(&mut self, at: Instant, recorded: bool, tapped: bool, outputs: &mut VecDeque<Output>) {
-        let (leg, base_ms, rate) = (self.leg, self.base_ms, self.stream.rate());
+        let (leg, rate) = (self.leg, self.stream.rate());
+        let (base_ms, early_ms, recorded) = (self.base_ms, self.early_ms, recorded && !self.early);
         let at_ms = self.at_ms();
         let (playout, music, moved) = (&mut self.playout, &mut self.music, &mut self.moved);
         let bridged = self.bridged.as_deref();
@@ -203,7 +230,9 @@ impl Audio {
             let pcm = Pcm { rate: Rate::Hz16000, samples: Arc::from(tick.wide) };
             outputs.push_back(Output::Pcm { leg, pcm, at_ms });
         }
-        outputs.extend(tick.events.iter().map(|event| Output::Event(leg_event(leg, base_ms, *event))));
+        let after_answer = |at_ms: u64| (base_ms + at_ms).saturating_sub(early_ms);
+        let events = tick.events.iter().filter(|_| !self.early);
+        outputs.extend(events.map(|event| Output::Event(leg_event(leg, after_answer, *event))));
         self.music.take_if(|music| music.is_over());
         self.report(at, at_ms, outputs);
         for index in 0..self.moved.len() {
@@ -252,8 +281,10 @@ impl Audio {
     /// The end: what is owed to whoever played, the last figures, a goodbye.
     pub(crate) fn close(&mut self, now: Instant, outputs: &mut VecDeque<Output>) {
         self.end_playings(outputs);
-        let quality = self.quality(now);
-        outputs.push_back(Output::Event(EngineEvent::Quality { leg: self.leg, quality }));
+        if !self.early {
+            let quality = self.quality(now);
+            outputs.push_back(Output::Event(EngineEvent::Quality { leg: self.leg, quality }));
+        }
         if let Some((remote, bytes)) = self.stream.goodbye(now) {
             let bytes = bytes.to_vec();
             outputs.push_back(Output::Transmit { socket: self.rtcp_socket(), remote, bytes });
@@ -279,7 +310,7 @@ impl Audio {
 
     fn moved(&mut self, progress: Progress, at_ms: u64, outputs: &mut VecDeque<Output>) {
         let due = match self.told_ms {
-            Some((id, told_ms)) if id == progress.id => at_ms >= told_ms + PLAYED_EVERY_MS,
+            Some((id, told_ms)) if id == progress.id => self.total_ms() >= told_ms + PLAYED_EVERY_MS,
             _ => true,
         };
         if due || progress.done {
@@ -291,7 +322,7 @@ impl Audio {
 
     fn tell(&mut self, progress: Progress, at_ms: u64, outputs: &mut VecDeque<Output>) {
         let Progress { id, samples, started_ms, done } = progress;
-        self.told_ms = Some((id, at_ms));
+        self.told_ms = Some((id, self.total_ms()));
         self.untold = None;
         if done {
             self.playings.retain(|other| *other != id);
@@ -335,11 +366,11 @@ fn params(agreed: &Agreed, srtp: Option<Srtp>, seeds: Seeds) -> StreamParams {
     }
 }
 
-fn leg_event(leg: LegId, base_ms: u64, event: StreamEvent) -> EngineEvent {
+fn leg_event(leg: LegId, after_answer: impl Fn(u64) -> u64, event: StreamEvent) -> EngineEvent {
     match event {
-        StreamEvent::SpeechStarted { at_ms } => EngineEvent::SpeechStarted { leg, at_ms: base_ms + at_ms },
-        StreamEvent::SpeechEnded { at_ms } => EngineEvent::SpeechEnded { leg, at_ms: base_ms + at_ms },
-        StreamEvent::Dtmf { digit, at_ms } => EngineEvent::Dtmf { leg, digit, at_ms: base_ms + at_ms },
+        StreamEvent::SpeechStarted { at_ms } => EngineEvent::SpeechStarted { leg, at_ms: after_answer(at_ms) },
+        StreamEvent::SpeechEnded { at_ms } => EngineEvent::SpeechEnded { leg, at_ms: after_answer(at_ms) },
+        StreamEvent::Dtmf { digit, at_ms } => EngineEvent::Dtmf { leg, digit, at_ms: after_answer(at_ms) },
         StreamEvent::Level { far, near } => EngineEvent::Level { leg, caller: far, clinic: near },
     }
 }

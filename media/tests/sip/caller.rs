@@ -3,6 +3,7 @@
 use auricle_media::sip::agent::{AgentCommand, AgentConfig, AgentEnd, AgentEvent, Invite, InviteError, InviteTo};
 
 use auricle_media::io::Hop;
+use auricle_media::sip::message::Request;
 
 use crate::bench::{Bench, OFFER, PEER, answer, config, our_sdp};
 
@@ -170,6 +171,42 @@ fn reliable_provisional_responses_are_acknowledged_in_order() {
     bench.took();
     bench.command(AgentCommand::Hangup { dialog });
     assert_eq!(bench.request("BYE").head.cseq.number, 4);
+}
+
+/// RFC 3311 section 5.2: UPDATE changes what a reliable response has settled, before the answer; nothing else may.
+#[test]
+fn an_early_dialog_is_updated() {
+    let update = |invite: &Request, tag: &str, cseq: u32, port: &str| {
+        let (call_id, ours) = (&invite.head.call_id, invite.head.from.tag().unwrap());
+        let body = OFFER.replace("40000", port);
+        format!(
+            "UPDATE sip:clinic@192.0.2.10 SIP/2.0\r\nVia: SIP/2.0/UDP {PEER};branch=z9hG4bKup{cseq}{tag};rport\r\n\
+             From: <sip:bob@{PEER}>;tag={tag}\r\nTo: <sip:clinic@192.0.2.10>;tag={ours}\r\nCall-ID: {call_id}\r\n\
+             CSeq: {cseq} UPDATE\r\nContact: <sip:bob@{PEER}>\r\nMax-Forwards: 70\r\nContent-Type: application/sdp\r\n\
+             Content-Length: {}\r\n\r\n{body}",
+            body.len()
+        )
+    };
+    let mut bench = Bench::new();
+    let dialog = bench.dial();
+    let invite = bench.request("INVITE");
+    bench.receive(&answer(&invite, 183, "bob", "Require: 100rel\r\nRSeq: 1\r\n", OFFER));
+    bench.receive(&answer(&invite, 183, "eve", "", OFFER));
+    bench.took();
+    bench.events();
+    bench.receive(&update(&invite, "eve", 1, "40100"));
+    assert_eq!((bench.took().as_str(), bench.events().len()), ("491/UPDATE", 0), "a preview has settled nothing");
+    bench.receive(&update(&invite, "bob", 1, "40200"));
+    let AgentEvent::Offer { sdp: Some(offer), .. } = bench.event() else { panic!() };
+    assert_eq!(offer.media[0].port, 40_200);
+    bench.receive(&update(&invite, "bob", 2, "40300"));
+    assert_eq!(bench.took(), "500/UPDATE", "one at a time");
+    bench.command(AgentCommand::AnswerOffer { dialog, sdp: Some(our_sdp()) });
+    assert_eq!(bench.response().body, our_sdp().to_string().into_bytes());
+    bench.receive(&answer(&invite, 200, "bob", "", ""));
+    let AgentEvent::Accepted { answer, .. } = bench.event() else { panic!() };
+    assert_eq!(answer.media[0].port, 40_200, "the last word holds where the 200 repeats nothing");
+    assert_eq!(bench.took(), "ACK");
 }
 
 #[test]

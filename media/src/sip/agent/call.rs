@@ -264,6 +264,11 @@ impl Call {
         self.abandoned.retain(|(abandoned, _)| *abandoned != tx);
     }
 
+    /// The early dialog with this remote tag.
+    pub fn early_with(&mut self, remote_tag: &str) -> Option<&mut EarlyDialog> {
+        self.early.iter_mut().find(|early| early.dialog.remote.tag().unwrap_or_default() == remote_tag)
+    }
+
     /// The dialog with this remote tag, early ones included.
     pub fn dialog_with(&mut self, remote_tag: &str) -> Option<&mut Dialog> {
         let early = self.early.iter_mut().map(|early| &mut early.dialog);

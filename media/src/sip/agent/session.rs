@@ -118,11 +118,14 @@ impl UserAgent {
         let awaits_answer = call.awaited.as_ref().is_some_and(|awaited| awaited.brings_answer || invite);
         let plain_update = !invite && matches!(sdp, Ok(None));
         let refreshing = call.refreshing.is_some_and(|refreshing| refreshing.invite);
+        // Before the answer, UPDATE may change what a reliable response has settled (RFC 3311 section 5.2).
+        let remote_tag = request.head.from.tag().unwrap_or_default();
+        let settled = !invite && call.early_with(remote_tag).is_some_and(|early| early.answer.is_some());
         let refusal = match &sdp {
             Err(why) => Some(bad_description(&request, why)),
             Ok(_) if plain_update => None,
             // Ours is the offer that is open (RFC 3261 section 14.2, RFC 3311 section 5.2).
-            Ok(_) if call.phase == Phase::Calling || awaits_answer || refreshing => {
+            Ok(_) if (call.phase == Phase::Calling && !settled) || awaits_answer || refreshing => {
                 Some(Response::to(&request, 491, ""))
             }
             Ok(_) if busy => Some(Response::to(&request, 500, "").with("Retry-After", SOON_S)),
@@ -131,7 +134,6 @@ impl UserAgent {
         if let Some(refusal) = refusal {
             return self.respond(&request, tx, remote, refusal, now);
         }
-        let remote_tag = request.head.from.tag().unwrap_or_default();
         if let Some(dialog) = call.dialog_with(remote_tag) {
             dialog.refresh(&request.head);
         }
@@ -184,6 +186,11 @@ impl UserAgent {
         }
         if let Some(call) = self.calls.get_mut(&id) {
             call.described = Some(sdp.clone());
+            let remote_tag = request.head.from.tag().unwrap_or_default();
+            if let Some(early) = call.early_with(remote_tag) {
+                // What its 200 need not repeat is this now.
+                early.answer = description(&request.head, &request.body).ok().flatten();
+            }
         }
         let mut response = self.agreed(&request, remote);
         describe(&mut response, sdp);
