@@ -24,5 +24,6 @@ mod reasons;
 mod signing_in;
 mod storage;
 mod support;
+mod transfers;
 mod trunks;
 mod voice;
