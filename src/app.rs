@@ -14,6 +14,7 @@ use crate::config::Config;
 use crate::events::Events;
 use crate::floor::FloorHandle;
 use crate::knowledge::Library;
+use crate::phones::Phones;
 use crate::reasons::Reasons;
 use crate::search::rebuild::Rebuild;
 use crate::sessions::Strangers;
@@ -46,6 +47,8 @@ pub struct App {
     pub strangers: Strangers,
     /// How the trunks stand.
     pub trunks: Trunks,
+    /// Where the desk phones are.
+    pub phones: Phones,
     /// The one path for facts.
     pub events: Events,
     /// The engine.

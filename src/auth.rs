@@ -174,6 +174,8 @@ pub mod permissions {
         EditClinic = "change the clinic's settings" [Admin]
         /// See and change trunks.
         EditTrunks = "edit trunks" [Admin]
+        /// See and change desk phones.
+        EditPhones = "edit phones" [Admin]
         /// Read and check the record of who did or read what.
         ReadAudit = "read the audit chain" [Admin]
         /// Look after the disk, backups and the search index.

@@ -15,6 +15,7 @@ use crate::clock::Clock;
 use crate::error::{Error, ErrorCode};
 use crate::events::Events;
 use crate::tasks::Tasks;
+use crate::voice::phonebook::PhoneBook;
 use crate::voice::receptionist::Desk;
 use crate::voice::{EngineEvents, VoiceHandle};
 use auricle_domain::code::Lang;
@@ -42,6 +43,8 @@ pub struct FloorParts {
     pub events: Events,
     /// The engine.
     pub voice: VoiceHandle,
+    /// Which phones are which.
+    pub phones: PhoneBook,
     /// What every receptionist works with; its `reports` belong to `reports` below.
     pub desk: Desk,
     /// Where receptionists report.

@@ -24,6 +24,7 @@ pub mod notes;
 pub mod outbound;
 pub mod page;
 pub mod password;
+pub mod phones;
 pub mod providers;
 pub mod reasons;
 pub mod recordings;

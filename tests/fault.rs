@@ -59,6 +59,7 @@ async fn a_caller_whose_receptionist_fails_twice_hears_so_and_is_rung_back() {
         store: app.store.clone(),
         events: app.events.clone(),
         voice: voice.clone(),
+        phones: auricle::voice::phonebook::PhoneBook::default(),
         desk,
         reports,
         tasks: Tasks::default(),

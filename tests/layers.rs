@@ -27,6 +27,7 @@ const USE_CASES: &[&str] = &[
     "storage",
     "tasks_owed",
     "trunks",
+    "phones",
 ];
 
 /// Module, and what it may import beside [`BASE`].
@@ -66,6 +67,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("storage", &["app", "auth", "backups", "errands", "search"]),
     ("secrets", &["events", "notes"]),
     ("trunks", &["app", "auth", "events"]),
+    ("phones", &["app", "auth", "events"]),
     // What the receptionist does with records: use-cases behind the trait that `voice` declares.
     ("tools", &["events", "voice", "appointments", "contacts", "knowledge", "tasks_owed", "providers"]),
 ];

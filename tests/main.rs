@@ -20,6 +20,7 @@ mod listening;
 mod openai_model;
 mod openapi;
 mod persona;
+mod phones;
 mod reasons;
 mod signing_in;
 mod storage;

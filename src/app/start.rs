@@ -11,6 +11,7 @@ use crate::floor::{self, FloorParts};
 use crate::http;
 use crate::jobs::{self, search::Indexer};
 use crate::knowledge::Library;
+use crate::phones::Phones;
 use crate::providers::local::HashedWords;
 use crate::providers::{ProviderError, Stt, Vocabulary};
 use crate::reasons::Reasons;
@@ -19,6 +20,7 @@ use crate::sessions::Strangers;
 use crate::tasks::Tasks;
 use crate::tools::StoreTools;
 use crate::trunks::Trunks;
+use crate::voice::phonebook::PhoneBook;
 use crate::voice::receptionist::{self, Desk};
 use crate::voice::tools::Tools;
 use crate::voice::{EngineEvents, TlsFiles, VoiceConfig, VoiceError, VoiceHandle, VoiceShell};
@@ -274,7 +276,9 @@ fn assemble(
         tasks.spawn("recogniser", warm_recogniser(stt, Arc::clone(&tools)));
     }
     let desk = Desk { voice: Arc::new(voice.clone()), stt, tts, llm, tools, reports: reports_out, clock };
+    let book = PhoneBook::default();
     let parts = FloorParts {
+        phones: book.clone(),
         store: store.clone(),
         events: events.clone(),
         voice: voice.clone(),
@@ -298,6 +302,15 @@ fn assemble(
         trunks: trunks.clone(),
     };
     tasks.spawn("trunks", jobs::trunks::run(parts, tasks.stop_token()));
+    let phones = Phones::default();
+    let parts = jobs::phones::Parts {
+        store: store.clone(),
+        events: events.clone(),
+        voice: voice.clone(),
+        phones: phones.clone(),
+        book,
+    };
+    tasks.spawn("phones", jobs::phones::run(parts, tasks.stop_token()));
     tasks.spawn("room", jobs::room::run(store.clone(), tasks.stop_token()));
     let rebuild = Rebuild::default();
     let indexer = Indexer {
@@ -321,6 +334,7 @@ fn assemble(
         reasons,
         strangers,
         trunks,
+        phones,
         events,
         voice,
         floor,

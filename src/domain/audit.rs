@@ -124,6 +124,10 @@ impl Event {
                 ("trunk", trunk.to_string())
             }
             Self::OutboundChanged { .. } | Self::OutboundRefused { .. } => ("outgoing_calls", String::new()),
+            Self::PhoneChanged { phone }
+            | Self::PhonePasswordGiven { phone }
+            | Self::PhoneRemoved { phone }
+            | Self::PhoneStateChanged { phone, .. } => ("phone", phone.to_string()),
             Self::BackupMade { .. } => ("backup", String::new()),
             Self::SearchRebuilt { .. } => ("search_index", String::new()),
             Self::StoreRestored { .. } => ("store", String::new()),

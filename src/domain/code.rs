@@ -120,6 +120,12 @@ codes! {
         Outgoing = "outgoing", /// From one of the clinic's people to another.
         Internal = "internal" }
 
+    /// Whether a desk phone can be called.
+    PhoneState { /// Switched off.
+        Off = "off", /// Not registered: nobody knows where it is.
+        Away = "away", /// Registered.
+        Registered = "registered" }
+
     /// Where a call stands (CALL-07).
     CallStatus { /// Arrived, not answered yet.
         Ringing = "ringing", /// The AI receptionist talks with the caller.

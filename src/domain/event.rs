@@ -3,13 +3,13 @@
 use crate::Timestamp;
 use crate::account::Actor;
 use crate::code::{
-    AppointmentStatus, CallDirection, EndCause, Lang, OutboundRule, Outcome, RecordingState, Role, TaskKind, TaskState,
-    TrunkFault, TrunkState,
+    AppointmentStatus, CallDirection, EndCause, Lang, OutboundRule, Outcome, PhoneState, RecordingState, Role, TaskKind,
+    TaskState, TrunkFault, TrunkState,
 };
 use crate::conversation::Turn;
 use crate::id::{
-    AccountId, AppointmentId, CallId, CauseId, ContactId, ConversationId, DocumentId, ServiceId, TaskId, TenantId,
-    TrunkId,
+    AccountId, AppointmentId, CallId, CauseId, ContactId, ConversationId, DocumentId, PhoneId, ServiceId, TaskId,
+    TenantId, TrunkId,
 };
 use serde::{Deserialize, Serialize};
 
@@ -236,6 +236,28 @@ events! {
         state: TrunkState,
         /// Why, when it is down.
         fault: Option<TrunkFault>,
+    },
+    /// A desk phone was added or changed.
+    PhoneChanged("phone.changed") {
+        /// The phone.
+        phone: PhoneId,
+    },
+    /// A desk phone was given another password.
+    PhonePasswordGiven("phone.password") {
+        /// The phone.
+        phone: PhoneId,
+    },
+    /// A desk phone was removed.
+    PhoneRemoved("phone.removed") {
+        /// The phone.
+        phone: PhoneId,
+    },
+    /// A desk phone registered, or is not registered any more.
+    PhoneStateChanged("phone.state") {
+        /// The phone.
+        phone: PhoneId,
+        /// Where it stands now.
+        state: PhoneState,
     },
     /// A backup was made and verified.
     BackupMade("backup.made") {

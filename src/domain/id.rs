@@ -75,6 +75,8 @@ ids! {
     TaskId,
     /// A SIP connection to a provider.
     TrunkId,
+    /// A telephone on somebody's desk.
+    PhoneId,
     /// One piece of work, from request to last consequence: stands in every log line and event of it.
     CauseId,
 }

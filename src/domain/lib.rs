@@ -21,6 +21,7 @@ pub mod knowledge;
 pub mod live;
 pub mod numbers;
 pub mod outbound;
+pub mod phone;
 pub mod phrases;
 pub mod slots;
 pub mod task;

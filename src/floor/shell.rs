@@ -14,8 +14,9 @@ use auricle_domain::contact::Contact;
 use auricle_domain::floor::{Assignment, Fact, Floor, Ids, Input, Leg, Output, Told};
 use auricle_domain::id::{CallId, CauseId, ConversationId, TaskId};
 use auricle_domain::live::LiveCall;
+use auricle_domain::phone::is_receptionist;
 use auricle_domain::tenant::Tenant;
-use auricle_media::io::{Codec, Command, EngineEvent, LegEnd, LegId, Pcm, PlayId};
+use auricle_media::io::{Codec, Command, EngineEvent, LegEnd, LegId, Pcm, PhoneId, PlayId};
 use auricle_storage::BlobId;
 use auricle_storage::schema::CONTACTS_BY_NUMBER;
 use std::collections::HashMap;
@@ -119,7 +120,8 @@ impl Shell {
 
     async fn engine(&mut self, event: EngineEvent) {
         let input = match &event {
-            EngineEvent::Incoming { leg, from, to, .. } => self.arrival(*leg, from, to),
+            EngineEvent::Incoming { leg, to, phone: Some(phone), .. } => self.phone_calls(*leg, *phone, to),
+            EngineEvent::Incoming { leg, from, to, phone: None, .. } => self.arrival(*leg, from, to),
             EngineEvent::Answered { leg, codec, setup_ms } => {
                 let rate_hz = if *codec == Codec::G722 { 16_000 } else { 8_000 };
                 Some(Input::Answered { leg: Leg(leg.0), answer_ms: *setup_ms, rate_hz })
@@ -175,6 +177,17 @@ impl Shell {
             to: to.to_owned(),
             tenant: Box::new(tenant),
         })
+    }
+
+    /// A desk phone calls. It is known by its extension; its user name is no number.
+    fn phone_calls(&mut self, leg: LegId, phone: PhoneId, to: &str) -> Option<Input> {
+        match self.parts.phones.listed(phone) {
+            Some(listed) if is_receptionist(to) => self.arrival(leg, &listed.extension, to),
+            _ => {
+                self.voice(Command::Reject { leg, status: 404 });
+                None
+            }
+        }
     }
 
     /// Keeps what is being played, so that it can be stopped, and hears the end of an apology.

@@ -23,6 +23,7 @@ mod limits;
 mod metrics;
 pub mod openapi;
 mod outbound;
+mod phones;
 mod recording;
 mod search;
 pub mod socket;
@@ -66,6 +67,7 @@ fn routes() -> OpenApiRouter<Arc<App>> {
         .merge(clinic::routes())
         .merge(trunks::routes())
         .merge(outbound::routes())
+        .merge(phones::routes())
         .merge(events::routes())
         .merge(follow::routes())
         .merge(health::routes())

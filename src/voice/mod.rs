@@ -8,6 +8,7 @@ pub mod caller;
 mod meters;
 pub mod names;
 mod outbox;
+pub mod phonebook;
 pub mod receptionist;
 pub mod recording;
 pub mod shell;

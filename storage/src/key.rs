@@ -2,8 +2,8 @@
 
 use auricle_domain::Timestamp;
 use auricle_domain::id::{
-    AccountId, AppointmentId, CallId, CauseId, ContactId, ConversationId, DocumentId, PassageId, ServiceId, SessionId,
-    TaskId, TenantId, TrunkId,
+    AccountId, AppointmentId, CallId, CauseId, ContactId, ConversationId, DocumentId, PassageId, PhoneId, ServiceId,
+    SessionId, TaskId, TenantId, TrunkId,
 };
 
 /// Longest key, in bytes: what every backend we mean to have can hold.
@@ -87,6 +87,7 @@ id_parts!(
     ConversationId,
     DocumentId,
     PassageId,
+    PhoneId,
     ServiceId,
     SessionId,
     TaskId,

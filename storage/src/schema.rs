@@ -30,11 +30,12 @@ use auricle_domain::code::{CallStatus, RecordingState};
 use auricle_domain::contact::Contact;
 use auricle_domain::conversation::{Conversation, Turn};
 use auricle_domain::id::{
-    AccountId, AppointmentId, CallId, ContactId, ConversationId, DocumentId, PassageId, ServiceId, TaskId, TenantId,
-    TrunkId,
+    AccountId, AppointmentId, CallId, ContactId, ConversationId, DocumentId, PassageId, PhoneId, ServiceId, TaskId,
+    TenantId, TrunkId,
 };
 use auricle_domain::knowledge::{Document, Passage};
 use auricle_domain::outbound::Outbound;
+use auricle_domain::phone::Phone;
 use auricle_domain::task::Task;
 use auricle_domain::tenant::Tenant;
 use auricle_domain::trunk::Trunk;
@@ -199,6 +200,7 @@ fn name_of(id: u16) -> &'static str {
         Task::TABLE,
         Trunk::TABLE,
         Outbound::TABLE,
+        Phone::TABLE,
     ];
     match tables.iter().find(|table| table.id == id) {
         Some(table) => table.name,
@@ -416,4 +418,13 @@ impl Record for Outbound {
     const TABLE: Table = Table { id: 27, name: "outbound", version: 1 };
     type Key = ();
     fn key(&self) {}
+}
+
+/// Key: phone.
+impl Record for Phone {
+    const TABLE: Table = Table { id: 24, name: "phone", version: 1 };
+    type Key = PhoneId;
+    fn key(&self) -> PhoneId {
+        self.id
+    }
 }

@@ -1,7 +1,8 @@
 //! baresip: an ordinary softphone, on the command line.
 
 use std::f64::consts::TAU;
-use std::net::UdpSocket;
+use std::net::{SocketAddr, UdpSocket};
+use std::path::Path;
 use std::process::Stdio;
 use std::sync::atomic::{AtomicU16, Ordering};
 use tempfile::TempDir;
@@ -14,13 +15,42 @@ static NEXT_RTP_PORT: AtomicU16 = AtomicU16::new(29_200);
 /// A softphone that runs; it is ended with this.
 pub struct Softphone {
     child: Child,
-    _folder: TempDir,
+    folder: TempDir,
+}
+
+/// What is typed into a desk phone.
+pub struct Line<'a> {
+    /// The server.
+    pub server: SocketAddr,
+    /// `udp`, `tcp` or `tls`.
+    pub transport: &'a str,
+    pub user: &'a str,
+    pub password: &'a str,
+    /// Ciphers: modules of baresip.
+    pub modules: &'a [&'a str],
+    /// Further parameters of the account, such as `;mediaenc=srtp`.
+    pub account: &'a str,
 }
 
 impl Softphone {
     /// One that calls `uri`, plays a tone and hangs up after `seconds`. `codec` is its one codec, `g711` or `g722`; `modules` are
     /// its ciphers; `account` are parameters of its account, such as `;mediaenc=srtp`.
     pub fn call(uri: &str, seconds: u32, codec: &str, modules: &[&str], account: &str) -> Self {
+        let account = format!("<sip:+442079460199@127.0.0.1>;regint=0{account}");
+        Self::start(&account, Some(uri), seconds, codec, modules)
+    }
+
+    /// A desk phone: it registers, calls `number` when there is one, plays a tone, and signs off after `seconds`.
+    pub fn desk(line: &Line<'_>, number: Option<&str>, seconds: u32) -> Self {
+        let Line { server, transport, user, password, modules, account } = line;
+        let account = format!(
+            "<sip:{user}@{server};transport={transport}>;auth_user={user};auth_pass={password};regint=60{account}"
+        );
+        let dial = number.map(|number| format!("sip:{number}@{server};transport={transport}"));
+        Self::start(&account, dial.as_deref(), seconds, "g711", modules)
+    }
+
+    fn start(account: &str, dial: Option<&str>, seconds: u32, codec: &str, modules: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let port = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let first = NEXT_RTP_PORT.fetch_add(RTP_PORTS, Ordering::Relaxed);
@@ -31,23 +61,38 @@ impl Softphone {
         let modules: String = modules.iter().map(|name| format!("module {name}.so\n")).collect();
         let config = format!(
             "sip_listen 127.0.0.1:{port}\naudio_source aufile,{}\naudio_player aubridge,nil\naudio_alert aufile,/dev/null\n\
-             rtp_ports {first}-{last}\nmodule_path /usr/lib/baresip/modules\nmodule {codec}.so\n{modules}module aufile.so\n\
+             rtp_ports {first}-{last}\nsnd_path {}\nmodule sndfile.so\nmodule_path /usr/lib/baresip/modules\nmodule {codec}.so\n{modules}module aufile.so\n\
              module aubridge.so\nmodule_app account.so\nmodule_app menu.so\n",
-            tone.display()
+            tone.display(),
+            folder.path().display(),
         );
         std::fs::write(folder.path().join("config"), config).unwrap();
-        let account = format!("<sip:+442079460199@127.0.0.1>;regint=0{account}\n");
-        std::fs::write(folder.path().join("accounts"), account).unwrap();
+        std::fs::write(folder.path().join("accounts"), format!("{account}\n")).unwrap();
         let mut command = Command::new("baresip");
-        command.arg("-f").arg(folder.path()).args(["-t", &seconds.to_string(), "-e", &format!("/dial {uri}")]);
+        command.arg("-f").arg(folder.path()).args(["-t", &seconds.to_string()]);
+        command.args(dial.iter().flat_map(|uri| ["-e".to_owned(), format!("/dial {uri}")]));
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
-        Self { child: command.spawn().expect("baresip is installed by `make deps`"), _folder: folder }
+        Self { child: command.spawn().expect("baresip is installed by `make deps`"), folder }
     }
 
     /// Waits until it has ended.
     pub async fn ended(mut self) {
         self.child.wait().await.unwrap();
     }
+
+    /// Waits until it has ended; the loudest sample that it heard.
+    pub async fn heard(mut self) -> u16 {
+        self.child.wait().await.unwrap();
+        let files = std::fs::read_dir(self.folder.path()).unwrap().map(|file| file.unwrap().path());
+        files.filter(|path| path.to_string_lossy().ends_with("-dec.wav")).map(|path| loudest(&path)).max().unwrap_or(0)
+    }
+}
+
+/// The loudest sample of a WAV file of 16 bits.
+fn loudest(path: &Path) -> u16 {
+    let bytes = std::fs::read(path).unwrap();
+    let samples = bytes.get(44..).unwrap_or_default().chunks_exact(2);
+    samples.map(|sample| i16::from_le_bytes([sample[0], sample[1]]).unsigned_abs()).max().unwrap_or(0)
 }
 
 /// A WAV file with 440 Hz at a quarter of full scale.

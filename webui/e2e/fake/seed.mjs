@@ -73,6 +73,12 @@ export function seed() {
     trunk('Main number', {}, 'up'), trunk('Second provider', { server: 'voice.example.org:5061', transport: 'tls' }, 'degraded', { server: '198.51.100.4:5061' }),
     trunk('Old provider', { server: 'sip.example.com', transport: 'tcp' }, 'down', { fault: 'wrong_password', sip_status: 403, server: null }), trunk('Fax line', { registers: false, user: '', has_password: false }, 'off'),
   ];
+  const phone = (label, extension, places, more = {}) => ({ id: uuid(), label, extension, account: null, user: `k${extension}m2x7q`, is_on: true, status: { state: places.length > 0 ? 'registered' : 'away', since: ago(4_000), places }, created_at: ago(9_000), version: 1, ...more });
+  const place = (address, transport, agent, answers = true) => ({ address, transport, agent, answers });
+  db.phones = [
+    phone('Front desk', '201', [place('192.168.1.31:5060', 'udp', 'Yealink SIP-T46U 108.86.0.90')]), phone('Dr Weiss', '202', [place('192.168.1.32:5061', 'tls', 'snom370/8.7.5.35'), place('192.168.1.77:40112', 'tcp', 'baresip v1.0.0 (x86_64/linux)', false)]),
+    phone('Laser room', '203', []), phone('Old nurse phone', '209', [], { is_on: false, status: { state: 'off', since: ago(8_000), places: [] } }),
+  ];
   db.services = [['Skin check', 20, 'Dr Weiss'], ['Follow-up', 20, 'Dr Weiss'], ['Laser treatment', 40, 'Laser room'], ['Nurse visit', 15, 'Nurse Kaur']].map(([name, duration_min, resource]) => ({ id: uuid(), name, aliases: [], duration_min, resource, hours: week, lead_min: 60, active: true, version: 1 }));
   db.blank = () => ({
     id: uuid(), from_number: '+447700900321', to_number: '+442079460100', status: 'with_receptionist', created_at: new Date().toISOString(), answered_at: new Date().toISOString(), ended_at: null, cause: null, outcome: null, language: 'en', agent: null, contact: null,

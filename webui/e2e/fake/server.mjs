@@ -9,6 +9,7 @@ import { seed, uuid } from './seed.mjs';
 import { waveform, wav } from './sound.mjs';
 
 const BUILD = new URL('../../build/', import.meta.url).pathname;
+const PHONE_SERVER = { host: '192.168.1.10', port: 5060, tls_port: 5061 };
 const TYPES = { '.html': 'text/html; charset=utf-8', '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml', '.json': 'application/json', '.webmanifest': 'application/manifest+json' };
 /** As strict as the real one: nothing inline, nothing from elsewhere. */
 const CSP = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; media-src 'self'; connect-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
@@ -235,6 +236,26 @@ function api({ db, state, emit, pushCalls }) {
     'POST /api/trunks': ({ body, response }) => { const trunk = { id: uuid(), created_at: new Date().toISOString(), version: 0, has_password: false }; db.trunks.push(trunk); response.statusCode = 201; return connect(trunk, body); },
     'PUT /api/trunks/:id': ({ id, request, body }) => { const trunk = found(db.trunks, id); fresh(trunk, request); return connect(trunk, body); },
     'DELETE /api/trunks/:id': ({ id, request, response }) => { fresh(found(db.trunks, id), request); db.trunks = db.trunks.filter((one) => one.id !== id); emit('trunk.removed', { trunk: id }); response.statusCode = 204; return null; },
+    'GET /api/phones': ({ who }) => { if (who.role !== 'ADMIN') fail(403, 'forbidden', 'no'); return { server: PHONE_SERVER, phones: db.phones }; },
+    'POST /api/phones': ({ body, response }) => {
+      if (db.phones.some((one) => one.extension === body.extension)) fail(400, 'invalid', 'Not acceptable', [{ field: 'extension', code: 'taken', detail: 'taken' }]);
+      const phone = { id: uuid(), ...body, user: 'h7kq2m9z', status: { state: 'away', since: new Date().toISOString(), places: [] }, created_at: new Date().toISOString(), version: 1 };
+      db.phones.push(phone);
+      setTimeout(() => {
+        phone.status = { state: 'registered', since: new Date().toISOString(), places: [{ address: '192.168.1.40:5060', transport: 'udp', agent: 'Grandstream GRP2612 1.0.9.63', answers: true }] };
+        emit('phone.state', { phone: phone.id, state: 'registered' });
+      }, 700);
+      response.statusCode = 201;
+      return { phone, password: '7wq4m2kp9xz3hb6tn8rd5vc2jy', server: PHONE_SERVER };
+    },
+    'PUT /api/phones/:id': ({ id, request, body }) => { const phone = found(db.phones, id); fresh(phone, request); Object.assign(phone, body, { version: phone.version + 1 }); emit('phone.changed', { phone: id }); return phone; },
+    'POST /api/phones/:id/password': ({ id, request }) => {
+      const phone = found(db.phones, id); fresh(phone, request);
+      Object.assign(phone, { user: 'n3vt8c4w', version: phone.version + 1, status: { state: 'away', since: new Date().toISOString(), places: [] } });
+      emit('phone.password', { phone: id });
+      return { phone, password: 'x2hd8n4wq7zk3mt9pb6rv5cj2y', server: PHONE_SERVER };
+    },
+    'DELETE /api/phones/:id': ({ id, request, response }) => { fresh(found(db.phones, id), request); db.phones = db.phones.filter((one) => one.id !== id); emit('phone.removed', { phone: id }); response.statusCode = 204; return null; },
     'GET /api/contacts': ({ query }) => page(db.contacts, query),
     'GET /api/contacts/:id': ({ id }) => found(db.contacts, id),
     'GET /api/search': ({ query }) => find(query),

@@ -299,6 +299,40 @@ export function stories(browser, fake) {
       await row.waitFor({ state: 'detached' });
     }),
 
+    // CALL-01, SEC-11
+    'a desk phone is added, its password is shown once, it registers, gets a new password and is removed': story('/phones', async (page) => {
+      await page.getByText('Yealink SIP-T46U').waitFor();
+      await page.getByText('does not answer').waitFor();
+      await page.getByRole('button', { name: 'Add a phone' }).click();
+      const dialog = page.locator('dialog');
+      await dialog.getByLabel('Name', { exact: true }).fill('Waiting room');
+      await dialog.getByLabel('Extension').fill('201');
+      await dialog.getByRole('button', { name: 'Save' }).click();
+      await dialog.getByText('This is already in use').waitFor();
+      await shot(page, 'phone');
+      same(await axe(page), [], 'axe on adding a phone');
+      await dialog.getByLabel('Extension').fill('204');
+      await dialog.getByRole('button', { name: 'Save' }).click();
+      await dialog.getByText('7wq4m2kp9xz3hb6tn8rd5vc2jy').waitFor();
+      await dialog.getByText('h7kq2m9z').waitFor();
+      await dialog.getByText('5061 for TLS').waitFor();
+      await shot(page, 'phone-password');
+      same(await axe(page), [], 'axe on what is typed into a phone');
+      await dialog.getByRole('button', { name: 'Typed in' }).click();
+      const row = page.locator('li', { hasText: 'Waiting room' });
+      await row.getByText('Grandstream GRP2612').waitFor();
+      await row.getByText('Registered', { exact: true }).waitFor();
+      same(await page.getByText('7wq4m2kp9xz3hb6tn8rd5vc2jy').count(), 0, 'the password is shown no more');
+      await row.getByRole('button', { name: 'New password' }).click();
+      await dialog.getByRole('button', { name: 'New password' }).click();
+      await dialog.getByText('x2hd8n4wq7zk3mt9pb6rv5cj2y').waitFor();
+      await dialog.getByRole('button', { name: 'Typed in' }).click();
+      await row.getByText('Not registered').waitFor();
+      await row.getByRole('button', { name: 'Delete' }).click();
+      await dialog.getByRole('button', { name: 'Delete' }).click();
+      await row.waitFor({ state: 'detached' });
+    }),
+
     // B-17
     'what was done and read is listed, and the chain is checked': story('/audit', async (page) => {
       await page.getByRole('link', { name: 'Listened to a recording' }).waitFor();

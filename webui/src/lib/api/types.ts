@@ -17,6 +17,7 @@ export type AppointmentStatus = Schemas['AppointmentStatus'];
 export type TaskState = Schemas['TaskState'];
 export type SipTransport = Schemas['SipTransport'];
 export type TrunkState = Schemas['TrunkState'];
+export type PhoneState = Schemas['PhoneState'];
 
 export type AccountView = Sent<Schemas['AccountView']>;
 export type CallView = Sent<Schemas['CallView']>;
@@ -37,6 +38,9 @@ export type SearchHit = Sent<Schemas['Found']>;
 export type SearchPage = Sent<Schemas['SearchPage']>;
 export type Clinic = Sent<Schemas['Tenant']>;
 export type TrunkView = Sent<Schemas['TrunkView']>;
+export type PhoneView = Sent<Schemas['PhoneView']>;
+export type PhoneList = Sent<Schemas['PhoneList']>;
+export type PhoneCredential = Sent<Schemas['PhoneCredential']>;
 export type AuditEntry = Sent<Schemas['AuditEntry']>;
 export type AuditChecked = Sent<Schemas['AuditChecked']>;
 export type StorageState = Sent<Schemas['StorageState']>;

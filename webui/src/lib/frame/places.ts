@@ -14,6 +14,7 @@ export const RAIL: readonly Place[] = [
   { href: '/knowledge', text: 'rail.knowledge', icon: 'book', roles: ALL },
   { href: '/accounts', text: 'rail.accounts', icon: 'people', roles: ['ADMIN'], group: true },
   { href: '/audit', text: 'rail.audit', icon: 'key', roles: ['ADMIN'], group: true },
+  { href: '/phones', text: 'rail.phones', icon: 'phone', roles: ['ADMIN'], group: true },
   { href: '/trunks', text: 'rail.trunks', icon: 'phone', roles: ['ADMIN'], group: true },
   { href: '/storage', text: 'rail.storage', icon: 'disk', roles: ['ADMIN'], group: true },
   { href: '/clinic', text: 'rail.settings', icon: 'settings', roles: ['ADMIN'], group: true },

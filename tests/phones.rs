@@ -1,0 +1,257 @@
+//! Desk phones: an ordinary softphone is told what the clinic shows for it, and works.
+
+use crate::support::clinic::{Clinic, PATIENCE};
+use crate::support::person::{Person, read};
+use crate::support::softphone::{Line, Softphone};
+use auricle_domain::code::{EndCause, Role};
+use auricle_domain::event::Event;
+use auricle_media::engine::WRONG_MAX;
+use auricle_media::io::Credentials;
+use auricle_media::sip::digest::Client;
+use auricle_media::sip::message::{Message, Request, Response};
+use auricle_media::sip::parse;
+use auricle_media::sip::tokens::Tokens;
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+use std::net::SocketAddr;
+use std::time::Duration;
+use tokio::net::UdpSocket;
+
+/// How long a packet that is not to be answered is waited for.
+const SILENCE: Duration = Duration::from_millis(300);
+
+async fn add(admin: &Person, label: &str, extension: &str) -> Value {
+    admin.made("/api/phones", json!({ "label": label, "extension": extension })).await
+}
+
+fn path(phone: &Value) -> String {
+    format!("/api/phones/{}", phone["id"].as_str().unwrap())
+}
+
+fn text<'a>(value: &'a Value, name: &str) -> &'a str {
+    value[name].as_str().unwrap()
+}
+
+/// What is typed into a phone.
+fn line<'a>(added: &'a Value, transport: &'a str) -> Line<'a> {
+    let server = &added["server"];
+    let port = if transport == "tls" { &server["tls_port"] } else { &server["port"] };
+    Line {
+        server: SocketAddr::new(text(server, "host").parse().unwrap(), port.as_u64().unwrap().try_into().unwrap()),
+        transport,
+        user: text(&added["phone"], "user"),
+        password: text(added, "password"),
+        modules: &[],
+        account: "",
+    }
+}
+
+/// Waits until the phone stands like this, and answers with what the API shows of it.
+async fn stands(clinic: &Clinic, admin: &Person, phone: &Value, state: &str) -> Value {
+    let mut head = clinic.app().store.watch();
+    let mut last = Value::Null;
+    let reached = async {
+        loop {
+            head.mark_unchanged();
+            let shown = read(admin.get(&path(phone)).await, StatusCode::OK).await;
+            if shown["status"]["state"] == state {
+                return shown;
+            }
+            last = shown;
+            head.changed().await.unwrap();
+        }
+    };
+    match tokio::time::timeout(PATIENCE, reached).await {
+        Ok(shown) => shown,
+        Err(_) => panic!("the phone should be {state}: {last}"),
+    }
+}
+
+/// CALL-01, SEC-11: over UDP and TCP a softphone registers with what the clinic shows, calls the receptionist, both hear each
+/// other, and it signs off when it is switched off.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_softphone_registers_and_calls_the_receptionist() {
+    for transport in ["udp", "tcp"] {
+        let clinic = Clinic::quiet().await;
+        let admin = clinic.admin().await;
+        let added = add(&admin, "Front desk", "201").await;
+        let desk = Softphone::desk(&line(&added, transport), Some("receptionist"), 6);
+        let shown = stands(&clinic, &admin, &added["phone"], "registered").await;
+        let place = &shown["status"]["places"][0];
+        assert_eq!((&place["transport"], &place["answers"]), (&json!(transport), &json!(true)), "{shown}");
+        assert!(text(place, "agent").starts_with("baresip"), "{shown}");
+        let arrived = clinic.happened(|event| matches!(event, Event::CallArrived { .. })).await;
+        let Event::CallArrived { from_number, .. } = arrived.event else { unreachable!("it was looked for") };
+        assert_eq!(from_number, "201", "a phone is known by its extension");
+        clinic.happened(|event| matches!(event, Event::TurnCommitted { .. })).await;
+        let heard = desk.heard().await;
+        assert!(heard > 3_000, "{transport}: the phone heard {heard}");
+        let call = clinic.settled().await;
+        assert_eq!(call.cause, Some(EndCause::CallerHungUp), "{transport}");
+        assert!(call.quality.packets_received > 100, "{transport}: {:?}", call.quality);
+        stands(&clinic, &admin, &added["phone"], "away").await;
+        clinic.running.stop(Duration::ZERO).await;
+    }
+}
+
+/// A phone in a few lines, to do what no softphone does: guess.
+struct Guess {
+    socket: UdpSocket,
+    server: SocketAddr,
+    user: String,
+    sent: u32,
+}
+
+impl Guess {
+    async fn at(address: &str, line: &Line<'_>) -> Self {
+        let socket = UdpSocket::bind(format!("{address}:0")).await.unwrap();
+        Self { socket, server: line.server, user: line.user.to_owned(), sent: 0 }
+    }
+
+    /// The status that a REGISTER with this password gets in the end; none when there is no answer.
+    async fn register(&mut self, password: &str) -> Option<u16> {
+        let user = self.user.clone();
+        self.ask("REGISTER", &user, password).await
+    }
+
+    /// The same for any request to this user.
+    async fn ask(&mut self, method: &str, to: &str, password: &str) -> Option<u16> {
+        let credentials = Credentials { user: self.user.clone(), password: password.to_owned(), realm: None };
+        let (mut client, mut tokens) = (Client::new(credentials), Tokens::new([7; 32]));
+        let mut request = self.request(method, to);
+        loop {
+            self.sent += 1;
+            request.head.cseq.number = self.sent;
+            request.head.via[0].params.set("branch", format!("z9hG4bK{}", self.sent));
+            self.socket.send_to(&request.encode(), self.server).await.unwrap();
+            let response = self.answer().await?;
+            if response.status != 401 || request.head.get("Authorization").is_some() {
+                return Some(response.status);
+            }
+            assert!(client.challenged(&request, &response));
+            client.authorize(&mut request, &mut tokens);
+        }
+    }
+
+    /// The final response.
+    async fn answer(&self) -> Option<Response> {
+        loop {
+            let mut bytes = [0; 2_048];
+            let (length, _) = tokio::time::timeout(SILENCE, self.socket.recv_from(&mut bytes)).await.ok()?.unwrap();
+            match parse::message(&bytes[..length]) {
+                Ok(Message::Response(response)) if response.status >= 200 => return Some(response),
+                Ok(Message::Response(_)) => {}
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    fn request(&self, method: &str, to: &str) -> Request {
+        let (user, server, own) = (&self.user, self.server, self.socket.local_addr().unwrap());
+        let uri = if method == "REGISTER" { format!("sip:{server}") } else { format!("sip:{to}@{server}") };
+        let body = if method == "INVITE" {
+            "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 40000 RTP/AVP 0\r\n"
+        } else {
+            ""
+        };
+        let kind = if body.is_empty() { "" } else { "Content-Type: application/sdp\r\n" };
+        let text = format!(
+            "{method} {uri} SIP/2.0\r\nVia: SIP/2.0/UDP {own};branch=z9hG4bK0;rport\r\nFrom: <sip:{user}@{server}>;tag=1\r\n\
+             To: <sip:{to}@{server}>\r\nCall-ID: {method}{own}\r\nCSeq: 1 {method}\r\nContact: <sip:{user}@{own}>\r\n\
+             Max-Forwards: 70\r\n{kind}Content-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        match parse::message(text.as_bytes()) {
+            Ok(Message::Request(request)) => request,
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+/// SEC-11: after ten wrong passwords a source is not heard any more, not even with the right one; a phone elsewhere is.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_guesses_is_not_heard_any_more() {
+    let clinic = Clinic::quiet().await;
+    let admin = clinic.admin().await;
+    let added = add(&admin, "Front desk", "201").await;
+    let line = line(&added, "udp");
+    let mut guess = Guess::at("127.0.0.9", &line).await;
+    let mut known = Guess::at("127.0.0.8", &line).await;
+    // The engine hears of a phone a moment after it was added.
+    stands(&clinic, &admin, &added["phone"], "away").await;
+    while known.register(line.password).await != Some(200) {}
+    for _ in 0..WRONG_MAX {
+        assert_eq!(guess.register("guessed").await, Some(401));
+    }
+    assert_eq!(guess.register(line.password).await, None);
+    assert_eq!(known.register(line.password).await, Some(200));
+    clinic.running.stop(Duration::ZERO).await;
+}
+
+/// SEC-11: with a new password, switched off, or removed, a phone is gone at once.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_phone_that_is_changed_is_gone_at_once() {
+    let clinic = Clinic::quiet().await;
+    let admin = clinic.admin().await;
+    let added = add(&admin, "Front desk", "201").await;
+    let mut phone = Guess::at("127.0.0.7", &line(&added, "udp")).await;
+    while phone.register(text(&added, "password")).await != Some(200) {}
+    let shown = stands(&clinic, &admin, &added["phone"], "registered").await;
+
+    let renew = format!("{}/password", path(&shown));
+    let renewed = read(admin.change(Method::POST, &renew, &shown["version"], json!(null)).await, StatusCode::OK).await;
+    assert_ne!((&renewed["phone"]["user"], &renewed["password"]), (&shown["user"], &added["password"]));
+    stands(&clinic, &admin, &shown, "away").await;
+    assert_eq!(phone.register(text(&added, "password")).await, Some(401));
+    phone.user = text(&renewed["phone"], "user").to_owned();
+    assert_eq!(phone.register(text(&renewed, "password")).await, Some(200));
+    let shown = stands(&clinic, &admin, &shown, "registered").await;
+
+    let off = json!({ "label": "Front desk", "extension": "201", "is_on": false });
+    let off = read(admin.change(Method::PUT, &path(&shown), &shown["version"], off).await, StatusCode::OK).await;
+    assert_eq!(off["status"]["state"], "off");
+    while phone.register(text(&renewed, "password")).await == Some(200) {}
+    let on = json!({ "label": "Front desk", "extension": "201", "is_on": true });
+    let on = read(admin.change(Method::PUT, &path(&shown), &off["version"], on).await, StatusCode::OK).await;
+    assert_eq!(on["version"], json!(off["version"].as_u64().unwrap() + 1));
+    stands(&clinic, &admin, &shown, "away").await;
+    while phone.register(text(&renewed, "password")).await != Some(200) {}
+    let on = stands(&clinic, &admin, &shown, "registered").await;
+
+    let removed = admin.change(Method::DELETE, &path(&on), &on["version"], json!(null)).await;
+    assert_eq!(removed.status(), StatusCode::NO_CONTENT);
+    assert_eq!(admin.get(&path(&on)).await.status(), StatusCode::NOT_FOUND);
+    while phone.register(text(&renewed, "password")).await == Some(200) {}
+    clinic.running.stop(Duration::ZERO).await;
+}
+
+/// What a phone may be called, and who may see it. A request that is repeated adds no second phone and shows no password.
+#[tokio::test(flavor = "multi_thread")]
+async fn phones_are_an_administrators_matter() {
+    let clinic = Clinic::quiet().await;
+    let admin = clinic.admin().await;
+    let added = add(&admin, "Front desk", "201").await;
+    assert_eq!(text(&added, "password").len(), 26);
+    let rows = [
+        (json!({ "label": "", "extension": "202" }), "label", "required"),
+        (json!({ "label": "Lab", "extension": "2" }), "extension", "format"),
+        (json!({ "label": "Lab", "extension": "112" }), "extension", "format"),
+        (json!({ "label": "Lab", "extension": "201" }), "extension", "taken"),
+        (json!({ "label": "Lab", "extension": "202", "account": added["phone"]["id"] }), "account", "unknown"),
+    ];
+    for (body, field, code) in rows {
+        let wrong = read(admin.send(Method::POST, "/api/phones", body).await, StatusCode::BAD_REQUEST).await;
+        assert_eq!((text(&wrong["errors"][0], "field"), text(&wrong["errors"][0], "code")), (field, code));
+    }
+    let list = read(admin.get("/api/phones").await, StatusCode::OK).await;
+    assert_eq!(list["phones"].as_array().unwrap().len(), 1);
+    assert_eq!(list["server"]["port"], clinic.app().voice.sip_addr().port());
+    let shown = format!("{list} {}", read(admin.get(&path(&added["phone"])).await, StatusCode::OK).await);
+    assert!(!shown.contains(text(&added, "password")) && !shown.contains("secret"), "{shown}");
+
+    let agent = clinic.person("agent@clinic.example", Role::Agent).await;
+    for path in ["/api/phones", &path(&added["phone"])] {
+        assert_eq!(agent.get(path).await.status(), StatusCode::FORBIDDEN);
+    }
+    clinic.running.stop(Duration::ZERO).await;
+}
