@@ -94,6 +94,39 @@ async fn a_softphone_registers_and_calls_the_receptionist() {
     }
 }
 
+/// SEC-11: a wrong password registers nothing, rings nobody, and is written down nowhere; a number that nobody has is refused.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_phone_is_refused_what_it_may_not() {
+    let clinic = Clinic::quiet().await;
+    let admin = clinic.admin().await;
+    let (front, lab) = (add(&admin, "Front desk", "201").await, add(&admin, "Lab", "202").await);
+    let wrong = Line { password: "yellow-heron-43", ..line(&front, "udp") };
+    let wrong = Softphone::desk(&wrong, Some("receptionist"), 60);
+    // What the other one does takes longer than what this one is refused.
+    let right = Softphone::desk(&line(&lab, "tcp"), Some("0"), 6);
+    clinic.happened(|event| matches!(event, Event::TurnCommitted { .. })).await;
+    right.ended().await;
+    drop(wrong);
+    let shown = read(admin.get(&path(&front["phone"])).await, StatusCode::OK).await;
+    assert_eq!(shown["status"]["state"], "away");
+    let callers: Vec<String> = clinic
+        .feed()
+        .into_iter()
+        .filter_map(|it| match it.event {
+            Event::CallArrived { from_number, .. } => Some(from_number),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(callers, ["202"]);
+    let logged = format!("{:?}", clinic.feed());
+    assert!(!logged.contains("heron") && !logged.contains(text(&lab, "password")), "the log has a password");
+
+    let mut phone = Guess::at("127.0.0.6", &line(&lab, "udp")).await;
+    assert_eq!(phone.ask("INVITE", "299", text(&lab, "password")).await, Some(404));
+    assert_eq!(phone.ask("INVITE", "receptionist", "guessed").await, Some(401));
+    clinic.running.stop(Duration::ZERO).await;
+}
+
 /// A phone in a few lines, to do what no softphone does: guess.
 struct Guess {
     socket: UdpSocket,
@@ -157,8 +190,9 @@ impl Guess {
         let kind = if body.is_empty() { "" } else { "Content-Type: application/sdp\r\n" };
         let text = format!(
             "{method} {uri} SIP/2.0\r\nVia: SIP/2.0/UDP {own};branch=z9hG4bK0;rport\r\nFrom: <sip:{user}@{server}>;tag=1\r\n\
-             To: <sip:{to}@{server}>\r\nCall-ID: {method}{own}\r\nCSeq: 1 {method}\r\nContact: <sip:{user}@{own}>\r\n\
+             To: <sip:{to}@{server}>\r\nCall-ID: {method}{own}{}\r\nCSeq: 1 {method}\r\nContact: <sip:{user}@{own}>\r\n\
              Max-Forwards: 70\r\n{kind}Content-Length: {}\r\n\r\n{body}",
+            self.sent,
             body.len()
         );
         match parse::message(text.as_bytes()) {

@@ -40,7 +40,7 @@ use std::time::{Duration, Instant};
 use ticks::Ticks;
 
 pub use admission::{Network, NetworkError};
-pub use bans::{BANNED, COUNTED, WRONG_MAX};
+pub use bans::{BANNED, COUNTED, REPEATS_MAX, WRONG_MAX};
 pub use ticks::CATCH_UP_MAX;
 
 /// SIP transactions at once. One stays for 32 s after its answer (RFC 3261 timers J and L), so this is what 500 short

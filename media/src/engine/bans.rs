@@ -9,6 +9,9 @@ use std::time::{Duration, Instant};
 pub const WRONG_MAX: usize = 10;
 /// How long a wrong password counts.
 pub const COUNTED: Duration = Duration::from_secs(600);
+/// Wrong answers in the same registration (Call-ID) that count as one: a phone that is set up wrongly says the same thing
+/// again and again, baresip 15 times in one breath, and has to be heard when it is put right.
+pub const REPEATS_MAX: u32 = 16;
 /// How long a source is banned.
 pub const BANNED: Duration = Duration::from_secs(3_600);
 /// Sources that are remembered. With more, the one is forgotten that was wrong longest ago.
@@ -18,6 +21,8 @@ const SOURCES_MAX: usize = 4_096;
 struct Record {
     wrong: VecDeque<Instant>,
     banned_until: Option<Instant>,
+    /// What was wrong last, and how often in a row.
+    repeated: (u64, u32),
 }
 
 impl Record {
@@ -39,13 +44,20 @@ impl Bans {
         record.and_then(|record| record.banned_until).is_some_and(|until| now < until)
     }
 
-    /// A wrong password; `true` when the source is banned by it.
-    pub(super) fn wrong(&mut self, source: IpAddr, now: Instant) -> bool {
+    /// A wrong password; `call` tells one registration from another. `true` when the source is banned by it.
+    pub(super) fn wrong(&mut self, source: IpAddr, call: u64, now: Instant) -> bool {
         let key = bucket_key(source);
         if self.0.len() >= SOURCES_MAX && !self.0.contains_key(&key) {
             self.make_room(now);
         }
         let record = self.0.entry(key).or_default();
+        record.repeated = match record.repeated {
+            (last, times) if last == call && (1..REPEATS_MAX).contains(&times) => (call, times + 1),
+            _ => (call, 1),
+        };
+        if record.repeated.1 > 1 {
+            return false;
+        }
         record.wrong.push_back(now);
         record.wrong.retain(|at| now.saturating_duration_since(*at) < COUNTED);
         if record.wrong.len() < WRONG_MAX {
@@ -79,7 +91,7 @@ mod tests {
     }
 
     fn wrong(bans: &mut Bans, source: &str, times: usize, now: Instant) -> usize {
-        (0..times).filter(|_| bans.wrong(ip(source), now)).count()
+        (0..times as u64).filter(|call| bans.wrong(ip(source), *call, now)).count()
     }
 
     /// SEC-11
@@ -105,19 +117,28 @@ mod tests {
         assert_eq!(wrong(&mut bans, "192.0.2.1", 1, start + COUNTED + Duration::from_secs(1)), 1);
     }
 
+    /// A phone with a mistyped password, which repeats itself, is heard long enough to be put right.
+    #[test]
+    fn who_says_the_same_again_guesses_nothing_new() {
+        let (mut bans, start) = (Bans::default(), crate::epoch());
+        let repeats = REPEATS_MAX as usize * (WRONG_MAX - 1);
+        assert_eq!((0..repeats).filter(|_| bans.wrong(ip("192.0.2.1"), 7, start)).count(), 0);
+        assert!(bans.wrong(ip("192.0.2.1"), 7, start), "but not for ever");
+    }
+
     #[test]
     fn the_table_is_bounded_and_one_ipv6_customer_is_one_source() {
         let (mut bans, start) = (Bans::default(), crate::epoch());
         for at in 0..2 * SOURCES_MAX as u32 {
             let source = IpAddr::V4(std::net::Ipv4Addr::from_bits(0x0a00_0000 + at));
-            bans.wrong(source, start + Duration::from_millis(u64::from(at)));
+            bans.wrong(source, 0, start + Duration::from_millis(u64::from(at)));
             assert!(bans.0.len() <= SOURCES_MAX);
         }
         assert!(
             bans.0.contains_key(&IpAddr::V4(std::net::Ipv4Addr::from_bits(0x0a00_0000 + 2 * SOURCES_MAX as u32 - 1)))
         );
         let last = |at: usize| format!("2001:db8::{at:x}");
-        let banned = (1..=WRONG_MAX).filter(|at| bans.wrong(ip(&last(*at)), start + COUNTED * 2)).count();
+        let banned = (1..=WRONG_MAX).filter(|at| bans.wrong(ip(&last(*at)), *at as u64, start + COUNTED * 2)).count();
         assert_eq!((banned, bans.0.len()), (1, 1), "and what is over is forgotten");
     }
 }

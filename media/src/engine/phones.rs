@@ -39,9 +39,9 @@ impl Engine {
             || self.agent.has_phone_at(source)
     }
 
-    pub(super) fn wrong_password(&mut self, source: IpAddr, now: Instant) {
+    pub(super) fn wrong_password(&mut self, source: IpAddr, call: u64, now: Instant) {
         self.counters.wrong_passwords += 1;
-        if self.bans.wrong(source, now) && !self.is_spared(source) {
+        if self.bans.wrong(source, call, now) && !self.is_spared(source) {
             self.event(EngineEvent::Banned { source });
         }
     }

@@ -71,7 +71,7 @@ impl Engine {
             }
             AgentEvent::Trunk { trunk, state } => self.event(EngineEvent::Trunk { trunk, state }),
             AgentEvent::Phone { phone, state } => self.event(EngineEvent::Phone { phone, state }),
-            AgentEvent::WrongPassword { source } => self.wrong_password(source, now),
+            AgentEvent::WrongPassword { source, call } => self.wrong_password(source, call, now),
             AgentEvent::Ended { dialog, cause } => self.call_ended(dialog, leg_end(cause), now),
         }
     }

@@ -210,7 +210,8 @@ fn a_wrong_password_and_an_unknown_user_look_the_same() {
         let mut desk = Desk::udp(user, password);
         let response = desk.register(&mut bench, 300);
         assert_eq!(response.status, 401);
-        assert_eq!(bench.events(), [AgentEvent::WrongPassword { source: desk.hop.ip() }]);
+        let wrong = bench.event();
+        assert!(matches!(wrong, AgentEvent::WrongPassword { source, .. } if source == desk.hop.ip()), "{wrong:?}");
         let mut bytes = String::from_utf8(response.encode()).unwrap().replace(user, "USER");
         let tag = response.head.to.tag().unwrap();
         bytes = bytes.replace(tag, "TAG");

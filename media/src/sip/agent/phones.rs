@@ -1,6 +1,7 @@
 //! Phones: REGISTER, who may call, and whether they are still there.
 
 use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::net::IpAddr;
 use std::time::Instant;
 
@@ -94,7 +95,9 @@ impl UserAgent {
     /// The answer to who has not shown who it is.
     fn unknown(&mut self, request: &Request, shown: Shown, remote: Hop, now: Instant) -> Response {
         if shown == (Shown::Wrong { counts: true }) {
-            self.event(AgentEvent::WrongPassword { source: remote.ip() });
+            let mut call = DefaultHasher::new();
+            request.head.call_id.hash(&mut call);
+            self.event(AgentEvent::WrongPassword { source: remote.ip(), call: call.finish() });
         }
         self.registrar.challenge(request, shown == (Shown::Unknown { stale: true }), remote, now)
     }

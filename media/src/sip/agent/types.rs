@@ -328,6 +328,8 @@ pub enum AgentEvent {
     WrongPassword {
         /// From there.
         source: IpAddr,
+        /// Tells one registration or call from another: the same for all that it says.
+        call: u64,
     },
 }
 
