@@ -1,7 +1,8 @@
 //! Recordings as they are listened to: a WAV file over the raw samples of a call, also while they are being written.
 //!
-//! A blob holds interleaved 16-bit little-endian stereo, caller left, clinic right, without a header: what was written before a
-//! crash is a recording as it is. The header is made when somebody listens.
+//! A blob holds interleaved 16-bit little-endian samples, caller, receptionist, staff, without a header: what was written before
+//! a crash is a recording as it is. The header is made when somebody listens. How many channels there are is in the call's
+//! record: recordings of before there were calls with staff have the first two.
 
 use crate::app::App;
 use crate::auth::May;
@@ -18,10 +19,16 @@ use serde::{Deserialize, Serialize};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::ops::RangeInclusive;
 
-/// Bytes of one moment of both sides.
-pub const FRAME_BYTES: u64 = 4;
-/// Bytes of the WAV header (RIFF, one `fmt ` and one `data` chunk).
-pub const HEADER_BYTES: u64 = 44;
+/// Bytes of one sample of one channel.
+const SAMPLE_BYTES: u64 = 2;
+/// Bytes of the body of a plain `fmt ` chunk, for one or two channels.
+const FORMAT_BYTES: u32 = 16;
+/// The same for more: `WAVE_FORMAT_EXTENSIBLE` says which loudspeaker each channel is for.
+const EXTENSIBLE_BYTES: u32 = 40;
+/// Loudspeakers of caller, receptionist and staff: front left, right and centre. Players without a centre put it on both sides.
+const SPEAKERS: u32 = 0x7;
+/// `KSDATAFORMAT_SUBTYPE_PCM` after its first two bytes, which are the format's tag.
+const PCM_GUID: [u8; 14] = [0, 0, 0, 0, 0x10, 0, 0x80, 0, 0, 0xaa, 0, 0x38, 0x9b, 0x71];
 /// Points of a drawn recording.
 pub const POINTS: RangeInclusive<u32> = 10..=4_000;
 /// Points unless told.
@@ -29,7 +36,7 @@ pub const POINTS_DEFAULT: u32 = 600;
 /// Of a point's stretch, so many moments are looked at: a long call is drawn from samples of it, not from all of it.
 const LOOKED_AT_MAX: u64 = 8_192;
 
-/// The loudness of a recording over time. Both channels have as many points, evenly spaced over `length_ms`.
+/// The loudness of a recording over time. All channels have as many points, evenly spaced over `length_ms`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Waveform {
     /// Samples a second of the recording.
@@ -38,15 +45,19 @@ pub struct Waveform {
     pub length_ms: u64,
     /// Peaks of the caller, 0 to 100.
     pub caller: Vec<u8>,
-    /// Peaks of the clinic's side, 0 to 100.
-    pub clinic: Vec<u8>,
+    /// Peaks of the receptionist, 0 to 100.
+    pub receptionist: Vec<u8>,
+    /// Peaks of the clinic's people, 0 to 100; empty where the recording has no channel of theirs.
+    pub staff: Vec<u8>,
 }
 
 /// A recording, opened: a WAV file as long as the recording was at that moment.
 pub struct Audio {
     reader: BlobReader,
-    header: [u8; HEADER_BYTES as usize],
+    header: Vec<u8>,
     rate_hz: u32,
+    /// Bytes of one moment of all channels.
+    frame_bytes: u64,
     frames: u64,
     /// Nothing more will be written: the same bytes come for every later request.
     pub complete: bool,
@@ -63,18 +74,25 @@ impl Audio {
             true => there_is_none(),
             false => error.into(),
         })?;
-        let frames = reader.len()? / FRAME_BYTES;
+        let channels = call.recording.channels;
+        let frame_bytes = frame_bytes(channels);
+        let frames = reader.len()? / frame_bytes;
         let rate_hz = call.recording.rate_hz;
         let complete = call.recording.state == RecordingState::Stopped;
         if complete && frames < call.recording.length_ms * u64::from(rate_hz) / 1_000 {
             return Err(reader.damaged("its end is missing").into());
         }
-        Ok(Self { header: header(rate_hz, frames * FRAME_BYTES), reader, rate_hz, frames, complete })
+        let header = header(rate_hz, channels, frames * frame_bytes);
+        Ok(Self { header, reader, rate_hz, frame_bytes, frames, complete })
     }
 
     /// Length of the WAV file in bytes.
     pub fn bytes(&self) -> u64 {
-        HEADER_BYTES + self.frames * FRAME_BYTES
+        self.header_bytes() + self.frames * self.frame_bytes
+    }
+
+    fn header_bytes(&self) -> u64 {
+        self.header.len() as u64
     }
 
     /// Length of what is heard, in milliseconds.
@@ -92,62 +110,80 @@ impl Audio {
             return Ok(Vec::new());
         }
         let mut bytes = Vec::with_capacity(usize::try_from(end - at).unwrap_or(max));
-        if at < HEADER_BYTES {
-            let (from, to) = (at as usize, end.min(HEADER_BYTES) as usize);
+        let header_bytes = self.header_bytes();
+        if at < header_bytes {
+            let (from, to) = (at as usize, end.min(header_bytes) as usize);
             bytes.extend_from_slice(&self.header[from..to]);
         }
-        if end > HEADER_BYTES {
-            let from = at.max(HEADER_BYTES) - HEADER_BYTES;
+        if end > header_bytes {
+            let from = at.max(header_bytes) - header_bytes;
             self.reader.seek(SeekFrom::Start(from))?;
-            (&mut self.reader).take(end - HEADER_BYTES - from).read_to_end(&mut bytes)?;
+            (&mut self.reader).take(end - header_bytes - from).read_to_end(&mut bytes)?;
         }
         Ok(bytes)
     }
 
-    /// Peaks of both channels at `points` places. Blocks on the disk.
+    /// Peaks of all channels at `points` places. Blocks on the disk.
     ///
     /// # Errors
     /// When the disk fails.
     fn waveform(&mut self, points: u64) -> io::Result<Waveform> {
-        let mut waveform =
-            Waveform { rate_hz: self.rate_hz, length_ms: self.length_ms(), caller: vec![], clinic: vec![] };
+        let mut peaks = [vec![], vec![], vec![]];
+        let channels = usize::try_from(self.frame_bytes / SAMPLE_BYTES).unwrap_or(0);
         for point in 0..points {
             let (from, to) = (self.frames * point / points, self.frames * (point + 1) / points);
             let looked_at = (to - from).min(LOOKED_AT_MAX);
-            let bytes = self.read(HEADER_BYTES + from * FRAME_BYTES, (looked_at * FRAME_BYTES) as usize)?;
-            waveform.caller.push(peak(&bytes, 0));
-            waveform.clinic.push(peak(&bytes, 2));
+            let bytes =
+                self.read(self.header_bytes() + from * self.frame_bytes, (looked_at * self.frame_bytes) as usize)?;
+            for (channel, peaks) in peaks.iter_mut().enumerate().take(channels) {
+                peaks.push(peak(&bytes, channel, channels));
+            }
         }
-        Ok(waveform)
+        let [caller, receptionist, staff] = peaks;
+        Ok(Waveform { rate_hz: self.rate_hz, length_ms: self.length_ms(), caller, receptionist, staff })
     }
 }
 
-/// The loudest sample of one channel, 0 to 100; `offset` is the channel's place within a frame.
-fn peak(bytes: &[u8], offset: usize) -> u8 {
-    let sample = |frame: &[u8]| i16::from_le_bytes([frame[offset], frame[offset + 1]]).unsigned_abs();
-    let loudest = bytes.chunks_exact(FRAME_BYTES as usize).map(sample).max().unwrap_or(0);
+/// Bytes of one moment of so many channels.
+pub fn frame_bytes(channels: u8) -> u64 {
+    SAMPLE_BYTES * u64::from(channels.max(1))
+}
+
+/// The loudest sample of one channel out of `channels`, 0 to 100.
+fn peak(bytes: &[u8], channel: usize, channels: usize) -> u8 {
+    let samples = bytes.as_chunks().0.iter().skip(channel).step_by(channels.max(1));
+    let loudest = samples.map(|bytes| i16::from_le_bytes(*bytes).unsigned_abs()).max().unwrap_or(0);
     u8::try_from(u32::from(loudest) * 100 / 32_768).unwrap_or(100)
 }
 
-/// A header for so many bytes of 16-bit stereo. Beyond 4 GiB, which is 18 hours, the length stays at the format's largest.
-fn header(rate_hz: u32, data_bytes: u64) -> [u8; HEADER_BYTES as usize] {
-    let data = u32::try_from(data_bytes).unwrap_or(u32::MAX - 36);
-    let mut header = [0; HEADER_BYTES as usize];
-    let mut at = 0;
-    let mut put = |bytes: &[u8]| {
-        header[at..at + bytes.len()].copy_from_slice(bytes);
-        at += bytes.len();
-    };
+/// A header (RIFF, one `fmt ` and one `data` chunk) for so many bytes of 16-bit samples. Beyond 4 GiB, which is 12 hours of
+/// three wideband channels, the length stays at the format's largest.
+fn header(rate_hz: u32, channels: u8, data_bytes: u64) -> Vec<u8> {
+    let is_plain = channels <= 2;
+    let format_bytes = if is_plain { FORMAT_BYTES } else { EXTENSIBLE_BYTES };
+    // The word WAVE, the heads of both chunks, and the body of the first.
+    let rest = 4 + 8 + format_bytes + 8;
+    let data = u32::try_from(data_bytes).unwrap_or(u32::MAX).min(u32::MAX - rest);
+    let frame_bytes = u16::from(channels) * SAMPLE_BYTES as u16;
+    let mut header = Vec::with_capacity(rest as usize + 8);
+    let mut put = |bytes: &[u8]| header.extend_from_slice(bytes);
     put(b"RIFF");
-    put(&(data.saturating_add(36)).to_le_bytes());
+    put(&(data + rest).to_le_bytes());
     put(b"WAVEfmt ");
-    put(&16_u32.to_le_bytes());
-    put(&1_u16.to_le_bytes());
-    put(&2_u16.to_le_bytes());
+    put(&format_bytes.to_le_bytes());
+    put(&(if is_plain { 1_u16 } else { 0xfffe }).to_le_bytes());
+    put(&u16::from(channels).to_le_bytes());
     put(&rate_hz.to_le_bytes());
-    put(&(rate_hz * FRAME_BYTES as u32).to_le_bytes());
-    put(&(FRAME_BYTES as u16).to_le_bytes());
+    put(&(rate_hz * u32::from(frame_bytes)).to_le_bytes());
+    put(&frame_bytes.to_le_bytes());
     put(&16_u16.to_le_bytes());
+    if !is_plain {
+        put(&22_u16.to_le_bytes());
+        put(&16_u16.to_le_bytes());
+        put(&SPEAKERS.to_le_bytes());
+        put(&1_u16.to_le_bytes());
+        put(&PCM_GUID);
+    }
     put(b"data");
     put(&data.to_le_bytes());
     header
@@ -218,7 +254,7 @@ pub async fn waveform(app: &App, _may: &May<ReadCalls>, id: CallId, points: Opti
 /// When the disk fails; a missing file is an empty recording.
 pub fn recovered(blobs: &Blobs, call: &Call) -> Result<Recording, StoreError> {
     let frames = match blobs.finish(BlobId::Recording(call.id)) {
-        Ok(bytes) => bytes / FRAME_BYTES,
+        Ok(bytes) => bytes / frame_bytes(call.recording.channels),
         Err(error) if error.is_missing() => 0,
         Err(error) => return Err(error),
     };
@@ -274,19 +310,27 @@ mod tests {
 
     #[test]
     fn the_header_says_what_follows() {
-        let header = header(16_000, 64_000);
-        assert_eq!(&header[..4], b"RIFF");
-        assert_eq!(u32::from_le_bytes(header[4..8].try_into().unwrap()), 64_036);
-        assert_eq!(u32::from_le_bytes(header[24..28].try_into().unwrap()), 16_000);
-        assert_eq!(u32::from_le_bytes(header[28..32].try_into().unwrap()), 64_000, "bytes a second");
-        assert_eq!(u32::from_le_bytes(header[40..44].try_into().unwrap()), 64_000);
+        for (channels, length, tag) in [(2, 44, 1), (3, 68, 0xfffe)] {
+            let header = header(16_000, channels, 96_000);
+            let word = |at: usize| u32::from_le_bytes(header[at..at + 4].try_into().unwrap());
+            let half = |at: usize| u16::from_le_bytes(header[at..at + 2].try_into().unwrap());
+            assert_eq!((header.len(), &header[..4], half(20), half(22)), (length, &b"RIFF"[..], tag, channels.into()));
+            assert_eq!(word(4) as usize, 96_000 + length - 8, "all that follows");
+            assert_eq!(word(16) as usize, length - 28, "the format's own length");
+            assert_eq!((word(24), word(28)), (16_000, 32_000 * u32::from(channels)), "bytes a second");
+            assert_eq!((&header[length - 8..length - 4], word(length - 4)), (&b"data"[..], 96_000));
+        }
+        let endless = header(8_000, 3, u64::MAX);
+        assert_eq!(endless[4..8], u32::MAX.to_le_bytes());
     }
 
     #[test]
     fn a_peak_is_of_its_own_channel() {
-        let frame = |caller: i16, clinic: i16| [caller.to_le_bytes(), clinic.to_le_bytes()].concat();
-        let bytes = [frame(100, -32_768), frame(-16_384, 5), frame(0, 0)].concat();
-        assert_eq!((peak(&bytes, 0), peak(&bytes, 2)), (50, 100));
-        assert_eq!(peak(&[], 0), 0);
+        let bytes = |samples: &[i16]| -> Vec<u8> { samples.iter().flat_map(|sample| sample.to_le_bytes()).collect() };
+        let stereo = bytes(&[100, -32_768, -16_384, 5, 0, 0]);
+        assert_eq!([0, 1].map(|channel| peak(&stereo, channel, 2)), [50, 100]);
+        let three = bytes(&[100, -32_768, 0, -16_384, 5, 8_192]);
+        assert_eq!([0, 1, 2].map(|channel| peak(&three, channel, 3)), [50, 100, 25]);
+        assert_eq!(peak(&[], 0, 3), 0);
     }
 }

@@ -31,7 +31,8 @@ async fn a_call_goes_from_ringing_to_ended_and_leaves_everything_behind() {
     assert!(call.quality.answer_ms.is_some() && call.quality.packets_received > 0);
     assert_eq!(call.recording.state, RecordingState::Stopped);
     let bytes = clinic.app().store.blobs().open(BlobId::Recording(call.id)).unwrap().len().unwrap();
-    let length_ms = bytes / recordings::FRAME_BYTES * 1_000 / u64::from(call.recording.rate_hz);
+    let length_ms =
+        bytes / recordings::frame_bytes(call.recording.channels) * 1_000 / u64::from(call.recording.rate_hz);
     assert_eq!(length_ms, call.recording.length_ms);
     assert!(call.recording.sha256.is_some());
     tokio::time::timeout(PATIENCE, board.wait_for(|calls| calls.is_empty())).await.unwrap().unwrap();
@@ -86,9 +87,9 @@ async fn beyond_the_capacity_a_caller_is_refused_and_rung_back() {
     clinic.running.stop(Duration::ZERO).await;
 }
 
-/// REC-03: both sides are audible in the recording, each in its own channel.
+/// REC-03, B-03: both sides are audible in the recording, each in its own channel; that of the clinic's people is silent.
 #[tokio::test(flavor = "multi_thread")]
-async fn the_recording_has_the_caller_left_and_the_clinic_right() {
+async fn the_recording_has_a_channel_for_each_class() {
     let clinic = Clinic::open(Backend::Memory, None).await;
     let mut script = clinic.call();
     let square = |at: usize| if (at / 40).is_multiple_of(2) { 8_000 } else { -8_000 };
@@ -98,10 +99,11 @@ async fn the_recording_has_the_caller_left_and_the_clinic_right() {
     let bytes = clinic.app().store.blobs().get(BlobId::Recording(call.id)).unwrap();
     let loudest = |offset: usize| {
         let sample = |frame: &[u8]| i16::from_le_bytes([frame[offset], frame[offset + 1]]).unsigned_abs();
-        bytes.chunks_exact(4).map(sample).max().unwrap()
+        bytes.chunks_exact(6).map(sample).max().unwrap()
     };
     assert!(loudest(0) > 3_000, "caller: {}", loudest(0));
-    assert!(loudest(2) > 3_000, "clinic: {}", loudest(2));
+    assert!(loudest(2) > 3_000, "receptionist: {}", loudest(2));
+    assert_eq!(loudest(4), 0, "staff");
     let said = clinic.feed().into_iter().filter_map(|it| match it.event {
         Event::TurnCommitted { turn } => Some(turn),
         _ => None,

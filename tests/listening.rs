@@ -3,7 +3,10 @@
 use crate::support::clinic::{Clinic, PATIENCE};
 use crate::support::person::read;
 use auricle::voice::caller;
+use auricle_domain::call::{Call, Recording};
 use auricle_domain::event::Event;
+use auricle_domain::id::CallId;
+use auricle_storage::{BlobId, OpId, StoreError, WriteTx};
 use reqwest::{Method, Response, StatusCode};
 use serde_json::json;
 use std::time::Duration;
@@ -40,8 +43,43 @@ async fn a_recording_can_be_heard_from_any_place() {
     let beyond = admin.request(Method::GET, &path).header("range", format!("bytes={length}-")).send().await.unwrap();
     assert_eq!(read(beyond, StatusCode::RANGE_NOT_SATISFIABLE).await["code"], "range_not_satisfiable");
     let drawn = read(admin.get(&format!("/api/calls/{}/waveform?points=20", call.id)).await, StatusCode::OK).await;
-    assert_eq!(drawn["clinic"].as_array().unwrap().len(), 20);
-    assert!(drawn["clinic"].as_array().unwrap().iter().any(|peak| peak.as_u64() > Some(10)), "{drawn}");
+    assert_eq!(call.recording.channels, 3);
+    assert_eq!(whole[22], 3, "channels of the file");
+    for channel in ["caller", "receptionist", "staff"] {
+        assert_eq!(drawn[channel].as_array().unwrap().len(), 20, "{channel}");
+    }
+    assert!(drawn["staff"].as_array().unwrap().iter().all(|peak| peak == 0), "{drawn}");
+    assert!(drawn["receptionist"].as_array().unwrap().iter().any(|peak| peak.as_u64() > Some(10)), "{drawn}");
+}
+
+/// B-03: a recording of before there were calls with staff has two channels, and is heard and drawn as it is.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_recording_of_two_channels_stays_readable() {
+    let clinic = Clinic::quiet().await;
+    let admin = clinic.admin().await;
+    caller::place(clinic.call()).await.unwrap();
+    let call = clinic.settled().await;
+    let mut record = serde_json::to_value(&call.recording).unwrap();
+    for newer in ["channels", "masked"] {
+        assert!(record.as_object_mut().unwrap().remove(newer).is_some(), "{newer}");
+    }
+    let mut recording: Recording = serde_json::from_value(record).unwrap();
+    assert_eq!((recording.channels, recording.masked.len()), (2, 0));
+    (recording.rate_hz, recording.length_ms) = (8_000, 1_000);
+    let old = Call { id: CallId::new(call.created_at, [9; 10]), recording, ..call };
+    let (path, id) = (format!("/api/calls/{}", old.id), old.id);
+    let stereo: Vec<u8> = [16_384_i16, -8_192].repeat(8_000).iter().flat_map(|sample| sample.to_le_bytes()).collect();
+    let store = &clinic.app().store;
+    let mut writer = store.blobs().create(BlobId::Recording(id)).unwrap();
+    writer.append(&stereo).unwrap();
+    writer.finish().unwrap();
+    let put = move |tx: &mut WriteTx| tx.put(&old);
+    store.run::<(), StoreError, _>(OpId::derive("old call", &[]), call.created_at, put).wait().unwrap();
+    let whole = admin.get(&format!("{path}/recording")).await.bytes().await.unwrap();
+    assert_eq!((whole.len(), whole[22], &whole[44..]), (44 + stereo.len(), 2, &stereo[..]));
+    let drawn = read(admin.get(&format!("{path}/waveform?points=10")).await, StatusCode::OK).await;
+    assert_eq!((&drawn["caller"], &drawn["receptionist"]), (&json!(vec![50; 10]), &json!(vec![25; 10])));
+    assert_eq!((&drawn["staff"], &drawn["length_ms"]), (&json!([]), &json!(1_000)));
 }
 
 /// B-04, CALL-07, VOICE-18: what is said is found by search while the call is still on, and the call is in the lists.

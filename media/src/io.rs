@@ -186,7 +186,7 @@ pub enum Command {
         /// Which playing.
         id: PlayId,
     },
-    /// Start or stop recording a leg (caller left, our side right).
+    /// Start or stop recording a leg: a channel for each class of party.
     Record {
         /// Which leg.
         leg: LegId,
@@ -214,6 +214,15 @@ pub enum Command {
     /// Start or stop our music on hold on a leg, from its beginning. It goes on whatever is played, more quietly while that
     /// sounds.
     Music {
+        /// Which leg.
+        leg: LegId,
+        /// On or off.
+        on: bool,
+    },
+    /// Start or stop to keep what is said from recordings, taps and the log, as when a card's number is told (B-16). Bound to
+    /// this leg: it covers all legs of the bridge that the leg is in, and ends when the leg leaves it; of a leg in no bridge it
+    /// covers that leg. Covered legs are recorded and tapped as silence, and their digits are not told.
+    Mask {
         /// Which leg.
         leg: LegId,
         /// On or off.
@@ -330,7 +339,7 @@ pub enum Output {
         /// Milliseconds after the leg was answered.
         at_ms: u64,
     },
-    /// 20 ms of both sides for the recording.
+    /// 20 ms of a leg for its recording, a channel for each class of party. An empty channel is silent.
     Recorded {
         /// Which leg.
         leg: LegId,
@@ -338,10 +347,14 @@ pub enum Output {
         rate: Rate,
         /// Milliseconds after the leg was answered. Frames are 20 ms apart; a hole is time the engine could not serve.
         at_ms: u64,
-        /// What the far end said.
+        /// What the far end said, and what it was given of others of its class.
         caller: Box<[i16]>,
-        /// What we said.
-        clinic: Box<[i16]>,
+        /// What we played to it, and what it was given of receptionists on legs of their own.
+        receptionist: Box<[i16]>,
+        /// What it was given of the clinic's people.
+        staff: Box<[i16]>,
+        /// Kept silent by [`Command::Mask`].
+        masked: bool,
     },
 }
 

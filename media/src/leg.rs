@@ -1,6 +1,7 @@
 //! One signalling+media connection of a call: what both sides agreed on, and the audio that follows from it.
 
 mod audio;
+mod channels;
 
 use crate::io::{
     CallerIdentity, Codec, Command, DialIdentity, DialTo, EngineEvent, Hop, LegEnd, LegId, Output, PhoneId, TrunkId,
@@ -12,7 +13,7 @@ use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::time::Instant;
 
-pub(crate) use audio::Audio;
+pub(crate) use audio::{Audio, Kept};
 
 /// Who calls, as the INVITE says. Personal data: it goes into one event and nowhere else.
 pub(crate) struct Visitor {
@@ -76,6 +77,10 @@ pub(crate) struct Leg {
     pub(crate) told: bool,
     pub(crate) recorded: bool,
     pub(crate) tapped: bool,
+    /// Masked by itself: everybody in its bridge is.
+    pub(crate) masks: bool,
+    /// Masked by another leg of its bridge, or by itself.
+    pub(crate) masked: bool,
     /// Its signalling is encrypted on its way: keys of media may be told in it.
     pub(crate) secure: bool,
     /// Why it ends, where that is not what signalling will say.
@@ -117,6 +122,8 @@ impl Leg {
             told: false,
             recorded: false,
             tapped: false,
+            masks: false,
+            masked: false,
             secure: false,
             overridden: None,
             // Some parsers keep it in a signed 64-bit number.
@@ -291,12 +298,14 @@ impl Leg {
     /// 20 ms of what we say, and everything that follows from both.
     pub(crate) fn speak(&mut self, at: Instant, outputs: &mut VecDeque<Output>) {
         if let Some(audio) = &mut self.audio {
-            audio.speak(at, self.recorded, self.tapped, outputs);
+            let kept = Kept { recorded: self.recorded, tapped: self.tapped, masked: self.masked };
+            audio.speak(at, kept, outputs);
         }
     }
 
-    /// It is in no bridge any more.
+    /// It has left its bridge. What it masked there is over.
     pub(crate) fn unbridge(&mut self) {
+        (self.masks, self.masked) = (false, false);
         if let Some(audio) = &mut self.audio {
             audio.unbridge();
         }

@@ -305,7 +305,7 @@ fn a_bridge_adds_no_frame_of_delay() {
     for (from, to) in EVERY.into_iter().flat_map(|from| EVERY.map(|to| (from, to))) {
         let mut world = World::new(LAN, 3);
         let ((far, near), (_, other)) = (world.call(&[from]), world.call(&[to]));
-        let legs = [(near, CALLER_CLASS), (other, STAFF)];
+        let legs = [(near, STAFF), (other, STAFF)];
         world.command(CLINIC, Command::Bridge { bridge: BRIDGE, parties: Party::all(&legs) });
         let pcm = Pcm { rate: Rate::Hz16000, samples: speech.clone().into() };
         world.command(CALLER, Command::Play { leg: far, id: PlayId(1), pcm, last: true });
@@ -320,14 +320,112 @@ fn a_bridge_adds_no_frame_of_delay() {
             // Without a filter that would delay it.
             Rate::Hz8000 => samples.windows(2).flat_map(|pair| [pair[0], i16::midpoint(pair[0], pair[1])]).collect(),
         };
-        let heard = at_16k(from.rate(), recorded[&near].iter().flat_map(|frame| frame.2.clone()).collect());
-        let said = at_16k(to.rate(), recorded[&other].iter().flat_map(|frame| frame.3.clone()).collect());
+        let heard = at_16k(from.rate(), recorded[&near].iter().flat_map(|frame| frame.caller.clone()).collect());
+        let said = at_16k(to.rate(), recorded[&other].iter().flat_map(|frame| frame.staff.clone()).collect());
         let (lag, alike) = lag(&heard, &said);
         let expected = if from.rate() == to.rate() { 0 } else { 31 };
         assert!(
             alike > 0.97 && lag.abs_diff(expected) <= 1,
             "{from:?} to {to:?}: {lag} samples late, {alike:.3} alike"
         );
+    }
+}
+
+/// B-03: what the caller says, what was played to it, and what the clinic's people say lie on channels of their own, and a
+/// whisper to the agent is on none of them.
+#[test]
+fn each_class_is_recorded_on_its_own_channel() {
+    for codec in EVERY {
+        let mut parties = Parties::new(3, &[codec, Codec::G722, Codec::Pcmu]);
+        let leg = parties.near[0];
+        parties.bridge(&[
+            (0, CALLER_CLASS, &[(1, 50)]),
+            (1, STAFF, &[(0, 100), (2, 100)]),
+            (2, STAFF, &[(0, 100), (1, 100)]),
+        ]);
+        parties.world.command(CLINIC, Command::Play { leg, id: PlayId(5), pcm: tone_of(4, 5_000), last: true });
+        parties.world.run(1_000);
+        parties.world.command(CLINIC, Command::Record { leg, on: true });
+        parties.world.run(2_000);
+        let frames = &parties.world.hosts[CLINIC].recorded[&leg];
+        let channels: [Vec<i16>; 3] = [
+            frames.iter().flat_map(|frame| frame.caller.clone()).collect(),
+            frames.iter().flat_map(|frame| frame.receptionist.clone()).collect(),
+            frames.iter().flat_map(|frame| frame.staff.clone()).collect(),
+        ];
+        for (channel, expected) in
+            channels.iter().zip([[1.0, 0.0, 0.0, 0.0], [0.0, 0.0, 0.0, 1.0], [0.0, 0.5, 0.0, 0.0]])
+        {
+            for (party, expected) in [0, 1, 2, 4].into_iter().zip(expected) {
+                let loud = amplitude(channel, hz(party), codec.rate()) / AMPLITUDE;
+                assert!(
+                    (loud - expected).abs() < TOLERANCE,
+                    "{codec:?}, tone {party}: {loud:.2} instead of {expected}"
+                );
+            }
+        }
+    }
+}
+
+/// How many frames of the last second of a leg's recording are masked; those are silent throughout.
+fn masked(world: &World, leg: LegId) -> usize {
+    let frames = &world.hosts[CLINIC].recorded[&leg];
+    let frames = &frames[frames.len() - 50..];
+    let is_silent = |samples: &[i16]| samples.iter().all(|sample| *sample == 0);
+    for frame in frames {
+        let silent = [&frame.caller, &frame.receptionist, &frame.staff].map(|channel| is_silent(channel));
+        assert!(if frame.masked { silent == [true; 3] } else { !silent[0] }, "{frame:?}");
+    }
+    frames.iter().filter(|frame| frame.masked).count()
+}
+
+/// B-16: while an agent masks, the caller's recording and tap are silent and its digits are not told, while all go on hearing
+/// each other; the mask ends when it is taken off, and when the agent's leg leaves the bridge in any way.
+#[test]
+fn a_mask_covers_the_bridge_and_ends_with_the_agents_leg() {
+    type End = fn(&mut Parties);
+    let ends: [(&str, End); 4] = [
+        ("taken off", |parties| {
+            let leg = parties.near[1];
+            parties.world.command(CLINIC, Command::Mask { leg, on: false });
+        }),
+        ("bridged without the agent", |parties| {
+            parties.bridge(&[(0, CALLER_CLASS, &[(2, 100)]), (2, STAFF, &[(0, 100)])])
+        }),
+        ("the agent elsewhere", |parties| {
+            let legs = [(parties.near[1], STAFF), (parties.near[2], STAFF)];
+            parties.world.command(CLINIC, Command::Bridge { bridge: BridgeId(2), parties: Party::all(&legs) });
+        }),
+        ("hung up", |parties| {
+            let leg = parties.far[1];
+            parties.world.command(CALLER, Command::Hangup { leg });
+        }),
+    ];
+    for (what, end) in ends {
+        let mut parties = Parties::new(3, &[Codec::Pcma]);
+        let (caller, agent) = (parties.near[0], parties.near[1]);
+        parties.conference(&[0, 1, 2]);
+        parties.world.command(CLINIC, Command::Record { leg: caller, on: true });
+        parties.world.command(CLINIC, Command::Tap { leg: caller, on: true });
+        parties.world.run(2_000);
+        assert_eq!(masked(&parties.world, caller), 0, "{what}");
+        parties.world.command(CLINIC, Command::Mask { leg: agent, on: true });
+        parties.world.hosts[CLINIC].heard.clear();
+        parties.world.command(CALLER, Command::Dtmf { leg: parties.far[0], digits: "4111".to_owned() });
+        parties.world.run(1_000);
+        parties.expect(what, &[&[0, 100, 100], &[100, 0, 100], &[100, 100, 0]]);
+        assert_eq!(masked(&parties.world, caller), 50, "{what}");
+        assert!(parties.world.hosts[CLINIC].heard[&caller].iter().all(|sample| *sample == 0), "{what}");
+        end(&mut parties);
+        parties.world.hosts[CLINIC].heard.clear();
+        parties.world.run(2_000);
+        assert_eq!(masked(&parties.world, caller), 0, "{what}");
+        assert!(amplitude(&parties.world.hosts[CLINIC].heard[&caller], hz(0), Rate::Hz16000) > 0.8 * AMPLITUDE);
+        let digit = |event: &EngineEvent| matches!(event, EngineEvent::Dtmf { .. });
+        assert!(!parties.world.told(CLINIC, caller).iter().any(digit), "{what}: a digit was told");
+        parties.world.command(CALLER, Command::Dtmf { leg: parties.far[0], digits: "1".to_owned() });
+        parties.world.run(1_000);
+        assert!(parties.world.told(CLINIC, caller).iter().any(digit), "{what}: digits are told again");
     }
 }
 

@@ -179,11 +179,11 @@ fn both_sides_are_recorded_every_tick() {
     world.run(1_000);
     let frames = &world.hosts[CLINIC].recorded[&clinic];
     assert!((99..=101).contains(&frames.len()), "{} frames in 2 s", frames.len());
-    assert!(frames.windows(2).all(|pair| pair[1].1 - pair[0].1 == 20));
-    let left: Vec<i16> = frames[30..80].iter().flat_map(|frame| frame.2.clone()).collect();
-    let right: Vec<i16> = frames[30..80].iter().flat_map(|frame| frame.3.clone()).collect();
-    assert!(purity(&left, 500.0, Rate::Hz8000) > 0.9, "caller left");
-    assert!(purity(&right, 1_100.0, Rate::Hz8000) > 0.9, "clinic right");
+    assert!(frames.windows(2).all(|pair| pair[1].at_ms - pair[0].at_ms == 20));
+    let caller: Vec<i16> = frames[30..80].iter().flat_map(|frame| frame.caller.clone()).collect();
+    let clinic: Vec<i16> = frames[30..80].iter().flat_map(|frame| frame.receptionist.clone()).collect();
+    assert!(purity(&caller, 500.0, Rate::Hz8000) > 0.9, "the caller's channel");
+    assert!(purity(&clinic, 1_100.0, Rate::Hz8000) > 0.9, "the receptionist's channel");
 }
 
 /// REC-04: a wideband call is recorded as such, with what only wideband carries on both channels.
@@ -197,10 +197,10 @@ fn hd_audio_is_recorded_as_it_was_heard() {
         world.command(CLINIC, play(clinic, 1, tone(5_500.0, Rate::Hz16000, 2_000)));
         world.run(2_000);
         let frames = &world.hosts[CLINIC].recorded[&clinic];
-        assert!(frames.iter().all(|frame| frame.0 == rate && frame.2.len() == rate.frame()), "{codec:?}");
-        let left: Vec<i16> = frames[30..80].iter().flat_map(|frame| frame.2.clone()).collect();
-        let right: Vec<i16> = frames[30..80].iter().flat_map(|frame| frame.3.clone()).collect();
-        let both = [purity(&left, 6_000.0, rate) > 0.9, purity(&right, 5_500.0, rate) > 0.9];
+        assert!(frames.iter().all(|frame| frame.rate == rate && frame.caller.len() == rate.frame()), "{codec:?}");
+        let caller: Vec<i16> = frames[30..80].iter().flat_map(|frame| frame.caller.clone()).collect();
+        let clinic: Vec<i16> = frames[30..80].iter().flat_map(|frame| frame.receptionist.clone()).collect();
+        let both = [purity(&caller, 6_000.0, rate) > 0.9, purity(&clinic, 5_500.0, rate) > 0.9];
         assert_eq!(both, [rate == Rate::Hz16000; 2], "{codec:?}");
     }
 }
@@ -252,7 +252,8 @@ fn the_tick_never_drifts_and_catches_up_a_little() {
     assert_eq!(world.hosts[CLINIC].engine.counters().ticks_skipped - skipped, 45);
     world.run(1_000);
     let frames = &world.hosts[CLINIC].recorded[&clinic];
-    let holes: Vec<u64> = frames.windows(2).map(|pair| pair[1].1 - pair[0].1).filter(|step| *step != 20).collect();
+    let holes: Vec<u64> =
+        frames.windows(2).map(|pair| pair[1].at_ms - pair[0].at_ms).filter(|step| *step != 20).collect();
     assert_eq!(holes, [46 * 20], "the recording's clock went on");
     let grid = world.hosts[CLINIC].rtp_sent.last().unwrap() - first;
     assert!((grid / 20.0 - (grid / 20.0).round()).abs() < 0.001, "and the grid is the same");

@@ -153,7 +153,9 @@ fn is_settled(call: &Call) -> bool {
 /// Whether the recording has both sides.
 async fn is_audible(app: &App, admin: SignedIn, call: CallId) -> Result<bool, Error> {
     match recordings::waveform(app, &may(admin)?, call, None).await {
-        Ok(drawn) => Ok([&drawn.caller, &drawn.clinic].iter().all(|side| side.iter().any(|peak| *peak > AUDIBLE))),
+        Ok(drawn) => {
+            Ok([&drawn.caller, &drawn.receptionist].iter().all(|side| side.iter().any(|peak| *peak > AUDIBLE)))
+        }
         Err(_) => Ok(false),
     }
 }

@@ -80,7 +80,12 @@ pub struct Outgoing {
     pub currency: String,
 }
 
-/// Sealed audio of a call: 16-bit stereo, caller left, clinic right.
+/// Channels of a recording as it is made: caller, receptionist, staff (B-03).
+pub const CHANNELS: u8 = 3;
+/// Masked spans told of one recording; what is masked after them is told as part of the last.
+pub const MASKED_MAX: usize = 64;
+
+/// Sealed audio of a call: interleaved 16-bit samples, a channel for each class of party.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Recording {
     /// Whether there is one.
@@ -98,6 +103,41 @@ pub struct Recording {
     /// SHA-256 of the audio once stopped, hexadecimal.
     #[serde(default)]
     pub sha256: Option<String>,
+    /// Channels: 1 caller, 2 receptionist, 3 staff. Those of before there were calls with staff have two.
+    #[serde(default = "two")]
+    pub channels: u8,
+    /// Spans that were kept out of it because somebody masked them (B-16): silence on all channels, in order.
+    #[serde(default)]
+    pub masked: Vec<Span>,
+}
+
+fn two() -> u8 {
+    2
+}
+
+impl Recording {
+    /// One in which there is nothing yet.
+    pub fn empty(state: RecordingState) -> Self {
+        Self {
+            state,
+            rate_hz: 0,
+            length_ms: 0,
+            offset_ms: 0,
+            gap_ms: 0,
+            sha256: None,
+            channels: CHANNELS,
+            masked: Vec::new(),
+        }
+    }
+}
+
+/// A stretch of a call, in milliseconds after `answered_at`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct Span {
+    /// Its begin.
+    pub from_ms: u64,
+    /// Its end, not part of it.
+    pub to_ms: u64,
 }
 
 /// What a call was like to be on.

@@ -3,7 +3,7 @@
 use crate::recordings::BlobSink;
 use crate::voice::VoiceHandle;
 use crate::voice::recording::{Meta, State};
-use auricle_domain::call::Recording;
+use auricle_domain::call::{CHANNELS, Recording};
 use auricle_domain::code::RecordingState;
 use auricle_domain::floor::Input;
 use auricle_domain::id::CallId;
@@ -65,5 +65,7 @@ fn told(meta: &Meta, state: RecordingState) -> Recording {
         offset_ms: meta.offset_ms,
         gap_ms: meta.gap_ms,
         sha256: meta.sha256.clone(),
+        channels: CHANNELS,
+        masked: meta.masked.clone(),
     }
 }

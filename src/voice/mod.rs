@@ -216,8 +216,8 @@ impl VoiceHandle {
         Ok(frames)
     }
 
-    /// Records a leg from now until it ends: the sink gets stereo 16-bit little-endian samples, caller left, clinic
-    /// right. What comes back says how far the recording is and, at its end, its hash; it never waits for the disk.
+    /// Records a leg from now until it ends: the sink gets interleaved 16-bit little-endian samples of caller, receptionist
+    /// and staff. What comes back says how far the recording is and, at its end, its hash; it never waits for the disk.
     ///
     /// # Errors
     /// As [`send`](Self::send); the sink is dropped then.

@@ -1,10 +1,13 @@
-//! Recordings: both sides of a leg, written by a thread of its own so that no call ever waits for a disk.
+//! Recordings: a leg with a channel for each class of party, written by a thread of its own so that no call ever waits for a
+//! disk.
 //!
 //! The media thread hands over 20 ms frames through one bounded queue. The writer lays them out as interleaved 16-bit
-//! little-endian stereo, caller left, clinic right, and syncs every second, so that a crash costs at most that second.
+//! little-endian samples, caller, receptionist, staff, and syncs every second, so that a crash costs at most that second.
 //! Every frame carries its place in the call. Where frames are missing, because the queue was full or the engine could
-//! not serve a tick, silence of the same length is written and counted as a gap: what comes later stays at its time.
+//! not serve a tick, silence of the same length is written and counted as a gap: what comes later stays at its time. What
+//! somebody masked comes as silence; its spans are told.
 
+use auricle_domain::call::{CHANNELS, MASKED_MAX, Span};
 use auricle_media::io::{LegId, Rate};
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
@@ -22,8 +25,8 @@ const SYNC_EVERY: Duration = Duration::from_secs(1);
 const FRAME_MS: u64 = 20;
 /// The longest silence put in at once. A hole longer than this is no slow disk but a broken clock.
 const GAP_MS_MAX: u64 = 60_000;
-/// Bytes of one moment of both sides.
-const STEREO_BYTES: usize = 4;
+/// Bytes of one moment of all channels.
+const MOMENT_BYTES: usize = CHANNELS as usize * 2;
 
 /// Where a recording goes. The blob store implements it; so does anything a test likes.
 ///
@@ -77,12 +80,24 @@ pub struct Meta {
     pub gap_ms: u64,
     /// SHA-256 of all bytes, hexadecimal, once finished.
     pub sha256: Option<String>,
+    /// What was masked, in milliseconds after the leg was answered.
+    pub masked: Vec<Span>,
+}
+
+/// 20 ms of a recorded leg.
+pub(crate) struct Frame {
+    pub(crate) rate: Rate,
+    /// Milliseconds after the leg was answered.
+    pub(crate) at_ms: u64,
+    /// Caller, receptionist, staff; an empty one is silent.
+    pub(crate) channels: [Box<[i16]>; CHANNELS as usize],
+    pub(crate) masked: bool,
 }
 
 /// To the writer.
 enum Entry {
     Begin { leg: LegId, sink: Box<dyn RecordingSink>, meta: watch::Sender<Meta> },
-    Frame { leg: LegId, rate: Rate, at_ms: u64, caller: Box<[i16]>, clinic: Box<[i16]> },
+    Frame { leg: LegId, frame: Frame },
     End { leg: LegId },
 }
 
@@ -108,9 +123,9 @@ impl Recordings {
         self.entries.try_send(Entry::Begin { leg, sink, meta }).is_ok()
     }
 
-    /// Both sides of 20 ms. False when the queue was full: the writer will put in silence.
-    pub(crate) fn frame(&mut self, leg: LegId, rate: Rate, at_ms: u64, caller: Box<[i16]>, clinic: Box<[i16]>) -> bool {
-        self.entries.try_send(Entry::Frame { leg, rate, at_ms, caller, clinic }).is_ok()
+    /// The next 20 ms. False when the queue was full: the writer will put in silence.
+    pub(crate) fn frame(&mut self, leg: LegId, frame: Frame) -> bool {
+        self.entries.try_send(Entry::Frame { leg, frame }).is_ok()
     }
 
     /// No more frames of this leg.
@@ -167,9 +182,9 @@ impl Writer {
                     before.finish();
                 }
             }
-            Entry::Frame { leg, rate, at_ms, caller, clinic } => {
+            Entry::Frame { leg, frame } => {
                 if let Some(track) = self.open.get_mut(&leg) {
-                    track.frame(rate, at_ms, &caller, &clinic);
+                    track.frame(&frame);
                 }
             }
             Entry::End { leg } => {
@@ -209,7 +224,9 @@ impl Track {
         }
     }
 
-    fn frame(&mut self, rate: Rate, at_ms: u64, caller: &[i16], clinic: &[i16]) {
+    fn frame(&mut self, frame: &Frame) {
+        let Frame { rate, at_ms, channels, masked } = frame;
+        let (rate, at_ms) = (*rate, *at_ms);
         let own = *self.rate.get_or_insert_with(|| {
             self.meta.rate_hz = rate.hz();
             self.meta.offset_ms = at_ms;
@@ -225,21 +242,34 @@ impl Track {
         if hole_ms > 0 {
             let silent_ms = hole_ms.min(GAP_MS_MAX);
             let moments = (silent_ms * u64::from(own.hz()) / 1000) as usize;
-            self.bytes.resize(moments * STEREO_BYTES, 0);
+            self.bytes.resize(moments * MOMENT_BYTES, 0);
             self.meta.gap_ms += silent_ms;
             self.written_ms += silent_ms;
         }
         // A codec changed in mid-call brings another rate; the file keeps the one it began with.
         for moment in 0..own.frame() {
-            let side = |samples: &[i16]| samples.get(moment * samples.len() / own.frame()).copied().unwrap_or(0);
-            self.bytes.extend_from_slice(&side(caller).to_le_bytes());
-            self.bytes.extend_from_slice(&side(clinic).to_le_bytes());
+            for samples in channels {
+                let sample = samples.get(moment * samples.len() / own.frame()).copied().unwrap_or(0);
+                self.bytes.extend_from_slice(&sample.to_le_bytes());
+            }
+        }
+        if *masked {
+            self.mask(Span { from_ms: at_ms, to_ms: at_ms + FRAME_MS });
         }
         self.written_ms += FRAME_MS;
         self.next_ms = at_ms + FRAME_MS;
         self.hash.update(&self.bytes);
         if let Err(error) = self.sink.append(&self.bytes) {
             self.fail(&error);
+        }
+    }
+
+    /// Tells of a masked frame: it prolongs the last span, or begins another one while there is room.
+    fn mask(&mut self, span: Span) {
+        let is_full = self.meta.masked.len() >= MASKED_MAX;
+        match self.meta.masked.last_mut() {
+            Some(last) if last.to_ms == span.from_ms || is_full => last.to_ms = span.to_ms,
+            _ => self.meta.masked.push(span),
         }
     }
 
@@ -312,14 +342,24 @@ mod tests {
     }
 
     impl Tape {
-        fn stereo(&self) -> Vec<(i16, i16)> {
-            let side = |pair: &[u8]| i16::from_le_bytes([pair[0], pair[1]]);
-            self.bytes.lock().unwrap().chunks_exact(4).map(|both| (side(&both[..2]), side(&both[2..]))).collect()
+        fn moments(&self) -> Vec<[i16; 3]> {
+            let sample = |moment: &[u8], at: usize| i16::from_le_bytes([moment[at], moment[at + 1]]);
+            let bytes = self.bytes.lock().unwrap();
+            bytes.chunks_exact(MOMENT_BYTES).map(|moment| [0, 2, 4].map(|at| sample(moment, at))).collect()
         }
     }
 
-    fn frame(level: i16) -> Box<[i16]> {
-        vec![level; 160].into()
+    fn frame_of(rate: Rate, at_ms: u64, levels: [i16; 3]) -> Frame {
+        let channels = levels.map(|level| vec![level; rate.frame()].into());
+        Frame { rate, at_ms, channels, masked: false }
+    }
+
+    fn frame(at_ms: u64, levels: [i16; 3]) -> Frame {
+        frame_of(Rate::Hz8000, at_ms, levels)
+    }
+
+    fn masked(at_ms: u64) -> Frame {
+        Frame { rate: Rate::Hz8000, at_ms, channels: Default::default(), masked: true }
     }
 
     fn track(tape: &Tape) -> (Track, watch::Receiver<Meta>) {
@@ -327,21 +367,21 @@ mod tests {
         (Track::new(Box::new(tape.clone()), report), seen)
     }
 
-    /// REC-04
+    /// REC-04, B-03
     #[test]
-    fn both_sides_are_kept_apart_and_in_order() {
+    fn all_channels_are_kept_apart_and_in_order() {
         let tape = Tape::default();
         let mut recordings = Recordings::start().unwrap();
         let (report, seen) = watch::channel(Meta::default());
         assert!(recordings.begin(LegId(1), Box::new(tape.clone()), report));
         for (index, at_ms) in (400..=480).step_by(20).enumerate() {
-            assert!(recordings.frame(LegId(1), Rate::Hz8000, at_ms, frame(index as i16), frame(-100)));
+            assert!(recordings.frame(LegId(1), frame(at_ms, [index as i16, -100, 9])));
         }
-        assert!(recordings.frame(LegId(2), Rate::Hz8000, 0, frame(7), frame(7)), "a leg nobody records");
+        assert!(recordings.frame(LegId(2), frame(0, [7, 7, 7])), "a leg nobody records");
         recordings.end(LegId(1));
         recordings.stop();
-        let expected: Vec<(i16, i16)> = (0..5).flat_map(|index| vec![(index, -100); 160]).collect();
-        assert_eq!(tape.stereo(), expected);
+        let expected: Vec<[i16; 3]> = (0..5).flat_map(|index| vec![[index, -100, 9]; 160]).collect();
+        assert_eq!(tape.moments(), expected);
         let meta = seen.borrow().clone();
         assert_eq!((meta.state, meta.rate_hz, meta.offset_ms), (State::Finished, 8000, 400));
         assert_eq!((meta.length_ms, meta.gap_ms), (100, 0));
@@ -354,50 +394,75 @@ mod tests {
     fn lost_frames_become_silence_of_the_same_length() {
         let tape = Tape::default();
         let (mut track, seen) = track(&tape);
-        track.frame(Rate::Hz8000, 0, &frame(1), &frame(2));
-        track.frame(Rate::Hz8000, 100, &frame(3), &frame(4));
+        track.frame(&frame(0, [1, 2, 3]));
+        track.frame(&frame(100, [4, 5, 6]));
         track.sync();
-        let stereo = tape.stereo();
-        assert_eq!(stereo.len(), 6 * 160);
-        assert!(stereo[160..5 * 160].iter().all(|both| *both == (0, 0)));
-        assert_eq!(stereo[5 * 160], (3, 4));
+        let moments = tape.moments();
+        assert_eq!(moments.len(), 6 * 160);
+        assert!(moments[160..5 * 160].iter().all(|moment| *moment == [0; 3]));
+        assert_eq!(moments[5 * 160], [4, 5, 6]);
         assert_eq!((seen.borrow().length_ms, seen.borrow().gap_ms), (120, 80));
+    }
+
+    /// B-16: what is masked is silent, is no gap, and its spans are told; more of them than there is room for are told as one.
+    #[test]
+    fn masked_spans_are_told() {
+        let tape = Tape::default();
+        let (mut track, seen) = track(&tape);
+        track.frame(&frame(40, [1, 2, 3]));
+        track.frame(&masked(60));
+        track.frame(&masked(80));
+        track.frame(&frame(100, [4, 5, 6]));
+        track.frame(&masked(120));
+        track.sync();
+        let moments = tape.moments();
+        assert!(moments[160..3 * 160].iter().chain(&moments[4 * 160..]).all(|moment| *moment == [0; 3]));
+        assert_eq!((moments.len(), moments[3 * 160]), (5 * 160, [4, 5, 6]));
+        let spans = [Span { from_ms: 60, to_ms: 100 }, Span { from_ms: 120, to_ms: 140 }];
+        assert_eq!((seen.borrow().masked.as_slice(), seen.borrow().gap_ms), (&spans[..], 0));
+        for index in 0..100 {
+            track.frame(&frame(140 + index * 40, [1, 2, 3]));
+            track.frame(&masked(160 + index * 40));
+        }
+        track.finish();
+        let told = seen.borrow().masked.clone();
+        assert_eq!((told.len(), told.last().map(|span| span.to_ms)), (MASKED_MAX, Some(160 + 99 * 40 + 20)));
     }
 
     #[test]
     fn a_late_frame_is_not_written_twice() {
         let tape = Tape::default();
         let (mut track, _seen) = track(&tape);
-        track.frame(Rate::Hz8000, 20, &frame(1), &frame(2));
-        track.frame(Rate::Hz8000, 20, &frame(9), &frame(9));
-        track.frame(Rate::Hz8000, 0, &frame(9), &frame(9));
-        assert_eq!(tape.stereo().len(), 160);
+        track.frame(&frame(20, [1, 2, 3]));
+        track.frame(&frame(20, [9; 3]));
+        track.frame(&frame(0, [9; 3]));
+        assert_eq!(tape.moments().len(), 160);
     }
 
     #[test]
     fn another_rate_in_mid_call_keeps_times_true() {
         let tape = Tape::default();
         let (mut track, seen) = track(&tape);
-        track.frame(Rate::Hz16000, 0, &vec![5; 320], &vec![6; 320]);
-        track.frame(Rate::Hz8000, 20, &frame(7), &frame(8));
+        track.frame(&frame_of(Rate::Hz16000, 0, [5, 6, 7]));
+        track.frame(&frame(20, [7, 8, 9]));
         track.sync();
-        let stereo = tape.stereo();
-        assert_eq!(stereo.len(), 640);
-        assert_eq!((stereo[0], stereo[320], stereo[639]), ((5, 6), (7, 8), (7, 8)));
+        let moments = tape.moments();
+        assert_eq!(moments.len(), 640);
+        assert_eq!((moments[0], moments[320], moments[639]), ([5, 6, 7], [7, 8, 9], [7, 8, 9]));
         assert_eq!((seen.borrow().rate_hz, seen.borrow().length_ms), (16_000, 40));
     }
 
     #[test]
     fn a_full_disk_ends_the_recording_and_says_so() {
-        let tape = Tape { full_at: Some(700), ..Tape::default() };
+        let tape = Tape { full_at: Some(1_000), ..Tape::default() };
         let (mut track, seen) = track(&tape);
-        track.frame(Rate::Hz8000, 0, &frame(1), &frame(2));
+        track.frame(&frame(0, [1, 2, 3]));
         track.sync();
-        track.frame(Rate::Hz8000, 20, &frame(1), &frame(2));
-        track.frame(Rate::Hz8000, 40, &frame(1), &frame(2));
+        track.frame(&frame(20, [1, 2, 3]));
+        track.frame(&frame(40, [1, 2, 3]));
         track.finish();
         let meta = seen.borrow().clone();
         assert_eq!((meta.state, meta.length_ms, meta.sha256), (State::Failed, 20, None));
-        assert_eq!(tape.stereo().len(), 160);
+        assert_eq!(tape.moments().len(), 160);
     }
 }

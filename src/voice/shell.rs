@@ -18,7 +18,7 @@
 
 use crate::voice::meters::Meters;
 use crate::voice::outbox::{Condemned, Outbox};
-use crate::voice::recording::Recordings;
+use crate::voice::recording::{Frame, Recordings};
 use crate::voice::sockets::{Ports, READ_EVERY, READS_MAX, SIP, Sip, WAKER};
 use crate::voice::streams::{Arrived, StreamFaults, Streams, Welcome};
 use crate::voice::tls::Tls;
@@ -442,8 +442,9 @@ impl Shard {
                 Output::ClosePort(port) => self.ports.close(port),
                 Output::Event(event) => self.tell(event),
                 Output::Pcm { leg, pcm, at_ms } => self.hand_tap(leg, pcm, at_ms),
-                Output::Recorded { leg, rate, at_ms, caller, clinic } => {
-                    if !self.recordings.frame(leg, rate, at_ms, caller, clinic) {
+                Output::Recorded { leg, rate, at_ms, caller, receptionist, staff, masked } => {
+                    let frame = Frame { rate, at_ms, channels: [caller, receptionist, staff], masked };
+                    if !self.recordings.frame(leg, frame) {
                         self.meters.recorded_dropped += 1;
                     }
                 }

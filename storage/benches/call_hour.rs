@@ -1,7 +1,7 @@
 //! Bytes on the disk for an hour of a call: its audio, its records and its words in the search index; on the disk of the folder named
 //! in `AURICLE_BENCH_DIR` (the system's temporary folder unless told).
 //!
-//! The call is written as the service writes it: stereo at 8 kHz in frames of 20 ms, synced every second; 600 turns of twelve words
+//! The call is written as the service writes it: three channels at 8 kHz in frames of 20 ms, synced every second; 600 turns of twelve words
 //! with their times, each in a transaction with call, conversation and event. The records are those of 20 such calls, the audio that
 //! of one. A clinic's call lasts minutes, not an hour: what each call costs by itself is shown as well.
 #![allow(clippy::unwrap_used, reason = "a benchmark")]
@@ -28,8 +28,8 @@ const SHORT_CALLS: u64 = 100;
 /// Turns of an hour, and words of a turn.
 const TURNS: u32 = 600;
 const WORDS: usize = 12;
-/// Bytes of a frame of 20 ms of both sides, frames of a second, seconds of an hour.
-const FRAME_BYTES: usize = 640;
+/// Bytes of a frame of 20 ms of all channels, frames of a second, seconds of an hour.
+const FRAME_BYTES: usize = 960;
 const FRAMES: usize = 50;
 const SECONDS: usize = 3_600;
 /// What is said.
@@ -140,14 +140,7 @@ fn bytes_in(folder: &Path) -> u64 {
 /// A call and its conversation at their begin.
 fn begun(n: u64) -> (Call, Conversation) {
     let conversation = ConversationId::new(at(n), random(n));
-    let recording = Recording {
-        state: RecordingState::Recording,
-        rate_hz: 8_000,
-        length_ms: 0,
-        offset_ms: 20,
-        gap_ms: 0,
-        sha256: None,
-    };
+    let recording = Recording { rate_hz: 8_000, offset_ms: 20, ..Recording::empty(RecordingState::Recording) };
     let call = Call {
         id: call_id(n),
         direction: CallDirection::Incoming,

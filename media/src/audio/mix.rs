@@ -132,6 +132,18 @@ impl Mix {
         self.sums[place].map(|length| &self.frames[place][..length])
     }
 
+    /// Adds what one class says to what the frame holds.
+    pub(crate) fn mix_class(&self, class: PartyClass, frame: &mut [i16]) {
+        if let Some(sums) = self.of(class) {
+            add(sums, frame);
+        }
+    }
+
+    /// Whether a class says anything.
+    pub(crate) fn has(&self, class: PartyClass) -> bool {
+        self.of(class).is_some()
+    }
+
     /// Adds all of it to what the frame holds.
     pub(crate) fn mix(&self, frame: &mut [i16]) {
         let [caller, receptionist, staff] =

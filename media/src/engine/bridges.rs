@@ -67,14 +67,41 @@ impl Engine {
             }
         }
         self.counters.parties_refused += named.saturating_sub(PARTIES_MAX) as u64;
-        let left = self.bridges.set(id, known);
+        let is_elsewhere = |leg: &LegId| self.bridges.of.get(leg).is_some_and(|other| *other != id);
+        let mut left: Vec<LegId> = known.iter().map(|party| party.leg).filter(is_elsewhere).collect();
+        left.extend(self.bridges.set(id, known));
         self.unbridged(&left);
+        self.spread_masks();
     }
 
     /// A leg is gone: the others of its bridge go on.
     pub(super) fn leave_bridge(&mut self, leg: LegId) {
         let left: Vec<LegId> = self.bridges.remove(leg).into_iter().collect();
         self.unbridged(&left);
+        self.spread_masks();
+    }
+
+    /// Masks what is said around a leg, or ends that.
+    pub(super) fn mask(&mut self, leg: LegId, on: bool) {
+        let Some(leg) = self.legs.get_mut(&leg) else { return };
+        leg.masks = on;
+        self.spread_masks();
+    }
+
+    /// Says to every leg whether it is covered by a mask.
+    fn spread_masks(&mut self) {
+        for leg in self.legs.values_mut() {
+            leg.masked = leg.masks;
+        }
+        for bridge in self.bridges.all.values() {
+            if bridge.legs().any(|leg| self.legs.get(&leg).is_some_and(|leg| leg.masks)) {
+                for leg in bridge.legs() {
+                    if let Some(leg) = self.legs.get_mut(&leg) {
+                        leg.masked = true;
+                    }
+                }
+            }
+        }
     }
 
     fn unbridged(&mut self, legs: &[LegId]) {

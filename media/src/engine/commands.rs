@@ -47,6 +47,7 @@ impl Engine {
                     leg.music(on);
                 }
             }
+            Command::Mask { leg, on } => self.mask(leg, on),
             Command::Play { leg, .. }
             | Command::Pause { leg, .. }
             | Command::Resume { leg, .. }

@@ -2,7 +2,7 @@
 
 use super::Engine;
 use crate::io::{CallerIdentity, DialTo, EngineEvent, Hop, LegEnd, LegId, Transport};
-use crate::leg::{Leg, Outgoing, Stage, Visitor};
+use crate::leg::{Outgoing, Stage, Visitor};
 use crate::sip::agent::{
     AgentCommand, AgentEnd, AgentEvent, AgentInput, AgentOutput, DialogId, Invite, InviteError, InviteTo,
 };
@@ -63,8 +63,10 @@ impl Engine {
             }
             AgentEvent::Digit { dialog, digit } => {
                 let Some(id) = self.by_dialog.get(&dialog).copied() else { return };
-                let Some(audio) = self.legs.get_mut(&id).and_then(Leg::audio_mut) else { return };
-                if audio.digit_signalled(digit) {
+                let Some(leg) = self.legs.get_mut(&id) else { return };
+                let masked = leg.masked;
+                let Some(audio) = leg.audio_mut() else { return };
+                if audio.digit_signalled(digit) && !masked {
                     let at_ms = audio.at_ms();
                     self.event(EngineEvent::Dtmf { leg: id, digit, at_ms });
                 }

@@ -1,5 +1,6 @@
 //! A leg's audio: its stream and what is played into it, turned into the engine's outputs.
 
+use super::channels::Channels;
 use crate::audio::mix::Mix;
 use crate::audio::music::Music;
 use crate::audio::playout::{Playout, Progress};
@@ -49,6 +50,16 @@ pub(crate) struct Audio {
     watched_since: Instant,
     rtcp_heard: Option<Instant>,
     moved: Vec<Progress>,
+    channels: Channels,
+}
+
+/// What is kept of a leg's frame.
+#[derive(Clone, Copy)]
+pub(crate) struct Kept {
+    pub(crate) recorded: bool,
+    pub(crate) tapped: bool,
+    /// Only silence is kept, and no digit is told.
+    pub(crate) masked: bool,
 }
 
 impl Audio {
@@ -74,6 +85,7 @@ impl Audio {
             watched_since: now,
             rtcp_heard: None,
             moved: Vec::new(),
+            channels: Channels::default(),
         }
     }
 
@@ -202,17 +214,21 @@ impl Audio {
     }
 
     /// 20 ms of what we say: what is played, the music, and the bridge. Then what is made of both directions.
-    pub(crate) fn speak(&mut self, at: Instant, recorded: bool, tapped: bool, outputs: &mut VecDeque<Output>) {
+    pub(crate) fn speak(&mut self, at: Instant, kept: Kept, outputs: &mut VecDeque<Output>) {
         let (leg, rate) = (self.leg, self.stream.rate());
-        let (base_ms, early_ms, recorded) = (self.base_ms, self.early_ms, recorded && !self.early);
+        let (base_ms, early_ms) = (self.base_ms, self.early_ms);
         let at_ms = self.at_ms();
         let (playout, music, moved) = (&mut self.playout, &mut self.music, &mut self.moved);
-        let bridged = self.bridged.as_deref();
+        let (bridged, channels) = (self.bridged.as_deref(), &mut self.channels);
         moved.clear();
+        channels.clear();
         let tick = self.stream.speak(|frame| {
             moved.extend_from_slice(playout.pull(frame, at_ms));
             if let Some(music) = music {
                 music.mix(rate, !moved.is_empty(), frame);
+            }
+            if kept.recorded && !kept.masked {
+                channels.spoken(frame, bridged);
             }
             if let Some(bridged) = bridged {
                 bridged.mix(frame);
@@ -222,17 +238,18 @@ impl Audio {
             let bytes = packet.to_vec();
             outputs.push_back(Output::Transmit { socket: Socket::Rtp(self.port), remote, bytes });
         }
-        if recorded {
-            let (caller, clinic) = (tick.far.into(), tick.near.into());
-            outputs.push_back(Output::Recorded { leg, rate, at_ms, caller, clinic });
+        if kept.recorded && !self.early {
+            outputs.push_back(channels.recorded(leg, rate, at_ms, tick.far, kept.masked));
         }
-        if tapped {
-            let pcm = Pcm { rate: Rate::Hz16000, samples: Arc::from(tick.wide) };
-            outputs.push_back(Output::Pcm { leg, pcm, at_ms });
+        if kept.tapped {
+            let samples: Arc<[i16]> =
+                if kept.masked { tick.wide.iter().map(|_| 0).collect() } else { tick.wide.into() };
+            outputs.push_back(Output::Pcm { leg, pcm: Pcm { rate: Rate::Hz16000, samples }, at_ms });
         }
         let after_answer = |at_ms: u64| (base_ms + at_ms).saturating_sub(early_ms);
-        let events = tick.events.iter().filter(|_| !self.early);
-        outputs.extend(events.map(|event| Output::Event(leg_event(leg, after_answer, *event))));
+        let is_told = |event: &&StreamEvent| !self.early && !(kept.masked && matches!(event, StreamEvent::Dtmf { .. }));
+        let told = tick.events.iter().filter(is_told);
+        outputs.extend(told.map(|event| Output::Event(leg_event(leg, after_answer, *event))));
         self.music.take_if(|music| music.is_over());
         self.report(at, at_ms, outputs);
         for index in 0..self.moved.len() {

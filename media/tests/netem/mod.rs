@@ -40,8 +40,17 @@ impl Packet {
     }
 }
 
-/// A recorded frame: its rate, where it begins in milliseconds, far end, our side.
-pub type Frame = (Rate, u64, Vec<i16>, Vec<i16>);
+/// A recorded frame, its channels as long as its rate has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Frame {
+    pub rate: Rate,
+    /// Where it begins, in milliseconds.
+    pub at_ms: u64,
+    pub caller: Vec<i16>,
+    pub receptionist: Vec<i16>,
+    pub staff: Vec<i16>,
+    pub masked: bool,
+}
 
 /// A machine with an engine and what it was told.
 pub struct Host {
@@ -234,9 +243,13 @@ impl World {
                     assert_eq!((pcm.rate, pcm.samples.len()), (Rate::Hz16000, 320));
                     host.heard.entry(leg).or_default().extend_from_slice(&pcm.samples);
                 }
-                Output::Recorded { leg, rate, at_ms, caller, clinic } => {
-                    assert_eq!((caller.len(), clinic.len()), (rate.frame(), rate.frame()));
-                    host.recorded.entry(leg).or_default().push((rate, at_ms, caller.into(), clinic.into()));
+                Output::Recorded { leg, rate, at_ms, caller, receptionist, staff, masked } => {
+                    let [caller, receptionist, staff] = [caller, receptionist, staff].map(|channel| {
+                        assert!(channel.is_empty() || !masked && channel.len() == rate.frame());
+                        if channel.is_empty() { vec![0; rate.frame()] } else { channel.into_vec() }
+                    });
+                    let frame = Frame { rate, at_ms, caller, receptionist, staff, masked };
+                    host.recorded.entry(leg).or_default().push(frame);
                 }
             }
         }

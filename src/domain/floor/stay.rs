@@ -69,7 +69,7 @@ impl Stay {
             agent: None,
             contact: None,
             conversation: ids.conversation,
-            recording: empty_recording(RecordingState::Off),
+            recording: Recording::empty(RecordingState::Off),
             emergency: false,
             quality: CallQuality::default(),
             outgoing: None,
@@ -225,7 +225,7 @@ impl Stay {
         self.write(Actor::System, Fact::Answered { answer_ms }, now, out);
         if self.tenant.record_calls {
             self.recording_complete = false;
-            self.call.recording = Recording { rate_hz, ..empty_recording(RecordingState::Recording) };
+            self.call.recording = Recording { rate_hz, ..Recording::empty(RecordingState::Recording) };
             out.push_back(Output::Record { call: self.id(), leg: self.leg });
             self.write(Actor::System, Fact::Recording(self.call.recording.clone()), now, out);
         }
@@ -282,7 +282,7 @@ impl Stay {
         if self.call.recording.state == RecordingState::Refused {
             return;
         }
-        self.call.recording = empty_recording(RecordingState::Refused);
+        self.call.recording = Recording::empty(RecordingState::Refused);
         let fact = Fact::Recording(self.call.recording.clone());
         self.write(Actor::Caller { call: self.id() }, fact, now, out);
         out.push_back(if self.recording_complete {
@@ -361,10 +361,6 @@ impl Stay {
     fn write(&self, actor: Actor, fact: Fact, at: Timestamp, out: &mut VecDeque<Output>) {
         out.push_back(Output::Write { call: self.id(), cause: self.ids.cause, actor, at, fact });
     }
-}
-
-fn empty_recording(state: RecordingState) -> Recording {
-    Recording { state, rate_hz: 0, length_ms: 0, offset_ms: 0, gap_ms: 0, sha256: None }
 }
 
 fn later(now: Timestamp, by: SignedDuration) -> Timestamp {

@@ -156,12 +156,10 @@ fn the_recording_is_completed_after_the_end() {
     desk.answer(1);
     desk.put(Input::LegEnded { leg: Leg(1), cause: EndCause::CallerHungUp });
     let recording = Recording {
-        state: RecordingState::Stopped,
         rate_hz: 8_000,
         length_ms: 5_000,
-        offset_ms: 0,
-        gap_ms: 0,
         sha256: Some("ab".into()),
+        ..Recording::empty(RecordingState::Stopped)
     };
     desk.put(Input::Recorded { call: ids(1).call, recording: recording.clone(), complete: true });
     assert_eq!(desk.call.as_ref().unwrap().recording, recording);

@@ -82,7 +82,7 @@ export function seed() {
   db.services = [['Skin check', 20, 'Dr Weiss'], ['Follow-up', 20, 'Dr Weiss'], ['Laser treatment', 40, 'Laser room'], ['Nurse visit', 15, 'Nurse Kaur']].map(([name, duration_min, resource]) => ({ id: uuid(), name, aliases: [], duration_min, resource, hours: week, lead_min: 60, active: true, version: 1 }));
   db.blank = () => ({
     id: uuid(), from_number: '+447700900321', to_number: '+442079460100', status: 'with_receptionist', created_at: new Date().toISOString(), answered_at: new Date().toISOString(), ended_at: null, cause: null, outcome: null, language: 'en', agent: null, contact: null,
-    conversation: uuid(), recording: { state: 'recording', rate_hz: 8000, length_ms: 0, offset_ms: 0, gap_ms: 0, sha256: null }, emergency: false, quality: { answer_ms: 31, packets_received: 4120, packets_lost: 6, jitter_ms: 2.4, reply_ms: 640 }, version: 1, contact_name: null, duration_ms: 0, last_words: '',
+    conversation: uuid(), recording: { state: 'recording', rate_hz: 8000, length_ms: 0, offset_ms: 0, gap_ms: 0, sha256: null, channels: 3, masked: [] }, emergency: false, quality: { answer_ms: 31, packets_received: 4120, packets_lost: 6, jitter_ms: 2.4, reply_ms: 640 }, version: 1, contact_name: null, duration_ms: 0, last_words: '',
   });
 
   const stories = Object.keys(STORIES);
@@ -114,7 +114,7 @@ function past(db, story, [name, number], minutes, n) {
   call.conversation = uuid();
   const length = speak(db, call, story, 99);
   Object.assign(call, { duration_ms: length, ended_at: new Date(Date.parse(call.answered_at) + length).toISOString(), last_words: story.turns.at(-1)[1] });
-  call.recording = { state: 'stopped', rate_hz: 8000, length_ms: length, offset_ms: 0, gap_ms: 0, sha256: 'a1' };
+  call.recording = { state: 'stopped', rate_hz: 8000, length_ms: length, offset_ms: 0, gap_ms: 0, sha256: 'a1', channels: 3, masked: [] };
   db.calls.push(call);
   const due = ago(minutes - 240);
   const task = { id: uuid(), state: n > 40 ? 'done' : 'open', name: name ?? '', number, call: call.id, contact: null, owner: null, created_at: call.created_at, due_at: due, version: 1 };

@@ -65,6 +65,22 @@ export function stories(browser, fake) {
       yes(Math.abs(later - at.at - 5) < 0.6, `right arrow goes on five seconds: ${at.at} to ${later}`);
     }),
 
+    // B-03, B-16
+    'a recording in which staff speak names them, plays all three channels and says what was masked': story('/calls', async (page) => {
+      const call = fake.state.db.calls.find((one) => one.outcome === 'booked');
+      const turn = fake.state.db.turns.findLast((one) => one.call === call.id && one.speaker === 'receptionist');
+      turn.speaker = 'staff';
+      call.recording.masked = [{ from_ms: 2_000, to_ms: 4_000 }, { from_ms: 6_000, to_ms: 9_000 }];
+      await page.goto(`/calls/${call.id}`);
+      await page.locator('.sides', { hasText: 'Receptionist · Staff' }).waitFor();
+      await page.getByText('0:05 masked').waitFor();
+      await page.getByRole('button', { name: 'Play', exact: true }).click();
+      await page.waitForFunction(() => document.querySelector('audio').currentTime > 0.5);
+      await shot(page, 'three-channels');
+      turn.speaker = 'receptionist';
+      call.recording.masked = [];
+    }),
+
     // RT-02, RT-03
     'a stopped server is told, and the page recovers by itself without missing anything': story('/calls', async (page) => {
       await lever('refuse', null, '?ms=6000');

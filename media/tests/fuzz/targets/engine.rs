@@ -205,6 +205,7 @@ impl World {
             12 if argument > 128 => Command::Hold { leg, on },
             13 if argument > 192 => Command::Bridge { bridge: BridgeId(id.0), parties: parties(&legs, bytes) },
             13 if argument > 128 => Command::Music { leg, on },
+            15 if argument > 224 => Command::Mask { leg, on },
             15 if on => Command::TransferProgress { leg, status: 100 + u16::from(argument) },
             15 if bytes.is_empty() => {
                 Command::Transfer { leg, to: TransferTo::Leg(legs.first().copied().unwrap_or(leg)) }
@@ -282,8 +283,10 @@ impl World {
                 Output::Event(EngineEvent::Level { .. }) => {}
                 Output::Event(event) => self.seen.note(std::mem::discriminant(&event)),
                 Output::Pcm { pcm, .. } => assert_eq!((pcm.rate, pcm.samples.len()), (Rate::Hz16000, 320)),
-                Output::Recorded { rate, caller, clinic, .. } => {
-                    assert_eq!((caller.len(), clinic.len()), (rate.frame(), rate.frame()));
+                Output::Recorded { rate, caller, receptionist, staff, masked, .. } => {
+                    for channel in [caller, receptionist, staff] {
+                        assert!(channel.is_empty() || !masked && channel.len() == rate.frame());
+                    }
                 }
             }
         }

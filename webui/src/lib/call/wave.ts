@@ -1,6 +1,6 @@
-/** Draws two mirrored rows of bars, the caller above and the clinic below, the part before `progress` in full colour. */
-export interface Wave { caller: readonly number[]; clinic: readonly number[]; progress: number }
-export interface WaveColours { caller: string; clinic: string; rest: string; line: string }
+/** Draws two mirrored rows of bars, the caller above and the clinic below, the part before `progress` in full colour. Below, the bars of the receptionist and of staff begin at the same line, the shorter one before the taller. */
+export interface Wave { caller: readonly number[]; clinic: readonly number[]; staff: readonly number[]; progress: number }
+export interface WaveColours { caller: string; clinic: string; staff: string; rest: string; line: string }
 
 const BAR = 2;
 const GAP = 1;
@@ -22,7 +22,9 @@ export function drawWave(canvas: HTMLCanvasElement, wave: Wave, colours: WaveCol
     const heard = bar / bars < wave.progress;
     const room = middle - 3;
     draw(pen, bar, middle, -1, peak(wave.caller, bar, bars), room, heard ? colours.caller : colours.rest);
-    draw(pen, bar, middle, 1, peak(wave.clinic, bar, bars), room, heard ? colours.clinic : colours.rest);
+    const below = [{ loud: peak(wave.clinic, bar, bars), colour: colours.clinic }, { loud: peak(wave.staff, bar, bars), colour: colours.staff }];
+    below.sort((one, other) => other.loud - one.loud);
+    for (const { loud, colour } of below) draw(pen, bar, middle, 1, loud, room, heard ? colour : colours.rest);
   }
 }
 
