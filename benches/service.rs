@@ -73,6 +73,7 @@ impl Service {
             .arg("serve")
             .env("AURICLE_SERVER_LISTEN", web.to_string())
             .env("AURICLE_SIP_LISTEN", sip.to_string())
+            .env("AURICLE_WEBRTC_LISTEN", "127.0.0.1:0")
             .env("AURICLE_SIP_RTP_PORTS", "30000-30499")
             .env("AURICLE_STORAGE_DIRECTORY", folder.path())
             .env("AURICLE_SPEECH_STT", stt)

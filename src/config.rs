@@ -27,6 +27,8 @@ pub struct Config {
     pub backup: BackupConfig,
     /// Telephony.
     pub sip: SipConfig,
+    /// Browsers that speak.
+    pub webrtc: WebrtcConfig,
     /// Hearing and speaking.
     pub speech: SpeechConfig,
     /// The remote brain.
@@ -142,6 +144,15 @@ pub struct SipConfig {
     pub never_ban: Vec<Network>,
     /// Codecs spoken, each once and at least one.
     pub codecs: Vec<Codec>,
+}
+
+/// `[webrtc]`
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct WebrtcConfig {
+    /// Address and UDP port of all browsers' audio; port 0 takes a free one. None: browsers cannot be spoken with.
+    pub listen: Option<SocketAddr>,
+    /// Address told to browsers; none takes that of `sip.advertise`, or the one listened on.
+    pub advertise: Option<IpAddr>,
 }
 
 /// `[speech]`

@@ -77,6 +77,7 @@ fn config(folder: &Path) -> Config {
     config.server.listen = free_port;
     config.server.environment = Environment::Development;
     config.sip.listen = free_port;
+    config.webrtc.listen = Some(free_port);
     config.sip.rtp_ports = first..=first + RTP_PORTS - 1;
     config.sip.calls_max = usize::from(RTP_PORTS) / 4;
     config.storage.directory = folder.join("clinic");

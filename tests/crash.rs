@@ -38,6 +38,7 @@ fn serve(folder: &Path) -> Served {
         .env("AURICLE_STORAGE_KEY_FILE", folder.join("store.key"))
         .env("AURICLE_SERVER_LISTEN", "127.0.0.1:0")
         .env("AURICLE_SIP_LISTEN", "127.0.0.1:0")
+        .env("AURICLE_WEBRTC_LISTEN", "127.0.0.1:0")
         .env("AURICLE_SIP_RTP_PORTS", format!("{}-{}", ports.start(), ports.end()))
         .env("AURICLE_SIP_CALLS_MAX", "8")
         .env("AURICLE_SPEECH_STT", "none")

@@ -16,6 +16,7 @@ mod signalling;
 mod ticks;
 mod transfers;
 mod trunks;
+mod web;
 
 use crate::audio::music::Music;
 use crate::io::{Codec, EngineEvent, Input, LegEnd, LegId, NextWake, Output, Socket, WakeReason};
@@ -38,6 +39,7 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use ticks::Ticks;
+use web::Browsers;
 
 pub use admission::{Network, NetworkError};
 pub use bans::{BANNED, COUNTED, REPEATS_MAX, WRONG_MAX};
@@ -113,6 +115,8 @@ pub struct Counters {
     pub not_sip: u64,
     /// Media for ports that no leg has (any more).
     pub stray_media: u64,
+    /// Datagrams for browsers' legs from sources that have not proved to be a browser, dropped.
+    pub stray_web: u64,
     /// Calls refused with 503: all legs or ports in use, or draining.
     pub calls_refused: u64,
     /// Ticks that came too late to be caught up with.
@@ -134,6 +138,7 @@ pub struct Engine {
     by_dialog: HashMap<DialogId, LegId>,
     by_port: HashMap<u16, LegId>,
     bridges: Bridges,
+    browsers: Browsers,
     peers: HashMap<IpAddr, Instant>,
     /// What the certificates of TLS hops must say.
     names: HashMap<Hop, Arc<str>>,
@@ -177,6 +182,7 @@ impl Engine {
             by_dialog: HashMap::new(),
             by_port: HashMap::new(),
             bridges: Bridges::default(),
+            browsers: Browsers::default(),
             peers: HashMap::new(),
             names: HashMap::new(),
             secure_trunks: HashSet::new(),
@@ -196,6 +202,7 @@ impl Engine {
     pub fn handle(&mut self, input: Input<'_>, now: Instant) {
         match input {
             Input::Datagram { socket: Socket::Sip, remote, bytes } => self.sip_datagram(remote, bytes, now),
+            Input::Datagram { socket: Socket::Web, remote, bytes } => self.web_datagram(remote, bytes, now),
             Input::Datagram { socket, remote, bytes } => self.media_datagram(socket, remote, bytes, now),
             Input::Stream { hop, bytes } => self.sip_stream(hop, bytes, now),
             Input::Closed { hop } => {
@@ -219,8 +226,9 @@ impl Engine {
         let tick = self.ticks.next().map(|at| (at, WakeReason::Tick));
         let sip = self.agent.next_wake().map(|at| (at, WakeReason::Sip));
         let ports = self.ports.next_wake().map(|at| (at, WakeReason::Leg));
+        let browsers = self.next_browser().map(|at| (at, WakeReason::Leg));
         // On equal times the first wins: the tick must not wait.
-        [tick, sip, ports].into_iter().flatten().min_by_key(|(at, _)| *at)
+        [tick, sip, ports, browsers].into_iter().flatten().min_by_key(|(at, _)| *at)
     }
 
     /// How many legs there are.
@@ -342,6 +350,7 @@ impl Engine {
         if self.agent.next_wake().is_some_and(|at| at <= now) {
             self.agent.handle(AgentInput::Wake, now);
         }
+        self.wake_browsers(now);
         while let Some(port) = self.ports.rested(now) {
             self.outputs.push_back(Output::ClosePort(port));
         }
@@ -421,7 +430,9 @@ impl Engine {
             self.remember(peer, now);
         }
         // A port that is still being opened is released by the answer to that.
-        if !leg.is_opening() {
+        if leg.web.is_some() {
+            self.browsers.forget(id);
+        } else if !leg.is_opening() {
             self.by_port.remove(&leg.port);
             self.ports.release(leg.port, now);
         }

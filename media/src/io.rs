@@ -10,6 +10,7 @@ mod identity;
 mod phone;
 mod transfer;
 mod trunk;
+mod web;
 
 pub use bridge::{BridgeId, Gain, GainError, PARTIES_MAX, Party, PartyClass};
 pub use hop::{Hop, Transport};
@@ -17,6 +18,7 @@ pub use identity::{Attestation, AttestationLevel, CallerIdentity, DialIdentity, 
 pub use phone::{PHONE_CONTACTS_MAX, PHONE_REALM, PHONES_MAX, Phone, PhoneContact, PhoneId, PhoneState};
 pub use transfer::{TransferTarget, TransferTo};
 pub use trunk::{Credentials, IdentityHeader, TRUNK_HOPS_MAX, TRUNKS_MAX, Trunk, TrunkId, TrunkState};
+pub use web::{WebPurpose, WebRefusal};
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -39,6 +41,8 @@ pub enum Socket {
     Rtp(u16),
     /// The RTCP socket that belongs to an RTP port; named by the RTP port.
     Rtcp(u16),
+    /// The one socket of all browsers.
+    Web,
 }
 
 /// Samples a second. Part of every audio type, so that 8 kHz is never taken for 16 kHz.
@@ -131,6 +135,15 @@ pub enum Command {
         identity: Option<DialIdentity>,
         /// The call that this one is to take the place of at the far end (RFC 3891): the value of a Replaces header.
         replaces: Option<String>,
+    },
+    /// A browser offers a session. [`EngineEvent::WebAnswer`] or [`EngineEvent::WebRefused`] with `tag` comes back.
+    Web {
+        /// Chosen by who asks, handed back in the answer.
+        tag: u64,
+        /// The browser's description.
+        offer: String,
+        /// What the leg is for.
+        purpose: WebPurpose,
     },
     /// Send 180 Ringing.
     Ring {
@@ -389,6 +402,23 @@ pub enum EngineEvent {
         /// The new leg.
         leg: LegId,
     },
+    /// A browser's leg exists: this is what the browser has to be told. Its audio starts, or its call comes in, when it has
+    /// reached us; `Ended` follows when it does not. For a leg that was renewed, this is all that is told.
+    WebAnswer {
+        /// The tag of [`Command::Web`].
+        tag: u64,
+        /// The new leg, or the one that was renewed.
+        leg: LegId,
+        /// Our description.
+        sdp: String,
+    },
+    /// A browser's offer was not taken.
+    WebRefused {
+        /// The tag of [`Command::Web`].
+        tag: u64,
+        /// Why.
+        refusal: WebRefusal,
+    },
     /// The far end rings.
     Ringing {
         /// Which leg.
@@ -533,6 +563,7 @@ impl EngineEvent {
         match self {
             Self::Incoming { leg, .. }
             | Self::Dialing { leg, .. }
+            | Self::WebAnswer { leg, .. }
             | Self::Ringing { leg }
             | Self::Early { leg }
             | Self::Answered { leg, .. }
@@ -548,7 +579,7 @@ impl EngineEvent {
             | Self::Level { leg, .. }
             | Self::Quality { leg, .. }
             | Self::Ended { leg, .. } => Some(*leg),
-            Self::Trunk { .. } | Self::Phone { .. } | Self::Banned { .. } => None,
+            Self::Trunk { .. } | Self::Phone { .. } | Self::Banned { .. } | Self::WebRefused { .. } => None,
         }
     }
 }

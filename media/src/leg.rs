@@ -2,6 +2,7 @@
 
 mod audio;
 mod channels;
+mod web;
 
 use crate::io::{
     CallerIdentity, Codec, Command, DialIdentity, DialTo, EngineEvent, Hop, LegEnd, LegId, Output, PhoneId, TrunkId,
@@ -14,6 +15,7 @@ use std::net::IpAddr;
 use std::time::Instant;
 
 pub(crate) use audio::{Audio, Kept};
+pub(crate) use web::Web;
 
 /// Who calls, as the INVITE says. Personal data: it goes into one event and nowhere else.
 pub(crate) struct Visitor {
@@ -83,6 +85,8 @@ pub(crate) struct Leg {
     pub(crate) masked: bool,
     /// Its signalling is encrypted on its way: keys of media may be told in it.
     pub(crate) secure: bool,
+    /// The browser behind it, where there is one: then there is neither dialog nor port.
+    pub(crate) web: Option<Web>,
     /// Why it ends, where that is not what signalling will say.
     pub(crate) overridden: Option<LegEnd>,
     session_id: u64,
@@ -125,6 +129,7 @@ impl Leg {
             masks: false,
             masked: false,
             secure: false,
+            web: None,
             overridden: None,
             // Some parsers keep it in a signed 64-bit number.
             session_id: session_id >> 1,
@@ -297,9 +302,13 @@ impl Leg {
 
     /// 20 ms of what we say, and everything that follows from both.
     pub(crate) fn speak(&mut self, at: Instant, outputs: &mut VecDeque<Output>) {
+        let begun = outputs.len();
         if let Some(audio) = &mut self.audio {
             let kept = Kept { recorded: self.recorded, tapped: self.tapped, masked: self.masked };
             audio.speak(at, kept, outputs);
+        }
+        if let Some(web) = &mut self.web {
+            web.carry(begun, at, outputs);
         }
     }
 
@@ -344,8 +353,12 @@ impl Leg {
 
     /// Tells what is owed at the end.
     pub(crate) fn close(mut self, cause: LegEnd, now: Instant, outputs: &mut VecDeque<Output>) {
+        let begun = outputs.len();
         if let Some(audio) = &mut self.audio {
             audio.close(now, outputs);
+        }
+        if let Some(web) = &mut self.web {
+            web.close(begun, now, outputs);
         }
         if self.told {
             let cause = self.overridden.unwrap_or(cause);

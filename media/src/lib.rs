@@ -14,6 +14,7 @@ pub mod rtp;
 pub mod sip;
 pub mod stream;
 pub mod turn;
+mod webrtc;
 
 /// Where virtual time begins in tests: an `Instant` can only be had from the clock, and none is read after this.
 #[cfg(test)]

@@ -5,7 +5,7 @@
 //! events are milliseconds of the stream's own audio: frame `n` of the stream covers `20 n` to `20 (n + 1)`.
 
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::audio::goertzel::KeyTones;
 use crate::audio::level::peak_percent;
@@ -239,6 +239,11 @@ impl MediaStream {
         self.rtcp.goodbye(self.sent(), about, now, &mut self.compound);
         self.protect_compound();
         Some((self.rtcp_remote()?, &self.compound))
+    }
+
+    /// How the far end hears us, where its reports are read elsewhere.
+    pub fn far_figures(&mut self, remote_loss: f32, round_trip: Option<Duration>) {
+        self.rtcp.told(remote_loss, round_trip);
     }
 
     /// Queues digits to be sent as events: all of them or none.

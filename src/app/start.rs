@@ -20,6 +20,7 @@ use crate::sessions::Strangers;
 use crate::tasks::Tasks;
 use crate::tools::StoreTools;
 use crate::trunks::Trunks;
+use crate::voice::browsers::BrowserConfig;
 use crate::voice::phonebook::PhoneBook;
 use crate::voice::receptionist::{self, Desk};
 use crate::voice::tools::Tools;
@@ -101,7 +102,7 @@ pub enum StartError {
         reason: String,
     },
     /// The telephone side could not start.
-    #[error("cannot start the telephone side: {0} (sip.listen, sip.rtp_ports)")]
+    #[error("cannot start the telephone side: {0} (sip.listen, sip.rtp_ports, webrtc.listen)")]
     Voice(#[from] VoiceError),
     /// The web side could not start.
     #[error("cannot listen for the web on {address} (server.listen): {source}")]
@@ -150,7 +151,7 @@ impl Running {
             None => Speech::open(&config.speech, &config.llm)?,
         };
         let listener = listen(config.server.listen).await?;
-        let (voice, engine) = VoiceShell::start(voice_config(&config))?;
+        let (voice, engine) = VoiceShell::start_with(voice_config(&config), browser_config(&config))?;
         let records = Records { store, search, library, events };
         let app = assemble(config, records, voice, engine, speech, tools, clock);
         let web_addr =
@@ -217,6 +218,13 @@ async fn warm_recogniser(stt: Arc<dyn Stt>, tools: Arc<dyn Tools>) {
 
 async fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
     TcpListener::bind(address).await.map_err(|source| StartError::Web { address, source })
+}
+
+fn browser_config(config: &Config) -> Option<BrowserConfig> {
+    let listen = config.webrtc.listen?;
+    let outward = || listen.ip().is_unspecified().then(outward_address);
+    let advertise = config.webrtc.advertise.or(config.sip.advertise).or_else(outward);
+    Some(BrowserConfig { listen, advertise })
 }
 
 fn voice_config(config: &Config) -> VoiceConfig {

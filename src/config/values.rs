@@ -3,7 +3,7 @@
 use super::settings::{ConfigError, Origin, Problem, Settings};
 use super::{
     BackupConfig, Config, EnglishVoice, Environment, LlmConfig, LlmKind, LogConfig, Network, ServerConfig, SipConfig,
-    SpeechConfig, StorageConfig, SttKind,
+    SpeechConfig, StorageConfig, SttKind, WebrtcConfig,
 };
 use auricle_media::io::Codec;
 use auricle_media::sip::digest::Algorithm;
@@ -57,6 +57,10 @@ pub(super) fn config(settings: &Settings) -> Result<Config, ConfigError> {
             digest: read.list("sip.digest", DIGESTS_MAX, algorithm),
             never_ban: read.list("sip.never_ban", ALLOW_MAX, network),
             codecs: read.list("sip.codecs", CODECS_MAX, codec),
+        },
+        webrtc: WebrtcConfig {
+            listen: read.text("webrtc.listen", maybe_address),
+            advertise: read.text("webrtc.advertise", advertised),
         },
         speech: SpeechConfig {
             stt: read.text("speech.stt", stt),

@@ -16,7 +16,7 @@ use auricle_domain::id::{CallId, CauseId, ConversationId, TaskId};
 use auricle_domain::live::LiveCall;
 use auricle_domain::phone::is_receptionist;
 use auricle_domain::tenant::Tenant;
-use auricle_media::io::{Codec, Command, EngineEvent, LegEnd, LegId, Pcm, PhoneId, PlayId};
+use auricle_media::io::{Command, EngineEvent, LegEnd, LegId, Pcm, PhoneId, PlayId};
 use auricle_storage::BlobId;
 use auricle_storage::schema::CONTACTS_BY_NUMBER;
 use std::collections::HashMap;
@@ -123,8 +123,7 @@ impl Shell {
             EngineEvent::Incoming { leg, to, phone: Some(phone), .. } => self.phone_calls(*leg, *phone, to),
             EngineEvent::Incoming { leg, from, to, phone: None, .. } => self.arrival(*leg, from, to),
             EngineEvent::Answered { leg, codec, setup_ms } => {
-                let rate_hz = if *codec == Codec::G722 { 16_000 } else { 8_000 };
-                Some(Input::Answered { leg: Leg(leg.0), answer_ms: *setup_ms, rate_hz })
+                Some(Input::Answered { leg: Leg(leg.0), answer_ms: *setup_ms, rate_hz: codec.rate().hz() })
             }
             EngineEvent::Level { leg, caller, clinic } => {
                 Some(Input::Level { leg: Leg(leg.0), caller: *caller, clinic: *clinic })
@@ -397,7 +396,9 @@ fn leg_of(event: &EngineEvent) -> Option<LegId> {
         EngineEvent::Dialing { .. }
         | EngineEvent::Trunk { .. }
         | EngineEvent::Phone { .. }
-        | EngineEvent::Banned { .. } => None,
+        | EngineEvent::Banned { .. }
+        | EngineEvent::WebAnswer { .. }
+        | EngineEvent::WebRefused { .. } => None,
         EngineEvent::Incoming { leg, .. }
         | EngineEvent::Ringing { leg }
         | EngineEvent::Early { leg }

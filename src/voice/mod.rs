@@ -4,6 +4,7 @@
 //! [`VoiceHandle`], through which anybody may command legs, and the one stream of [`EngineEvent`]s, which belongs to
 //! whoever decides about calls.
 
+pub mod browsers;
 pub mod caller;
 mod meters;
 pub mod names;
@@ -20,8 +21,11 @@ pub mod vocabulary;
 
 use crate::voice::recording::{Meta, RecordingSink};
 use auricle_media::engine::Network;
-use auricle_media::io::{Codec, Command, EngineEvent, Hop, LegId, Pcm, PhoneId, PhoneState, TrunkId, TrunkState};
+use auricle_media::io::{
+    Codec, Command, EngineEvent, Hop, LegId, Pcm, PhoneId, PhoneState, TrunkId, TrunkState, WebPurpose,
+};
 use auricle_media::sip::digest::Algorithm;
+use browsers::WebReply;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
@@ -80,7 +84,7 @@ pub struct VoiceConfig {
 #[derive(Debug, thiserror::Error)]
 pub enum VoiceError {
     /// A socket could not be opened.
-    #[error("cannot listen for SIP on {address}: {source}")]
+    #[error("cannot listen on {address}: {source}")]
     Listen {
         /// The address asked for.
         address: SocketAddr,
@@ -119,6 +123,8 @@ pub(crate) enum Request {
     Tap { leg: LegId, to: mpsc::Sender<(Pcm, u64)> },
     /// Record both sides into this sink.
     Record { leg: LegId, sink: Box<dyn RecordingSink>, meta: watch::Sender<Meta> },
+    /// Answer a browser's offer.
+    Web { offer: String, purpose: WebPurpose, reply: WebReply },
     /// Refuse new calls; after `grace` hang up what is still on; then end the thread.
     Stop { grace: Duration },
 }
@@ -129,6 +135,7 @@ impl std::fmt::Debug for Request {
             Self::Command(command) => command.fmt(f),
             Self::Tap { leg, .. } => write!(f, "Tap({leg:?})"),
             Self::Record { leg, .. } => write!(f, "Record({leg:?})"),
+            Self::Web { purpose, .. } => write!(f, "Web({purpose:?})"),
             Self::Stop { grace } => write!(f, "Stop({grace:?})"),
         }
     }
@@ -151,6 +158,7 @@ pub struct VoiceHandle {
     sip_addr: SocketAddr,
     tls_addr: Option<SocketAddr>,
     address: IpAddr,
+    browser_addr: Option<SocketAddr>,
     trunk_states: watch::Receiver<TrunkStates>,
     phone_states: watch::Receiver<PhoneStates>,
     stream_faults: StreamFaults,
@@ -163,6 +171,8 @@ pub(crate) struct Ears {
     pub(crate) phone_states: watch::Receiver<PhoneStates>,
     pub(crate) address: IpAddr,
     pub(crate) stream_faults: StreamFaults,
+    /// Where browsers are served.
+    pub(crate) browser_addr: Option<SocketAddr>,
 }
 
 impl std::fmt::Debug for VoiceHandle {
@@ -180,7 +190,7 @@ impl VoiceHandle {
         sip_addr: SocketAddr,
         tls_addr: Option<SocketAddr>,
     ) -> Self {
-        let Ears { stopped, trunk_states, phone_states, address, stream_faults } = ears;
+        let Ears { stopped, trunk_states, phone_states, address, stream_faults, browser_addr } = ears;
         Self {
             requests,
             waker,
@@ -189,6 +199,7 @@ impl VoiceHandle {
             sip_addr,
             tls_addr,
             address,
+            browser_addr,
             trunk_states,
             phone_states,
             stream_faults,
@@ -240,6 +251,11 @@ impl VoiceHandle {
     /// The address that others are told to reach us at.
     pub fn address(&self) -> IpAddr {
         self.address
+    }
+
+    /// Where browsers are served, with the port that was really taken.
+    pub fn browser_addr(&self) -> Option<SocketAddr> {
+        self.browser_addr
     }
 
     /// Hears how trunks stand; the latest wins.

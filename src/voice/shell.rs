@@ -16,10 +16,11 @@
 //! [`EngineEvent`]s must arrive. When their queue is full, a new call is refused with 503 and a call that is up is hung
 //! up; the one event that is still owed for it, `Ended`, waits here until there is room. Only levels may be dropped.
 
+use crate::voice::browsers::{BrowserConfig, Offers};
 use crate::voice::meters::Meters;
 use crate::voice::outbox::{Condemned, Outbox};
 use crate::voice::recording::{Frame, Recordings};
-use crate::voice::sockets::{Ports, READ_EVERY, READS_MAX, SIP, Sip, WAKER};
+use crate::voice::sockets::{Ports, READ_EVERY, READS_MAX, SIP, Shared, WAKER, WEB};
 use crate::voice::streams::{Arrived, StreamFaults, Streams, Welcome};
 use crate::voice::tls::Tls;
 use crate::voice::{
@@ -45,6 +46,8 @@ use tokio::sync::watch;
 
 /// Requests taken from the queue before media is looked at again.
 const REQUESTS_AT_ONCE: usize = 256;
+/// Datagrams of browsers read before others have their turn: ten of them, five times over.
+const WEB_READS_MAX: usize = 512;
 /// How long hung-up legs may take to say goodbye when the process stops.
 const GOODBYE: Duration = Duration::from_secs(2);
 /// The longest sleep of a thread that nobody needs.
@@ -71,6 +74,17 @@ impl VoiceShell {
     /// # Errors
     /// A socket that cannot be opened, a setting that makes no sense, a thread that cannot be started.
     pub fn start(config: VoiceConfig) -> Result<(VoiceHandle, EngineEvents), VoiceError> {
+        Self::start_with(config, None)
+    }
+
+    /// The same, and serves browsers.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn start_with(
+        config: VoiceConfig,
+        browsers: Option<BrowserConfig>,
+    ) -> Result<(VoiceHandle, EngineEvents), VoiceError> {
         check(&config)?;
         let control = Poll::new().map_err(VoiceError::Thread)?;
         let waker = Arc::new(Waker::new(control.registry(), WAKER).map_err(VoiceError::Thread)?);
@@ -83,7 +97,7 @@ impl VoiceShell {
         let tls = Tls::open(&config.tls)?;
         control.registry().register(sip.source(), SIP, Interest::READABLE).map_err(VoiceError::Thread)?;
         let advertised = config.advertise.unwrap_or_else(|| reachable(sip_addr.ip()));
-        let engine = Engine::new(EngineConfig {
+        let mut engine = Engine::new(EngineConfig {
             sip_address: SocketAddr::new(advertised, sip_addr.port()),
             tcp: Some(SocketAddr::new(advertised, sip_addr.port())),
             // Connections that we open are used both ways, so TLS works outwards also where nobody listens for it.
@@ -97,6 +111,8 @@ impl VoiceShell {
             codecs: config.codecs.clone(),
             seed: rand::random(),
         });
+        let web = browsers.map(|browsers| open_web(&browsers, &mut engine, &control)).transpose()?;
+        let browser_addr = web.as_ref().and_then(|web| web.local_addr().ok());
         let (requests, queue) = sync_channel(COMMANDS_MAX);
         let (events, received) = mpsc::channel(EVENTS_MAX);
         let (stopping, stopped) = watch::channel(false);
@@ -108,11 +124,20 @@ impl VoiceShell {
         let listeners = [Some((tcp, Transport::Tcp)), tls_listener.map(|listener| (listener, Transport::Tls))];
         let listeners = listeners.into_iter().flatten().collect();
         let streams = Streams::start(listeners, tls, stream_faults.clone(), &welcome, Arc::clone(&waker));
-        let ears = Ears { stopped, trunk_states: told, phone_states: places, address: advertised, stream_faults };
+        let ears = Ears {
+            stopped,
+            trunk_states: told,
+            phone_states: places,
+            address: advertised,
+            stream_faults,
+            browser_addr,
+        };
         let shard = Shard {
             engine,
             control,
             sip,
+            web,
+            offers: Offers::default(),
             streams,
             welcome,
             trusted: config.trusted.clone(),
@@ -146,10 +171,10 @@ impl VoiceShell {
 }
 
 /// The UDP socket and the TCP listener of one port. A port of our choosing is one that both can have.
-fn open_both(address: SocketAddr) -> io::Result<(Sip, TcpListener)> {
+fn open_both(address: SocketAddr) -> io::Result<(Shared, TcpListener)> {
     let mut tries = if address.port() == 0 { PORT_TRIES_MAX } else { 1 };
     loop {
-        let sip = Sip::open(address)?;
+        let sip = Shared::open(address)?;
         tries -= 1;
         match listen(sip.local_addr()?) {
             Ok(tcp) => return Ok((sip, tcp)),
@@ -157,6 +182,17 @@ fn open_both(address: SocketAddr) -> io::Result<(Sip, TcpListener)> {
             Err(_) => {}
         }
     }
+}
+
+/// The socket of all browsers, and what the engine has to know of it.
+fn open_web(browsers: &BrowserConfig, engine: &mut Engine, control: &Poll) -> Result<Shared, VoiceError> {
+    let error = |source| VoiceError::Listen { address: browsers.listen, source };
+    let mut web = Shared::open(browsers.listen).map_err(error)?;
+    let local = web.local_addr().map_err(error)?;
+    control.registry().register(web.source(), WEB, Interest::READABLE).map_err(VoiceError::Thread)?;
+    let advertised = browsers.advertise.unwrap_or_else(|| reachable(local.ip()));
+    engine.serve_browsers(SocketAddr::new(advertised, local.port()));
+    Ok(web)
 }
 
 fn listen(address: SocketAddr) -> io::Result<TcpListener> {
@@ -222,7 +258,10 @@ impl Drop for Last {
 struct Shard {
     engine: Engine,
     control: Poll,
-    sip: Sip,
+    sip: Shared,
+    /// The socket of all browsers, where there are any.
+    web: Option<Shared>,
+    offers: Offers,
     streams: Streams,
     /// Who may connect, as told to the listeners: the trusted networks, the trunks, and where phones may be.
     welcome: Welcome,
@@ -254,7 +293,7 @@ impl Shard {
             self.read_streams();
             self.take_requests();
             let now = Instant::now();
-            if self.ports.any() && now >= self.read_at {
+            if (self.ports.any() || self.web_waits()) && now >= self.read_at {
                 self.read_media(&mut buffer, now);
             }
             self.wake(now);
@@ -276,7 +315,7 @@ impl Shard {
         if let Some((at, _)) = self.engine.next_wake() {
             until = until.min(at);
         }
-        if self.ports.any() {
+        if self.ports.any() || self.web_waits() {
             until = until.min(self.read_at);
         }
         if let Some(at) = self.stop_at {
@@ -298,6 +337,14 @@ impl Shard {
         if ready.iter().any(|event| event.token() == SIP) {
             self.sip.set_more();
         }
+        if let Some(web) = self.web.as_mut().filter(|_| ready.iter().any(|event| event.token() == WEB)) {
+            web.set_more();
+        }
+    }
+
+    /// Whether browsers have sent something that has not been read yet.
+    fn web_waits(&self) -> bool {
+        self.web.as_ref().is_some_and(Shared::more)
     }
 
     fn read_sip(&mut self, buffer: &mut [u8]) {
@@ -330,10 +377,21 @@ impl Shard {
         if self.read_at < now {
             self.read_at = now + READ_EVERY;
         }
+        self.read_web(buffer, now);
         self.ports.look();
         while let Some((socket, length, remote)) = self.ports.receive(buffer) {
             self.meters.media_in += 1;
             self.engine.handle(Input::Datagram { socket, remote, bytes: &buffer[..length] }, now);
+            self.drain();
+        }
+    }
+
+    fn read_web(&mut self, buffer: &mut [u8], now: Instant) {
+        for _ in 0..WEB_READS_MAX {
+            let Some((length, remote)) = self.web.as_mut().and_then(|web| web.receive(buffer)) else { return };
+            self.meters.media_in += 1;
+            let input = Input::Datagram { socket: Socket::Web, remote, bytes: &buffer[..length] };
+            self.engine.handle(input, now);
             self.drain();
         }
     }
@@ -381,6 +439,10 @@ impl Shard {
                 } else {
                     self.recordings.end(leg);
                 }
+            }
+            Request::Web { offer, purpose, reply } => {
+                let command = self.offers.command(offer, purpose, reply);
+                self.command(command);
             }
             Request::Stop { grace } => self.begin_stop(grace),
         }
@@ -455,6 +517,7 @@ impl Shard {
     fn transmit(&mut self, socket: Socket, remote: SocketAddr, bytes: &[u8]) {
         let sent = match socket {
             Socket::Sip => self.sip.send(bytes, remote),
+            Socket::Web => self.web.as_ref().is_some_and(|web| web.send(bytes, remote)),
             media => self.ports.send(media, bytes, remote),
         };
         if !sent {
@@ -497,6 +560,12 @@ impl Shard {
         }
         if let EngineEvent::Banned { source } = event {
             tracing::warn!(%source, "a source has guessed passwords of phones and is not heard for an hour");
+            return;
+        }
+        if matches!(event, EngineEvent::WebAnswer { .. } | EngineEvent::WebRefused { .. }) {
+            if let Some(leg) = self.offers.answer(event) {
+                self.engine.handle(Input::Command(Command::Hangup { leg }), Instant::now());
+            }
             return;
         }
         if let EngineEvent::Ended { leg, .. } = event {

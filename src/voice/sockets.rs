@@ -15,10 +15,12 @@ pub(super) const READ_EVERY: Duration = Duration::from_millis(5);
 pub(super) const READS_MAX: usize = 64;
 /// The SIP socket's name among what is waited for.
 pub(super) const SIP: Token = Token(0);
+/// The browsers' socket's name among what is waited for.
+pub(super) const WEB: Token = Token(2);
 /// The command queue's name among what is waited for.
 pub(super) const WAKER: Token = Token(1);
-/// Bytes asked of the kernel for SIP that waits: a second of a busy trunk. It may give less.
-const SIP_BUFFER_BYTES: usize = 4 << 20;
+/// Bytes asked of the kernel for what waits on a shared socket: a second of a busy trunk. It may give less.
+const SHARED_BUFFER_BYTES: usize = 4 << 20;
 /// The same for one leg's RTP: two seconds, so that a stopped machine loses as little as possible.
 const RTP_BUFFER_BYTES: usize = 64 << 10;
 /// Sockets reported by one look.
@@ -34,16 +36,16 @@ fn bind(address: SocketAddr, buffer_bytes: usize) -> io::Result<UdpSocket> {
     Ok(UdpSocket::from_std(socket.into()))
 }
 
-/// The SIP socket.
-pub(super) struct Sip {
+/// A socket that serves many far ends: that of SIP, that of browsers.
+pub(super) struct Shared {
     socket: UdpSocket,
     /// There may be more to read: readiness is told once, not while it lasts.
     more: bool,
 }
 
-impl Sip {
+impl Shared {
     pub(super) fn open(address: SocketAddr) -> io::Result<Self> {
-        Ok(Self { socket: bind(address, SIP_BUFFER_BYTES)?, more: true })
+        Ok(Self { socket: bind(address, SHARED_BUFFER_BYTES)?, more: true })
     }
 
     pub(super) fn local_addr(&self) -> io::Result<SocketAddr> {
@@ -184,7 +186,7 @@ impl Ports {
         let port = match socket {
             Socket::Rtp(port) => port,
             Socket::Rtcp(port) => port + 1,
-            Socket::Sip => return false,
+            Socket::Sip | Socket::Web => return false,
         };
         self.sockets.get(&port).is_some_and(|socket| socket.send_to(bytes, remote).is_ok())
     }

@@ -64,6 +64,7 @@ pub fn config(folder: &Path) -> Config {
     config.server.listen = free_port;
     config.server.environment = Environment::Development;
     config.sip.listen = free_port;
+    config.webrtc.listen = Some(free_port);
     config.sip.rtp_ports = first..=first + RTP_PORTS - 1;
     config.sip.calls_max = 8;
     config.storage.directory = folder.to_owned();

@@ -12,8 +12,10 @@ impl Engine {
             Command::Dial { tag, uri, to, from, codecs, identity, replaces } => {
                 self.dial(tag, Outgoing { uri, to, from, codecs, identity, replaces }, now);
             }
+            Command::Web { tag, offer, purpose } => self.web(tag, &offer, purpose, now),
             Command::Ring { leg } => self.tell_leg(leg, |dialog| AgentCommand::Ring { dialog }, now),
             Command::Answer { leg } => self.answer(leg, now),
+            Command::Reject { leg, status } if self.is_browser(leg) => self.forget(leg, LegEnd::Rejected(status), now),
             Command::Reject { leg, status } => {
                 let reject = |dialog| AgentCommand::Reject { dialog, status, reason: String::new() };
                 self.tell_leg(leg, reject, now);
@@ -99,6 +101,9 @@ impl Engine {
 
     /// 200 with our answer; without an offer, 200 with ours, and media starts when the ACK brings the answer.
     pub(super) fn answer(&mut self, id: LegId, now: Instant) {
+        if self.is_browser(id) {
+            return self.settle_browser(id, now);
+        }
         let Some(leg) = self.legs.get_mut(&id) else { return };
         let (Some(dialog), Stage::Waiting { answer }) = (leg.dialog, &mut leg.stage) else { return };
         match answer.take() {

@@ -72,6 +72,7 @@ impl Engine {
                 silent.push(*id);
             }
         }
+        self.drain_browsers(at);
         for id in silent {
             self.end_silent(id, at);
         }

@@ -146,6 +146,11 @@ impl Audio {
         }
     }
 
+    /// How the far end hears us, where its reports are read elsewhere.
+    pub(crate) fn far_figures(&mut self, remote_loss: f32, round_trip: Option<Duration>) {
+        self.stream.far_figures(remote_loss, round_trip);
+    }
+
     /// The far end told a digit by signalling. False when it was heard already.
     pub(crate) fn digit_signalled(&mut self, digit: char) -> bool {
         self.stream.digit_signalled(digit)

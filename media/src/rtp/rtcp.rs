@@ -85,6 +85,12 @@ impl Rtcp {
         self.due
     }
 
+    /// Somebody else reads the far end's reports: this is what they said.
+    pub fn told(&mut self, remote_loss: f32, round_trip: Option<Duration>) {
+        self.remote_loss = remote_loss;
+        self.round_trip = round_trip.filter(|span| *span <= ROUND_TRIP_MAX).or(self.round_trip);
+    }
+
     /// The last measured round trip.
     pub fn round_trip(&self) -> Option<Duration> {
         self.round_trip

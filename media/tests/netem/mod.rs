@@ -104,6 +104,7 @@ impl Host {
             Socket::Sip => 5060,
             Socket::Rtp(port) => port,
             Socket::Rtcp(port) => port + 1,
+            Socket::Web => 7882,
         };
         SocketAddr::new(self.address, port)
     }

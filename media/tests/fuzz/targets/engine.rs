@@ -310,6 +310,7 @@ impl World {
                 assert!(self.ports.contains(&port), "sent from a port that is not open");
                 assert!(bytes.len() <= 172, "{} octets", bytes.len());
             }
+            Socket::Web => panic!("no browser is served"),
         }
     }
 

@@ -1,0 +1,227 @@
+//! Browsers: the door of their socket, and what their connections mean for legs.
+//!
+//! One socket serves all browsers. A datagram that is STUN goes to the leg whose name it bears; every other one goes to the leg
+//! for which its source has proved to be the browser (see [`crate::webrtc`]). What is neither is dropped unread.
+
+use super::Engine;
+use crate::io::{EngineEvent, Hop, LegEnd, LegId, Output, Socket, WebPurpose, WebRefusal};
+use crate::leg::{Leg, Stage, Visitor, Web};
+use crate::webrtc::{Connection, Wish, stun};
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::time::Instant;
+
+/// Who is who on the browsers' socket. Each leg has one name and a few addresses.
+#[derive(Default)]
+pub(super) struct Browsers {
+    /// Where browsers reach us.
+    address: Option<SocketAddr>,
+    by_name: HashMap<String, LegId>,
+    by_remote: HashMap<SocketAddr, LegId>,
+}
+
+impl Browsers {
+    /// This leg has no names and addresses any more.
+    pub(super) fn forget(&mut self, leg: LegId) {
+        self.by_name.retain(|_, other| *other != leg);
+        self.by_remote.retain(|_, other| *other != leg);
+    }
+}
+
+impl Engine {
+    /// Serves browsers, which reach us at this address. Before that, their offers are refused.
+    pub fn serve_browsers(&mut self, address: SocketAddr) {
+        self.browsers.address = Some(address);
+    }
+
+    pub(super) fn is_browser(&self, leg: LegId) -> bool {
+        self.legs.get(&leg).is_some_and(|leg| leg.web.is_some())
+    }
+
+    /// A browser offers a session.
+    pub(super) fn web(&mut self, tag: u64, offer: &str, purpose: WebPurpose, now: Instant) {
+        let answered = match purpose {
+            WebPurpose::Renew(leg) => self.renew(leg, offer, now),
+            WebPurpose::Station => self.welcome(offer, None, now),
+            WebPurpose::Call { from, name, to } => {
+                // Where it comes from is known when it has come.
+                let remote = Hop::udp(Web::browser());
+                self.welcome(offer, Some(Visitor { from, name, to, remote, trunk: None }), now)
+            }
+        };
+        match answered {
+            Ok((leg, sdp)) => {
+                self.event(EngineEvent::WebAnswer { tag, leg, sdp });
+                self.drain_browser(leg, now);
+            }
+            Err(refusal) => self.event(EngineEvent::WebRefused { tag, refusal }),
+        }
+    }
+
+    fn welcome(&mut self, offer: &str, visitor: Option<Visitor>, now: Instant) -> Result<(LegId, String), WebRefusal> {
+        let address = self.browsers.address.ok_or(WebRefusal::Off)?;
+        if self.draining || self.legs.len() >= self.config.calls_max {
+            self.counters.calls_refused += 1;
+            return Err(WebRefusal::Full);
+        }
+        let (connection, sdp) = Connection::answer(offer, address, now)?;
+        let id = LegId(self.next_leg);
+        self.next_leg += 1;
+        self.browsers.by_name.insert(connection.name().to_owned(), id);
+        let mut leg = Leg::new(id, 0, Stage::Waiting { answer: None }, 0, now);
+        leg.web = Some(Web::new(connection, visitor, now));
+        leg.told = true;
+        self.legs.insert(id, leg);
+        Ok((id, sdp))
+    }
+
+    /// Another connection for a leg that is there.
+    fn renew(&mut self, id: LegId, offer: &str, now: Instant) -> Result<(LegId, String), WebRefusal> {
+        let address = self.browsers.address.ok_or(WebRefusal::Off)?;
+        if !self.is_browser(id) {
+            return Err(WebRefusal::Gone);
+        }
+        let (connection, sdp) = Connection::answer(offer, address, now)?;
+        self.browsers.forget(id);
+        self.browsers.by_name.insert(connection.name().to_owned(), id);
+        if let Some(web) = self.legs.get_mut(&id).and_then(|leg| leg.web.as_mut()) {
+            web.renew(connection, now, &mut self.outputs);
+        }
+        self.resettle(id, now);
+        Ok((id, sdp))
+    }
+
+    /// A datagram of the browsers' socket.
+    pub(super) fn web_datagram(&mut self, remote: SocketAddr, bytes: &[u8], now: Instant) {
+        let id = match stun::addressee(bytes) {
+            Some(name) => self.browsers.by_name.get(name),
+            None => self.browsers.by_remote.get(&remote),
+        };
+        let web = id.copied().and_then(|id| Some((id, self.legs.get_mut(&id)?.web.as_mut()?)));
+        let Some((id, web)) = web else {
+            self.counters.stray_web += 1;
+            return;
+        };
+        if !web.connection().receive(remote, bytes, now) {
+            self.counters.stray_web += 1;
+        } else {
+            self.browsers.by_remote.insert(remote, id);
+            // It was only quiet.
+            if web.connection().is_connected() && web.found() {
+                self.resettle(id, now);
+            }
+        }
+        self.drain_browser(id, now);
+    }
+
+    /// When the next browser's leg has something to do.
+    pub(super) fn next_browser(&self) -> Option<Instant> {
+        self.legs.values().filter_map(|leg| leg.web.as_ref()).map(Web::wake_at).min()
+    }
+
+    pub(super) fn wake_browsers(&mut self, now: Instant) {
+        let due = |(id, leg): (&LegId, &Leg)| leg.web.as_ref().filter(|web| web.wake_at() <= now).map(|_| *id);
+        let ids: Vec<LegId> = self.legs.iter().filter_map(due).collect();
+        for id in ids {
+            let Some(web) = self.legs.get_mut(&id).and_then(|leg| leg.web.as_mut()) else { continue };
+            if web.connection().wake_at().is_some_and(|at| at <= now) {
+                web.connection().wake(now);
+            }
+            if web.is_quiet(now) {
+                let heard_at = web.connection().heard_at();
+                self.lose_browser(id, heard_at, now);
+            }
+            self.drain_browser(id, now);
+            let over = self.legs.get(&id).and_then(|leg| leg.web.as_ref()).and_then(|web| web.over(now));
+            if let Some(cause) = over {
+                self.forget(id, cause, now);
+            }
+        }
+    }
+
+    /// Carries out what the connections want after a tick.
+    pub(super) fn drain_browsers(&mut self, now: Instant) {
+        let ids: Vec<LegId> = self.legs.iter().filter(|(_, leg)| leg.web.is_some()).map(|(id, _)| *id).collect();
+        for id in ids {
+            self.drain_browser(id, now);
+        }
+    }
+
+    fn drain_browser(&mut self, id: LegId, now: Instant) {
+        while let Some(leg) = self.legs.get_mut(&id) {
+            let Some(wish) = leg.web.as_mut().and_then(|web| web.connection().poll()) else { return };
+            match wish {
+                Wish::Transmit(remote, bytes) => {
+                    self.outputs.push_back(Output::Transmit { socket: Socket::Web, remote, bytes });
+                }
+                Wish::Packet(bytes) => {
+                    if let Some(audio) = leg.audio_mut() {
+                        audio.rtp(Web::browser(), &bytes, now);
+                    }
+                }
+                Wish::Figures(loss, round_trip) => {
+                    if let Some(audio) = leg.audio_mut() {
+                        audio.far_figures(loss, round_trip);
+                    }
+                }
+                Wish::Connected => self.find_browser(id, now),
+                Wish::Closed => self.lose_browser(id, now, now),
+            }
+        }
+    }
+
+    /// The browser has reached us: its audio starts or goes on, or its call comes in.
+    fn find_browser(&mut self, id: LegId, now: Instant) {
+        let Some((web, is_up)) = self.browser(id) else { return };
+        web.found();
+        let calls = web.calls();
+        match web.visitor.take() {
+            _ if is_up => self.resettle(id, now),
+            None if calls => {}
+            None => self.settle_browser(id, now),
+            Some(Visitor { from, name, to, remote: Hop { transport, address: remote }, trunk }) => {
+                self.event(EngineEvent::Incoming { leg: id, from, name, to, remote, transport, trunk });
+            }
+        }
+    }
+
+    /// The browser is gone. A leg that is up rests for a while: the page may be loading again.
+    fn lose_browser(&mut self, id: LegId, since: Instant, now: Instant) {
+        let Some((web, is_up)) = self.browser(id) else { return };
+        if !is_up {
+            self.forget(id, LegEnd::Cancelled, now);
+        } else if web.lost(since) {
+            self.resettle(id, now);
+        }
+    }
+
+    fn browser(&mut self, id: LegId) -> Option<(&mut Web, bool)> {
+        let leg = self.legs.get_mut(&id)?;
+        let is_up = leg.audio().is_some();
+        Some((leg.web.as_mut()?, is_up))
+    }
+
+    /// Audio starts.
+    pub(super) fn settle_browser(&mut self, id: LegId, now: Instant) {
+        let waits = self.legs.get(&id).is_some_and(|leg| matches!(leg.stage, Stage::Waiting { .. }));
+        if waits {
+            self.agree(id, now);
+            self.ticks.start(now);
+        }
+    }
+
+    /// Audio goes on, or rests.
+    fn resettle(&mut self, id: LegId, now: Instant) {
+        if self.legs.get(&id).is_some_and(|leg| leg.audio().is_some()) {
+            self.agree(id, now);
+        }
+    }
+
+    fn agree(&mut self, id: LegId, now: Instant) {
+        let seeds = self.random.seeds();
+        let Some(leg) = self.legs.get_mut(&id) else { return };
+        if let Some(agreed) = leg.web.as_ref().map(Web::agreed) {
+            leg.settle(agreed, seeds, now, &mut self.outputs);
+        }
+    }
+}

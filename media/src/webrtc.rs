@@ -1,0 +1,322 @@
+//! A browser's connection (WebRTC): ICE, DTLS and SRTP by str0m, around plain RTP.
+//!
+//! The browser offers, we answer; we are the passive side in everything. As an ICE-lite agent (RFC 8445 section 2.5) we have one
+//! address for all browsers and ask nobody for theirs: a browser reaches us from wherever it is, and we answer to there.
+//!
+//! What a browser's address may say follows from what it has proved. STUN is read by whoever's name it bears, and only an
+//! answer from us makes its source a *peer*: str0m answers when the password is right. DTLS, RTP and RTCP are read from peers
+//! alone. See [`crate::engine`] for who is at the door.
+//!
+//! str0m draws its own randomness (certificate, ICE password, DTLS) and reads the wall clock once, to write RTCP. Time comes from
+//! us otherwise.
+
+pub(crate) mod offer;
+pub(crate) mod stun;
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::sync::{Arc, LazyLock};
+use std::time::{Duration, Instant};
+
+use str0m::change::SdpOffer;
+use str0m::crypto::CryptoProvider;
+use str0m::format::{Codec as Format, FormatParams};
+use str0m::media::{Frequency, Mid, Pt};
+use str0m::net::{Protocol, Receive};
+use str0m::rtp::{Extension, RtpWrite};
+use str0m::{Candidate, Event, IceConnectionState, Input, Output, Rtc, RtcConfig};
+
+use crate::io::{Codec, WebRefusal};
+use crate::rtp::Clock;
+use crate::rtp::packet::Packet;
+
+/// Addresses of one browser that may be heard at once: its networks, and both families. The one unheard for longest goes.
+const PEERS_MAX: usize = 8;
+/// Datagrams longer than this are not a browser's: its path carries no more.
+const DATAGRAM_BYTES_MAX: usize = 2_000;
+/// How often str0m sums up what the browser reports.
+const FIGURES_EVERY: Duration = Duration::from_secs(2);
+/// How often RTCP tells the browser how it is heard.
+const REPORTS_EVERY: Duration = Duration::from_secs(2);
+/// Numbers under which formats are known before the offer gives them its own.
+const EVENTS_PT: u8 = 110;
+const MID_EXTENSION: u8 = 4;
+/// Pieces of output taken from str0m after one input. It never has as many; an endless one would stop the clock.
+const OUTPUTS_MAX: usize = 1_024;
+
+/// Cryptography for all connections.
+static CRYPTO: LazyLock<Arc<CryptoProvider>> = LazyLock::new(|| Arc::new(str0m::crypto::from_feature_flags()));
+
+/// What a connection wants.
+#[derive(Debug)]
+pub(crate) enum Wish {
+    /// Send this datagram.
+    Transmit(SocketAddr, Vec<u8>),
+    /// This RTP packet came, decrypted.
+    Packet(Vec<u8>),
+    /// ICE and DTLS are through: audio may flow.
+    Connected,
+    /// The browser has closed it, or it has failed.
+    Closed,
+    /// How the browser hears us: loss from 0.0 to 1.0, and the round trip.
+    Figures(f32, Option<Duration>),
+}
+
+/// What was agreed on with the browser.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Formats {
+    /// Payload type of Opus.
+    pub(crate) audio: u8,
+    /// Payload type of telephone events at its clock.
+    pub(crate) events: Option<u8>,
+}
+
+/// A browser's connection.
+pub(crate) struct Connection {
+    rtc: Rtc,
+    /// Where browsers reach us.
+    address: SocketAddr,
+    mid: Mid,
+    formats: Formats,
+    name: String,
+    peers: VecDeque<SocketAddr>,
+    wake_at: Instant,
+    connected: bool,
+    closed: bool,
+    heard_at: Instant,
+    sent: u64,
+    wishes: VecDeque<Wish>,
+}
+
+impl Connection {
+    /// Answers a browser's offer of one audio section; browsers reach us at `address`.
+    ///
+    /// # Errors
+    /// The offer is at fault: not a description, no audio, no Opus.
+    pub(crate) fn answer(offer: &str, address: SocketAddr, now: Instant) -> Result<(Self, String), WebRefusal> {
+        let offer = SdpOffer::from_sdp_string(&offer::cleaned(offer)?).map_err(|_| WebRefusal::Description)?;
+        let mut rtc = config().build(now);
+        let candidate = Candidate::host(address, "udp").map_err(|_| WebRefusal::Off)?;
+        rtc.add_local_candidate(candidate);
+        let answer = rtc.sdp_api().accept_offer(offer).map_err(|_| WebRefusal::Description)?;
+        let text = answer.to_sdp_string();
+        let said = |attribute| offer::value(&text, attribute).ok_or(WebRefusal::Description);
+        let (name, mid) = (said("ice-ufrag")?.to_owned(), Mid::from(said("mid")?));
+        let mut connection = Self {
+            rtc,
+            address,
+            mid,
+            formats: Formats { audio: 0, events: None },
+            name,
+            peers: VecDeque::new(),
+            wake_at: now,
+            connected: false,
+            closed: false,
+            heard_at: now,
+            sent: 0,
+            wishes: VecDeque::new(),
+        };
+        connection.drain(None, now);
+        connection.formats = connection.agreed().ok_or(WebRefusal::Codec)?;
+        Ok((connection, text))
+    }
+
+    /// The part of ICE user names that is ours, by which datagrams of strangers find here.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(crate) fn formats(&self) -> Formats {
+        self.formats
+    }
+
+    /// Whether ICE and DTLS are through, and it has not been closed since.
+    pub(crate) fn is_connected(&self) -> bool {
+        self.connected && !self.closed
+    }
+
+    /// When something was last heard that only the browser can have sent.
+    pub(crate) fn heard_at(&self) -> Instant {
+        self.heard_at
+    }
+
+    /// Whether this source has proved to be the browser.
+    pub(crate) fn is_peer(&self, source: SocketAddr) -> bool {
+        self.peers.contains(&source)
+    }
+
+    /// When [`Self::wake`] is wanted.
+    pub(crate) fn wake_at(&self) -> Option<Instant> {
+        (!self.closed).then_some(self.wake_at)
+    }
+
+    /// The next thing that it wants.
+    pub(crate) fn poll(&mut self) -> Option<Wish> {
+        self.wishes.pop_front()
+    }
+
+    /// Takes a datagram. Says whether its source is a peer after it.
+    pub(crate) fn receive(&mut self, source: SocketAddr, bytes: &[u8], now: Instant) -> bool {
+        let is_stun = stun::is_stun(bytes);
+        if self.closed || bytes.len() > DATAGRAM_BYTES_MAX || !(is_stun || self.is_peer(source)) {
+            return false;
+        }
+        let Ok(received) = Receive::new(Protocol::Udp, source, self.address, bytes) else {
+            return self.is_peer(source);
+        };
+        let input = Input::Receive(now, received);
+        if !self.rtc.accepts(&input) {
+            return self.is_peer(source);
+        }
+        let handled = self.rtc.handle_input(input).is_ok();
+        self.drain(is_stun.then_some(source), now);
+        if !handled {
+            self.fail();
+        }
+        let is_peer = self.is_peer(source);
+        if is_peer {
+            self.heard_at = now;
+        }
+        is_peer
+    }
+
+    /// Sends an RTP packet, which is numbered and encrypted here.
+    pub(crate) fn send(&mut self, packet: &Packet<'_>, now: Instant) {
+        if !self.is_connected() {
+            return;
+        }
+        self.sent += 1;
+        let (mid, number) = (self.mid, self.sent.into());
+        let mut direct = self.rtc.direct_api();
+        let Some(stream) = direct.stream_tx_by_mid(mid, None) else { return };
+        let payload_type = Pt::new_with_value(packet.payload_type);
+        let write = RtpWrite::new(payload_type, number, packet.timestamp, now, packet.payload);
+        stream.write_rtp(write.marker(packet.marker));
+        self.wake(now);
+    }
+
+    /// Time has passed.
+    pub(crate) fn wake(&mut self, now: Instant) {
+        let handled = self.rtc.handle_input(Input::Timeout(now)).is_ok();
+        self.drain(None, now);
+        if !handled {
+            self.fail();
+        }
+    }
+
+    /// Says goodbye.
+    pub(crate) fn close(&mut self, now: Instant) {
+        if self.closed {
+            return;
+        }
+        // One that cannot even say goodbye is over as well.
+        let _said = self.rtc.close();
+        self.drain(None, now);
+        self.closed = true;
+    }
+
+    /// Takes everything that str0m has to say, as it must be after each input. An answer to the source of a STUN request
+    /// makes it a peer.
+    fn drain(&mut self, asked: Option<SocketAddr>, now: Instant) {
+        for _ in 0..OUTPUTS_MAX {
+            match self.rtc.poll_output() {
+                Ok(Output::Timeout(at)) => {
+                    self.wake_at = at.max(now);
+                    return;
+                }
+                Ok(Output::Transmit(transmit)) => {
+                    if asked == Some(transmit.destination) {
+                        self.admit(transmit.destination);
+                    }
+                    self.wishes.push_back(Wish::Transmit(transmit.destination, transmit.contents.into()));
+                }
+                Ok(Output::Event(event)) => self.event(event),
+                Err(_error) => break,
+            }
+        }
+        self.fail();
+    }
+
+    fn admit(&mut self, source: SocketAddr) {
+        self.peers.retain(|peer| *peer != source);
+        if self.peers.len() == PEERS_MAX {
+            self.peers.pop_front();
+        }
+        self.peers.push_back(source);
+    }
+
+    fn event(&mut self, event: Event) {
+        match event {
+            Event::Connected => {
+                self.connected = true;
+                self.wishes.push_back(Wish::Connected);
+            }
+            Event::IceConnectionStateChange(IceConnectionState::Disconnected) | Event::Closed => self.fail(),
+            Event::RtpPacket(packet) => {
+                let header = &packet.header;
+                let mut bytes = Vec::with_capacity(packet.payload.len() + crate::rtp::packet::HEADER_LENGTH);
+                let plain = Packet {
+                    marker: header.marker,
+                    payload_type: *header.payload_type,
+                    sequence: header.sequence_number,
+                    timestamp: header.timestamp,
+                    ssrc: *header.ssrc,
+                    payload: &packet.payload,
+                };
+                plain.write(&mut bytes);
+                self.wishes.push_back(Wish::Packet(bytes));
+            }
+            Event::MediaEgressStats(figures) => {
+                if let Some(loss) = figures.loss {
+                    self.wishes.push_back(Wish::Figures(loss.clamp(0.0, 1.0), figures.rtt));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn fail(&mut self) {
+        if !self.closed {
+            self.closed = true;
+            self.wishes.push_back(Wish::Closed);
+        }
+    }
+
+    fn agreed(&self) -> Option<Formats> {
+        let theirs = self.rtc.media(self.mid)?.remote_pts();
+        let number = |format: Format| {
+            let is_it = |spec: &str0m::format::CodecSpec| {
+                spec.codec == format && spec.clock_rate.get() == Clock::of(Codec::Opus).hz()
+            };
+            let params = self.rtc.codec_config().params();
+            params
+                .iter()
+                .find(|params| is_it(&params.spec()) && theirs.contains(&params.pt()))
+                .map(|params| *params.pt())
+        };
+        Some(Formats { audio: number(Format::Opus)?, events: number(Format::Tele) })
+    }
+}
+
+fn config() -> RtcConfig {
+    let mut config = RtcConfig::new()
+        .set_crypto_provider(Arc::clone(&CRYPTO))
+        .set_ice_lite(true)
+        .set_rtp_mode(true)
+        .clear_codecs()
+        .clear_extension_map()
+        // By which a packet says which section it belongs to, where its source was not told.
+        .set_extension(MID_EXTENSION, Extension::RtpMid)
+        .enable_opus(true, false)
+        .set_stats_interval(Some(FIGURES_EVERY))
+        .set_rtcp_report_interval_audio(REPORTS_EVERY);
+    config.codec_config().add_config(
+        Pt::new_with_value(EVENTS_PT),
+        None,
+        Format::Tele,
+        Frequency::FORTY_EIGHT_KHZ,
+        None,
+        FormatParams { telephone_event_max: Some(15), ..FormatParams::default() },
+    );
+    config
+}

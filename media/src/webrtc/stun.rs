@@ -1,0 +1,79 @@
+//! Reading of a STUN message (RFC 8489) just as far as it takes to find whom it is for. Whether it is true, str0m judges.
+
+/// Every STUN message has it (RFC 8489 section 5).
+const MAGIC: [u8; 4] = [0x21, 0x12, 0xa4, 0x42];
+const HEADER_LENGTH: usize = 20;
+const BINDING_REQUEST: u16 = 0x0001;
+const USERNAME: u16 = 0x0006;
+/// Attributes read at most; the name comes among the first.
+const ATTRIBUTES_MAX: usize = 16;
+
+/// Whether a datagram is STUN (RFC 7983 section 7 and RFC 8489 section 5).
+pub(crate) fn is_stun(bytes: &[u8]) -> bool {
+    bytes.len() >= HEADER_LENGTH && bytes[0] < 4 && bytes[4..8] == MAGIC
+}
+
+/// Whose binding request it is: the part of its user name that is the receiver's (RFC 8445 section 7.2.2).
+pub(crate) fn addressee(bytes: &[u8]) -> Option<&str> {
+    if !is_stun(bytes) || u16::from_be_bytes([bytes[0], bytes[1]]) != BINDING_REQUEST {
+        return None;
+    }
+    let mut rest = &bytes[HEADER_LENGTH..];
+    for _ in 0..ATTRIBUTES_MAX {
+        let (head, body) = rest.split_first_chunk::<4>()?;
+        let kind = u16::from_be_bytes([head[0], head[1]]);
+        let length = usize::from(u16::from_be_bytes([head[2], head[3]]));
+        let value = body.get(..length)?;
+        if kind == USERNAME {
+            let (ours, _theirs) = std::str::from_utf8(value).ok()?.split_once(':')?;
+            return Some(ours);
+        }
+        rest = body.get(length.next_multiple_of(4)..)?;
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(kind: u16, attributes: &[(u16, &[u8])]) -> Vec<u8> {
+        let mut bytes = kind.to_be_bytes().to_vec();
+        bytes.extend([0, 0]);
+        bytes.extend(MAGIC);
+        bytes.extend([7; 12]);
+        for (attribute, value) in attributes {
+            bytes.extend(attribute.to_be_bytes());
+            bytes.extend((value.len() as u16).to_be_bytes());
+            bytes.extend(*value);
+            bytes.resize(bytes.len().next_multiple_of(4), 0);
+        }
+        bytes
+    }
+
+    #[test]
+    fn the_addressee_is_the_first_half_of_the_name() {
+        let cases: [(Vec<u8>, Option<&str>); 7] = [
+            (request(1, &[(6, b"ours:theirs")]), Some("ours")),
+            (request(1, &[(0x24, &[0; 4]), (0x8029, &[0; 8]), (6, b"abc:x")]), Some("abc")),
+            (request(1, &[(0x24, &[0; 4])]), None),
+            (request(0x0101, &[(6, b"ours:theirs")]), None),
+            (request(1, &[(6, b"nocolon")]), None),
+            (request(1, &[(6, &[0xff, 0xfe, b':'])]), None),
+            (vec![22; 40], None),
+        ];
+        for (bytes, expected) in cases {
+            assert_eq!(addressee(&bytes), expected, "{bytes:02x?}");
+        }
+    }
+
+    #[test]
+    fn what_is_cut_short_names_nobody() {
+        let whole = request(1, &[(0x24, &[0; 4]), (6, b"ours:theirs")]);
+        for length in 0..whole.len() - 1 {
+            assert_eq!(addressee(&whole[..length]), None, "{length} octets");
+        }
+        let many: Vec<(u16, &[u8])> = (0..ATTRIBUTES_MAX).map(|_| (0x24, &[][..])).chain([(6, &b"a:b"[..])]).collect();
+        assert_eq!(addressee(&request(1, &many)), None, "behind too many others");
+    }
+}

@@ -1,0 +1,542 @@
+//! Browsers call over WebRTC, in virtual time: str0m plays the browser, with full ICE, behind its own address.
+
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod netem;
+
+use auricle_media::engine::{Engine, EngineConfig};
+use auricle_media::io::{
+    Codec, Command, EngineEvent, Input, LegEnd, LegId, Output, PlayId, Rate, Socket, WebPurpose, WebRefusal,
+};
+use netem::{purity, tone};
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+use str0m::change::{SdpAnswer, SdpOffer};
+use str0m::format::{Codec as Format, FormatParams};
+use str0m::media::{Direction, Frequency, MediaKind, Mid, Pt};
+use str0m::net::{Protocol, Receive};
+use str0m::rtp::RtpWrite;
+use str0m::{Candidate, Event, Rtc, RtcConfig};
+
+const SERVER: &str = "192.0.2.80:7882";
+const STEP: Duration = Duration::from_millis(5);
+
+/// A page with a microphone that hums.
+struct Page {
+    rtc: Rtc,
+    address: SocketAddr,
+    mid: Option<Mid>,
+    /// The tone it says, in hertz; none: silence.
+    says: f64,
+    spoken: usize,
+    packets: u64,
+    encoder: opus::Encoder,
+    decoder: opus::Decoder,
+    heard: Vec<i16>,
+    connected: bool,
+    closed: bool,
+    /// Digits to press: each as three packets of an event.
+    keys: Vec<u8>,
+    /// What it wants to send.
+    out: Vec<(SocketAddr, Vec<u8>)>,
+    wake_at: Instant,
+}
+
+impl Page {
+    fn new(port: u16, now: Instant) -> (Self, String) {
+        let mut config = RtcConfig::new().set_rtp_mode(true).clear_codecs().enable_opus(true, false);
+        let events = FormatParams { telephone_event_max: Some(15), ..FormatParams::default() };
+        let pt = Pt::new_with_value(110);
+        config.codec_config().add_config(pt, None, Format::Tele, Frequency::FORTY_EIGHT_KHZ, None, events);
+        let mut rtc = config.build(now);
+        let address = SocketAddr::from(([203, 0, 113, 5], port));
+        rtc.add_local_candidate(Candidate::host(address, "udp").unwrap());
+        let mut page = Self {
+            rtc,
+            address,
+            mid: None,
+            says: 500.0,
+            spoken: 0,
+            packets: 0,
+            encoder: opus::Encoder::new(16_000, opus::Channels::Mono, opus::Application::Audio).unwrap(),
+            decoder: opus::Decoder::new(16_000, opus::Channels::Mono).unwrap(),
+            heard: Vec::new(),
+            connected: false,
+            closed: false,
+            keys: Vec::new(),
+            out: Vec::new(),
+            wake_at: now,
+        };
+        let mut api = page.rtc.sdp_api();
+        page.mid = Some(api.add_media(MediaKind::Audio, Direction::SendRecv, None, None, None));
+        let (offer, pending) = api.apply().unwrap();
+        let text = offer.to_sdp_string();
+        page.drain();
+        PENDING.with_borrow_mut(|all| all.push((port, pending)));
+        (page, text)
+    }
+
+    fn answered(&mut self, answer: &str) {
+        let port = self.address.port();
+        let pending = PENDING.with_borrow_mut(|all| all.swap_remove(all.iter().position(|(p, _)| *p == port).unwrap()));
+        self.rtc.sdp_api().accept_answer(pending.1, SdpAnswer::from_sdp_string(answer).unwrap()).unwrap();
+        self.drain();
+    }
+
+    fn receive(&mut self, bytes: &[u8], now: Instant) {
+        let server: SocketAddr = SERVER.parse().unwrap();
+        let Ok(received) = Receive::new(Protocol::Udp, server, self.address, bytes) else { return };
+        self.rtc.handle_input(str0m::Input::Receive(now, received)).unwrap();
+        self.drain();
+    }
+
+    fn wake(&mut self, now: Instant) {
+        if self.wake_at <= now {
+            self.rtc.handle_input(str0m::Input::Timeout(now)).unwrap();
+            self.drain();
+        }
+    }
+
+    /// 20 ms of microphone.
+    fn speak(&mut self, now: Instant) {
+        if !self.connected || self.closed {
+            return;
+        }
+        let frame: Vec<i16> =
+            (self.spoken..self.spoken + 320)
+                .map(|at| {
+                    if self.says == 0.0 {
+                        0.0
+                    } else {
+                        (at as f64 * self.says * std::f64::consts::TAU / 16_000.0).sin()
+                    }
+                })
+                .map(|sample| (sample * 8_000.0) as i16)
+                .collect();
+        self.spoken += 320;
+        let time = self.spoken as u32 * 3;
+        match self.keys.pop() {
+            Some(key) => {
+                for (marker, end, duration) in [(true, 0, 960_u16), (false, 0x80, 1_920), (false, 0x80, 1_920)] {
+                    let [high, low] = duration.to_be_bytes();
+                    self.write(110, time, marker, &[key, end | 10, high, low], now);
+                }
+            }
+            None => {
+                let payload = self.encoder.encode_vec(&frame, 400).unwrap();
+                self.write(111, time, false, &payload, now);
+            }
+        }
+    }
+
+    fn write(&mut self, payload_type: u8, time: u32, marker: bool, payload: &[u8], now: Instant) {
+        self.packets += 1;
+        let mid = self.mid.unwrap();
+        let mut direct = self.rtc.direct_api();
+        let stream = direct.stream_tx_by_mid(mid, None).unwrap();
+        let pt = Pt::new_with_value(payload_type);
+        stream.write_rtp(RtpWrite::new(pt, self.packets.into(), time, now, payload).marker(marker));
+        self.rtc.handle_input(str0m::Input::Timeout(now)).unwrap();
+        self.drain();
+    }
+
+    fn drain(&mut self) {
+        loop {
+            match self.rtc.poll_output().unwrap() {
+                str0m::Output::Timeout(at) => {
+                    self.wake_at = at;
+                    return;
+                }
+                str0m::Output::Transmit(transmit) => self.out.push((transmit.destination, transmit.contents.to_vec())),
+                str0m::Output::Event(Event::Connected) => self.connected = true,
+                str0m::Output::Event(Event::Closed) => self.closed = true,
+                str0m::Output::Event(Event::RtpPacket(packet)) if *packet.header.payload_type == 111 => {
+                    let mut out = [0; 320];
+                    let count = self.decoder.decode(&packet.payload, &mut out, false).unwrap();
+                    self.heard.extend_from_slice(&out[..count]);
+                }
+                str0m::Output::Event(_) => {}
+            }
+        }
+    }
+}
+
+thread_local! {
+    /// Offers that wait for their answer, by the page's port: str0m's own type for it has no other home.
+    static PENDING: std::cell::RefCell<Vec<(u16, str0m::change::SdpPendingOffer)>> = const { std::cell::RefCell::new(Vec::new()) };
+}
+
+/// A clinic and the pages that call it.
+struct World {
+    engine: Engine,
+    pages: Vec<Page>,
+    now: Instant,
+    start: Instant,
+    spoken_at: Instant,
+    events: Vec<(u64, EngineEvent)>,
+    tapped: Vec<i16>,
+    /// Datagrams from the engine to addresses that no page has.
+    elsewhere: usize,
+    /// Whether datagrams arrive at all.
+    cut: bool,
+}
+
+impl World {
+    #[allow(clippy::disallowed_methods, reason = "the one reading of the clock; what it says is never looked at")]
+    fn new() -> Self {
+        let mut engine = Engine::new(EngineConfig {
+            sip_address: "192.0.2.80:5060".parse().unwrap(),
+            tcp: None,
+            tls: None,
+            rtp_ports: 20_000..=20_019,
+            calls_max: 4,
+            trusted: Vec::new(),
+            codecs: vec![Codec::Pcma],
+            seed: [1; 32],
+        });
+        engine.serve_browsers(SERVER.parse().unwrap());
+        let now = Instant::now();
+        Self {
+            engine,
+            pages: Vec::new(),
+            now,
+            start: now,
+            spoken_at: now,
+            events: Vec::new(),
+            tapped: Vec::new(),
+            elsewhere: 0,
+            cut: false,
+        }
+    }
+
+    /// A page is opened; its leg.
+    fn open(&mut self, purpose: WebPurpose) -> LegId {
+        let port = 40_000 + self.pages.len() as u16;
+        let (mut page, offer) = Page::new(port, self.now);
+        self.command(Command::Web { tag: port.into(), offer, purpose });
+        let answer = self.events.iter().find_map(|(_, event)| match event {
+            EngineEvent::WebAnswer { tag, leg, sdp } if *tag == u64::from(port) => Some((*leg, sdp.clone())),
+            _ => None,
+        });
+        let (leg, sdp) = answer.unwrap_or_else(|| panic!("not answered at once: {:?}", self.events));
+        page.answered(&sdp);
+        self.pages.push(page);
+        leg
+    }
+
+    fn command(&mut self, command: Command) {
+        self.engine.handle(Input::Command(command), self.now);
+        self.drain();
+    }
+
+    fn datagram(&mut self, remote: SocketAddr, bytes: &[u8]) {
+        self.engine.handle(Input::Datagram { socket: Socket::Web, remote, bytes }, self.now);
+        self.drain();
+    }
+
+    fn drain(&mut self) {
+        while let Some(output) = self.engine.poll() {
+            match output {
+                Output::Transmit { socket, remote, bytes } => {
+                    assert_eq!(socket, Socket::Web, "nothing leaves by another socket");
+                    match self.pages.iter_mut().find(|page| page.address == remote) {
+                        Some(page) if !self.cut => page.receive(&bytes, self.now),
+                        Some(_) => {}
+                        None => self.elsewhere += 1,
+                    }
+                }
+                Output::Event(EngineEvent::Level { .. }) => {}
+                Output::Event(event) => {
+                    self.events.push(((self.now - self.start).as_millis() as u64, event));
+                }
+                Output::Pcm { pcm, .. } => self.tapped.extend_from_slice(&pcm.samples),
+                Output::OpenPort(_) | Output::ClosePort(_) => panic!("a browser's leg needs no port"),
+                _ => {}
+            }
+        }
+    }
+
+    fn run(&mut self, ms: u64) {
+        let until = self.now + Duration::from_millis(ms);
+        while self.now < until {
+            self.now += STEP;
+            if self.now >= self.spoken_at + Duration::from_millis(20) {
+                self.spoken_at = self.now;
+                self.pages.iter_mut().for_each(|page| page.speak(self.now));
+            }
+            self.pages.iter_mut().for_each(|page| page.wake(self.now));
+            for index in 0..self.pages.len() {
+                let remote = self.pages[index].address;
+                for (_, bytes) in std::mem::take(&mut self.pages[index].out) {
+                    if !self.cut {
+                        self.datagram(remote, &bytes);
+                    }
+                }
+            }
+            if self.engine.next_wake().is_some_and(|(at, _)| at <= self.now) {
+                self.engine.handle(Input::Wake, self.now);
+                self.drain();
+            }
+        }
+    }
+
+    fn told(&self, wanted: impl Fn(&EngineEvent) -> bool) -> Option<u64> {
+        self.events.iter().find(|(_, event)| wanted(event)).map(|(at, _)| *at)
+    }
+
+    fn play(&mut self, leg: LegId, hz: f64) {
+        let pcm = tone(hz, Rate::Hz16000, 3_000);
+        self.command(Command::Play { leg, id: PlayId(hz as u64), pcm, last: true });
+    }
+}
+
+fn answered(leg: LegId) -> impl Fn(&EngineEvent) -> bool {
+    move |event| matches!(event, EngineEvent::Answered { leg: other, codec: Codec::Opus, .. } if *other == leg)
+}
+
+fn ended(leg: LegId, cause: LegEnd) -> impl Fn(&EngineEvent) -> bool {
+    move |event| *event == EngineEvent::Ended { leg, cause }
+}
+
+fn held(on: bool) -> impl Fn(&EngineEvent) -> bool {
+    move |event| matches!(event, EngineEvent::Held { on: is, .. } if *is == on)
+}
+
+fn call() -> WebPurpose {
+    WebPurpose::Call { from: String::new(), name: "Test".into(), to: "desk".into() }
+}
+
+/// How much of the end of what was heard is this tone.
+fn hears(samples: &[i16], hz: f64) -> f64 {
+    let last = samples.len().saturating_sub(16_000);
+    purity(&samples[last..samples.len().saturating_sub(1_600)], hz, Rate::Hz16000)
+}
+
+/// B-31: a page calls, is answered, and both sides hear each other in Opus.
+#[test]
+fn a_page_calls_and_both_sides_hear_each_other() {
+    let mut world = World::new();
+    let leg = world.open(call());
+    world.run(1_000);
+    let is_incoming = |event: &EngineEvent| matches!(event, EngineEvent::Incoming { leg: other, to, name, .. } if *other == leg && to == "desk" && name == "Test");
+    assert!(world.told(is_incoming).is_some(), "{:?}", world.events);
+    assert_eq!(world.told(answered(leg)), None, "nobody has answered");
+    world.command(Command::Answer { leg });
+    assert!(world.told(answered(leg)).is_some());
+    world.command(Command::Tap { leg, on: true });
+    world.play(leg, 1_100.0);
+    world.run(2_500);
+    assert!(hears(&world.tapped, 500.0) > 0.9, "the clinic hears the page: {}", hears(&world.tapped, 500.0));
+    let page = &world.pages[0];
+    assert!(hears(&page.heard, 1_100.0) > 0.9, "the page hears the clinic: {}", hears(&page.heard, 1_100.0));
+    world.pages[0].keys = vec![11, 5];
+    world.run(8_000);
+    let digits: String = world
+        .events
+        .iter()
+        .filter_map(|(_, event)| if let EngineEvent::Dtmf { digit, .. } = event { Some(*digit) } else { None })
+        .collect();
+    assert_eq!(digits, "5#", "each key once");
+    let quality = world.events.iter().rev().find_map(|(_, event)| match event {
+        EngineEvent::Quality { quality, .. } => Some(*quality),
+        _ => None,
+    });
+    let quality = quality.expect("every five seconds");
+    assert!(quality.mos > 4.2 && quality.lost == 0 && quality.refused == 0 && !quality.one_way, "{quality:?}");
+    world.command(Command::Hangup { leg });
+    world.run(100);
+    assert!(world.told(ended(leg, LegEnd::LocalHangup)).is_some());
+    assert!(world.pages[0].closed, "the page is told");
+    assert_eq!((world.engine.legs(), world.engine.next_wake()), (0, None), "nothing is left behind");
+    assert_eq!(world.elsewhere, 0);
+}
+
+#[test]
+fn a_station_is_up_as_soon_as_it_is_connected_and_a_refused_call_ends() {
+    let mut world = World::new();
+    let station = world.open(WebPurpose::Station);
+    let caller = world.open(call());
+    world.run(1_000);
+    assert!(world.told(answered(station)).is_some());
+    world.command(Command::Reject { leg: caller, status: 486 });
+    assert!(world.told(ended(caller, LegEnd::Rejected(486))).is_some());
+    world.run(100);
+    assert!(world.pages[1].closed && !world.pages[0].closed);
+}
+
+/// B-24: the page is loaded again in the middle of a call, and the same leg goes on with the new page.
+#[test]
+fn a_page_that_is_loaded_again_takes_its_leg_over() {
+    let mut world = World::new();
+    let leg = world.open(WebPurpose::Station);
+    world.run(1_000);
+    // Gone without a word, as pages go.
+    world.pages.clear();
+    world.run(300);
+    world.pages.push(Page::new(40_000, world.now).0);
+    let renewed = world.open(WebPurpose::Renew(leg));
+    assert_eq!(renewed, leg);
+    assert!(world.told(held(true)).is_some(), "what is said while nobody listens waits");
+    world.run(1_000);
+    assert!(world.told(held(false)).is_some());
+    world.command(Command::Tap { leg, on: true });
+    world.pages[1].says = 700.0;
+    world.play(leg, 900.0);
+    world.run(2_500);
+    assert!(hears(&world.tapped, 700.0) > 0.9 && hears(&world.pages[1].heard, 900.0) > 0.9);
+    assert_eq!(world.told(ended(leg, LegEnd::RemoteHangup)), None);
+    assert_eq!(world.engine.legs(), 1);
+}
+
+#[test]
+fn a_page_that_vanishes_is_waited_for_and_then_given_up() {
+    let mut world = World::new();
+    let leg = world.open(WebPurpose::Station);
+    world.run(1_000);
+    world.cut = true;
+    world.run(25_000);
+    let (lost, over) = (world.told(held(true)).unwrap(), world.told(ended(leg, LegEnd::RemoteHangup)).unwrap());
+    assert!((6_900..=7_200).contains(&lost) && (15_900..=16_300).contains(&over), "lost {lost}, over {over}");
+    assert_eq!(world.engine.next_wake(), None);
+}
+
+#[test]
+fn a_network_that_comes_back_in_time_costs_nothing_but_the_pause() {
+    let mut world = World::new();
+    let leg = world.open(WebPurpose::Station);
+    world.run(1_000);
+    world.cut = true;
+    world.run(8_000);
+    world.cut = false;
+    world.run(3_000);
+    assert!(world.told(held(true)).is_some() && world.told(held(false)).is_some());
+    world.command(Command::Tap { leg, on: true });
+    world.run(2_000);
+    assert!(hears(&world.tapped, 500.0) > 0.9);
+}
+
+#[test]
+fn a_page_that_never_comes_is_given_up() {
+    let mut world = World::new();
+    world.cut = true;
+    let leg = world.open(call());
+    world.run(25_000);
+    assert!((19_900..=20_200).contains(&world.told(ended(leg, LegEnd::Timeout)).unwrap()));
+}
+
+/// SEC-12: nothing that has not proved to be the browser is read by DTLS or answered.
+#[test]
+fn strangers_are_neither_read_nor_answered() {
+    let mut world = World::new();
+    let leg = world.open(WebPurpose::Station);
+    let stranger: SocketAddr = "198.51.100.66:4000".parse().unwrap();
+    // What the page sends first, from somewhere else and with its check made wrong.
+    world.pages[0].wake(world.now + STEP);
+    let (_, request) = world.pages[0].out.first().cloned().expect("a STUN request");
+    let mut forged = request.clone();
+    let end = forged.len() - 10;
+    forged[end] ^= 1;
+    world.datagram(stranger, &forged);
+    let mut renamed = request.clone();
+    let name = renamed.windows(2).position(|pair| pair == [0, 6]).unwrap() + 4;
+    renamed[name] ^= 1;
+    world.datagram(stranger, &renamed);
+    assert_eq!((world.elsewhere, world.engine.counters().stray_web), (0, 2));
+    world.run(1_000);
+    assert!(world.told(answered(leg)).is_some());
+    let before = world.engine.counters().stray_web;
+    for bytes in [
+        &[22_u8, 254, 253, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1][..],
+        &[0x80, 111, 0, 1, 0, 0],
+        &[0x80, 200, 0, 1],
+        &[],
+        &[0; 20],
+    ] {
+        world.datagram(stranger, bytes);
+    }
+    assert_eq!((world.elsewhere, world.engine.counters().stray_web - before), (0, 5));
+}
+
+/// The same request from another address moves nothing but adds a way: who knows the password is the browser.
+#[test]
+fn a_browser_may_come_from_another_address() {
+    let mut world = World::new();
+    let leg = world.open(WebPurpose::Station);
+    world.run(1_000);
+    world.pages[0].address = "203.0.113.99:50000".parse().unwrap();
+    world.run(8_000);
+    world.command(Command::Tap { leg, on: true });
+    world.run(2_000);
+    assert_eq!(world.told(ended(leg, LegEnd::RemoteHangup)), None);
+}
+
+#[test]
+fn offers_that_cannot_be_taken_are_refused_by_name() {
+    let mut world = World::new();
+    let (_, good) = Page::new(50_000, world.now);
+    let without_opus = good.replace("opus/48000/2", "speex/48000/2");
+    let without_fingerprint: String =
+        good.lines().filter(|line| !line.starts_with("a=fingerprint")).flat_map(|line| [line, "\r\n"]).collect();
+    for (offer, expected) in [
+        (String::new(), WebRefusal::Description),
+        ("v=0\r\n".repeat(9), WebRefusal::Description),
+        (without_fingerprint, WebRefusal::Description),
+        (format!("{good}{good}"), WebRefusal::Description),
+        (without_opus, WebRefusal::Codec),
+    ] {
+        world.command(Command::Web { tag: 9, offer, purpose: WebPurpose::Station });
+        let told = world.events.pop().unwrap().1;
+        assert_eq!(told, EngineEvent::WebRefused { tag: 9, refusal: expected });
+    }
+    world.command(Command::Web { tag: 9, offer: good.clone(), purpose: WebPurpose::Renew(LegId(77)) });
+    assert_eq!(world.events.pop().unwrap().1, EngineEvent::WebRefused { tag: 9, refusal: WebRefusal::Gone });
+    for _ in 0..4 {
+        world.open(WebPurpose::Station);
+    }
+    world.command(Command::Web { tag: 9, offer: good, purpose: WebPurpose::Station });
+    assert_eq!(world.events.pop().unwrap().1, EngineEvent::WebRefused { tag: 9, refusal: WebRefusal::Full });
+    assert!(SdpOffer::from_sdp_string("nonsense").is_err());
+}
+
+/// What a browser may send, made wrong in places, from itself and from strangers: nothing breaks, no stranger is answered, and
+/// the call goes on.
+#[test]
+fn damaged_datagrams_are_survived() {
+    let mut world = World::new();
+    let leg = world.open(WebPurpose::Station);
+    world.pages[0].wake(world.now + STEP);
+    let mut seen: Vec<Vec<u8>> = world.pages[0].out.iter().map(|(_, bytes)| bytes.clone()).collect();
+    // Who can write in the browser's name before keys are agreed on can spoil the handshake, as with any TLS; not after.
+    world.run(1_000);
+    let mut random = 7_u64;
+    let mut next = |below: usize| {
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (random >> 33) as usize % below
+    };
+    let stranger: SocketAddr = "198.51.100.66:4000".parse().unwrap();
+    for _ in 0..600 {
+        world.run(5);
+        let page = &mut world.pages[0];
+        page.wake(world.now);
+        page.speak(world.now);
+        seen.extend(page.out.iter().map(|(_, bytes)| bytes.clone()));
+        for _ in 0..5 {
+            let Some(bytes) = seen.get(next(seen.len().max(1))) else { break };
+            let mut bytes = bytes.clone();
+            for _ in 0..next(4) {
+                let at = next(bytes.len());
+                bytes[at] = next(256) as u8;
+            }
+            bytes.truncate(if next(3) == 0 { next(bytes.len() + 1) } else { bytes.len() });
+            // An unchanged request proves that somebody knows the password; it is the browser then, from wherever.
+            let changed = !seen.contains(&bytes);
+            let remote = if changed && next(2) == 0 { stranger } else { world.pages[0].address };
+            world.datagram(remote, &bytes);
+        }
+    }
+    assert_eq!(world.elsewhere, 0, "a stranger was answered");
+    assert!(world.told(answered(leg)).is_some());
+    world.command(Command::Tap { leg, on: true });
+    world.run(2_000);
+    assert!(hears(&world.tapped, 500.0) > 0.9, "{}", hears(&world.tapped, 500.0));
+}
