@@ -87,6 +87,9 @@ async fn call(
         rtp_ports: ports.clone(),
         calls_max: 4,
         trusted: vec!["127.0.0.0/8".parse().unwrap()],
+        phones: Vec::new(),
+        algorithms: Vec::new(),
+        spared: Vec::new(),
         codecs: vec![Codec::Pcma],
     })
     .unwrap();

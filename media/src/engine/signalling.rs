@@ -124,8 +124,9 @@ impl Engine {
                 if let Some(replaced) = visitor.replaces {
                     return self.take_place(id, replaced, now);
                 }
-                let Visitor { from, name, to, remote: Hop { transport, address: remote }, trunk, phone, identity, .. } =
-                    visitor;
+                let Visitor {
+                    from, name, to, remote: Hop { transport, address: remote }, trunk, phone, identity, ..
+                } = visitor;
                 self.event(EngineEvent::Incoming {
                     leg: id,
                     from,
