@@ -7,6 +7,7 @@
 mod admission;
 mod bans;
 mod bridges;
+mod carriers;
 mod changes;
 mod commands;
 mod connections;
@@ -211,6 +212,8 @@ impl Engine {
             }
             Input::Wake => self.wake(now),
             Input::Port { port, opened } => self.port_answered(port, opened, now),
+            Input::Frame { leg, at_ms, payload } => self.carrier_frame(leg, at_ms, payload, now),
+            Input::Carrier { leg, news } => self.carrier_news(leg, news, now),
             Input::Command(command) => self.command(command, now),
         }
         self.drain_agent(now);
@@ -432,7 +435,7 @@ impl Engine {
         // A port that is still being opened is released by the answer to that.
         if leg.web.is_some() {
             self.browsers.forget(id);
-        } else if !leg.is_opening() {
+        } else if !leg.is_opening() && leg.carrier.is_none() {
             self.by_port.remove(&leg.port);
             self.ports.release(leg.port, now);
         }

@@ -5,6 +5,7 @@
 //! [`Output::Transmit`] and [`Output::Send`] leave now or never.
 
 mod bridge;
+mod carrier;
 mod hop;
 mod identity;
 mod phone;
@@ -13,6 +14,7 @@ mod trunk;
 mod web;
 
 pub use bridge::{BridgeId, Gain, GainError, PARTIES_MAX, Party, PartyClass};
+pub use carrier::{CARRIER_FRAME_OCTETS_MAX, CARRIER_GRACE, CarrierNews, CarrierOrder};
 pub use hop::{Hop, Transport};
 pub use identity::{Attestation, AttestationLevel, CallerIdentity, DialIdentity, NumberCheck};
 pub use phone::{PHONE_CONTACTS_MAX, PHONE_REALM, PHONES_MAX, Phone, PhoneContact, PhoneId, PhoneState};
@@ -112,6 +114,22 @@ pub enum Input<'a> {
         /// Whether both sockets are there.
         opened: bool,
     },
+    /// Audio of an attached leg came, in the order in which it was sent.
+    Frame {
+        /// Which leg.
+        leg: LegId,
+        /// Where it begins, in milliseconds of the carrier's stream.
+        at_ms: u64,
+        /// In the leg's codec, any length up to [`CARRIER_FRAME_OCTETS_MAX`].
+        payload: &'a [u8],
+    },
+    /// A carrier told something else of an attached leg.
+    Carrier {
+        /// Which leg.
+        leg: LegId,
+        /// What.
+        news: CarrierNews,
+    },
     /// Somebody wants something done.
     Command(Command),
 }
@@ -144,6 +162,20 @@ pub enum Command {
         offer: String,
         /// What the leg is for.
         purpose: WebPurpose,
+    },
+    /// A call has come by a carrier's media socket: a leg without SIP, whose frames come and go through the shell.
+    /// [`EngineEvent::Attached`] with `tag` comes back, then `Incoming`.
+    Attach {
+        /// Chosen by who attaches, handed back in [`EngineEvent::Attached`].
+        tag: u64,
+        /// What the carrier speaks, both ways.
+        codec: Codec,
+        /// The caller's number; empty when withheld.
+        from: String,
+        /// What was dialled.
+        to: String,
+        /// Where the socket comes from.
+        remote: Hop,
     },
     /// Send 180 Ringing.
     Ring {
@@ -341,6 +373,21 @@ pub enum Output {
     OpenPort(u16),
     /// Close both. It comes some seconds after the leg's end, so that a new call never inherits stale media.
     ClosePort(u16),
+    /// 20 ms of audio for the carrier of an attached leg. While nothing is played, none is sent: what waits at the carrier plays out
+    /// in the meantime.
+    Frame {
+        /// Which leg.
+        leg: LegId,
+        /// In the leg's codec.
+        payload: Box<[u8]>,
+    },
+    /// Tell the carrier of an attached leg something, after all frames so far.
+    Carrier {
+        /// Which leg.
+        leg: LegId,
+        /// What.
+        order: CarrierOrder,
+    },
     /// Must arrive.
     Event(EngineEvent),
     /// 20 ms of what the far end says (see [`Command::Tap`]).
@@ -419,6 +466,13 @@ pub enum EngineEvent {
         /// Why.
         refusal: WebRefusal,
     },
+    /// An attached leg exists. `Incoming` follows, or `Ended` when there is no room for it.
+    Attached {
+        /// The tag of [`Command::Attach`].
+        tag: u64,
+        /// The new leg.
+        leg: LegId,
+    },
     /// The far end rings.
     Ringing {
         /// Which leg.
@@ -462,7 +516,7 @@ pub enum EngineEvent {
         /// Milliseconds after answer.
         at_ms: u64,
     },
-    /// How far a playing has come, counted at the egress clock. Sent at least every 100 ms while playing, and at its end.
+    /// How far a playing has come, counted at the egress clock, or by the carrier's marks on an attached leg. Sent at least every 100 ms while playing, and at its end.
     PlayedTo {
         /// Which leg.
         leg: LegId,
@@ -564,6 +618,7 @@ impl EngineEvent {
             Self::Incoming { leg, .. }
             | Self::Dialing { leg, .. }
             | Self::WebAnswer { leg, .. }
+            | Self::Attached { leg, .. }
             | Self::Ringing { leg }
             | Self::Early { leg }
             | Self::Answered { leg, .. }

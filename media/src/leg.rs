@@ -1,6 +1,7 @@
 //! One signalling+media connection of a call: what both sides agreed on, and the audio that follows from it.
 
 mod audio;
+mod carrier;
 mod channels;
 mod web;
 
@@ -15,6 +16,7 @@ use std::net::IpAddr;
 use std::time::Instant;
 
 pub(crate) use audio::{Audio, Kept};
+pub(crate) use carrier::Carrier;
 pub(crate) use web::Web;
 
 /// Who calls, as the INVITE says. Personal data: it goes into one event and nowhere else.
@@ -87,6 +89,8 @@ pub(crate) struct Leg {
     pub(crate) secure: bool,
     /// The browser behind it, where there is one: then there is neither dialog nor port.
     pub(crate) web: Option<Web>,
+    /// What carries it, where that is no SIP and no RTP.
+    pub(crate) carrier: Option<Carrier>,
     /// Why it ends, where that is not what signalling will say.
     pub(crate) overridden: Option<LegEnd>,
     session_id: u64,
@@ -130,6 +134,7 @@ impl Leg {
             masked: false,
             secure: false,
             web: None,
+            carrier: None,
             overridden: None,
             // Some parsers keep it in a signed 64-bit number.
             session_id: session_id >> 1,
@@ -155,6 +160,11 @@ impl Leg {
 
     pub(crate) fn audio(&self) -> Option<&Audio> {
         self.audio.as_ref()
+    }
+
+    /// Its carrier and its audio, where a carrier has it.
+    pub(crate) fn carried(&mut self) -> Option<(&mut Carrier, Option<&mut Audio>)> {
+        Some((self.carrier.as_mut()?, self.audio.as_mut()))
     }
 
     pub(crate) fn audio_mut(&mut self) -> Option<&mut Audio> {
@@ -303,9 +313,11 @@ impl Leg {
     /// 20 ms of what we say, and everything that follows from both.
     pub(crate) fn speak(&mut self, at: Instant, outputs: &mut VecDeque<Output>) {
         let begun = outputs.len();
-        if let Some(audio) = &mut self.audio {
-            let kept = Kept { recorded: self.recorded, tapped: self.tapped, masked: self.masked };
-            audio.speak(at, kept, outputs);
+        let kept = Kept { recorded: self.recorded, tapped: self.tapped, masked: self.masked };
+        match (&mut self.audio, &mut self.carrier) {
+            (Some(audio), Some(carrier)) => carrier.speak(audio, at, kept, outputs),
+            (Some(audio), None) => audio.speak(at, kept, outputs),
+            (None, _) => {}
         }
         if let Some(web) = &mut self.web {
             web.carry(begun, at, outputs);
@@ -336,13 +348,17 @@ impl Leg {
 
     /// Whether nothing has come from the far end for too long although it should send.
     pub(crate) fn is_silent(&self, at: Instant) -> bool {
-        self.overridden.is_none() && self.audio.as_ref().is_some_and(|audio| audio.is_silent(at))
+        let is_lost = self.carrier.as_ref().is_some_and(|carrier| carrier.is_lost(at));
+        self.overridden.is_none() && (is_lost || self.audio.as_ref().is_some_and(|audio| audio.is_silent(at)))
     }
 
     /// Something about playing. Before there is audio nothing can be played: it is over at once.
-    pub(crate) fn play(&mut self, command: Command, outputs: &mut VecDeque<Output>) {
+    pub(crate) fn play(&mut self, command: Command, now: Instant, outputs: &mut VecDeque<Output>) {
         match (&mut self.audio, command) {
-            (Some(audio), command) => audio.play(command, outputs),
+            (Some(audio), command) => match &mut self.carrier {
+                Some(carrier) => carrier.play(audio, command, now, outputs),
+                None => audio.play(command, outputs),
+            },
             (None, Command::Play { leg, id, .. } | Command::Flush { leg, id }) => {
                 let over = EngineEvent::PlayedTo { leg, id, samples: 0, started_ms: 0, done: true };
                 outputs.push_back(Output::Event(over));
@@ -354,8 +370,10 @@ impl Leg {
     /// Tells what is owed at the end.
     pub(crate) fn close(mut self, cause: LegEnd, now: Instant, outputs: &mut VecDeque<Output>) {
         let begun = outputs.len();
-        if let Some(audio) = &mut self.audio {
-            audio.close(now, outputs);
+        match (&mut self.audio, &mut self.carrier) {
+            (Some(audio), Some(carrier)) => carrier.close(audio, now, outputs),
+            (Some(audio), None) => audio.close(now, outputs),
+            (None, _) => {}
         }
         if let Some(web) = &mut self.web {
             web.close(begun, now, outputs);

@@ -100,6 +100,8 @@ pub struct MediaStream {
     events: Vec<StreamEvent>,
     /// Noticed between ticks.
     noticed: Vec<StreamEvent>,
+    /// Number of the next piece that comes without RTP.
+    piece: u16,
 }
 
 impl MediaStream {
@@ -148,6 +150,7 @@ impl MediaStream {
             compound: Vec::with_capacity(128 + GROWTH_MAX),
             events: Vec::with_capacity(NOTICED_MAX),
             noticed: Vec::with_capacity(NOTICED_MAX),
+            piece: 0,
         }
     }
 
@@ -198,6 +201,11 @@ impl MediaStream {
             events: &self.events,
             at_ms,
         }
+    }
+
+    /// What the last tick encoded, for a far end that takes it without RTP; nothing when it was silence.
+    pub fn outgoing(&self) -> Option<&[u8]> {
+        self.near.iter().any(|sample| *sample != 0).then_some(&self.payload[..])
     }
 
     /// Frames that could not be served in time are left out: nothing leaves and nothing is heard for them, but the clocks

@@ -394,6 +394,7 @@ fn end_cause(end: LegEnd) -> EndCause {
 fn leg_of(event: &EngineEvent) -> Option<LegId> {
     match event {
         EngineEvent::Dialing { .. }
+        | EngineEvent::Attached { .. }
         | EngineEvent::Trunk { .. }
         | EngineEvent::Phone { .. }
         | EngineEvent::Banned { .. }

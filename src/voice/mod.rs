@@ -4,6 +4,7 @@
 //! [`VoiceHandle`], through which anybody may command legs, and the one stream of [`EngineEvent`]s, which belongs to
 //! whoever decides about calls.
 
+pub mod attached;
 pub mod browsers;
 pub mod caller;
 mod meters;
@@ -19,10 +20,11 @@ mod tls;
 pub mod tools;
 pub mod vocabulary;
 
+use crate::voice::attached::{Arrival, Attachment, FrameIn, ToCarrier};
 use crate::voice::recording::{Meta, RecordingSink};
 use auricle_media::engine::Network;
 use auricle_media::io::{
-    Codec, Command, EngineEvent, Hop, LegId, Pcm, PhoneId, PhoneState, TrunkId, TrunkState, WebPurpose,
+    CarrierNews, Codec, Command, EngineEvent, Hop, LegId, Pcm, PhoneId, PhoneState, TrunkId, TrunkState, WebPurpose,
 };
 use auricle_media::sip::digest::Algorithm;
 use browsers::WebReply;
@@ -33,7 +35,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError};
 use std::time::Duration;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 
 pub use shell::VoiceShell;
 pub use streams::{StreamFault, StreamFaults};
@@ -121,6 +123,10 @@ pub(crate) enum Request {
     Command(Command),
     /// Hand what the far end says to this reader.
     Tap { leg: LegId, to: mpsc::Sender<(Pcm, u64)> },
+    /// A call comes by a carrier's socket; the reply is its leg.
+    Attach { arrival: Arrival, to: mpsc::Sender<ToCarrier>, reply: oneshot::Sender<LegId> },
+    /// A carrier tells something of a leg.
+    Carrier { leg: LegId, news: CarrierNews },
     /// Record both sides into this sink.
     Record { leg: LegId, sink: Box<dyn RecordingSink>, meta: watch::Sender<Meta> },
     /// Answer a browser's offer.
@@ -133,6 +139,8 @@ impl std::fmt::Debug for Request {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Command(command) => command.fmt(f),
+            Self::Attach { arrival, .. } => arrival.fmt(f),
+            Self::Carrier { leg, news } => write!(f, "Carrier({leg:?}, {news:?})"),
             Self::Tap { leg, .. } => write!(f, "Tap({leg:?})"),
             Self::Record { leg, .. } => write!(f, "Record({leg:?})"),
             Self::Web { purpose, .. } => write!(f, "Web({purpose:?})"),
@@ -151,8 +159,7 @@ pub(crate) struct Gauges {
 /// A way to command the media thread from anywhere. Cheap to clone; never blocks.
 #[derive(Clone)]
 pub struct VoiceHandle {
-    requests: SyncSender<Request>,
-    waker: Arc<mio::Waker>,
+    ways: Ways,
     gauges: Arc<Gauges>,
     stopped: watch::Receiver<bool>,
     sip_addr: SocketAddr,
@@ -162,6 +169,14 @@ pub struct VoiceHandle {
     trunk_states: watch::Receiver<TrunkStates>,
     phone_states: watch::Receiver<PhoneStates>,
     stream_faults: StreamFaults,
+}
+
+/// The ways into the media thread.
+#[derive(Clone)]
+pub(crate) struct Ways {
+    pub(crate) requests: SyncSender<Request>,
+    pub(crate) frames: SyncSender<FrameIn>,
+    pub(crate) waker: Arc<mio::Waker>,
 }
 
 /// What others hear of the media thread.
@@ -183,8 +198,7 @@ impl std::fmt::Debug for VoiceHandle {
 
 impl VoiceHandle {
     pub(crate) fn new(
-        requests: SyncSender<Request>,
-        waker: Arc<mio::Waker>,
+        ways: Ways,
         gauges: Arc<Gauges>,
         ears: Ears,
         sip_addr: SocketAddr,
@@ -192,8 +206,7 @@ impl VoiceHandle {
     ) -> Self {
         let Ears { stopped, trunk_states, phone_states, address, stream_faults, browser_addr } = ears;
         Self {
-            requests,
-            waker,
+            ways,
             gauges,
             stopped,
             sip_addr,
@@ -236,6 +249,18 @@ impl VoiceHandle {
         let (meta, progress) = watch::channel(Meta::default());
         self.request(Request::Record { leg, sink, meta })?;
         Ok(progress)
+    }
+
+    /// Gives a call that a carrier's socket has brought a leg. When there is no room for it, its stream ends at once.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send).
+    pub async fn attach(&self, arrival: Arrival) -> Result<Attachment, VoiceError> {
+        let (to, out) = mpsc::channel(attached::OUT_MAX);
+        let (reply, leg) = oneshot::channel();
+        self.request(Request::Attach { arrival, to, reply })?;
+        let leg = leg.await.map_err(|_| VoiceError::Stopped)?;
+        Ok(Attachment::new(leg, out, self.clone()))
     }
 
     /// Where SIP is listened for, with the port that was really taken.
@@ -294,12 +319,12 @@ impl VoiceHandle {
     }
 
     fn request(&self, request: Request) -> Result<(), VoiceError> {
-        self.requests.try_send(request).map_err(|error| match error {
+        self.ways.requests.try_send(request).map_err(|error| match error {
             TrySendError::Full(_) => VoiceError::Busy,
             TrySendError::Disconnected(_) => VoiceError::Stopped,
         })?;
         // A failed wake-up only means that the thread reads the queue at its next tick instead.
-        let _woken = self.waker.wake();
+        let _woken = self.ways.waker.wake();
         Ok(())
     }
 }

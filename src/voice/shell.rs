@@ -16,6 +16,7 @@
 //! [`EngineEvent`]s must arrive. When their queue is full, a new call is refused with 503 and a call that is up is hung
 //! up; the one event that is still owed for it, `Ended`, waits here until there is room. Only levels may be dropped.
 
+use crate::voice::attached::{Attached, FRAMES_MAX, FrameIn};
 use crate::voice::browsers::{BrowserConfig, Offers};
 use crate::voice::meters::Meters;
 use crate::voice::outbox::{Condemned, Outbox};
@@ -25,7 +26,7 @@ use crate::voice::streams::{Arrived, StreamFaults, Streams, Welcome};
 use crate::voice::tls::Tls;
 use crate::voice::{
     COMMANDS_MAX, EVENTS_MAX, Ears, EngineEvents, Gauges, PhoneStates, Request, TrunkStates, VoiceConfig, VoiceError,
-    VoiceHandle,
+    VoiceHandle, Ways,
 };
 use auricle_media::engine::{Engine, EngineConfig, Network};
 use auricle_media::io::{
@@ -114,6 +115,7 @@ impl VoiceShell {
         let web = browsers.map(|browsers| open_web(&browsers, &mut engine, &control)).transpose()?;
         let browser_addr = web.as_ref().and_then(|web| web.local_addr().ok());
         let (requests, queue) = sync_channel(COMMANDS_MAX);
+        let (frames, frames_in) = sync_channel(FRAMES_MAX);
         let (events, received) = mpsc::channel(EVENTS_MAX);
         let (stopping, stopped) = watch::channel(false);
         let gauges = Arc::new(Gauges::default());
@@ -148,6 +150,8 @@ impl VoiceShell {
             phone_states,
             ports: Ports::new(sip_addr.ip()).map_err(VoiceError::Thread)?,
             requests: queue,
+            attached: Attached::default(),
+            frames: frames_in,
             outbox: Outbox::new(events),
             taps: HashMap::new(),
             recordings: Recordings::start().map_err(VoiceError::Thread)?,
@@ -166,7 +170,8 @@ impl VoiceShell {
                 shard.run();
             })
             .map_err(VoiceError::Thread)?;
-        Ok((VoiceHandle::new(requests, waker, gauges, ears, sip_addr, tls_addr), received))
+        let ways = Ways { requests, frames, waker };
+        Ok((VoiceHandle::new(ways, gauges, ears, sip_addr, tls_addr), received))
     }
 }
 
@@ -273,6 +278,9 @@ struct Shard {
     phone_states: watch::Sender<PhoneStates>,
     ports: Ports,
     requests: Receiver<Request>,
+    attached: Attached,
+    /// Audio that carriers' sockets have brought.
+    frames: Receiver<FrameIn>,
     outbox: Outbox,
     taps: HashMap<LegId, mpsc::Sender<(Pcm, u64)>>,
     recordings: Recordings,
@@ -293,7 +301,7 @@ impl Shard {
             self.read_streams();
             self.take_requests();
             let now = Instant::now();
-            if (self.ports.any() || self.web_waits()) && now >= self.read_at {
+            if self.has_media() && now >= self.read_at {
                 self.read_media(&mut buffer, now);
             }
             self.wake(now);
@@ -315,7 +323,7 @@ impl Shard {
         if let Some((at, _)) = self.engine.next_wake() {
             until = until.min(at);
         }
-        if self.ports.any() || self.web_waits() {
+        if self.has_media() {
             until = until.min(self.read_at);
         }
         if let Some(at) = self.stop_at {
@@ -372,6 +380,11 @@ impl Shard {
         self.sip.set_more();
     }
 
+    /// Whether there is media to look for.
+    fn has_media(&self) -> bool {
+        self.ports.any() || self.attached.any() || self.web_waits()
+    }
+
     fn read_media(&mut self, buffer: &mut [u8], now: Instant) {
         self.read_at += READ_EVERY;
         if self.read_at < now {
@@ -384,6 +397,11 @@ impl Shard {
             self.engine.handle(Input::Datagram { socket, remote, bytes: &buffer[..length] }, now);
             self.drain();
         }
+        for FrameIn { leg, at_ms, payload } in self.frames.try_iter().take(FRAMES_MAX) {
+            self.meters.media_in += 1;
+            self.engine.handle(Input::Frame { leg, at_ms, payload: &payload }, now);
+        }
+        self.drain();
     }
 
     fn read_web(&mut self, buffer: &mut [u8], now: Instant) {
@@ -425,6 +443,14 @@ impl Shard {
     fn request(&mut self, request: Request) {
         match request {
             Request::Command(command) => self.command(command),
+            Request::Attach { arrival, to, reply } => {
+                let command = self.attached.begin(arrival, to, reply);
+                self.command(command);
+            }
+            Request::Carrier { leg, news } => {
+                self.engine.handle(Input::Carrier { leg, news }, Instant::now());
+                self.drain();
+            }
             Request::Tap { leg, to } => {
                 if self.engine.has(leg) {
                     self.taps.insert(leg, to);
@@ -502,6 +528,12 @@ impl Shard {
                     self.engine.handle(Input::Port { port, opened }, Instant::now());
                 }
                 Output::ClosePort(port) => self.ports.close(port),
+                Output::Frame { leg, payload } => {
+                    if !self.attached.frame(leg, payload) {
+                        self.meters.unsent += 1;
+                    }
+                }
+                Output::Carrier { leg, order } => self.attached.order(leg, order),
                 Output::Event(event) => self.tell(event),
                 Output::Pcm { leg, pcm, at_ms } => self.hand_tap(leg, pcm, at_ms),
                 Output::Recorded { leg, rate, at_ms, caller, receptionist, staff, masked } => {
@@ -548,6 +580,9 @@ impl Shard {
             });
             return;
         }
+        if let EngineEvent::Attached { tag, leg } = event {
+            return self.attached.made(tag, leg);
+        }
         if let EngineEvent::Phone { phone, state } = event {
             self.phone_states.send_modify(|states| {
                 let states = Arc::make_mut(states);
@@ -569,6 +604,7 @@ impl Shard {
             return;
         }
         if let EngineEvent::Ended { leg, .. } = event {
+            self.attached.end(leg);
             self.taps.remove(&leg);
             self.recordings.end(leg);
         }

@@ -1,8 +1,8 @@
 //! What the engine is told to do.
 
 use super::Engine;
-use crate::io::{Command, DialTo, EngineEvent, LegEnd, LegId};
-use crate::leg::{Outgoing, Stage};
+use crate::io::{CallerIdentity, Command, DialTo, EngineEvent, LegEnd, LegId};
+use crate::leg::{Outgoing, Stage, Visitor};
 use crate::sip::agent::{AgentCommand, DialogId};
 use std::time::Instant;
 
@@ -13,9 +13,15 @@ impl Engine {
                 self.dial(tag, Outgoing { uri, to, from, codecs, identity, replaces }, now);
             }
             Command::Web { tag, offer, purpose } => self.web(tag, &offer, purpose, now),
+            Command::Attach { tag, codec, from, to, remote } => {
+                let (name, identity) = (String::new(), CallerIdentity::default());
+                let visitor = Visitor { from, name, to, remote, trunk: None, phone: None, identity, replaces: None };
+                self.attach(tag, codec, visitor, now);
+            }
             Command::Ring { leg } => self.tell_leg(leg, |dialog| AgentCommand::Ring { dialog }, now),
             Command::Answer { leg } => self.answer(leg, now),
             Command::Reject { leg, status } if self.is_browser(leg) => self.forget(leg, LegEnd::Rejected(status), now),
+            Command::Reject { leg, status } if self.is_attached(leg) => self.detach(leg, LegEnd::Rejected(status), now),
             Command::Reject { leg, status } => {
                 let reject = |dialog| AgentCommand::Reject { dialog, status, reason: String::new() };
                 self.tell_leg(leg, reject, now);
@@ -56,7 +62,7 @@ impl Engine {
             | Command::Flush { leg, .. }
             | Command::Dtmf { leg, .. } => {
                 if let Some(leg) = self.legs.get_mut(&leg) {
-                    leg.play(command, &mut self.outputs);
+                    leg.play(command, now, &mut self.outputs);
                 }
             }
         }
@@ -104,6 +110,9 @@ impl Engine {
         if self.is_browser(id) {
             return self.settle_browser(id, now);
         }
+        if self.is_attached(id) {
+            return self.answer_attached(id, now);
+        }
         let Some(leg) = self.legs.get_mut(&id) else { return };
         let (Some(dialog), Stage::Waiting { answer }) = (leg.dialog, &mut leg.stage) else { return };
         match answer.take() {
@@ -129,6 +138,7 @@ impl Engine {
         let Some(leg) = self.legs.get(&id) else { return };
         match leg.dialog {
             Some(dialog) => self.tell_agent(AgentCommand::Hangup { dialog }, now),
+            None if leg.carrier.is_some() => self.detach(id, LegEnd::LocalHangup, now),
             None => self.forget(id, LegEnd::LocalHangup, now),
         }
     }

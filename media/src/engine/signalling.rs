@@ -234,6 +234,9 @@ impl Engine {
     pub(super) fn end_silent(&mut self, id: LegId, now: Instant) {
         let Some(leg) = self.legs.get_mut(&id) else { return };
         leg.overridden = Some(LegEnd::NoMedia);
+        if leg.carrier.is_some() {
+            return self.detach(id, LegEnd::NoMedia, now);
+        }
         match leg.dialog {
             Some(dialog) => self.tell_agent(AgentCommand::Hangup { dialog }, now),
             None => self.forget(id, LegEnd::NoMedia, now),

@@ -151,6 +151,28 @@ impl Audio {
         self.stream.far_figures(remote_loss, round_trip);
     }
 
+    /// A frame that came by a carrier's socket. What is refused is in the leg's figures.
+    pub(crate) fn frame(&mut self, at_ms: u64, payload: &[u8], now: Instant) {
+        // Why it was refused is of no use here; that it was is counted.
+        let _refused = self.stream.receive_frame(at_ms, payload, now);
+    }
+
+    /// The carrier's socket is another one than before: its stream begins anew.
+    pub(crate) fn renew(&mut self, now: Instant) {
+        self.stream.renew();
+        self.watched_since = now;
+    }
+
+    /// While nobody is there to hear it nothing is played, so that nothing of it is lost.
+    pub(crate) fn rest(&mut self, on: bool) {
+        self.stream.hold(on || self.agreed.held());
+    }
+
+    /// What the last tick had for the far end; nothing when it was silence.
+    pub(crate) fn outgoing(&self) -> Option<&[u8]> {
+        self.stream.outgoing()
+    }
+
     /// The far end told a digit by signalling. False when it was heard already.
     pub(crate) fn digit_signalled(&mut self, digit: char) -> bool {
         self.stream.digit_signalled(digit)

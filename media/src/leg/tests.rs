@@ -65,7 +65,7 @@ impl Pair {
             pcm: Pcm { rate, samples: samples.into() },
             last: true,
         };
-        self.clinic.play(play, &mut VecDeque::new());
+        self.clinic.play(play, self.now, &mut VecDeque::new());
         for _ in 0..frames {
             self.now += Duration::from_millis(20);
             let mut outputs = VecDeque::new();

@@ -4,13 +4,14 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 use super::{MediaStream, NOTICED_MAX, Refusal, StreamEvent};
+use crate::io::CARRIER_FRAME_OCTETS_MAX;
 use crate::rtp::dtmf::{Event, EventReceiver};
 use crate::rtp::jitter::Carried;
 use crate::rtp::latch::Verdict;
 use crate::rtp::packet::Packet;
 use crate::rtp::rtcp;
 use crate::rtp::session::Arrival;
-use crate::rtp::{COMFORT_NOISE, Clock};
+use crate::rtp::{COMFORT_NOISE, Clock, UNITS_PER_FRAME, UNITS_PER_MS};
 
 impl MediaStream {
     /// Takes a datagram of the leg's RTP port. RTCP that shares the port is taken too.
@@ -28,6 +29,30 @@ impl MediaStream {
         };
         self.plain = plain;
         self.count(result)
+    }
+
+    /// Takes audio that came without RTP, over a connection: in order, whole, and with its place in the far end's stream. It goes
+    /// through the jitter buffer in pieces of 20 ms, as connections deliver in bursts.
+    pub fn receive_frame(&mut self, at_ms: u64, payload: &[u8], now: Instant) -> Result<(), Refusal> {
+        if payload.len() > CARRIER_FRAME_OCTETS_MAX {
+            return self.count(Err(Refusal::FrameTooLong(payload.len())));
+        }
+        let mut timestamp = (at_ms as u32).wrapping_mul(UNITS_PER_MS);
+        for piece in payload.chunks(UNITS_PER_FRAME as usize) {
+            let (payload_type, sequence) = (self.payload_type, self.piece);
+            let packet = Packet { marker: false, payload_type, sequence, timestamp, ssrc: 0, payload: piece };
+            let result = self.place(&packet, Carried::Audio, now);
+            self.piece = self.piece.wrapping_add(1);
+            timestamp = timestamp.wrapping_add(UNITS_PER_FRAME);
+            self.count(result)?;
+        }
+        Ok(())
+    }
+
+    /// The far end's stream begins anew, over another connection: what was buffered is over, what was counted stays.
+    pub fn renew(&mut self) {
+        self.reception.forget();
+        self.receiver.reset();
     }
 
     /// Takes a datagram of the leg's RTCP port.
@@ -76,8 +101,13 @@ impl MediaStream {
             Verdict::Probation => return Err(Refusal::Probation),
             Verdict::Stranger => return Err(Refusal::Stranger),
         }
+        self.place(&packet, carried, now)
+    }
+
+    /// Gives a packet that is the far end's its place in the audio.
+    fn place(&mut self, packet: &Packet<'_>, carried: Carried, now: Instant) -> Result<(), Refusal> {
         let is_event = carried == Carried::Nothing;
-        let Arrival::Accepted { sequence, timestamp, reset } = self.reception.receive(&packet, !is_event, now) else {
+        let Arrival::Accepted { sequence, timestamp, reset } = self.reception.receive(packet, !is_event, now) else {
             return Err(Refusal::Probation);
         };
         self.heard_at = Some(now);

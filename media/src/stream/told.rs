@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use crate::io::CARRIER_FRAME_OCTETS_MAX;
 use crate::rtp::packet::PacketError;
 use crate::rtp::receive::Made;
 use crate::rtp::rtcp::RtcpError;
@@ -25,6 +26,9 @@ pub enum Refusal {
     /// Longer than 80 ms, or nothing that the leg's codec makes.
     #[error("payload of {0} octets is longer than 80 ms, or none of the leg's codec")]
     TooLong(usize),
+    /// More than a carrier's socket may bring at once.
+    #[error("frame of {0} octets, {CARRIER_FRAME_OCTETS_MAX} is the limit")]
+    FrameTooLong(usize),
     /// Not from the leg's source.
     #[error("from another source than the leg's")]
     Stranger,

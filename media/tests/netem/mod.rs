@@ -238,6 +238,7 @@ impl World {
                     host.engine.handle(Input::Port { port, opened }, now);
                 }
                 Output::ClosePort(port) => assert!(host.open.remove(&port), "port {port} was not open"),
+                Output::Frame { leg, .. } | Output::Carrier { leg, .. } => panic!("{leg:?} is not attached"),
                 Output::Event(EngineEvent::Level { .. }) => host.levels += 1,
                 Output::Event(event) => host.events.push((at_ms, event)),
                 Output::Pcm { leg, pcm, .. } => {

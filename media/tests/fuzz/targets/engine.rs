@@ -1,7 +1,7 @@
 //! A sequence of inputs to an engine: datagrams on its SIP and media sockets, commands, time. Kinds of step: 0 a SIP datagram
 //! (argument: from whom), 1 RTP and 2 RTCP to a leg's port (argument: from whom, to which leg), 3 time, 4 a command, 5 the
 //! next port cannot be opened, 6 good packets of the far end, 7 bytes of a SIP connection (argument: from whom), 8 that connection
-//! is gone. Names in SIP datagrams are filled in, see [`super::steps`].
+//! is gone, 9 a call by a carrier's socket, 10 audio of one and 11 other news of one (argument: of which leg). Names in SIP datagrams are filled in, see [`super::steps`].
 
 use std::collections::{BTreeSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use auricle_media::engine::{CATCH_UP_MAX, Engine, EngineConfig};
 use auricle_media::io::{
-    BridgeId, Codec, Command, Credentials, DialTo, EngineEvent, Gain, Hop, IdentityHeader, Input, LegId, Output, Party,
-    PartyClass, Pcm, PlayId, Rate, Socket, TransferTo, Transport, Trunk, TrunkId,
+    BridgeId, CarrierNews, Codec, Command, Credentials, DialTo, EngineEvent, Gain, Hop, IdentityHeader, Input, LegId,
+    Output, Party, PartyClass, Pcm, PlayId, Rate, Socket, TransferTo, Transport, Trunk, TrunkId,
 };
 use auricle_media::rtp::Clock;
 use auricle_media::rtp::session::{Seeds, Sender};
@@ -131,7 +131,7 @@ impl World {
         let (address, port) = SOURCES[usize::from(argument) % SOURCES.len()];
         let remote = SocketAddr::from((address, port));
         let to = self.ports.iter().nth(usize::from(argument / 8) % self.ports.len().max(1)).copied().unwrap_or(20_000);
-        match kind % 9 {
+        match kind % 12 {
             0 => self.sip(remote, &fill(bytes, &self.names)),
             1 => self.media(Socket::Rtp(to), remote, bytes),
             2 => self.media(Socket::Rtcp(to), remote, bytes),
@@ -141,7 +141,13 @@ impl World {
             5 => self.fails = true,
             6 => self.good(argument, to),
             7 => self.stream(Hop { transport: Transport::Tcp, address: remote }, &fill(bytes, &self.names)),
-            _ => self.give(Input::Closed { hop: Hop { transport: Transport::Tcp, address: remote } }),
+            8 => self.give(Input::Closed { hop: Hop { transport: Transport::Tcp, address: remote } }),
+            9 => self.attach(argument, bytes),
+            10 => {
+                let at_ms = u64::from(argument) * u64::from(bytes.first().copied().unwrap_or_default());
+                self.give(Input::Frame { leg: self.leg(argument), at_ms, payload: bytes });
+            }
+            _ => self.news(argument, bytes),
         }
         assert!(self.engine.legs() <= CALLS_MAX, "{} legs", self.engine.legs());
     }
@@ -183,9 +189,32 @@ impl World {
         }
     }
 
-    fn command(&mut self, argument: u8, bytes: &[u8]) {
+    fn leg(&self, argument: u8) -> LegId {
         let legs = self.engine.leg_ids();
-        let leg = legs.get(usize::from(argument / 16) % legs.len().max(1)).copied().unwrap_or(LegId(99));
+        legs.get(usize::from(argument / 16) % legs.len().max(1)).copied().unwrap_or(LegId(99))
+    }
+
+    fn attach(&mut self, argument: u8, bytes: &[u8]) {
+        let codec = [Codec::Pcmu, Codec::Pcma, Codec::G722][usize::from(argument) % 3];
+        let from = String::from_utf8_lossy(bytes).into_owned();
+        let remote = Hop { transport: Transport::Tls, address: SocketAddr::from(([10, 0, 0, 3], 443)) };
+        self.give(Input::Command(Command::Attach { tag: 2, codec, from, to: "clinic".into(), remote }));
+    }
+
+    fn news(&mut self, argument: u8, bytes: &[u8]) {
+        let first = bytes.first().copied().unwrap_or_default();
+        let news = match argument % 16 {
+            0..=7 => CarrierNews::Mark(u64::from(first)),
+            8..=10 => CarrierNews::Digit(char::from(first)),
+            11..=12 => CarrierNews::Lost,
+            13..=14 => CarrierNews::Back,
+            _ => CarrierNews::Over,
+        };
+        self.give(Input::Carrier { leg: self.leg(argument), news });
+    }
+
+    fn command(&mut self, argument: u8, bytes: &[u8]) {
+        let (leg, legs) = (self.leg(argument), self.engine.leg_ids());
         let (id, on) = (PlayId(u64::from(argument / 128)), argument & 64 == 0);
         let samples: Arc<[i16]> = bytes.chunks_exact(2).map(|pair| i16::from_be_bytes([pair[0], pair[1]])).collect();
         let pcm = Pcm { rate: if on { Rate::Hz8000 } else { Rate::Hz16000 }, samples };
@@ -280,6 +309,8 @@ impl World {
                     answers.push_back((port, opened));
                 }
                 Output::ClosePort(port) => assert!(self.ports.remove(&port), "port {port} was not open"),
+                Output::Frame { payload, .. } => assert!(payload.len() <= 160, "{} octets", payload.len()),
+                Output::Carrier { order, .. } => self.seen.note(std::mem::discriminant(&order)),
                 Output::Event(EngineEvent::Level { .. }) => {}
                 Output::Event(event) => self.seen.note(std::mem::discriminant(&event)),
                 Output::Pcm { pcm, .. } => assert_eq!((pcm.rate, pcm.samples.len()), (Rate::Hz16000, 320)),
