@@ -9,6 +9,7 @@ pub use start::{Options, Running, StartError};
 
 use crate::backups::Backups;
 use crate::calls::StatsCache;
+use crate::carriers::Carriers;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::events::Events;
@@ -45,6 +46,8 @@ pub struct App {
     pub reasons: Reasons,
     /// Wrong passwords for e-mail addresses that nobody has.
     pub strangers: Strangers,
+    /// Carriers that are used by their API: their calls, and what stands before them.
+    pub carriers: Carriers,
     /// How the trunks stand.
     pub trunks: Trunks,
     /// Where the desk phones are.

@@ -176,6 +176,8 @@ pub mod permissions {
         EditTrunks = "edit trunks" [Admin]
         /// See and change desk phones.
         EditPhones = "edit phones" [Admin]
+        /// See and change the accounts with carriers.
+        EditCarriers = "edit carriers" [Admin]
         /// Read and check the record of who did or read what.
         ReadAudit = "read the audit chain" [Admin]
         /// Look after the disk, backups and the search index.

@@ -31,6 +31,8 @@ pub struct Config {
     pub webrtc: WebrtcConfig,
     /// Hearing and speaking.
     pub speech: SpeechConfig,
+    /// Carriers that are used by their API.
+    pub carriers: CarriersConfig,
     /// The remote brain.
     pub llm: LlmConfig,
     /// Logs.
@@ -48,6 +50,8 @@ pub struct ServerConfig {
     pub environment: Environment,
     /// Networks whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<Network>,
+    /// Where others reach this server: `https://` and a name, without a path; empty: nobody from outside does.
+    pub public_url: String,
 }
 
 /// Which kind of installation this is.
@@ -190,6 +194,13 @@ pub enum SttKind {
     Pocketsphinx,
     /// Nobody: callers are greeted and recorded.
     None,
+}
+
+/// `[carriers]`
+#[derive(Clone, Debug, PartialEq)]
+pub struct CarriersConfig {
+    /// Address of Twilio's API.
+    pub twilio_api: String,
 }
 
 /// `[llm]`

@@ -56,6 +56,14 @@ error_codes! {
     VersionRequired = "version_required", "If-Match is missing";
     /// A reading of a past call must say why.
     ReasonRequired = "reason_required", "Say why you open this";
+    /// What comes from a carrier is not signed as it must be (SEC-11).
+    BadSignature = "bad_signature", "The signature is wrong";
+    /// The carrier's secret is not set up, so that nothing from it can be believed (SEC-11).
+    NotConfigured = "not_configured", "Not set up";
+    /// The carrier refused what was asked of its API.
+    CarrierFailed = "carrier_failed", "The carrier did not do it";
+    /// The carrier's API does not answer, or has too much to do.
+    CarrierSilent = "carrier_silent", "The carrier does not answer";
     /// Too many wrong passwords.
     Locked = "locked", "Sign-in is locked for a while";
     /// Too many requests (MISC-08).
@@ -81,7 +89,8 @@ error_codes! {
 pub struct FieldError {
     /// Path of the field, such as `name` or `hours.0.weekday`.
     pub field: String,
-    /// What is wrong: `required`, `too_long`, `too_short`, `out_of_range`, `unknown`, `format`.
+    /// What is wrong: `required`, `too_long`, `too_short`, `out_of_range`, `unknown`, `format`, and of what somebody else has to accept
+    /// `refused` and `inactive`.
     pub code: &'static str,
     /// In words, with the allowed range.
     pub detail: String,

@@ -7,6 +7,7 @@ pub mod audit;
 pub mod auth;
 pub mod backups;
 pub mod calls;
+pub mod carriers;
 pub mod clinic;
 pub mod clock;
 pub mod config;

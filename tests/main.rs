@@ -27,4 +27,5 @@ mod storage;
 mod support;
 mod transfers;
 mod trunks;
+mod twilio;
 mod voice;

@@ -3,6 +3,7 @@
 use super::{App, Speech, first};
 use crate::backups::Backups;
 use crate::calls::StatsCache;
+use crate::carriers::Carriers;
 use crate::clock::{self, Clock};
 use crate::config::{self, Config};
 use crate::error::Error;
@@ -331,6 +332,7 @@ fn assemble(
     tasks.spawn("search", jobs::search::run(indexer, tasks.stop_token()));
     let (stats, reasons, strangers, started_at) =
         (StatsCache::default(), Reasons::default(), Strangers::default(), clock());
+    let carriers = Carriers::new(config.sip.calls_max);
     Arc::new(App {
         config,
         store,
@@ -341,6 +343,7 @@ fn assemble(
         stats,
         reasons,
         strangers,
+        carriers,
         trunks,
         phones,
         events,

@@ -2,8 +2,8 @@
 
 use super::settings::{ConfigError, Origin, Problem, Settings};
 use super::{
-    BackupConfig, Config, EnglishVoice, Environment, LlmConfig, LlmKind, LogConfig, Network, ServerConfig, SipConfig,
-    SpeechConfig, StorageConfig, SttKind, WebrtcConfig,
+    BackupConfig, CarriersConfig, Config, EnglishVoice, Environment, LlmConfig, LlmKind, LogConfig, Network,
+    ServerConfig, SipConfig, SpeechConfig, StorageConfig, SttKind, WebrtcConfig,
 };
 use auricle_media::io::Codec;
 use auricle_media::sip::digest::Algorithm;
@@ -32,6 +32,7 @@ pub(super) fn config(settings: &Settings) -> Result<Config, ConfigError> {
             listen: read.text("server.listen", address),
             environment: read.text("server.environment", environment),
             trusted_proxies: read.list("server.trusted_proxies", PROXIES_MAX, network),
+            public_url: read.text("server.public_url", public_url),
         },
         storage: StorageConfig {
             directory: read.text("storage.directory", path),
@@ -71,6 +72,7 @@ pub(super) fn config(settings: &Settings) -> Result<Config, ConfigError> {
             english: read.text("speech.english", english),
             espeak: read.text("speech.espeak", filled),
         },
+        carriers: CarriersConfig { twilio_api: read.text("carriers.twilio_api", api_url) },
         llm: LlmConfig {
             provider: read.text("llm.provider", llm),
             base_url: read.text("llm.base_url", url),
@@ -248,6 +250,32 @@ fn url(text: &str) -> Result<String, String> {
     if known { Ok(text.to_owned()) } else { Err("it must be empty or begin with http:// or https://".to_owned()) }
 }
 
+/// Others reach us by TLS and at the root of a name.
+fn public_url(text: &str) -> Result<String, String> {
+    let wrong =
+        || "it must be empty or https:// and a name without a path, such as https://desk.clinic.example".to_owned();
+    let Some(authority) = text.strip_prefix("https://").map(|rest| rest.trim_end_matches('/')) else {
+        return if text.is_empty() { Ok(String::new()) } else { Err(wrong()) };
+    };
+    let plain = |c: char| c.is_ascii_alphanumeric() || ".-:[]".contains(c);
+    if authority.is_empty() || !authority.chars().all(plain) {
+        Err(wrong())
+    } else {
+        Ok(format!("https://{authority}"))
+    }
+}
+
+/// Secrets go there: by TLS, or to a proxy on this machine.
+fn api_url(text: &str) -> Result<String, String> {
+    let text = text.trim_end_matches('/');
+    let known = ["https://", "http://127.0.0.1:", "http://[::1]:"].into_iter().any(|start| text.starts_with(start));
+    if known {
+        Ok(text.to_owned())
+    } else {
+        Err("it must begin with https:// (http:// on the loopback alone)".to_owned())
+    }
+}
+
 fn environment(text: &str) -> Result<Environment, String> {
     one_of(
         text,
@@ -326,6 +354,9 @@ mod tests {
             ("AURICLE_SERVER_ENVIRONMENT", "prod", "\"production\", \"staging\", \"development\""),
             ("AURICLE_LLM_PROVIDER", "openai", "llm.base_url is empty"),
             ("AURICLE_LLM_BASE_URL", "llm.example", "http:// or https://"),
+            ("AURICLE_SERVER_PUBLIC_URL", "http://desk.clinic.example", "https:// and a name"),
+            ("AURICLE_SERVER_PUBLIC_URL", "https://desk.clinic.example/auricle", "without a path"),
+            ("AURICLE_CARRIERS_TWILIO_API", "http://api.twilio.com", "https://"),
             ("AURICLE_LLM_STALL_MS_MAX", "199", "allowed are 200 to 30000"),
             ("AURICLE_LOG_LEVEL", "loud", "\"trace\""),
         ] {
@@ -345,6 +376,8 @@ mod tests {
     fn good_values_are_taken() {
         assert_eq!(with("AURICLE_SIP_RTP_PORTS", "30000 - 31999").unwrap().sip.rtp_ports, 30_000..=31_999);
         assert_eq!(with("AURICLE_SIP_ADVERTISE", "203.0.113.7").unwrap().sip.advertise, Some([203, 0, 113, 7].into()));
+        let public = with("AURICLE_SERVER_PUBLIC_URL", "https://desk.clinic.example/").unwrap().server.public_url;
+        assert_eq!(public, "https://desk.clinic.example");
         assert_eq!(with("AURICLE_SERVER_TRUSTED_PROXIES", "127.0.0.1").unwrap().server.trusted_proxies.len(), 1);
         assert_eq!(with("AURICLE_SIP_CODECS", "pcmu,g722").unwrap().sip.codecs, [Codec::Pcmu, Codec::G722]);
         assert_eq!(with("AURICLE_LOG_LEVEL", "debug").unwrap().log.level, tracing::Level::DEBUG);

@@ -128,6 +128,8 @@ impl Event {
             | Self::PhonePasswordGiven { phone }
             | Self::PhoneRemoved { phone }
             | Self::PhoneStateChanged { phone, .. } => ("phone", phone.to_string()),
+            Self::CarrierChanged { carrier } | Self::CarrierRemoved { carrier } => ("carrier", carrier.to_string()),
+            Self::NumberConnected { number, .. } => ("number", number.clone()),
             Self::BackupMade { .. } => ("backup", String::new()),
             Self::SearchRebuilt { .. } => ("search_index", String::new()),
             Self::StoreRestored { .. } => ("store", String::new()),

@@ -126,6 +126,10 @@ codes! {
         Away = "away", /// Registered.
         Registered = "registered" }
 
+    /// A carrier that is used by its API.
+    CarrierKind { /// Twilio (INT-01).
+        Twilio = "twilio" }
+
     /// Where a call stands (CALL-07).
     CallStatus { /// Arrived, not answered yet.
         Ringing = "ringing", /// The AI receptionist talks with the caller.

@@ -3,7 +3,7 @@
 use crate::Timestamp;
 use crate::account::Actor;
 use crate::code::{
-    AppointmentStatus, CallDirection, EndCause, Lang, OutboundRule, Outcome, PhoneState, RecordingState, Role,
+    AppointmentStatus, CallDirection, CarrierKind, EndCause, Lang, OutboundRule, Outcome, PhoneState, RecordingState, Role,
     TaskKind, TaskState, TrunkFault, TrunkState,
 };
 use crate::conversation::Turn;
@@ -259,6 +259,23 @@ events! {
         /// Where it stands now.
         state: PhoneState,
     },
+    /// The account with a carrier was set up or changed.
+    CarrierChanged("carrier.changed") {
+        /// Which carrier.
+        carrier: CarrierKind,
+    },
+    /// The account with a carrier was removed.
+    CarrierRemoved("carrier.removed") {
+        /// Which carrier.
+        carrier: CarrierKind,
+    },
+    /// A number at a carrier was told to bring its calls here.
+    NumberConnected("carrier.number") {
+        /// Which carrier.
+        carrier: CarrierKind,
+        /// How the carrier names it.
+        number: String,
+    },
     /// A backup was made and verified.
     BackupMade("backup.made") {
         /// Number of the last event in it.
@@ -346,6 +363,7 @@ mod tests {
             Event::StoreRestored { backup_at: Some(at), feed_head: 7 },
             Event::StoreRestored { backup_at: None, feed_head: 7 },
             Event::SecretsRecovered {},
+            Event::NumberConnected { carrier: CarrierKind::Twilio, number: "PN0123".to_owned() },
         ]
     }
 

@@ -7,6 +7,7 @@ pub mod account;
 pub mod appointment;
 pub mod audit;
 pub mod call;
+pub mod carrier;
 pub mod code;
 pub mod contact;
 pub mod conversation;

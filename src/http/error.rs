@@ -41,7 +41,7 @@ pub struct ProblemField {
 pub fn status(code: ErrorCode) -> StatusCode {
     match code {
         ErrorCode::Invalid => StatusCode::BAD_REQUEST,
-        ErrorCode::Unauthenticated | ErrorCode::WrongPassword => StatusCode::UNAUTHORIZED,
+        ErrorCode::Unauthenticated | ErrorCode::WrongPassword | ErrorCode::BadSignature => StatusCode::UNAUTHORIZED,
         ErrorCode::PasswordChangeRequired | ErrorCode::Forbidden => StatusCode::FORBIDDEN,
         ErrorCode::NotFound => StatusCode::NOT_FOUND,
         ErrorCode::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
@@ -52,9 +52,11 @@ pub fn status(code: ErrorCode) -> StatusCode {
         ErrorCode::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
         ErrorCode::UnsupportedMedia => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         ErrorCode::RangeNotSatisfiable => StatusCode::RANGE_NOT_SATISFIABLE,
-        ErrorCode::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        ErrorCode::Unavailable | ErrorCode::CarrierSilent => StatusCode::SERVICE_UNAVAILABLE,
         ErrorCode::DiskLow => StatusCode::INSUFFICIENT_STORAGE,
         ErrorCode::Damaged => StatusCode::INTERNAL_SERVER_ERROR,
+        ErrorCode::NotConfigured => StatusCode::INTERNAL_SERVER_ERROR,
+        ErrorCode::CarrierFailed => StatusCode::BAD_GATEWAY,
         ErrorCode::Internal => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }

@@ -8,6 +8,7 @@ mod appointments;
 mod audit;
 mod auth;
 mod calls;
+mod carriers;
 mod clinic;
 mod contacts;
 mod cookie;
@@ -31,6 +32,7 @@ mod storage;
 mod tasks;
 mod trunks;
 mod web;
+mod webhooks;
 
 use crate::app::App;
 use crate::error::{Error, ErrorCode};
@@ -68,6 +70,8 @@ fn routes() -> OpenApiRouter<Arc<App>> {
         .merge(trunks::routes())
         .merge(outbound::routes())
         .merge(phones::routes())
+        .merge(carriers::routes())
+        .merge(webhooks::routes())
         .merge(events::routes())
         .merge(follow::routes())
         .merge(health::routes())

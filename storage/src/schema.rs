@@ -26,6 +26,7 @@ use crate::record::{Entries, Index, Record};
 use auricle_domain::account::{Account, Session};
 use auricle_domain::appointment::{Appointment, Service};
 use auricle_domain::call::Call;
+use auricle_domain::carrier::Carrier;
 use auricle_domain::code::{CallStatus, RecordingState};
 use auricle_domain::contact::Contact;
 use auricle_domain::conversation::{Conversation, Turn};
@@ -201,6 +202,7 @@ fn name_of(id: u16) -> &'static str {
         Trunk::TABLE,
         Outbound::TABLE,
         Phone::TABLE,
+        Carrier::TABLE,
     ];
     match tables.iter().find(|table| table.id == id) {
         Some(table) => table.name,
@@ -426,5 +428,14 @@ impl Record for Phone {
     type Key = PhoneId;
     fn key(&self) -> PhoneId {
         self.id
+    }
+}
+
+/// Key: kind of carrier.
+impl Record for Carrier {
+    const TABLE: Table = Table { id: 30, name: "carrier", version: 1 };
+    type Key = &'static str;
+    fn key(&self) -> &'static str {
+        self.kind.as_str()
     }
 }

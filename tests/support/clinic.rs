@@ -126,6 +126,12 @@ impl Clinic {
         Self { running, folder: None }
     }
 
+    /// Keeps its folder as long as itself.
+    pub fn in_folder(mut self, folder: TempDir) -> Self {
+        self.folder = Some(folder);
+        self
+    }
+
     pub fn app(&self) -> &App {
         &self.running.app
     }

@@ -6,3 +6,4 @@ pub mod openai_server;
 pub mod person;
 pub mod softphone;
 pub mod tree;
+pub mod twilio;

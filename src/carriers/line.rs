@@ -1,0 +1,221 @@
+//! One call of a carrier: between the carrier's socket, which may be lost and come back, and the leg in the engine.
+
+use crate::voice::VoiceHandle;
+use crate::voice::attached::{Arrival, Attachment, ToCarrier};
+use auricle_media::io::{CarrierNews, CarrierOrder};
+use futures_util::stream::BoxStream;
+use futures_util::{Sink, SinkExt, StreamExt};
+use std::pin::Pin;
+use std::time::Duration;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::time::{Instant, sleep_until, timeout};
+
+/// A socket that brings nothing for this long is gone: while a call is on, carriers send audio all the time.
+const SILENT_MAX: Duration = Duration::from_secs(5);
+/// A socket that takes nothing for this long is gone.
+const SEND_WITHIN: Duration = Duration::from_secs(5);
+/// How long a socket may take to close.
+const CLOSE_WITHIN: Duration = Duration::from_secs(2);
+/// Messages of one socket that are not understood; with more, it is given up.
+const MISTAKES_MAX: u32 = 20;
+
+/// What a carrier says on its socket.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Said {
+    /// Audio, with its place in the carrier's stream.
+    Audio {
+        /// Where it begins, in milliseconds.
+        at_ms: u64,
+        /// In the carrier's codec.
+        payload: Vec<u8>,
+    },
+    /// A key was pressed.
+    Digit(char),
+    /// A mark of ours has been played or cleared.
+    Mark(u64),
+    /// The call is over.
+    Over,
+    /// Nothing that matters.
+    Nothing,
+    /// Nothing that can be understood.
+    Nonsense,
+}
+
+/// How one carrier writes on its socket. One for each socket.
+pub trait Wire: Send {
+    /// Reads a message.
+    fn hear(&mut self, text: &str) -> Said;
+    /// Writes audio.
+    fn audio(&mut self, payload: &[u8]) -> String;
+    /// Writes a mark.
+    fn mark(&mut self, number: u64) -> String;
+    /// Writes that what waits is to be forgotten.
+    fn clear(&mut self) -> String;
+}
+
+/// The far end takes nothing any more.
+#[derive(Debug)]
+pub struct Gone;
+
+/// A carrier's socket, by which texts come and go.
+pub struct Socket {
+    /// How it is written.
+    pub wire: Box<dyn Wire>,
+    /// Texts from the carrier; it ends with the socket.
+    pub incoming: BoxStream<'static, String>,
+    /// Texts to the carrier.
+    pub outgoing: Pin<Box<dyn Sink<String, Error = Gone> + Send>>,
+    /// Its place among the sockets.
+    pub place: OwnedSemaphorePermit,
+}
+
+/// What a line is told from outside.
+pub enum ToLine {
+    /// There is another socket.
+    Socket(Box<Socket>),
+    /// The carrier says that the call is over.
+    Over,
+}
+
+/// Who ended the call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LineEnd {
+    /// The far end; the carrier knows.
+    Theirs,
+    /// We did, or gave it up: the carrier is to be told.
+    Ours,
+}
+
+enum Step {
+    Socket(Box<Socket>),
+    Lost,
+    Over,
+    Ended,
+}
+
+/// Carries a call from its first socket to its end.
+pub async fn run(voice: VoiceHandle, arrival: Arrival, first: Socket, mut news: mpsc::Receiver<ToLine>) -> LineEnd {
+    let mut leg = match voice.attach(arrival).await {
+        Ok(leg) => leg,
+        Err(error) => {
+            tracing::error!(%error, "a carrier's call could not be given a leg");
+            return LineEnd::Ours;
+        }
+    };
+    let mut socket = Some(Box::new(first));
+    loop {
+        let step = match &mut socket {
+            Some(socket) => ride(&mut leg, socket, &mut news).await,
+            None => wait(&mut leg, &mut news).await,
+        };
+        match step {
+            Step::Socket(new) => {
+                if socket.is_some() {
+                    tell(&leg, CarrierNews::Lost);
+                }
+                tell(&leg, CarrierNews::Back);
+                socket = Some(new);
+            }
+            Step::Lost => {
+                tracing::warn!("a carrier's socket was lost in mid-call");
+                socket = None;
+                tell(&leg, CarrierNews::Lost);
+            }
+            Step::Over => {
+                tell(&leg, CarrierNews::Over);
+                return LineEnd::Theirs;
+            }
+            Step::Ended => {
+                if let Some(mut socket) = socket {
+                    // A carrier that does not close in time has its connection cut.
+                    let _closed = timeout(CLOSE_WITHIN, socket.outgoing.close()).await;
+                }
+                return LineEnd::Ours;
+            }
+        }
+    }
+}
+
+fn tell(leg: &Attachment, news: CarrierNews) {
+    // With the engine gone the leg is, too, which is noticed at once.
+    if let Err(error) = leg.tell(news) {
+        tracing::error!(%error, ?news, "the engine could not be told of a carrier's socket");
+    }
+}
+
+/// While there is a socket.
+async fn ride(leg: &mut Attachment, socket: &mut Socket, news: &mut mpsc::Receiver<ToLine>) -> Step {
+    let (mut heard_at, mut mistakes) = (Instant::now(), 0);
+    loop {
+        let text = tokio::select! {
+            out = leg.next() => match out {
+                None | Some(ToCarrier::Order(CarrierOrder::Hangup)) => return Step::Ended,
+                Some(out) => write(socket, &out),
+            },
+            text = socket.incoming.next() => {
+                heard_at = Instant::now();
+                match text.map(|text| socket.wire.hear(&text)) {
+                    None => return Step::Lost,
+                    Some(Said::Over) => return Step::Over,
+                    Some(Said::Nonsense) => {
+                        mistakes += 1;
+                        if mistakes > MISTAKES_MAX {
+                            tracing::warn!("a carrier's socket brings what cannot be understood; it is given up");
+                            return Step::Lost;
+                        }
+                    }
+                    Some(said) => heard(leg, said),
+                }
+                continue;
+            }
+            Some(news) = news.recv() => return step_of(news),
+            () = sleep_until(heard_at + SILENT_MAX) => return Step::Lost,
+        };
+        match timeout(SEND_WITHIN, socket.outgoing.send(text)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(Gone)) | Err(_) => return Step::Lost,
+        }
+    }
+}
+
+/// While there is none: until another comes, or the engine has waited for long enough.
+async fn wait(leg: &mut Attachment, news: &mut mpsc::Receiver<ToLine>) -> Step {
+    loop {
+        tokio::select! {
+            out = leg.next() => match out {
+                None | Some(ToCarrier::Order(CarrierOrder::Hangup)) => return Step::Ended,
+                // What was under way when the socket went is lost.
+                Some(_) => {}
+            },
+            Some(news) = news.recv() => return step_of(news),
+        }
+    }
+}
+
+fn step_of(news: ToLine) -> Step {
+    match news {
+        ToLine::Socket(socket) => Step::Socket(socket),
+        ToLine::Over => Step::Over,
+    }
+}
+
+fn heard(leg: &Attachment, said: Said) {
+    match said {
+        Said::Audio { at_ms, payload } => {
+            if !leg.frame(at_ms, payload) {
+                metrics::counter!("auricle_carrier_frames_dropped_total").increment(1);
+            }
+        }
+        Said::Digit(digit) => tell(leg, CarrierNews::Digit(digit)),
+        Said::Mark(number) => tell(leg, CarrierNews::Mark(number)),
+        Said::Over | Said::Nothing | Said::Nonsense => {}
+    }
+}
+
+fn write(socket: &mut Socket, out: &ToCarrier) -> String {
+    match out {
+        ToCarrier::Frame(payload) => socket.wire.audio(payload),
+        ToCarrier::Order(CarrierOrder::Mark(number)) => socket.wire.mark(*number),
+        ToCarrier::Order(CarrierOrder::Clear | CarrierOrder::Hangup) => socket.wire.clear(),
+    }
+}

@@ -1,0 +1,258 @@
+//! Twilio's REST API, as far as something here calls it: the account, its numbers, the end of a call.
+//!
+//! Every request has a deadline. One that changes nothing when repeated is repeated after 429, 5xx and lost connections, after a pause
+//! that grows. All of ours are of that kind: they read, or say how something is to be.
+
+use crate::error::{Error, ErrorCode};
+use auricle_domain::carrier::Carrier;
+use reqwest::redirect::Policy;
+use reqwest::{Client, Method, StatusCode};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use std::time::Duration;
+
+/// How long a connection may take.
+const CONNECT_WITHIN: Duration = Duration::from_secs(3);
+/// How long one request may take.
+const ANSWER_WITHIN: Duration = Duration::from_secs(6);
+/// How often one is sent altogether.
+const TRIES_MAX: u32 = 3;
+/// The pause before the second try; the third has twice that.
+const PAUSE: Duration = Duration::from_millis(250);
+/// Largest answer that is read, in bytes: a thousand numbers have less.
+const ANSWER_BYTES_MAX: usize = 8 << 20;
+/// Numbers that are read: one page of the largest size.
+const NUMBERS_MAX: usize = 1_000;
+/// Twilio's own code of what is not there (any more).
+const NOT_FOUND: u32 = 20_404;
+
+/// The account, as Twilio has it.
+#[derive(Debug, Deserialize)]
+pub struct Account {
+    /// What it is called.
+    pub friendly_name: String,
+    /// `active`, `suspended` or `closed`.
+    pub status: String,
+}
+
+/// A number of the account.
+#[derive(Debug, Deserialize)]
+pub struct Number {
+    /// Twilio's name for it.
+    pub sid: String,
+    /// In E.164.
+    pub phone_number: String,
+    /// What it is called.
+    #[serde(default)]
+    pub friendly_name: String,
+    /// What is asked when it is called.
+    #[serde(default)]
+    pub voice_url: Option<String>,
+    /// The SIP trunk that has it; it wins over the address.
+    #[serde(default)]
+    pub trunk_sid: Option<String>,
+    /// An application that has it; it wins over the address, too.
+    #[serde(default)]
+    pub voice_application_sid: Option<String>,
+    /// What it can do.
+    #[serde(default)]
+    pub capabilities: Capabilities,
+}
+
+/// What a number can do.
+#[derive(Debug, Default, Deserialize)]
+pub struct Capabilities {
+    /// Calls.
+    #[serde(default)]
+    pub voice: bool,
+}
+
+#[derive(Deserialize)]
+struct Numbers {
+    incoming_phone_numbers: Vec<Number>,
+}
+
+/// What Twilio says with a refusal.
+#[derive(Default, Deserialize)]
+struct Refusal {
+    #[serde(default)]
+    code: u32,
+    #[serde(default)]
+    message: String,
+}
+
+/// The API, for one account.
+pub struct Rest<'a> {
+    client: &'a Client,
+    base: &'a str,
+    account: &'a str,
+    tokens: Vec<&'a str>,
+}
+
+/// A client for all requests.
+///
+/// # Errors
+/// When the machine's certificates cannot be read.
+pub fn client() -> Result<Client, reqwest::Error> {
+    Client::builder().redirect(Policy::none()).connect_timeout(CONNECT_WITHIN).timeout(ANSWER_WITHIN).build()
+}
+
+impl<'a> Rest<'a> {
+    /// The API at `base`, with the tokens of a carrier.
+    pub fn of(client: &'a Client, base: &'a str, carrier: &'a Carrier) -> Self {
+        Self { client, base, account: &carrier.account, tokens: carrier.tokens().collect() }
+    }
+
+    /// The same with one token, to find out whether it is good.
+    pub fn with(client: &'a Client, base: &'a str, account: &'a str, token: &'a str) -> Self {
+        Self { client, base, account, tokens: vec![token] }
+    }
+
+    /// The account itself.
+    ///
+    /// # Errors
+    /// As [`request`](Self::request).
+    pub async fn account(&self) -> Result<Account, Error> {
+        self.request(Method::GET, ".json", &[]).await
+    }
+
+    /// Its numbers, a thousand at most.
+    ///
+    /// # Errors
+    /// As [`request`](Self::request).
+    pub async fn numbers(&self) -> Result<Vec<Number>, Error> {
+        let path = format!("/IncomingPhoneNumbers.json?PageSize={NUMBERS_MAX}");
+        let found: Numbers = self.request(Method::GET, &path, &[]).await?;
+        Ok(found.incoming_phone_numbers)
+    }
+
+    /// Has a number's calls brought to `voice_url`, and their ends told to `status_url`.
+    ///
+    /// # Errors
+    /// As [`request`](Self::request).
+    pub async fn connect(&self, number: &str, voice_url: &str, status_url: &str) -> Result<Number, Error> {
+        let form = [
+            ("VoiceUrl", voice_url),
+            ("VoiceMethod", "POST"),
+            ("StatusCallback", status_url),
+            ("StatusCallbackMethod", "POST"),
+            // Either would win over the address.
+            ("TrunkSid", ""),
+            ("VoiceApplicationSid", ""),
+        ];
+        self.request(Method::POST, &format!("/IncomingPhoneNumbers/{number}.json"), &form).await
+    }
+
+    /// Ends a call. One that is over already is no failure.
+    ///
+    /// # Errors
+    /// As [`request`](Self::request).
+    pub async fn end_call(&self, call: &str) -> Result<(), Error> {
+        let ended: Result<serde_json::Value, Error> =
+            self.request(Method::POST, &format!("/Calls/{call}.json"), &[("Status", "completed")]).await;
+        match ended {
+            Err(error) if error.code != ErrorCode::NotFound => Err(error),
+            Ok(_) | Err(_) => Ok(()),
+        }
+    }
+
+    /// Sends a request with the first token, and with the second where the first is refused.
+    ///
+    /// # Errors
+    /// `invalid` for the token, `not_found`, `carrier_silent` when Twilio does not answer or has too much to do, `carrier_failed` with
+    /// its words.
+    async fn request<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        form: &[(&str, &str)],
+    ) -> Result<T, Error> {
+        let mut outcome = Err(refused_token());
+        for token in &self.tokens {
+            outcome = self.patiently(&method, path, form, token).await;
+            if !matches!(&outcome, Err(error) if error.code == ErrorCode::Invalid) {
+                break;
+            }
+        }
+        outcome
+    }
+
+    async fn patiently<T: DeserializeOwned>(
+        &self,
+        method: &Method,
+        path: &str,
+        form: &[(&str, &str)],
+        token: &str,
+    ) -> Result<T, Error> {
+        let mut pause = PAUSE;
+        let mut outcome = self.once(method, path, form, token).await;
+        for _ in 1..TRIES_MAX {
+            if !matches!(&outcome, Err(error) if error.code == ErrorCode::CarrierSilent) {
+                break;
+            }
+            tokio::time::sleep(pause).await;
+            pause *= 2;
+            outcome = self.once(method, path, form, token).await;
+        }
+        outcome
+    }
+
+    async fn once<T: DeserializeOwned>(
+        &self,
+        method: &Method,
+        path: &str,
+        form: &[(&str, &str)],
+        token: &str,
+    ) -> Result<T, Error> {
+        let url = format!("{}/2010-04-01/Accounts/{}{path}", self.base, self.account);
+        let mut request = self.client.request(method.clone(), url).basic_auth(self.account, Some(token));
+        if *method == Method::POST {
+            let body: String = form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
+            request = request.header("content-type", "application/x-www-form-urlencoded").body(body);
+        }
+        let mut response = request.send().await.map_err(|error| unanswered(&error))?;
+        let status = response.status();
+        let mut body = Vec::new();
+        while let Some(piece) = response.chunk().await.map_err(|error| unanswered(&error))? {
+            if body.len() + piece.len() > ANSWER_BYTES_MAX {
+                return Err(Error::new(ErrorCode::CarrierFailed, "Twilio's answer is too long to be one"));
+            }
+            body.extend_from_slice(&piece);
+        }
+        if !status.is_success() {
+            return Err(refused(status, serde_json::from_slice(&body).unwrap_or_default()));
+        }
+        serde_json::from_slice(&body).map_err(|error| {
+            tracing::warn!(%error, "an answer of Twilio's was not understood");
+            Error::new(ErrorCode::CarrierFailed, "Twilio's answer was not understood")
+        })
+    }
+}
+
+fn unanswered(error: &reqwest::Error) -> Error {
+    // The address holds the account's name; what went wrong does not.
+    tracing::warn!(timeout = error.is_timeout(), connect = error.is_connect(), "Twilio's API did not answer");
+    let detail = "Twilio's API does not answer: check the network of this machine and carriers.twilio_api";
+    Error::new(ErrorCode::CarrierSilent, detail).retry_after(30)
+}
+
+fn refused(status: StatusCode, Refusal { code, message }: Refusal) -> Error {
+    tracing::warn!(status = status.as_u16(), code, "Twilio's API refused a request");
+    match status.as_u16() {
+        401 | 403 => refused_token(),
+        404 => Error::new(ErrorCode::NotFound, "Twilio does not know this any more"),
+        429 => Error::new(ErrorCode::CarrierSilent, "Twilio takes no more requests at the moment").retry_after(30),
+        500.. => Error::new(ErrorCode::CarrierSilent, "Twilio's API has a fault").retry_after(30),
+        _ if code == NOT_FOUND => Error::new(ErrorCode::NotFound, "Twilio does not know this any more"),
+        _ => Error::new(ErrorCode::CarrierFailed, format!("Twilio refused (code {code}): {}", clipped(&message))),
+    }
+}
+
+fn refused_token() -> Error {
+    Error::field("auth_token", "refused", "Twilio does not accept this account SID with this auth token")
+}
+
+/// The beginning of somebody else's words.
+fn clipped(text: &str) -> String {
+    text.chars().filter(|letter| !letter.is_control()).take(200).collect()
+}

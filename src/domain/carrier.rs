@@ -1,0 +1,41 @@
+//! Carriers that are used by their API: the clinic's account with one, whose calls come by web requests and media sockets.
+
+use crate::Timestamp;
+use crate::code::CarrierKind;
+use serde::{Deserialize, Serialize};
+
+/// The clinic's account with a carrier; one of each kind. Holds secrets, so it never leaves the process as it is: the API has a
+/// view of its own.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+pub struct Carrier {
+    /// Which carrier.
+    pub kind: CarrierKind,
+    /// How the carrier names the account.
+    pub account: String,
+    /// What the account is called there; as it said when it was last asked.
+    pub account_name: String,
+    /// Signs what the carrier sends, and lets us in at its API.
+    pub token: String,
+    /// A second one that holds as well, while the first is being replaced at the carrier.
+    pub second_token: Option<String>,
+    /// Networks that its requests come from; empty: any, as the signature is what counts.
+    pub sources: Vec<String>,
+    /// When it was set up.
+    pub created_at: Timestamp,
+    /// Grows by one with every change.
+    pub version: u64,
+}
+
+impl Carrier {
+    /// The tokens that hold, the first one first.
+    pub fn tokens(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(self.token.as_str()).chain(self.second_token.as_deref())
+    }
+}
+
+/// Without the tokens.
+impl std::fmt::Debug for Carrier {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Carrier").field("kind", &self.kind).field("account", &self.account).finish_non_exhaustive()
+    }
+}

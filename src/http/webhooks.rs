@@ -1,0 +1,86 @@
+//! `/api/webhooks/`: what carriers send (API-12). Nobody is signed in here: each request passes the four layers of `carriers::guard`.
+
+use super::guard::ClientAddress;
+use crate::app::App;
+use crate::carriers::guard::Raw;
+use crate::carriers::twilio;
+use crate::error::{Error, ErrorCode};
+use axum::Extension;
+use axum::body::Bytes;
+use axum::extract::{OriginalUri, State};
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::response::{IntoResponse, Response};
+use std::sync::Arc;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+/// Where these routes begin; they have a limit of their own.
+pub const PREFIX: &str = "/api/webhooks/";
+
+/// The routes of this file.
+pub fn routes() -> OpenApiRouter<Arc<App>> {
+    OpenApiRouter::new().routes(routes!(voice)).routes(routes!(stream)).routes(routes!(status))
+}
+
+/// A request as its signature covers it.
+pub(super) fn raw(ClientAddress(address): ClientAddress, uri: &Uri, headers: &HeaderMap, body: &Bytes) -> Raw {
+    let text = |value: &axum::http::HeaderValue| value.to_str().unwrap_or_default().to_owned();
+    Raw {
+        address,
+        path: uri.path_and_query().map_or_else(String::new, |path| path.as_str().to_owned()),
+        headers: headers.iter().map(|(name, value)| (name.as_str().to_owned(), text(value))).collect(),
+        body: body.to_vec(),
+    }
+}
+
+fn xml(text: String) -> Response {
+    ([(CONTENT_TYPE, "text/xml; charset=utf-8")], text).into_response()
+}
+
+/// A body that was too large or broke off.
+fn body(bytes: Result<Bytes, axum::extract::rejection::BytesRejection>) -> Result<Bytes, Error> {
+    bytes.map_err(|_| Error::new(ErrorCode::TooLarge, "The body is larger than this path takes, or broke off"))
+}
+
+/// Twilio asks what to do with a call to a number (signed with `X-Twilio-Signature`). The answer is TwiML.
+#[utoipa::path(post, path = "/api/webhooks/twilio/voice", tag = "webhooks", security(()),
+    request_body(content = String, content_type = "application/x-www-form-urlencoded"),
+    responses((status = 200, body = String, content_type = "text/xml")))]
+async fn voice(
+    State(app): State<Arc<App>>,
+    Extension(address): Extension<ClientAddress>,
+    OriginalUri(uri): OriginalUri,
+    headers: HeaderMap,
+    bytes: Result<Bytes, axum::extract::rejection::BytesRejection>,
+) -> Result<Response, Error> {
+    Ok(xml(twilio::voice(&app, &raw(address, &uri, &headers, &body(bytes)?)).await?))
+}
+
+/// Twilio asks what comes after a media socket that has ended (signed with `X-Twilio-Signature`). The answer is TwiML.
+#[utoipa::path(post, path = "/api/webhooks/twilio/stream/{name}", tag = "webhooks", security(()),
+    params(("name" = String, Path, description = "Names the answer that opened the socket")),
+    request_body(content = String, content_type = "application/x-www-form-urlencoded"),
+    responses((status = 200, body = String, content_type = "text/xml")))]
+async fn stream(
+    State(app): State<Arc<App>>,
+    Extension(address): Extension<ClientAddress>,
+    OriginalUri(uri): OriginalUri,
+    headers: HeaderMap,
+    bytes: Result<Bytes, axum::extract::rejection::BytesRejection>,
+) -> Result<Response, Error> {
+    Ok(xml(twilio::stream_ended(&app, &raw(address, &uri, &headers, &body(bytes)?)).await?))
+}
+
+/// Twilio tells how a call stands (signed with `X-Twilio-Signature`).
+#[utoipa::path(post, path = "/api/webhooks/twilio/status", tag = "webhooks", security(()),
+    request_body(content = String, content_type = "application/x-www-form-urlencoded"), responses((status = 204)))]
+async fn status(
+    State(app): State<Arc<App>>,
+    Extension(address): Extension<ClientAddress>,
+    OriginalUri(uri): OriginalUri,
+    headers: HeaderMap,
+    bytes: Result<Bytes, axum::extract::rejection::BytesRejection>,
+) -> Result<StatusCode, Error> {
+    twilio::status(&app, &raw(address, &uri, &headers, &body(bytes)?)).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
