@@ -79,6 +79,9 @@ export function seed() {
     phone('Front desk', '201', [place('192.168.1.31:5060', 'udp', 'Yealink SIP-T46U 108.86.0.90')]), phone('Dr Weiss', '202', [place('192.168.1.32:5061', 'tls', 'snom370/8.7.5.35'), place('192.168.1.77:40112', 'tcp', 'baresip v1.0.0 (x86_64/linux)', false)]),
     phone('Laser room', '203', []), phone('Old nurse phone', '209', [], { is_on: false, status: { state: 'off', since: ago(8_000), places: [] } }),
   ];
+  db.twilio = { is_set_up: true, account_sid: 'AC0123456789abcdef0123456789abcdef', account_name: 'Lumen Skin Clinic', has_second_token: false, sources: [], voice_url: 'https://desk.lumen.test/api/webhooks/twilio/voice', version: 1 };
+  const numbered = (sid, number, name, goes_to, has_voice = true) => ({ sid: `PN${sid.padStart(32, '0')}`, number, name, has_voice, is_connected: goes_to === null, goes_to });
+  db.numbers = [numbered('1', '+442079460100', 'Main number', null), numbered('2', '+442079460111', 'Night number', 'url'), numbered('3', '+442079460122', 'Old desk', 'trunk'), numbered('4', '+447700900555', 'Text messages', 'nowhere', false)];
   db.services = [['Skin check', 20, 'Dr Weiss'], ['Follow-up', 20, 'Dr Weiss'], ['Laser treatment', 40, 'Laser room'], ['Nurse visit', 15, 'Nurse Kaur']].map(([name, duration_min, resource]) => ({ id: uuid(), name, aliases: [], duration_min, resource, hours: week, lead_min: 60, active: true, version: 1 }));
   db.blank = () => ({
     id: uuid(), from_number: '+447700900321', to_number: '+442079460100', status: 'with_receptionist', created_at: new Date().toISOString(), answered_at: new Date().toISOString(), ended_at: null, cause: null, outcome: null, language: 'en', agent: null, contact: null,

@@ -256,6 +256,19 @@ function api({ db, state, emit, pushCalls }) {
       return { phone, password: 'x2hd8n4wq7zk3mt9pb6rv5cj2y', server: PHONE_SERVER };
     },
     'DELETE /api/phones/:id': ({ id, request, response }) => { fresh(found(db.phones, id), request); db.phones = db.phones.filter((one) => one.id !== id); emit('phone.removed', { phone: id }); response.statusCode = 204; return null; },
+    'GET /api/carriers/twilio': ({ who }) => { if (who.role !== 'ADMIN') fail(403, 'forbidden', 'no'); return db.twilio; },
+    'PUT /api/carriers/twilio': ({ request, body }) => {
+      fresh(db.twilio, request);
+      if (!/^AC[0-9a-f]{32}$/.test(body.account_sid)) fail(400, 'invalid', 'Not acceptable', [{ field: 'account_sid', code: 'format', detail: 'AC and 32 digits' }]);
+      if (body.auth_token === 'wrong') fail(400, 'invalid', 'Not acceptable', [{ field: 'auth_token', code: 'refused', detail: 'Twilio does not accept it' }]);
+      if (body.auth_token === 'down') fail(503, 'carrier_silent', 'Twilio does not answer');
+      Object.assign(db.twilio, { is_set_up: true, account_sid: body.account_sid, account_name: 'Lumen Skin Clinic', has_second_token: body.second_token ? true : body.second_token === '' ? false : db.twilio.has_second_token, sources: body.sources, version: db.twilio.version + 1 });
+      emit('carrier.changed', { carrier: 'twilio' });
+      return db.twilio;
+    },
+    'DELETE /api/carriers/twilio': ({ request, response }) => { fresh(db.twilio, request); Object.assign(db.twilio, { is_set_up: false, account_sid: '', account_name: '', has_second_token: false, sources: [], version: 0 }); emit('carrier.removed', { carrier: 'twilio' }); response.statusCode = 204; return null; },
+    'GET /api/carriers/twilio/numbers': () => db.numbers,
+    'POST /api/carriers/twilio/numbers/:id/connect': ({ id }) => { const number = db.numbers.find((one) => one.sid === id); Object.assign(number, { is_connected: true, goes_to: null }); emit('carrier.number', { carrier: 'twilio', number: id }); return number; },
     'GET /api/contacts': ({ query }) => page(db.contacts, query),
     'GET /api/contacts/:id': ({ id }) => found(db.contacts, id),
     'GET /api/search': ({ query }) => find(query),

@@ -349,6 +349,40 @@ export function stories(browser, fake) {
       await row.waitFor({ state: 'detached' });
     }),
 
+    // INT-01
+    'an account with Twilio is set up, its fault told in words, and a number connected with one click': story('/carriers', async (page) => {
+      const night = page.locator('li', { hasText: 'Night number' });
+      await night.getByText('Goes to another address').waitFor();
+      await shot(page, 'carriers');
+      same(await axe(page), [], 'axe on the carriers');
+      await night.getByRole('button', { name: 'Bring calls here' }).click();
+      await night.getByText('Calls come here').waitFor();
+      await page.getByRole('button', { name: 'Delete Twilio' }).click();
+      const dialog = page.locator('dialog');
+      await dialog.getByRole('button', { name: 'Delete' }).click();
+      await page.getByText('No carrier yet').waitFor();
+      await shot(page, 'carriers-none');
+      await page.getByRole('button', { name: 'Set up Twilio' }).click();
+      await dialog.getByLabel('Account SID').fill('AC12');
+      await dialog.getByRole('textbox', { name: 'Auth token', exact: true }).fill('wrong');
+      await dialog.getByRole('button', { name: 'Save' }).click();
+      await dialog.getByText('This is not written as it should be').waitFor();
+      await dialog.getByLabel('Account SID').fill('AC00112233445566778899aabbccddeeff');
+      await dialog.getByRole('button', { name: 'Save' }).click();
+      await dialog.getByText('This was not accepted there').waitFor();
+      await dialog.getByRole('textbox', { name: 'Auth token', exact: true }).fill('down');
+      await dialog.getByRole('button', { name: 'Save' }).click();
+      await dialog.getByText('The carrier does not answer').waitFor();
+      await dialog.getByText('More settings').click();
+      await shot(page, 'carriers-set-up');
+      same(await axe(page), [], 'axe on setting Twilio up');
+      await dialog.getByRole('textbox', { name: 'Auth token', exact: true }).fill('5e1f0c7a9b3d4e6f8091a2b3c4d5e6f7');
+      await dialog.getByRole('button', { name: 'Save' }).click();
+      await night.getByText('Calls come here').waitFor();
+      await page.getByRole('button', { name: 'Edit Twilio' }).click();
+      same(await dialog.getByRole('textbox', { name: /^Auth token/ }).inputValue(), '', 'a kept token is not shown');
+    }),
+
     // B-17
     'what was done and read is listed, and the chain is checked': story('/audit', async (page) => {
       await page.getByRole('link', { name: 'Listened to a recording' }).waitFor();

@@ -16,6 +16,7 @@ export const RAIL: readonly Place[] = [
   { href: '/audit', text: 'rail.audit', icon: 'key', roles: ['ADMIN'], group: true },
   { href: '/phones', text: 'rail.phones', icon: 'phone', roles: ['ADMIN'], group: true },
   { href: '/trunks', text: 'rail.trunks', icon: 'phone', roles: ['ADMIN'], group: true },
+  { href: '/carriers', text: 'rail.carriers', icon: 'globe', roles: ['ADMIN'], group: true },
   { href: '/storage', text: 'rail.storage', icon: 'disk', roles: ['ADMIN'], group: true },
   { href: '/clinic', text: 'rail.settings', icon: 'settings', roles: ['ADMIN'], group: true },
 ];
