@@ -9,7 +9,7 @@ use auricle::app::{Options, Running, Speech};
 use auricle::clock;
 use auricle::providers::Tts;
 use auricle::providers::flite::Flite;
-use auricle_domain::code::{EndCause, Lang, Role, Speaker};
+use auricle_domain::code::{EndCause, Lang, Role, Speaker, TaskKind};
 use auricle_domain::event::Event;
 use auricle_media::audio::resample::Downsampler;
 use auricle_media::codec::Encoder;
@@ -260,6 +260,35 @@ async fn a_repeated_request_makes_no_second_call() {
     clinic.running.stop(Duration::ZERO).await;
 }
 
+/// SEC-12: what was taken before a restart is not taken again after it, and a call of before is ended when Twilio asks.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_of_before_a_restart_is_not_taken_again() {
+    let twilio = Twilio::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let open = || async {
+        let mut config = config(folder.path());
+        config.server.public_url = PUBLIC.to_owned();
+        config.carriers.twilio_api = twilio.api.clone();
+        Clinic::open_as(config).await
+    };
+    let first = open().await;
+    put(&first.admin().await, &json!(0), account(json!({})), StatusCode::OK).await;
+    let form = about(&twilio.new_call(), FROM, "ringing");
+    let ask = |clinic: &Clinic, path: String| {
+        let (twilio, form, web) = (twilio.clone(), form.clone(), clinic.running.web_addr);
+        async move { twilio.post(web, &path, &form).await.text().await.unwrap() }
+    };
+    let taken = ask(&first, VOICE.to_owned()).await;
+    assert!(taken.contains("<Connect"), "{taken}");
+    first.running.stop(Duration::ZERO).await;
+    let second = open().await;
+    let again = ask(&second, VOICE.to_owned()).await;
+    assert!(!again.contains("<Connect"), "{again}");
+    let next = attribute(&taken, "Connect", "action").replace(PUBLIC, "");
+    assert!(ask(&second, next).await.contains("<Hangup/>"), "the call of before is over");
+    second.running.stop(Duration::ZERO).await;
+}
+
 async fn is_closed(socket: &mut tokio_tungstenite::WebSocketStream<tokio::net::TcpStream>) -> bool {
     let closed = async {
         loop {
@@ -307,8 +336,37 @@ async fn the_clinic_ends_a_call() {
     let end = caller.ended().await;
     assert!(matches!(end, CallEnd::HangUp | CallEnd::Completed), "{end:?}");
     assert_eq!(clinic.settled().await.cause, Some(EndCause::ClinicHungUp));
+    assert!(twilio.completed(&sid) || end == CallEnd::HangUp);
+    // A clinic that takes no calls refuses, writes that down, and has somebody ring back.
+    clinic.app().floor.drain().await;
+    let refused = twilio.call(clinic.running.web_addr, FROM).ended().await;
+    assert!(matches!(refused, CallEnd::HangUp | CallEnd::Completed), "{refused:?}");
+    clinic.happened(|event| matches!(event, Event::CallEnded { end: EndCause::Rejected, .. })).await;
+    clinic.happened(|event| matches!(event, Event::TaskChanged { kind: TaskKind::MissedCall, .. })).await;
     clinic.running.stop(PATIENCE).await;
-    assert!(twilio.completed(&sid));
+    assert!(twilio.completed(&sid), "the API was told as well");
+}
+
+/// As many callers as there are places are all heard at once; the next one is refused, and hears no ringing for ever.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_house_through_twilio() {
+    let twilio = Twilio::start().await;
+    let (clinic, _admin) = set_up(&twilio, false).await;
+    let web = clinic.running.web_addr;
+    let places = clinic.app().config.sip.calls_max;
+    let mut callers: Vec<_> = (0..places).map(|index| twilio.call(web, &format!("+1555010{index}"))).collect();
+    for caller in &mut callers {
+        caller.until("the greeting begins", |heard| heard.sound() > 4_000).await;
+    }
+    assert_eq!(clinic.app().floor.snapshot().len(), places);
+    let refused = twilio.call(web, FROM).ended().await;
+    assert!(matches!(refused, CallEnd::HangUp | CallEnd::Completed), "{refused:?}");
+    for caller in callers {
+        caller.hang_up();
+        assert_eq!(caller.ended().await, CallEnd::CallerHungUp);
+    }
+    assert_eq!(arrivals(&clinic), places + 1, "the one that was refused is written down, too");
+    clinic.running.stop(Duration::ZERO).await;
 }
 
 /// INT-01: frames that come late and all at once, that are too long, or are none at all cost the call nothing but themselves; another

@@ -361,7 +361,13 @@ export function stories(browser, fake) {
       const dialog = page.locator('dialog');
       await dialog.getByRole('button', { name: 'Delete' }).click();
       await page.getByText('No carrier yet').waitFor();
+      fake.state.db.twilio.voice_url = null;
+      await page.reload();
+      await page.getByText('This server has no public address yet').waitFor();
       await shot(page, 'carriers-none');
+      same(await axe(page), [], 'axe on no carrier and no public address');
+      fake.state.db.twilio.voice_url = 'https://desk.lumen.test/api/webhooks/twilio/voice';
+      await page.reload();
       await page.getByRole('button', { name: 'Set up Twilio' }).click();
       await dialog.getByLabel('Account SID').fill('AC12');
       await dialog.getByRole('textbox', { name: 'Auth token', exact: true }).fill('wrong');
