@@ -8,7 +8,7 @@ use crate::events::Writing;
 use crate::page::Checks;
 use auricle_domain::Timestamp;
 use auricle_domain::account::Account;
-use auricle_domain::code::{PhoneState, SipTransport};
+use auricle_domain::code::{PhoneState, SipTransport, SrtpPolicy};
 use auricle_domain::event::Event;
 use auricle_domain::id::{AccountId, PhoneId};
 use auricle_domain::phone::{Phone, is_extension};
@@ -118,6 +118,8 @@ pub struct PhoneView {
     pub account: Option<AccountId>,
     /// The user name that it registers with.
     pub user: String,
+    /// Whether its audio is encrypted.
+    pub srtp: SrtpPolicy,
     /// Whether it may register and call.
     pub is_on: bool,
     /// Where it is.
@@ -141,6 +143,7 @@ impl PhoneView {
             extension: phone.extension,
             account: phone.account,
             user: phone.user,
+            srtp: phone.srtp,
             is_on: phone.is_on,
             created_at: phone.created_at,
             version: phone.version,
@@ -158,6 +161,8 @@ pub struct PhoneServer {
     pub port: u16,
     /// Its port for TLS; none where TLS is not listened for.
     pub tls_port: Option<u16>,
+    /// SHA-256 of its certificate for TLS, where nobody vouches for it: a phone that asks whether to trust it shows the same.
+    pub tls_fingerprint: Option<String>,
 }
 
 /// All phones, and what they find the clinic with.
@@ -192,6 +197,9 @@ pub struct PhoneInput {
     /// Who sits at it.
     #[serde(default)]
     pub account: Option<AccountId>,
+    /// Whether its audio is encrypted; `optional` unless told. `required` needs a phone that registers over TLS.
+    #[serde(default = "SrtpPolicy::usual")]
+    pub srtp: SrtpPolicy,
     /// Whether it may register and call.
     #[serde(default = "yes")]
     pub is_on: bool,
@@ -247,6 +255,7 @@ fn server(app: &App) -> PhoneServer {
         host: voice.address(),
         port: voice.sip_addr().port(),
         tls_port: voice.tls_addr().map(|address| address.port()),
+        tls_fingerprint: voice.tls_fingerprint().map(|fingerprint| fingerprint.to_string()),
     }
 }
 
@@ -296,6 +305,7 @@ pub async fn create(
         user: String::new(),
         secret_md5: String::new(),
         secret_sha256: String::new(),
+        srtp: SrtpPolicy::usual(),
         is_on: true,
         created_at: (app.clock)(),
         version: 0,
@@ -393,7 +403,7 @@ fn put(tx: &mut Writing<'_>, mut phone: Phone, input: &PhoneInput) -> Result<Pho
         return Err(Error::field("account", "unknown", "there is no such account"));
     }
     (phone.label, phone.extension) = (input.label.clone(), input.extension.clone());
-    (phone.account, phone.is_on) = (input.account, input.is_on);
+    (phone.account, phone.srtp, phone.is_on) = (input.account, input.srtp, input.is_on);
     phone.version += 1;
     tx.put(&phone)?;
     tx.event(Event::PhoneChanged { phone: phone.id });

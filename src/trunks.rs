@@ -8,7 +8,7 @@ use crate::error::{Error, ErrorCode};
 use crate::events::Writing;
 use crate::page::Checks;
 use auricle_domain::Timestamp;
-use auricle_domain::code::{SipTransport, TrunkFault, TrunkState};
+use auricle_domain::code::{SipTransport, SrtpPolicy, TrunkFault, TrunkState};
 use auricle_domain::event::Event;
 use auricle_domain::id::TrunkId;
 use auricle_domain::trunk::{Server, Trunk, is_name};
@@ -104,6 +104,8 @@ pub struct TrunkView {
     pub expires_s: u32,
     /// Addresses and networks that its calls come from, beside the server's own.
     pub sources: Vec<String>,
+    /// Whether its audio is encrypted.
+    pub srtp: SrtpPolicy,
     /// Whether it is used.
     pub is_on: bool,
     /// How it stands.
@@ -133,6 +135,7 @@ impl TrunkView {
             registers: trunk.registers,
             expires_s: trunk.expires_s,
             sources: trunk.sources,
+            srtp: trunk.srtp,
             is_on: trunk.is_on,
             created_at: trunk.created_at,
             version: trunk.version,
@@ -171,6 +174,9 @@ pub struct TrunkInput {
     /// Addresses and networks that its calls come from, beside the server's own; at most 16.
     #[serde(default)]
     pub sources: Vec<String>,
+    /// Whether its audio is encrypted; `optional` unless told. `required` needs TLS.
+    #[serde(default = "SrtpPolicy::usual")]
+    pub srtp: SrtpPolicy,
     /// Whether it is used.
     #[serde(default = "yes")]
     pub is_on: bool,
@@ -216,6 +222,8 @@ impl TrunkInput {
         checks.require(EXPIRES_S.contains(&self.expires_s), "expires_s", "out_of_range", || {
             format!("expires_s is {}, allowed are {} to {}", self.expires_s, EXPIRES_S.start(), EXPIRES_S.end())
         });
+        let secret = self.srtp != SrtpPolicy::Required || self.transport == SipTransport::Tls;
+        checks.require(secret, "srtp", "needs_tls", || "audio can only be encrypted over TLS".to_owned());
         checks.require(self.sources.len() <= SOURCES_MAX, "sources", "too_long", || {
             format!("sources has {} entries, allowed are up to {SOURCES_MAX}", self.sources.len())
         });
@@ -242,7 +250,7 @@ impl TrunkInput {
         (trunk.name, trunk.server, trunk.domain) = (name, server, domain);
         (trunk.user, trunk.auth_user, trunk.sources) = (user, auth_user, sources);
         (trunk.transport, trunk.registers) = (self.transport, self.registers);
-        (trunk.expires_s, trunk.is_on) = (self.expires_s, self.is_on);
+        (trunk.expires_s, trunk.srtp, trunk.is_on) = (self.expires_s, self.srtp, self.is_on);
     }
 }
 
@@ -360,6 +368,7 @@ fn blank(id: TrunkId, now: Timestamp) -> Trunk {
         registers: true,
         expires_s: usual_expiry(),
         sources: Vec::new(),
+        srtp: SrtpPolicy::usual(),
         is_on: true,
         created_at: now,
         version: 0,

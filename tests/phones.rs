@@ -1,6 +1,6 @@
 //! Desk phones: an ordinary softphone is told what the clinic shows for it, and works.
 
-use crate::support::clinic::{Clinic, PATIENCE};
+use crate::support::clinic::{Clinic, PATIENCE, config};
 use crate::support::person::{Person, read};
 use crate::support::softphone::{Line, Softphone};
 use auricle_domain::code::{EndCause, Role};
@@ -13,7 +13,9 @@ use auricle_media::sip::parse;
 use auricle_media::sip::tokens::Tokens;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 use std::time::Duration;
 use tokio::net::UdpSocket;
 
@@ -92,6 +94,74 @@ async fn a_softphone_registers_and_calls_the_receptionist() {
         stands(&clinic, &admin, &added["phone"], "away").await;
         clinic.running.stop(Duration::ZERO).await;
     }
+}
+
+/// A clinic in `folder` that listens for TLS.
+async fn over_tls(folder: &Path) -> Clinic {
+    let mut config = config(folder);
+    config.sip.tls_listen = Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
+    Clinic::open_as(config).await
+}
+
+/// CALL-01, SEC-11: over TLS too, with a certificate that is made at the first start, kept, and shown by its fingerprint.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_softphone_registers_over_tls_with_a_certificate_of_our_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = folder.path().join("store");
+    let clinic = over_tls(&store).await;
+    let admin = clinic.admin().await;
+    let added = add(&admin, "Front desk", "201").await;
+    let fingerprint = text(&added["server"], "tls_fingerprint").to_owned();
+    assert_eq!(fingerprint.len(), 95, "{fingerprint}");
+    let file = folder.path().join("store.sip.pem");
+    assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    let desk = Softphone::desk(&line(&added, "tls"), Some("receptionist"), 6);
+    let shown = stands(&clinic, &admin, &added["phone"], "registered").await;
+    assert_eq!(shown["status"]["places"][0]["transport"], "tls");
+    clinic.happened(|event| matches!(event, Event::TurnCommitted { .. })).await;
+    let heard = desk.heard().await;
+    let call = clinic.settled().await;
+    assert!(heard > 3_000 && call.quality.packets_received > 100, "{heard} {:?}", call.quality);
+    clinic.running.stop(Duration::ZERO).await;
+
+    let clinic = over_tls(&store).await;
+    let admin = clinic.person("second@clinic.example", Role::Admin).await;
+    let list = read(admin.get("/api/phones").await, StatusCode::OK).await;
+    assert_eq!(list["server"]["tls_fingerprint"], fingerprint, "it is kept");
+    clinic.running.stop(Duration::ZERO).await;
+}
+
+/// SEC-11: keys go over TLS alone. There audio is encrypted where the phone offers it or demands it; a phone that has to and does not
+/// is refused, and so is one that has to over TCP.
+#[tokio::test(flavor = "multi_thread")]
+async fn audio_is_encrypted_as_the_phone_is_set() {
+    let folder = tempfile::tempdir().unwrap();
+    let clinic = over_tls(&folder.path().join("store")).await;
+    let admin = clinic.admin().await;
+    let add = async |extension: &str, policy: &str| {
+        let input = json!({ "label": "Desk", "extension": extension, "srtp": policy });
+        admin.made("/api/phones", input).await
+    };
+    let rows = [
+        ("201", "required", "tls", ";mediaenc=srtp-mand"),
+        ("202", "optional", "tls", ";mediaenc=srtp"),
+        ("203", "off", "tls", ""),
+    ];
+    for (extension, policy, transport, account) in rows {
+        let added = add(extension, policy).await;
+        let line = Line { modules: &["srtp"], account, ..line(&added, transport) };
+        let heard = Softphone::desk(&line, Some("receptionist"), 6).heard().await;
+        assert!(heard > 3_000, "{policy} {account}: {heard}");
+        let id = clinic.last_call().unwrap().id;
+        clinic.happened(|event| matches!(event, Event::CallEnded { call, .. } if *call == id)).await;
+        let call = clinic.last_call().unwrap();
+        assert_eq!(call.from_number, extension);
+        assert!(call.quality.packets_received > 100, "{policy} {account}: {:?}", call.quality);
+    }
+    let added = add("204", "required").await;
+    let mut phone = Guess::at("127.0.0.5", &line(&added, "udp")).await;
+    assert_eq!(phone.ask("INVITE", "receptionist", text(&added, "password")).await, Some(488));
+    clinic.running.stop(Duration::ZERO).await;
 }
 
 /// SEC-11: a wrong password registers nothing, rings nobody, and is written down nowhere; a number that nobody has is refused.

@@ -21,7 +21,7 @@ mod web;
 
 use crate::audio::music::Music;
 use crate::io::{Codec, EngineEvent, Input, LegEnd, LegId, NextWake, Output, Socket, WakeReason};
-use crate::io::{Hop, Transport, TrunkId};
+use crate::io::{Hop, PhoneId, Protection, Transport, TrunkId};
 use crate::leg::{Leg, Stage};
 use crate::rtp::session::Seeds;
 use crate::sip::agent::{AgentConfig, AgentInput, DialogId, UserAgent};
@@ -145,6 +145,9 @@ pub struct Engine {
     names: HashMap<Hop, Arc<str>>,
     /// Trunks whose signalling nobody else reads: keys of media may be sent there.
     secure_trunks: HashSet<TrunkId>,
+    /// Whether audio has to be encrypted.
+    trunk_protection: HashMap<TrunkId, Protection>,
+    phone_protection: HashMap<PhoneId, Protection>,
     /// Where removed trunks were, and the last leg that may be one of theirs.
     retired: Vec<(Network, LegId)>,
     ticks: Ticks,
@@ -187,6 +190,8 @@ impl Engine {
             peers: HashMap::new(),
             names: HashMap::new(),
             secure_trunks: HashSet::new(),
+            trunk_protection: HashMap::new(),
+            phone_protection: HashMap::new(),
             retired: Vec::new(),
             ticks: Ticks::default(),
             outputs: VecDeque::new(),

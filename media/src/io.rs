@@ -15,7 +15,7 @@ mod web;
 
 pub use bridge::{BridgeId, Gain, GainError, PARTIES_MAX, Party, PartyClass};
 pub use carrier::{CARRIER_FRAME_OCTETS_MAX, CARRIER_GRACE, CarrierNews, CarrierOrder};
-pub use hop::{Hop, Transport};
+pub use hop::{Hop, Protection, Transport};
 pub use identity::{Attestation, AttestationLevel, CallerIdentity, DialIdentity, NumberCheck};
 pub use phone::{PHONE_CONTACTS_MAX, PHONE_REALM, PHONES_MAX, Phone, PhoneContact, PhoneId, PhoneState};
 pub use transfer::{TransferTarget, TransferTo};

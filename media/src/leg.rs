@@ -6,7 +6,8 @@ mod channels;
 mod web;
 
 use crate::io::{
-    CallerIdentity, Codec, Command, DialIdentity, DialTo, EngineEvent, Hop, LegEnd, LegId, Output, PhoneId, TrunkId,
+    CallerIdentity, Codec, Command, DialIdentity, DialTo, EngineEvent, Hop, LegEnd, LegId, Output, PhoneId, Protection,
+    TrunkId,
 };
 use crate::rtp::session::Seeds;
 use crate::sip::agent::DialogId;
@@ -87,6 +88,8 @@ pub(crate) struct Leg {
     pub(crate) masked: bool,
     /// Its signalling is encrypted on its way: keys of media may be told in it.
     pub(crate) secure: bool,
+    /// Whether its audio has to be encrypted.
+    pub(crate) protection: Protection,
     /// The browser behind it, where there is one: then there is neither dialog nor port.
     pub(crate) web: Option<Web>,
     /// What carries it, where that is no SIP and no RTP.
@@ -133,6 +136,7 @@ impl Leg {
             masks: false,
             masked: false,
             secure: false,
+            protection: Protection::default(),
             web: None,
             carrier: None,
             overridden: None,
@@ -174,7 +178,8 @@ impl Leg {
     /// The port is there: descriptions can be made. Keys of media are drawn from the secret where signalling is secure.
     pub(crate) fn begin_session(&mut self, host: IpAddr, secret: [u8; 32]) -> Stage {
         let session = Session::new(host, self.port, self.session_id);
-        self.session = Some(if self.secure { session.secure(secret) } else { session });
+        let session = if self.secure { session.secure(secret) } else { session };
+        self.session = Some(session.protected(self.protection));
         std::mem::replace(&mut self.stage, Stage::Offered)
     }
 

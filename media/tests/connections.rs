@@ -5,8 +5,8 @@
 
 use auricle_media::engine::{Engine, EngineConfig};
 use auricle_media::io::{
-    Codec, Command, DialTo, EngineEvent, Hop, IdentityHeader, Input, LegEnd, LegId, Output, Socket, Transport, Trunk,
-    TrunkId, TrunkState,
+    Codec, Command, DialTo, EngineEvent, Hop, IdentityHeader, Input, LegEnd, LegId, Output, Protection, Socket,
+    Transport, Trunk, TrunkId, TrunkState,
 };
 use proptest::prelude::*;
 use std::sync::Arc;
@@ -137,6 +137,7 @@ fn trunk() -> Trunk {
         register_s: Some(600),
         probe_s: None,
         sources: vec!["203.0.113.64/26".parse().unwrap()],
+        protection: Protection::Optional,
         identity: IdentityHeader::None,
     }
 }

@@ -5,7 +5,7 @@
 use auricle_media::engine::{BANNED, Engine, EngineConfig, WRONG_MAX};
 use auricle_media::io::{
     Codec, Command, Credentials, DialTo, EngineEvent, Hop, Input, LegEnd, LegId, Output, PHONE_REALM, Phone, PhoneId,
-    Socket, Transport,
+    Protection, Socket, Transport,
 };
 use auricle_media::sip::digest::server::Secrets;
 use auricle_media::sip::digest::{Algorithm, Client};
@@ -27,7 +27,12 @@ struct World {
 }
 
 fn phone(password: &str) -> Phone {
-    Phone { id: PhoneId(1), user: "201".into(), secrets: Secrets::new("201", PHONE_REALM, password) }
+    Phone {
+        id: PhoneId(1),
+        user: "201".into(),
+        secrets: Secrets::new("201", PHONE_REALM, password),
+        protection: Protection::Optional,
+    }
 }
 
 #[allow(clippy::disallowed_methods, reason = "the origin of virtual time; only differences from it matter")]
@@ -96,6 +101,35 @@ impl World {
             client.authorize(&mut request, &mut tokens);
         }
         0
+    }
+
+    /// The same over a TLS connection.
+    fn register_over_tls(&mut self, remote: SocketAddr, password: &str, id: u32) {
+        let credentials = Credentials { user: "201".into(), password: password.into(), realm: None };
+        let (mut client, mut tokens) = (Client::new(credentials), Tokens::new([id as u8; 32]));
+        let mut request = register(remote, id);
+        request.head.via[0].transport = "TLS".into();
+        let hop = Hop { transport: Transport::Tls, address: remote };
+        for status in [401, 200] {
+            self.sent.clear();
+            self.give(Input::Stream { hop, bytes: &request.encode() });
+            let Ok(Message::Response(response)) = parse::message(&self.sent[0].1) else { panic!("no response") };
+            assert_eq!(response.status, status);
+            if status == 401 {
+                assert!(client.challenged(&request, &response));
+                request.head.cseq.number += 1;
+                request.head.via[0].params.set("branch", format!("z9hG4bKb{id}"));
+                client.authorize(&mut request, &mut tokens);
+            }
+        }
+    }
+
+    /// Calls the phone; the port is answered at once.
+    fn dial(&mut self) {
+        let to = DialTo::Phone(PhoneId(1));
+        let from = "+420123".into();
+        self.command(Command::Dial { tag: 3, uri: String::new(), to, from, codecs: vec![Codec::Pcmu] });
+        self.give(Input::Wake);
     }
 
     fn events(&mut self) -> Vec<EngineEvent> {
@@ -189,19 +223,7 @@ fn ringing() -> (World, LegId, Vec<Request>) {
     }
     world.events();
     world.sent.clear();
-    let to = DialTo::Phone(PhoneId(1));
-    let command = Command::Dial {
-        tag: 3,
-        uri: String::new(),
-        to,
-        from: "+420123".into(),
-        codecs: vec![Codec::Pcmu],
-        identity: None,
-        replaces: None,
-    };
-    world.command(command);
-    // The port has been answered within the command; what came of it stands behind.
-    world.give(Input::Wake);
+    world.dial();
     let events = world.events();
     let [EngineEvent::Dialing { tag: 3, leg }] = events.as_slice() else { panic!("{events:?}") };
     let invites = invites_of(&world);
@@ -293,6 +315,38 @@ fn a_hung_up_call_stops_ringing_everywhere() {
     methods.sort();
     assert_eq!(methods, [(place(7), "CANCEL".into()), (place(8), "CANCEL".into())]);
     assert_eq!(world.events(), [EngineEvent::Ended { leg, cause: LegEnd::LocalHangup }]);
+}
+
+/// SEC-11: keys are told to no place that others could listen to; where there must be keys, only the others ring.
+#[test]
+fn keys_are_told_over_tls_alone() {
+    let rows: [(Protection, &[(u8, bool)]); 3] = [
+        (Protection::Off, &[(8, false), (7, false)]),
+        (Protection::Optional, &[(8, true), (7, false)]),
+        (Protection::Required, &[(8, true)]),
+    ];
+    for (protection, expected) in rows {
+        let mut world = World::new(|_| {});
+        world.command(Command::Phones(vec![Phone { protection, ..phone("secret") }]));
+        assert_eq!(world.register(place(7), "secret", 7), 200);
+        world.register_over_tls(place(8), "secret", 8);
+        world.sent.clear();
+        world.dial();
+        let offers: Vec<(u8, bool)> = world
+            .sent
+            .iter()
+            .map(|(to, bytes)| {
+                (if *to == place(8) { 8 } else { 7 }, String::from_utf8_lossy(bytes).contains("a=crypto"))
+            })
+            .collect();
+        assert_eq!(offers, expected, "{protection:?}");
+    }
+    let mut world = World::new(|_| {});
+    world.command(Command::Phones(vec![Phone { protection: Protection::Required, ..phone("secret") }]));
+    assert_eq!(world.register(place(7), "secret", 7), 200);
+    world.events();
+    world.dial();
+    assert!(matches!(world.events().last(), Some(EngineEvent::Ended { cause: LegEnd::Refused(488), .. })));
 }
 
 /// A phone that nobody knows the place of, and one that does not exist.

@@ -22,6 +22,7 @@ use crate::tasks::Tasks;
 use crate::tools::StoreTools;
 use crate::trunks::Trunks;
 use crate::voice::browsers::BrowserConfig;
+use crate::voice::certificate::{self, CertificateError};
 use crate::voice::phonebook::PhoneBook;
 use crate::voice::receptionist::{self, Desk};
 use crate::voice::tools::Tools;
@@ -105,6 +106,9 @@ pub enum StartError {
     /// The telephone side could not start.
     #[error("cannot start the telephone side: {0} (sip.listen, sip.rtp_ports, webrtc.listen)")]
     Voice(#[from] VoiceError),
+    /// There is no certificate for SIP over TLS.
+    #[error("cannot listen for TLS (sip.tls_listen): {0}")]
+    Certificate(#[from] CertificateError),
     /// The web side could not start.
     #[error("cannot listen for the web on {address} (server.listen): {source}")]
     Web {
@@ -152,7 +156,9 @@ impl Running {
             None => Speech::open(&config.speech, &config.llm)?,
         };
         let listener = listen(config.server.listen).await?;
-        let (voice, engine) = VoiceShell::start_with(voice_config(&config), browser_config(&config))?;
+        let mut voice_config = voice_config(&config);
+        own_certificate(&config, &mut voice_config)?;
+        let (voice, engine) = VoiceShell::start_with(voice_config, browser_config(&config))?;
         let records = Records { store, search, library, events };
         let app = assemble(config, records, voice, engine, speech, tools, clock);
         let web_addr =
@@ -233,7 +239,11 @@ fn voice_config(config: &Config) -> VoiceConfig {
     VoiceConfig {
         sip_listen: sip.listen,
         tls_listen: sip.tls_listen,
-        tls: TlsFiles { own: sip.tls_certificate.clone().zip(sip.tls_key.clone()), roots: sip.tls_roots.clone() },
+        tls: TlsFiles {
+            own: sip.tls_certificate.clone().zip(sip.tls_key.clone()),
+            roots: sip.tls_roots.clone(),
+            fingerprint: None,
+        },
         advertise: sip.advertise.or_else(|| sip.listen.ip().is_unspecified().then(outward_address)),
         rtp_ports: sip.rtp_ports.clone(),
         calls_max: (sip.calls_max + REFUSED_AT_ONCE_MAX).min(config::port_pairs(&sip.rtp_ports)),
@@ -243,6 +253,20 @@ fn voice_config(config: &Config) -> VoiceConfig {
         spared: sip.never_ban.clone(),
         codecs: sip.codecs.clone(),
     }
+}
+
+/// Makes sure of a certificate of our own where TLS is listened for and none is configured.
+fn own_certificate(config: &Config, voice: &mut VoiceConfig) -> Result<(), StartError> {
+    let Some(listen) = voice.tls_listen.filter(|_| voice.tls.own.is_none()) else { return Ok(()) };
+    let told = voice.advertise.into_iter().chain([listen.ip()]).filter(|address| !address.is_unspecified());
+    let mut names: Vec<String> = told.map(|address| address.to_string()).collect();
+    names.dedup();
+    let path = certificate::path_beside(&config.storage.directory);
+    let fingerprint = certificate::own(&path, &names)?;
+    tracing::info!(path = %path.display(), %fingerprint, "SIP over TLS uses a certificate of its own");
+    voice.tls.own = Some((path.clone(), path));
+    voice.tls.fingerprint = Some(fingerprint);
+    Ok(())
 }
 
 /// The address this machine reaches the outside from; the loopback where there is no outside. Nothing is sent.

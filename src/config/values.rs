@@ -160,10 +160,9 @@ impl Reader<'_> {
             self.note("sip.digest", "it must name \"md5\", \"sha-256\" or both, and each only once".to_owned());
         }
         let sip = &config.sip;
-        for (key, file) in [("sip.tls_certificate", &sip.tls_certificate), ("sip.tls_key", &sip.tls_key)] {
-            if sip.tls_listen.is_some() && file.is_none() {
-                self.note("sip.tls_listen", format!("{key} is empty, listening for TLS needs it"));
-            }
+        if sip.tls_certificate.is_some() != sip.tls_key.is_some() {
+            let text = "a certificate and its key go together: set sip.tls_certificate and sip.tls_key, or neither";
+            self.note("sip.tls_certificate", text.to_owned());
         }
         let calls = port_pairs(&config.sip.rtp_ports);
         if calls < config.sip.calls_max && self.settings.values["sip.rtp_ports"].1 != Origin::Default {

@@ -120,6 +120,12 @@ codes! {
         Outgoing = "outgoing", /// From one of the clinic's people to another.
         Internal = "internal" }
 
+    /// Whether audio is encrypted (SRTP).
+    SrtpPolicy { /// Never.
+        Off = "off", /// Where the far end does it too, and SIP is encrypted.
+        Optional = "optional", /// Always: what cannot be encrypted is no call.
+        Required = "required" }
+
     /// Whether a desk phone can be called.
     PhoneState { /// Switched off.
         Off = "off", /// Not registered: nobody knows where it is.
@@ -226,6 +232,13 @@ impl Lang {
     /// The language of a BCP 47 tag (`cs-CZ` is Czech), if the product speaks it.
     pub fn from_tag(tag: &str) -> Option<Self> {
         tag.split(['-', '_']).next().and_then(|primary| primary.to_ascii_lowercase().parse().ok())
+    }
+}
+
+impl SrtpPolicy {
+    /// What a trunk or phone has that was made before there was a choice.
+    pub fn usual() -> Self {
+        Self::Optional
     }
 }
 

@@ -3,8 +3,8 @@
 use crate::Timestamp;
 use crate::account::Actor;
 use crate::code::{
-    AppointmentStatus, CallDirection, CarrierKind, EndCause, Lang, OutboundRule, Outcome, PhoneState, RecordingState, Role,
-    TaskKind, TaskState, TrunkFault, TrunkState,
+    AppointmentStatus, CallDirection, CarrierKind, EndCause, Lang, OutboundRule, Outcome, PhoneState, RecordingState,
+    Role, TaskKind, TaskState, TrunkFault, TrunkState,
 };
 use crate::conversation::Turn;
 use crate::id::{

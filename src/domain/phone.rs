@@ -1,6 +1,7 @@
 //! Desk phones: telephones that register with the clinic, each with a number of its own inside it.
 
 use crate::Timestamp;
+use crate::code::SrtpPolicy;
 use crate::id::{AccountId, PhoneId};
 use serde::{Deserialize, Serialize};
 
@@ -22,6 +23,9 @@ pub struct Phone {
     pub secret_md5: String,
     /// See `secret_md5`.
     pub secret_sha256: String,
+    /// Whether its audio is encrypted.
+    #[serde(default = "SrtpPolicy::usual")]
+    pub srtp: SrtpPolicy,
     /// Whether it may register and call.
     pub is_on: bool,
     /// When it was made.
@@ -91,6 +95,7 @@ mod tests {
             user: "k3m9".to_owned(),
             secret_md5: "5ebe2294".to_owned(),
             secret_sha256: "2bb80d53".to_owned(),
+            srtp: SrtpPolicy::Optional,
             is_on: true,
             created_at: Timestamp::UNIX_EPOCH,
             version: 1,

@@ -1,7 +1,7 @@
 //! Trunks: SIP connections to providers, by which calls come and go.
 
 use crate::Timestamp;
-use crate::code::SipTransport;
+use crate::code::{SipTransport, SrtpPolicy};
 use crate::id::TrunkId;
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
@@ -31,6 +31,9 @@ pub struct Trunk {
     pub expires_s: u32,
     /// Addresses and networks that the provider's calls come from, beside the server's own; at most 16.
     pub sources: Vec<String>,
+    /// Whether its audio is encrypted.
+    #[serde(default = "SrtpPolicy::usual")]
+    pub srtp: SrtpPolicy,
     /// Whether it is used.
     pub is_on: bool,
     /// When it was made.
@@ -208,6 +211,7 @@ mod tests {
             registers: true,
             expires_s: 300,
             sources: Vec::new(),
+            srtp: SrtpPolicy::Optional,
             is_on: true,
             created_at: Timestamp::UNIX_EPOCH,
             version: 1,

@@ -4,8 +4,8 @@ use crate::clock;
 use crate::error::Error;
 use crate::events::{By, Events};
 use crate::phones::{self, PhonePlace, PhoneStatus, Phones};
-use crate::voice::VoiceHandle;
 use crate::voice::phonebook::{Listed, PhoneBook};
+use crate::voice::{VoiceHandle, protection};
 use auricle_domain::Timestamp;
 use auricle_domain::account::Actor;
 use auricle_domain::code::{PhoneState, SipTransport};
@@ -161,5 +161,5 @@ fn place(contact: engine::PhoneContact) -> PhonePlace {
 /// A phone as the engine takes it.
 fn handed(phone: &Phone, id: engine::PhoneId) -> engine::Phone {
     let secrets = Secrets { md5: phone.secret_md5.clone(), sha256: phone.secret_sha256.clone() };
-    engine::Phone { id, user: phone.user.clone(), secrets }
+    engine::Phone { id, user: phone.user.clone(), secrets, protection: protection(phone.srtp) }
 }

@@ -5,7 +5,7 @@ use crate::error::Error;
 use crate::events::{By, Events};
 use crate::trunks::{self, TrunkStatus, Trunks};
 use crate::voice::names::{NameError, Names};
-use crate::voice::{StreamFault, VoiceHandle};
+use crate::voice::{StreamFault, VoiceHandle, protection};
 use auricle_domain::Timestamp;
 use auricle_domain::account::Actor;
 use auricle_domain::code::{SipTransport, TrunkFault, TrunkState};
@@ -246,6 +246,7 @@ fn handed(trunk: &Trunk, id: engine::TrunkId, places: &[SocketAddr]) -> engine::
         register_s: trunk.registers.then_some(trunk.expires_s),
         probe_s: Some(PROBE_S),
         sources: trunk.sources.iter().filter_map(|source| source.parse().ok()).collect(),
+        protection: protection(trunk.srtp),
         identity: IdentityHeader::None,
     }
 }

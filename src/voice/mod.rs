@@ -7,6 +7,7 @@
 pub mod attached;
 pub mod browsers;
 pub mod caller;
+pub mod certificate;
 mod meters;
 pub mod names;
 mod outbox;
@@ -22,9 +23,11 @@ pub mod vocabulary;
 
 use crate::voice::attached::{Arrival, Attachment, FrameIn, ToCarrier};
 use crate::voice::recording::{Meta, RecordingSink};
+use auricle_domain::code::SrtpPolicy;
 use auricle_media::engine::Network;
 use auricle_media::io::{
-    CarrierNews, Codec, Command, EngineEvent, Hop, LegId, Pcm, PhoneId, PhoneState, TrunkId, TrunkState, WebPurpose,
+    CarrierNews, Codec, Command, EngineEvent, Hop, LegId, Pcm, PhoneId, PhoneState, Protection, TrunkId, TrunkState,
+    WebPurpose,
 };
 use auricle_media::sip::digest::Algorithm;
 use browsers::WebReply;
@@ -117,6 +120,15 @@ pub enum VoiceError {
     Stopped,
 }
 
+/// A policy as the engine takes it.
+pub(crate) fn protection(policy: SrtpPolicy) -> Protection {
+    match policy {
+        SrtpPolicy::Off => Protection::Off,
+        SrtpPolicy::Optional => Protection::Optional,
+        SrtpPolicy::Required => Protection::Required,
+    }
+}
+
 /// What only the shell understands, beside the engine's own commands.
 pub(crate) enum Request {
     /// For the engine.
@@ -166,6 +178,7 @@ pub struct VoiceHandle {
     tls_addr: Option<SocketAddr>,
     address: IpAddr,
     browser_addr: Option<SocketAddr>,
+    tls_fingerprint: Option<Arc<str>>,
     trunk_states: watch::Receiver<TrunkStates>,
     phone_states: watch::Receiver<PhoneStates>,
     stream_faults: StreamFaults,
@@ -185,6 +198,7 @@ pub(crate) struct Ears {
     pub(crate) trunk_states: watch::Receiver<TrunkStates>,
     pub(crate) phone_states: watch::Receiver<PhoneStates>,
     pub(crate) address: IpAddr,
+    pub(crate) tls_fingerprint: Option<Arc<str>>,
     pub(crate) stream_faults: StreamFaults,
     /// Where browsers are served.
     pub(crate) browser_addr: Option<SocketAddr>,
@@ -204,7 +218,7 @@ impl VoiceHandle {
         sip_addr: SocketAddr,
         tls_addr: Option<SocketAddr>,
     ) -> Self {
-        let Ears { stopped, trunk_states, phone_states, address, stream_faults, browser_addr } = ears;
+        let Ears { stopped, trunk_states, phone_states, address, tls_fingerprint, stream_faults, browser_addr } = ears;
         Self {
             ways,
             gauges,
@@ -213,6 +227,7 @@ impl VoiceHandle {
             tls_addr,
             address,
             browser_addr,
+            tls_fingerprint,
             trunk_states,
             phone_states,
             stream_faults,
@@ -281,6 +296,11 @@ impl VoiceHandle {
     /// Where browsers are served, with the port that was really taken.
     pub fn browser_addr(&self) -> Option<SocketAddr> {
         self.browser_addr
+    }
+
+    /// SHA-256 of the certificate that TLS is listened with, where nobody vouches for it.
+    pub fn tls_fingerprint(&self) -> Option<Arc<str>> {
+        self.tls_fingerprint.clone()
     }
 
     /// Hears how trunks stand; the latest wins.

@@ -126,11 +126,13 @@ impl VoiceShell {
         let listeners = [Some((tcp, Transport::Tcp)), tls_listener.map(|listener| (listener, Transport::Tls))];
         let listeners = listeners.into_iter().flatten().collect();
         let streams = Streams::start(listeners, tls, stream_faults.clone(), &welcome, Arc::clone(&waker));
+        let tls_fingerprint = config.tls.fingerprint.as_deref().map(Arc::from);
         let ears = Ears {
             stopped,
             trunk_states: told,
             phone_states: places,
             address: advertised,
+            tls_fingerprint,
             stream_faults,
             browser_addr,
         };

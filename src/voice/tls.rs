@@ -15,6 +15,8 @@ use tokio_rustls::{TlsAcceptor, TlsConnector};
 pub struct TlsFiles {
     /// Our certificate chain and its key, as PEM files; none: nobody can connect to us over TLS.
     pub own: Option<(PathBuf, PathBuf)>,
+    /// SHA-256 of our certificate, where nobody vouches for it: what people compare with what a phone shows them.
+    pub fingerprint: Option<String>,
     /// Authorities that are believed beside those of the system, as a PEM file.
     pub roots: Option<PathBuf>,
 }

@@ -33,7 +33,7 @@ impl Engine {
                 self.tell_leg(leg, |dialog| AgentCommand::ReferProgress { dialog, status }, now);
             }
             Command::Trunks(trunks) => self.set_trunks(trunks, now),
-            Command::Phones(phones) => self.tell_agent(AgentCommand::Phones(phones), now),
+            Command::Phones(phones) => self.set_phones(phones, now),
             Command::Clock { unix_s } => self.tell_agent(AgentCommand::Clock { unix_s }, now),
             Command::Drain => {
                 self.draining = true;
@@ -70,15 +70,16 @@ impl Engine {
 
     fn dial(&mut self, tag: u64, outgoing: Outgoing, now: Instant) {
         let to = outgoing.to;
-        let secure = match to {
-            DialTo::Address(_) => false,
-            DialTo::Trunk(trunk) => self.secure_trunks.contains(&trunk),
-            DialTo::Phone(phone) => self.is_secure(phone),
+        let (secure, protection) = match to {
+            DialTo::Address(_) => (false, None),
+            DialTo::Trunk(trunk) => (self.secure_trunks.contains(&trunk), self.trunk_protection.get(&trunk)),
+            DialTo::Phone(phone) => (self.is_secure(phone), self.phone_protection.get(&phone)),
         };
+        let protection = protection.copied().unwrap_or_default();
         match self.new_leg(Stage::Dialling(Box::new(outgoing)), now) {
             Some(leg) => {
                 if let Some(leg) = self.legs.get_mut(&leg) {
-                    leg.secure = secure;
+                    (leg.secure, leg.protection) = (secure, protection);
                     leg.dialled = match to {
                         DialTo::Address(remote) => Some(remote.ip()),
                         // They are heard anyway.

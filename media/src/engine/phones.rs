@@ -1,7 +1,7 @@
 //! Phones, as far as the door and legs are concerned: who is a guest, who is banned, and calls to all places of a phone.
 
 use super::Engine;
-use crate::io::{EngineEvent, LegEnd, LegId, PhoneId, Transport};
+use crate::io::{EngineEvent, LegEnd, LegId, Phone, PhoneId, Protection, Transport};
 use crate::sip::agent::{AgentCommand, DialogId, Invite, InviteError, InviteTo};
 use std::net::IpAddr;
 use std::time::Instant;
@@ -46,19 +46,31 @@ impl Engine {
         }
     }
 
-    /// Whether keys for media may be told to a phone: nobody else reads any of the ways to it.
-    pub(super) fn is_secure(&self, phone: PhoneId) -> bool {
-        self.agent.ways(phone).iter().all(|(hop, _)| hop.transport == Transport::Tls)
+    pub(super) fn set_phones(&mut self, phones: Vec<Phone>, now: Instant) {
+        self.phone_protection = phones.iter().map(|phone| (phone.id, phone.protection)).collect();
+        self.tell_agent(AgentCommand::Phones(phones), now);
     }
 
-    /// Calls all places of a phone at once, each with its own address in the place of the INVITE's.
+    /// Whether there is a way to a phone that nobody else reads: keys for media may be told there.
+    pub(super) fn is_secure(&self, phone: PhoneId) -> bool {
+        self.agent.ways(phone).iter().any(|(hop, _)| hop.transport == Transport::Tls)
+    }
+
+    /// Calls all places of a phone at once, each with its own address in the place of the INVITE's; keys are told only where
+    /// nobody else reads them, and where there must be keys, only such places ring.
     pub(super) fn fork(&mut self, id: LegId, phone: PhoneId, invite: impl FnOnce(InviteTo) -> Invite, now: Instant) {
         let (mut full, ways) = (false, self.agent.ways(phone));
         let Some((first, _)) = ways.first() else { return self.forget(id, LegEnd::Refused(480), now) };
         let invite = invite(InviteTo::Flow(*first));
+        let required = self.phone_protection.get(&phone) == Some(&Protection::Required);
         for (hop, uri) in ways {
+            let secure = hop.transport == Transport::Tls;
+            if required && !secure {
+                continue;
+            }
+            let sdp = if secure { invite.sdp.clone() } else { invite.sdp.clone().without_keys() };
             let (uri, to) = (uri.to_string(), InviteTo::Flow(hop));
-            match self.agent.invite(Invite { uri, to, ..invite.clone() }, now) {
+            match self.agent.invite(Invite { uri, to, sdp, ..invite.clone() }, now) {
                 Ok(dialog) => {
                     self.by_dialog.insert(dialog, id);
                     if let Some(leg) = self.legs.get_mut(&id) {

@@ -1,8 +1,8 @@
 //! What SIP says, and what it means for legs.
 
 use super::Engine;
-use crate::io::{CallerIdentity, DialTo, EngineEvent, Hop, LegEnd, LegId, Transport};
-use crate::leg::{Outgoing, Stage, Visitor};
+use crate::io::{CallerIdentity, DialTo, EngineEvent, Hop, LegEnd, LegId, Protection, Transport};
+use crate::leg::{Leg, Outgoing, Stage, Visitor};
 use crate::sip::agent::{
     AgentCommand, AgentEnd, AgentEvent, AgentInput, AgentOutput, DialogId, Invite, InviteError, InviteTo,
 };
@@ -88,12 +88,15 @@ impl Engine {
         now: Instant,
     ) {
         let secure = visitor.remote.transport == Transport::Tls;
+        let of_trunk = visitor.trunk.and_then(|trunk| self.trunk_protection.get(&trunk));
+        let of_phone = visitor.phone.and_then(|phone| self.phone_protection.get(&phone));
+        let protection = of_trunk.or(of_phone).copied().unwrap_or_default();
         match self.new_leg(Stage::Arriving { visitor, offer }, received) {
             Some(id) => {
                 self.by_dialog.insert(dialog, id);
                 if let Some(leg) = self.legs.get_mut(&id) {
                     leg.dialog = Some(dialog);
-                    leg.secure = secure;
+                    (leg.secure, leg.protection) = (secure, protection);
                 }
             }
             None => {
@@ -140,6 +143,10 @@ impl Engine {
                 });
             }
             Stage::Dialling(outgoing) => {
+                // Without keys there is nothing that could be agreed on.
+                if leg.protection == Protection::Required && !leg.secure {
+                    return self.forget(id, LegEnd::Refused(488), now);
+                }
                 let Outgoing { uri, to, from, codecs, identity, replaces } = *outgoing;
                 let Some(sdp) = leg.offer(&codecs) else { return };
                 let invite = |to| Invite { uri, to, from_user: from, sdp, identity, replaces };

@@ -29,6 +29,7 @@ impl Engine {
         self.forget_retired();
         let secure = |trunk: &&Trunk| trunk.hops.iter().all(|hop| hop.transport == Transport::Tls);
         self.secure_trunks = trunks.iter().filter(secure).map(|trunk| trunk.id).collect();
+        self.trunk_protection = trunks.iter().map(|trunk| (trunk.id, trunk.protection)).collect();
         self.tell_agent(AgentCommand::Trunks(trunks), now);
     }
 

@@ -43,6 +43,18 @@ impl Transport {
     }
 }
 
+/// Whether audio is encrypted (SRTP, RFC 3711). Keys are told in descriptions (RFC 4568), so only where signalling is TLS.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+pub enum Protection {
+    /// Never: no keys are told, and none are taken.
+    Off,
+    /// Where the far end does it too. Over anything but TLS, audio is plain.
+    #[default]
+    Optional,
+    /// Always: what cannot be encrypted is no call.
+    Required,
+}
+
 /// Where a SIP message comes from or goes to. A connection is known by its far end: transport and address.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Hop {

@@ -1,6 +1,6 @@
 //! Telephones that register with us.
 
-use super::Hop;
+use super::{Hop, Protection};
 use crate::sip::digest::server::Secrets;
 
 /// The most phones at once; further ones are not served.
@@ -23,6 +23,8 @@ pub struct Phone {
     pub user: String,
     /// What is kept of its password, for [`PHONE_REALM`].
     pub secrets: Secrets,
+    /// Whether its audio is encrypted.
+    pub protection: Protection,
 }
 
 /// How a phone fares.

@@ -1,6 +1,6 @@
 //! Lines to a provider or another telephone system.
 
-use super::Hop;
+use super::{Hop, Protection};
 use crate::engine::Network;
 use std::fmt;
 use std::net::IpAddr;
@@ -37,6 +37,8 @@ pub struct Trunk {
     pub probe_s: Option<u32>,
     /// Whence its calls come, besides its hops' addresses.
     pub sources: Vec<Network>,
+    /// Whether its audio is encrypted.
+    pub protection: Protection,
     /// How it wants to be told which number a call of ours is from, besides From.
     pub identity: IdentityHeader,
 }

@@ -173,6 +173,12 @@ impl Sdp {
         media.connection.as_ref().or(self.connection.as_ref()).and_then(|address| address.ip)
     }
 
+    /// The same without keys, for a way on which others could read them: only what merely offers keys can do without.
+    pub fn without_keys(mut self) -> Self {
+        self.media.iter_mut().for_each(|media| media.crypto.clear());
+        self
+    }
+
     /// The direction of a section: its own, the session's, or `sendrecv`.
     pub fn direction_of(&self, media: &Media) -> Direction {
         media.direction.or(self.direction).unwrap_or_default()

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use auricle_media::io::Codec::{self, G722, Opus, Pcma, Pcmu};
+use auricle_media::io::Protection;
 use auricle_media::sip::sdp::{Direction, LINES_MAX, MEDIA_MAX, Sdp, SdpError, SdpRefusal, Session};
 
 fn host() -> IpAddr {
@@ -329,6 +330,59 @@ fn our_offer_of_srtp_takes_only_its_own_keys_back() {
         let accepted = session.accept(&described(&lines));
         assert_eq!(accepted.map(|agreed| agreed.keys.is_some()), expected, "{lines}");
     }
+}
+
+/// What is demanded, offered or left out follows the policy, whoever offers; without secure signalling there are no keys.
+#[test]
+fn a_policy_says_whether_audio_is_encrypted() {
+    let none = "m=audio 4000 RTP/AVP 0".to_owned();
+    let some = format!("m=audio 4000 RTP/AVP 0\n{CRYPTO}");
+    let must = format!("m=audio 4000 RTP/SAVP 0\n{CRYPTO}");
+    let refused = Err(SdpRefusal::NoKey);
+    // The policy, whether signalling is secure, and whether there are keys with each of the three offers above.
+    let table = [
+        (Protection::Off, true, [Ok(false), Ok(false), refused]),
+        (Protection::Optional, true, [Ok(false), Ok(true), Ok(true)]),
+        (Protection::Required, true, [refused, Ok(true), Ok(true)]),
+        (Protection::Off, false, [Ok(false), Ok(false), refused]),
+        (Protection::Optional, false, [Ok(false), Ok(false), refused]),
+        (Protection::Required, false, [refused, refused, refused]),
+    ];
+    for (policy, secure, expected) in table {
+        for (lines, expected) in [&none, &some, &must].into_iter().zip(expected) {
+            let mut session = if secure { secured() } else { session() }.protected(policy);
+            let answered = session.answer(&described(lines), &ALL).map(|(_, agreed)| agreed.keys.is_some());
+            assert_eq!(answered, expected, "{policy:?} {secure} {lines}");
+        }
+    }
+}
+
+/// An offer that does not press for keys takes a plain answer, and one with a key of its own.
+#[test]
+fn keys_that_are_only_offered_may_be_left() {
+    let first = CRYPTO.replace(":4", ":1");
+    let table = [
+        ("m=audio 4000 RTP/AVP 0".to_owned(), Ok(false)),
+        (format!("m=audio 4000 RTP/AVP 0\n{first}"), Ok(true)),
+        (format!("m=audio 4000 RTP/SAVP 0\n{first}"), Ok(true)),
+        (format!("m=audio 4000 RTP/AVP 0\n{CRYPTO}"), Err(SdpRefusal::NoKey)),
+        ("m=audio 4000 RTP/SAVP 0".to_owned(), Err(SdpRefusal::NoKey)),
+    ];
+    for (lines, expected) in table {
+        let mut session = secured().protected(Protection::Optional);
+        let offer = session.offer(&[Pcmu]);
+        assert_eq!((offer.media[0].protocol.as_str(), offer.media[0].crypto.len()), ("RTP/AVP", 4));
+        assert!(!offer.without_keys().to_string().contains("crypto"));
+        assert_eq!(session.accept(&described(&lines)).map(|agreed| agreed.keys.is_some()), expected, "{lines}");
+        if expected.is_ok() {
+            // The next offer changes nothing about it.
+            assert_eq!(session.offer(&[Pcmu]).media[0].crypto.len(), usize::from(expected == Ok(true)), "{lines}");
+        }
+    }
+    let mut session = secured().protected(Protection::Required);
+    assert_eq!(session.offer(&[Pcmu]).media[0].protocol, "RTP/SAVP");
+    let mut session = secured().protected(Protection::Off);
+    assert!(session.offer(&[Pcmu]).media[0].crypto.is_empty());
 }
 
 /// Our key stays through re-INVITEs, and is another one after a time without protection.

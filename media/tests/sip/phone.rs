@@ -1,6 +1,8 @@
 //! Phones that register, as a phone sees it: challenges, expiry, places, probing.
 
-use auricle_media::io::{Credentials, Hop, PHONE_REALM, Phone, PhoneContact, PhoneId, PhoneState, Transport};
+use auricle_media::io::{
+    Credentials, Hop, PHONE_REALM, Phone, PhoneContact, PhoneId, PhoneState, Protection, Transport,
+};
 use auricle_media::sip::agent::{AgentCommand, AgentConfig, AgentEvent, AgentInput};
 use auricle_media::sip::digest::server::Secrets;
 use auricle_media::sip::digest::{Algorithm, Client};
@@ -14,7 +16,12 @@ pub const PHONE: &str = "198.51.100.7:5070";
 const OTHER: &str = "198.51.100.8:5070";
 
 pub fn phone(id: u64, user: &str, password: &str) -> Phone {
-    Phone { id: PhoneId(id), user: user.into(), secrets: Secrets::new(user, PHONE_REALM, password) }
+    Phone {
+        id: PhoneId(id),
+        user: user.into(),
+        secrets: Secrets::new(user, PHONE_REALM, password),
+        protection: Protection::Optional,
+    }
 }
 
 /// A phone with its password, at one place.

@@ -1,6 +1,8 @@
 //! Trunks as a provider sees them: REGISTER, challenges, calls both ways, failover.
 
-use auricle_media::io::{Credentials, DialIdentity, Hop, IdentityHeader, Transport, Trunk, TrunkId, TrunkState};
+use auricle_media::io::{
+    Credentials, DialIdentity, Hop, IdentityHeader, Protection, Transport, Trunk, TrunkId, TrunkState,
+};
 use auricle_media::sip::agent::{
     AgentCommand, AgentConfig, AgentEnd, AgentEvent, DialogId, Invite, InviteError, InviteTo,
 };
@@ -32,6 +34,7 @@ fn trunk(hops: &[Hop]) -> Trunk {
         register_s: None,
         probe_s: None,
         sources: Vec::new(),
+        protection: Protection::Optional,
         identity: IdentityHeader::None,
     }
 }

@@ -55,7 +55,7 @@ fn certificate(folder: &Path, name: &str) -> TlsFiles {
     let (chain, key) = (folder.join("chain.pem"), folder.join("key.pem"));
     std::fs::write(&chain, cert.pem()).unwrap();
     std::fs::write(&key, signing_key.serialize_pem()).unwrap();
-    TlsFiles { own: Some((chain.clone(), key)), roots: Some(chain) }
+    TlsFiles { own: Some((chain.clone(), key)), roots: Some(chain), fingerprint: None }
 }
 
 #[tokio::test(flavor = "multi_thread")]

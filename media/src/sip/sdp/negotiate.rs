@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::crypto::Keyring;
 use super::{Crypto, Direction, Media, Origin, RtpMap, Sdp, SdpRefusal};
-use crate::io::Codec;
+use crate::io::{Codec, Protection};
 use crate::rtp::Clock;
 use crate::rtp::srtp::Keys;
 
@@ -76,6 +76,10 @@ pub struct Session {
     keyring: Option<Keyring>,
     /// What was last agreed on, and stays in our next offer.
     settled: Option<Settled>,
+    /// Our first offer demands keys where it has them; else it only offers them.
+    demands: bool,
+    /// A stream without keys is none.
+    refuses_plain: bool,
 }
 
 /// How the stream is carried.
@@ -88,13 +92,32 @@ struct Settled {
 impl Session {
     /// For a call whose RTP goes to `host:port` (even port; RTCP above it). `id` names the session in `o=` lines.
     pub fn new(host: IpAddr, port: u16, id: u64) -> Self {
-        Self { host, port, id, said: None, version: 0, holding: false, before: None, keyring: None, settled: None }
+        Self {
+            host,
+            port,
+            id,
+            said: None,
+            version: 0,
+            holding: false,
+            before: None,
+            keyring: None,
+            settled: None,
+            demands: true,
+            refuses_plain: false,
+        }
     }
 
     /// Signalling is secure on its whole way: keys are accepted and offered. Ours are drawn from a secret that no other
     /// session has.
     pub fn secure(self, secret: [u8; 32]) -> Self {
         Self { keyring: Some(Keyring::new(secret)), ..self }
+    }
+
+    /// Whether audio has to be encrypted. Without secure signalling, `Required` leaves nothing that could be agreed on.
+    pub fn protected(self, protection: Protection) -> Self {
+        let keyring = self.keyring.filter(|_| protection != Protection::Off);
+        let required = protection == Protection::Required;
+        Self { keyring, demands: required, refuses_plain: required, ..self }
     }
 
     /// An offer of these codecs, best first, with telephone events. Also the full new offer that a re-INVITE without one
@@ -165,7 +188,7 @@ impl Session {
                 continue;
             };
             let theirs = self.keyring.as_ref().and_then(|_| media.crypto.first());
-            if theirs.is_none() && is_protected(media) {
+            if theirs.is_none() && (is_protected(media) || self.refuses_plain) {
                 refusal = SdpRefusal::NoKey;
                 continue;
             }
@@ -206,10 +229,20 @@ impl Session {
         }
         let place = offer.media.iter().position(|media| media.port != 0).ok_or(SdpRefusal::Mismatch)?;
         let (ours, theirs) = (&offer.media[place], &answer.media[place]);
-        if !is_audio(theirs) || is_protected(ours) != is_protected(theirs) {
+        // Who is offered a key without being pressed may answer in either way.
+        let fits = is_protected(ours) == is_protected(theirs) || !is_protected(ours) && !ours.crypto.is_empty();
+        if !is_audio(theirs) || !fits {
             return Err(SdpRefusal::NoAudio);
         }
-        let keys = if ours.crypto.is_empty() { None } else { Some(chosen(ours, theirs).ok_or(SdpRefusal::NoKey)?) };
+        let declined = theirs.crypto.is_empty() && !is_protected(theirs) && !is_protected(ours);
+        let keys = if ours.crypto.is_empty() || declined {
+            None
+        } else {
+            Some(chosen(ours, theirs).ok_or(SdpRefusal::NoKey)?)
+        };
+        if keys.is_none() && self.refuses_plain {
+            return Err(SdpRefusal::NoKey);
+        }
         let offered: Vec<Codec> = ours.formats.iter().filter_map(|format| codec_of(ours, format)).collect();
         // A trunk may answer with several codecs: the first is the one to use until it says otherwise.
         let (payload, codec) = first_common(theirs, &offered).ok_or(SdpRefusal::NoCodec)?;
@@ -248,7 +281,9 @@ impl Session {
                 media.crypto = keyring.offer();
             }
             (None, _) => {
-                media.protocol = "RTP/SAVP".into();
+                if self.demands {
+                    media.protocol = "RTP/SAVP".into();
+                }
                 media.crypto = keyring.offer();
             }
         }

@@ -1,7 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
 
 use super::*;
-use crate::io::{IdentityHeader, Transport, TrunkId};
+use crate::io::{IdentityHeader, Protection, Transport, TrunkId};
 use crate::sip::digest::tests::register;
 
 const CONTACT: &str = "sip:clinic@192.0.2.10:5060";
@@ -18,6 +18,7 @@ fn trunk(hops: usize) -> Trunk {
         register_s: Some(600),
         probe_s: None,
         sources: Vec::new(),
+        protection: Protection::Optional,
         identity: IdentityHeader::None,
     }
 }

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use auricle_media::engine::{CATCH_UP_MAX, Engine, EngineConfig};
 use auricle_media::io::{
     BridgeId, CarrierNews, Codec, Command, Credentials, DialTo, EngineEvent, Gain, Hop, IdentityHeader, Input, LegId,
-    Output, Party, PartyClass, Pcm, PlayId, Rate, Socket, TransferTo, Transport, Trunk, TrunkId,
+    Output, Party, PartyClass, Pcm, PlayId, Protection, Rate, Socket, TransferTo, Transport, Trunk, TrunkId,
 };
 use auricle_media::rtp::Clock;
 use auricle_media::rtp::session::{Seeds, Sender};
@@ -95,6 +95,7 @@ fn trunk() -> Trunk {
         register_s: Some(120),
         probe_s: Some(60),
         sources: Vec::new(),
+        protection: Protection::Optional,
         identity: IdentityHeader::None,
     }
 }

@@ -18,6 +18,7 @@ export type TaskState = Schemas['TaskState'];
 export type SipTransport = Schemas['SipTransport'];
 export type TrunkState = Schemas['TrunkState'];
 export type PhoneState = Schemas['PhoneState'];
+export type SrtpPolicy = Schemas['SrtpPolicy'];
 
 export type AccountView = Sent<Schemas['AccountView']>;
 export type CallView = Sent<Schemas['CallView']>;
