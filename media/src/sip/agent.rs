@@ -212,7 +212,7 @@ impl UserAgent {
                     match request.method {
                         Method::Invite => match self.caller_phone(&request, remote, guest, now) {
                             Ok(phone) => self.incoming(request, remote, phone, now),
-                            Err(refusal) => self.reply(&request, remote, refusal),
+                            Err(refusal) => self.reply(&request, remote, *refusal),
                         },
                         Method::Options => self.options(&request, None, remote, now),
                         // Whoever is let in to call us may not make us call others.

@@ -71,6 +71,13 @@ fn who_has_to_show_a_password() {
     let other = desk.again(&other, &refusal);
     desk.send(&mut bench, &other);
     assert_eq!(bench.response().status, 403, "in the name of another phone");
+    let mut hidden = invite(&mut desk, "sip:receptionist@192.0.2.10");
+    hidden.head.from.uri = auricle_media::sip::uri::Uri::parse("sip:anonymous@anonymous.invalid").unwrap();
+    let hidden = desk.signed(&hidden);
+    bench.events();
+    desk.send(&mut bench, &hidden);
+    let AgentEvent::Incoming { phone, caller, .. } = bench.event() else { panic!() };
+    assert_eq!((phone, caller.from_user.as_str()), (Some(PhoneId(1)), ""));
 }
 
 fn call(bench: &mut Bench, at: usize) -> DialogId {

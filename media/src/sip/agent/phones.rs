@@ -76,7 +76,7 @@ impl UserAgent {
         remote: Hop,
         guest: bool,
         now: Instant,
-    ) -> Result<Option<PhoneId>, Response> {
+    ) -> Result<Option<PhoneId>, Box<Response>> {
         let from = request.head.from.uri.user();
         let suspect = || {
             let is_trunk = self.accounts.of_source(remote, "").is_some();
@@ -86,9 +86,12 @@ impl UserAgent {
             return Ok(None);
         }
         match self.registrar.who(request, remote, now) {
-            Shown::Phone(id) if self.registrar.user(id) == Some(&from) => Ok(Some(id)),
-            Shown::Phone(_) => Err(Response::to(request, 403, "From is not this account")),
-            other => Err(self.unknown(request, other, remote, now)),
+            // A phone that hides its number is asked all the same.
+            Shown::Phone(id) if self.registrar.user(id) == Some(&from) || from.eq_ignore_ascii_case("anonymous") => {
+                Ok(Some(id))
+            }
+            Shown::Phone(_) => Err(Box::new(Response::to(request, 403, "From is not this account"))),
+            other => Err(Box::new(self.unknown(request, other, remote, now))),
         }
     }
 
