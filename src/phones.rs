@@ -418,7 +418,7 @@ mod tests {
     #[test]
     fn passwords_are_long_and_never_the_same() {
         let (one, two) = (Fresh::draw(), Fresh::draw());
-        assert!(PASSWORD_LETTERS * 5 >= 128);
+        assert!(one.password.len() * 5 >= 128, "each letter stands for 5 bits");
         assert_eq!((one.password.len(), one.user.len()), (PASSWORD_LETTERS, USER_LETTERS));
         assert!(one.password != two.password && one.user != two.user);
         assert!(one.password.bytes().all(|letter| LETTERS.contains(&letter)));

@@ -98,6 +98,11 @@ fn digest() {
 }
 
 #[test]
+fn registrar() {
+    fuzz("registrar");
+}
+
+#[test]
 fn srtp() {
     fuzz("srtp");
 }
