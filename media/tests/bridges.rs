@@ -204,6 +204,20 @@ fn who_is_bridged_while_it_rings_is_heard_when_it_answers() {
     parties.expect("answered", &[&[0, 100], &[100, 0]]);
 }
 
+/// Two hear each other's hold music as they would without us; a conference is spared it. Whoever is on hold hears nothing.
+#[test]
+fn hold_music_is_heard_by_two_and_not_by_a_conference() {
+    let mut parties = Parties::new(3, &[Codec::Pcma]);
+    parties.conference(&[0, 1, 2]);
+    parties.world.reinvite("sendonly");
+    // The far end's telephone does not know of it: its tone stands for the music.
+    parties.expect("conference", &[&[0, 0, 0], &[0, 0, 100], &[0, 100, 0]]);
+    parties.conference(&[0, 1]);
+    parties.expect("two", &[&[0, 0, 0], &[100, 0, 0], &[0, 0, 0]]);
+    parties.world.reinvite("sendrecv");
+    parties.expect("resumed", &[&[0, 100, 0], &[100, 0, 0], &[0, 0, 0]]);
+}
+
 /// What is played to a party is heard by it alone, with the bridge, and neither is turned down.
 #[test]
 fn what_is_played_to_a_party_is_heard_beside_the_bridge() {

@@ -263,48 +263,18 @@ fn the_tick_never_drifts_and_catches_up_a_little() {
 fn hold_parks_the_watchdog_and_resume_wakes_it() {
     let mut world = World::new(LAN, 7);
     let (_, clinic) = world.call(&[Codec::Pcma]);
-    reinvite(&mut world, "sendonly");
+    world.reinvite("sendonly");
     assert!(world.told(CLINIC, clinic).contains(&EngineEvent::Held { leg: clinic, on: true }));
     // The far end is mute from here on; only signalling passes.
     world.swallow = Box::new(|packet| packet.to.port() != 5060 && packet.to.ip().to_string() == "10.0.0.2");
     world.run(120_000);
     assert_eq!(world.hosts[CLINIC].engine.legs(), 1, "on hold, silence is no fault");
-    reinvite(&mut world, "sendrecv");
+    world.reinvite("sendrecv");
     assert!(world.told(CLINIC, clinic).contains(&EngineEvent::Held { leg: clinic, on: false }));
     let resumed = world.elapsed_ms();
     world.wait_for(CLINIC, ended(LegEnd::NoMedia));
     let waited = world.elapsed_ms() - resumed;
     assert!((29_800..31_000).contains(&waited), "{waited} ms");
-}
-
-/// Sends a re-INVITE in the caller's dialog, made from the INVITE that the caller itself sent, as a telephone that puts
-/// us on hold would.
-fn reinvite(world: &mut World, direction: &str) {
-    let text = |packet: &Packet| String::from_utf8(packet.bytes.clone()).unwrap();
-    let invite = world.sip.iter().find(|(_, packet)| packet.is_sip("INVITE")).map(|(_, packet)| text(packet)).unwrap();
-    let answer = |(_, packet): &&(u64, Packet)| packet.is_sip("SIP/2.0 200") && text(packet).contains("INVITE");
-    let answer = world.sip.iter().find(answer).map(|(_, packet)| text(packet)).unwrap();
-    let to = answer.lines().find(|line| line.starts_with("To:")).unwrap().to_owned();
-    let nth = world.sip.iter().filter(|(_, packet)| packet.is_sip("INVITE")).count();
-    let (head, body) = invite.split_once("\r\n\r\n").unwrap();
-    let body = body.replace("a=sendrecv", &format!("a={direction}"));
-    assert!(body.contains(direction), "{body}");
-    let request = |method: &str, body: &str| {
-        let lines = head.lines().enumerate().map(|(index, line)| match line.split(':').next().unwrap() {
-            _ if index == 0 => line.replace("INVITE", method),
-            "To" => to.clone(),
-            "CSeq" => format!("CSeq: {} {method}", 100_000 + nth),
-            "Via" => format!("Via: SIP/2.0/UDP 10.0.0.1:5060;rport;branch=z9hG4bK{method}{nth}"),
-            "Content-Length" => format!("Content-Length: {}", body.len()),
-            _ => line.to_owned(),
-        });
-        let head: Vec<String> = lines.collect();
-        let (from, to) = (SocketAddr::from(([10, 0, 0, 1], 5060)), SocketAddr::from(([10, 0, 0, 2], 5060)));
-        Packet { from, to, bytes: format!("{}\r\n\r\n{body}", head.join("\r\n")).into_bytes() }
-    };
-    world.send(request("INVITE", &body));
-    world.run(100);
-    world.send(request("ACK", ""));
 }
 
 /// An INVITE without an offer: ours goes out in the 200, the answer comes in the ACK (RFC 3264 section 5, "late offer").

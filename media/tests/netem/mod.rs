@@ -340,6 +340,37 @@ impl World {
         self.wait_for(CALLER, |event| matches!(event, EngineEvent::Answered { .. }));
         (caller, clinic)
     }
+
+    /// Sends a re-INVITE in the dialog of the first call, made from the INVITE that the caller itself sent, as a telephone that puts
+    /// us on hold would.
+    pub fn reinvite(&mut self, direction: &str) {
+        let text = |packet: &Packet| String::from_utf8(packet.bytes.clone()).unwrap();
+        let invite =
+            self.sip.iter().find(|(_, packet)| packet.is_sip("INVITE")).map(|(_, packet)| text(packet)).unwrap();
+        let answer = |(_, packet): &&(u64, Packet)| packet.is_sip("SIP/2.0 200") && text(packet).contains("INVITE");
+        let answer = self.sip.iter().find(answer).map(|(_, packet)| text(packet)).unwrap();
+        let to = answer.lines().find(|line| line.starts_with("To:")).unwrap().to_owned();
+        let nth = self.sip.iter().filter(|(_, packet)| packet.is_sip("INVITE")).count();
+        let (head, body) = invite.split_once("\r\n\r\n").unwrap();
+        let body = body.replace("a=sendrecv", &format!("a={direction}"));
+        assert!(body.contains(direction), "{body}");
+        let request = |method: &str, body: &str| {
+            let lines = head.lines().enumerate().map(|(index, line)| match line.split(':').next().unwrap() {
+                _ if index == 0 => line.replace("INVITE", method),
+                "To" => to.clone(),
+                "CSeq" => format!("CSeq: {} {method}", 100_000 + nth),
+                "Via" => format!("Via: SIP/2.0/UDP 10.0.0.1:5060;rport;branch=z9hG4bK{method}{nth}"),
+                "Content-Length" => format!("Content-Length: {}", body.len()),
+                _ => line.to_owned(),
+            });
+            let head: Vec<String> = lines.collect();
+            let (from, to) = (SocketAddr::from(([10, 0, 0, 1], 5060)), SocketAddr::from(([10, 0, 0, 2], 5060)));
+            Packet { from, to, bytes: format!("{}\r\n\r\n{body}", head.join("\r\n")).into_bytes() }
+        };
+        self.send(request("INVITE", &body));
+        self.run(100);
+        self.send(request("ACK", ""));
+    }
 }
 
 /// A tone of half the full level.
