@@ -19,6 +19,7 @@ use crate::phones::Phones;
 use crate::reasons::Reasons;
 use crate::search::rebuild::Rebuild;
 use crate::sessions::Strangers;
+use crate::softphone::Softphones;
 use crate::tasks::Tasks;
 use crate::trunks::Trunks;
 use crate::voice::VoiceHandle;
@@ -52,6 +53,8 @@ pub struct App {
     pub trunks: Trunks,
     /// Where the desk phones are.
     pub phones: Phones,
+    /// Who speaks from a browser.
+    pub softphones: Softphones,
     /// The one path for facts.
     pub events: Events,
     /// The engine.

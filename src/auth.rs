@@ -148,6 +148,8 @@ pub mod permissions {
         ReadCalls = "read calls" [Agent Supervisor Admin]
         /// End a call that the receptionist has.
         EndCalls = "end calls" [Supervisor Admin]
+        /// Speak from a browser: call the receptionist, take calls.
+        TakeCalls = "take calls" [Agent Supervisor Admin]
         /// See people the clinic knows.
         ReadContacts = "read contacts" [Agent Supervisor Admin]
         /// Make and change people the clinic knows.

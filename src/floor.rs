@@ -22,13 +22,15 @@ use auricle_domain::code::Lang;
 use auricle_domain::floor::{Floor, Input};
 use auricle_domain::id::CallId;
 use auricle_domain::live::LiveCall;
+use auricle_media::io::LegId;
 use auricle_storage::Store;
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::{mpsc, watch};
 
 use apology::Apologies;
-use shell::Shell;
+use shell::{Seen, Shell};
 
 /// Inputs from receptionists' ends and recordings that wait for the floor; when it is full, senders wait.
 const MAILBOX_MAX: usize = 1_024;
@@ -64,10 +66,16 @@ pub struct FloorParts {
 pub struct FloorHandle {
     orders: mpsc::Sender<Input>,
     board: watch::Receiver<Arc<Vec<LiveCall>>>,
+    legs: watch::Receiver<HashMap<LegId, CallId>>,
     changes: Arc<AtomicU64>,
 }
 
 impl FloorHandle {
+    /// The call that this leg brought, while it is on.
+    pub fn call_of(&self, leg: LegId) -> Option<CallId> {
+        self.legs.borrow().get(&leg).copied()
+    }
+
     /// The calls that are on now, oldest first.
     pub fn snapshot(&self) -> Arc<Vec<LiveCall>> {
         Arc::clone(&self.board.borrow())
@@ -107,11 +115,12 @@ pub fn open(parts: FloorParts, engine: EngineEvents) -> FloorHandle {
     let (mailbox, inputs) = mpsc::channel(MAILBOX_MAX);
     let (orders, ordered) = mpsc::channel(ORDERS_MAX);
     let (board, watched) = watch::channel(Arc::default());
+    let (legs, known) = watch::channel(HashMap::new());
     let changes = Arc::new(AtomicU64::new(0));
     let apologies = Apologies::prepare(&parts.tasks, Arc::clone(&parts.desk.tts), parts.apology);
-    let handle = FloorHandle { orders, board: watched, changes: Arc::clone(&changes) };
+    let handle = FloorHandle { orders, board: watched, legs: known, changes: Arc::clone(&changes) };
     let tasks = parts.tasks.clone();
-    let shell = Shell::new(Floor::new(parts.calls_max), parts, mailbox, board, changes, apologies);
+    let shell = Shell::new(Floor::new(parts.calls_max), parts, mailbox, Seen { board, legs }, changes, apologies);
     tasks.spawn("floor", shell.run(engine, ordered, inputs));
     handle
 }

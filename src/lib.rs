@@ -32,6 +32,7 @@ pub mod recordings;
 pub mod search;
 pub mod secrets;
 pub mod sessions;
+pub mod softphone;
 pub mod storage;
 pub mod tasks;
 pub mod tasks_owed;

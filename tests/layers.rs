@@ -25,6 +25,7 @@ const USE_CASES: &[&str] = &[
     "search",
     "secrets",
     "sessions",
+    "softphone",
     "storage",
     "tasks_owed",
     "trunks",
@@ -68,6 +69,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("backups", &["errands", "events", "notes"]),
     ("storage", &["app", "auth", "backups", "errands", "search"]),
     ("secrets", &["events", "notes"]),
+    ("softphone", &["app", "auth", "floor", "voice"]),
     ("trunks", &["app", "auth", "events"]),
     ("phones", &["app", "auth", "events"]),
     // What the receptionist does with records: use-cases behind the trait that `voice` declares.

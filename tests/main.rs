@@ -23,6 +23,7 @@ mod persona;
 mod phones;
 mod reasons;
 mod signing_in;
+mod softphone;
 mod storage;
 mod support;
 mod transfers;

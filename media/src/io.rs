@@ -177,6 +177,11 @@ pub enum Command {
         /// Where the socket comes from.
         remote: Hop,
     },
+    /// Whoever is at a browser has hung up: the leg ends as one whose far end did.
+    WebClose {
+        /// Which leg.
+        leg: LegId,
+    },
     /// Send 180 Ringing.
     Ring {
         /// Which leg.

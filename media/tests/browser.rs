@@ -343,9 +343,9 @@ fn a_page_calls_and_both_sides_hear_each_other() {
     });
     let quality = quality.expect("every five seconds");
     assert!(quality.mos > 4.2 && quality.lost == 0 && quality.refused == 0 && !quality.one_way, "{quality:?}");
-    world.command(Command::Hangup { leg });
+    world.command(Command::WebClose { leg });
     world.run(100);
-    assert!(world.told(ended(leg, LegEnd::LocalHangup)).is_some());
+    assert!(world.told(ended(leg, LegEnd::RemoteHangup)).is_some());
     assert!(world.pages[0].closed, "the page is told");
     assert_eq!((world.engine.legs(), world.engine.next_wake()), (0, None), "nothing is left behind");
     assert_eq!(world.elsewhere, 0);
@@ -362,6 +362,8 @@ fn a_station_is_up_as_soon_as_it_is_connected_and_a_refused_call_ends() {
     assert!(world.told(ended(caller, LegEnd::Rejected(486))).is_some());
     world.run(100);
     assert!(world.pages[1].closed && !world.pages[0].closed);
+    world.command(Command::Hangup { leg: station });
+    assert!(world.told(ended(station, LegEnd::LocalHangup)).is_some());
 }
 
 /// B-24: the page is loaded again in the middle of a call, and the same leg goes on with the new page.

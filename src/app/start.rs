@@ -18,6 +18,7 @@ use crate::providers::{ProviderError, Stt, Vocabulary};
 use crate::reasons::Reasons;
 use crate::search::rebuild::Rebuild;
 use crate::sessions::Strangers;
+use crate::softphone::Softphones;
 use crate::tasks::Tasks;
 use crate::tools::StoreTools;
 use crate::trunks::Trunks;
@@ -370,6 +371,7 @@ fn assemble(
         carriers,
         trunks,
         phones,
+        softphones: Softphones::default(),
         events,
         voice,
         floor,

@@ -45,11 +45,17 @@ struct Receptionist {
     abort: AbortHandle,
 }
 
+/// What others see of the floor.
+pub(super) struct Seen {
+    pub(super) board: watch::Sender<Arc<Vec<LiveCall>>>,
+    pub(super) legs: watch::Sender<HashMap<LegId, CallId>>,
+}
+
 pub(super) struct Shell {
     floor: Floor,
     parts: FloorParts,
     mailbox: mpsc::Sender<Input>,
-    board: watch::Sender<Arc<Vec<LiveCall>>>,
+    seen: Seen,
     changes: Arc<AtomicU64>,
     apologies: Apologies,
     lines: HashMap<CallId, Line>,
@@ -63,12 +69,12 @@ impl Shell {
         floor: Floor,
         parts: FloorParts,
         mailbox: mpsc::Sender<Input>,
-        board: watch::Sender<Arc<Vec<LiveCall>>>,
+        seen: Seen,
         changes: Arc<AtomicU64>,
         apologies: Apologies,
     ) -> Self {
         let (lines, legs) = (HashMap::new(), HashMap::new());
-        Self { floor, parts, mailbox, board, changes, apologies, lines, legs, tenant: None }
+        Self { floor, parts, mailbox, seen, changes, apologies, lines, legs, tenant: None }
     }
 
     /// Runs until the engine's events have ended and nothing more is expected of any call.
@@ -168,6 +174,7 @@ impl Shell {
         self.parts.tasks.spawn("call_writer", writer);
         self.lines.insert(ids.call, Line { facts, receptionist: None, playing: None });
         self.legs.insert(leg, ids.call);
+        self.seen.legs.send_replace(self.legs.clone());
         tracing::info!(cause = %ids.cause, call = %ids.call, "a call arrives");
         Some(Input::Arrived {
             leg: Leg(leg.0),
@@ -244,13 +251,14 @@ impl Shell {
             self.perform(output).await;
         }
         if board {
-            self.board.send_replace(Arc::new(self.floor.board()));
+            self.seen.board.send_replace(Arc::new(self.floor.board()));
         }
         let floor = &self.floor;
         let gone = |call: &CallId| !floor.knows(*call);
         if self.lines.keys().any(gone) {
             self.lines.retain(|call, _| !gone(call));
             self.legs.retain(|_, call| !gone(call));
+            self.seen.legs.send_replace(self.legs.clone());
         }
     }
 

@@ -28,6 +28,7 @@ mod phones;
 mod recording;
 mod search;
 pub mod socket;
+mod softphone;
 mod storage;
 mod tasks;
 mod trunks;
@@ -59,6 +60,7 @@ fn routes() -> OpenApiRouter<Arc<App>> {
         .merge(auth::routes())
         .merge(calls::routes())
         .merge(contacts::routes())
+        .merge(softphone::routes())
         .merge(knowledge::routes())
         .merge(appointments::routes())
         .merge(tasks::routes())

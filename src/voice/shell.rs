@@ -198,7 +198,9 @@ fn open_web(browsers: &BrowserConfig, engine: &mut Engine, control: &Poll) -> Re
     let local = web.local_addr().map_err(error)?;
     control.registry().register(web.source(), WEB, Interest::READABLE).map_err(VoiceError::Thread)?;
     let advertised = browsers.advertise.unwrap_or_else(|| reachable(local.ip()));
-    engine.serve_browsers(SocketAddr::new(advertised, local.port()));
+    let address = SocketAddr::new(advertised, local.port());
+    tracing::info!(%address, "browsers are told this address for their audio");
+    engine.serve_browsers(address);
     Ok(web)
 }
 

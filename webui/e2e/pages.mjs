@@ -2,7 +2,7 @@
 import { SIZES, axe, same, shot, signIn, visitor, yes } from './browser.mjs';
 
 /** The pages, by name. `{call}` and the like become one that exists. */
-export const PAGES = { calls: '/calls', call: '/calls/{call}', search: '/search', messages: '/messages', appointments: '/appointments?day={day}', knowledge: '/knowledge', document: '/knowledge/{document}', contact: '/contacts/{contact}', 'document-new': '/knowledge/new', accounts: '/accounts', audit: '/audit', storage: '/storage', trunks: '/trunks', carriers: '/carriers', phones: '/phones', clinic: '/clinic' };
+export const PAGES = { calls: '/calls', call: '/calls/{call}', search: '/search', messages: '/messages', appointments: '/appointments?day={day}', knowledge: '/knowledge', document: '/knowledge/{document}', contact: '/contacts/{contact}', 'document-new': '/knowledge/new', accounts: '/accounts', audit: '/audit', storage: '/storage', trunks: '/trunks', carriers: '/carriers', phones: '/phones', 'voice-test': '/voice-test', clinic: '/clinic' };
 
 /** `sought` is a word that search finds. */
 export function pageTests(browser, url, who, sought = 'appointment') {

@@ -18,6 +18,8 @@ impl Engine {
                 let visitor = Visitor { from, name, to, remote, trunk: None, phone: None, identity, replaces: None };
                 self.attach(tag, codec, visitor, now);
             }
+            Command::WebClose { leg } if self.is_browser(leg) => self.forget(leg, LegEnd::RemoteHangup, now),
+            Command::WebClose { .. } => {}
             Command::Ring { leg } => self.tell_leg(leg, |dialog| AgentCommand::Ring { dialog }, now),
             Command::Answer { leg } => self.answer(leg, now),
             Command::Reject { leg, status } if self.is_browser(leg) => self.forget(leg, LegEnd::Rejected(status), now),

@@ -22,6 +22,8 @@ export type SrtpPolicy = Schemas['SrtpPolicy'];
 
 export type AccountView = Sent<Schemas['AccountView']>;
 export type CallView = Sent<Schemas['CallView']>;
+export type SessionAnswer = Sent<Schemas['SessionAnswer']>;
+export type SessionState = Sent<Schemas['SessionState']>;
 export type CallStats = Sent<Schemas['CallStats']>;
 export type LiveCall = Sent<Schemas['LiveCall']>;
 export type Turn = Sent<Schemas['Turn']>;

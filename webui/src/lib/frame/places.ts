@@ -12,6 +12,7 @@ export const RAIL: readonly Place[] = [
   { href: '/messages', text: 'rail.messages', icon: 'inbox', roles: ALL, count: 'messages' },
   { href: '/appointments', text: 'rail.appointments', icon: 'calendar', roles: ALL },
   { href: '/knowledge', text: 'rail.knowledge', icon: 'book', roles: ALL },
+  { href: '/voice-test', text: 'rail.voice_test', icon: 'mic', roles: ['SUPERVISOR', 'ADMIN'], group: true },
   { href: '/accounts', text: 'rail.accounts', icon: 'people', roles: ['ADMIN'], group: true },
   { href: '/audit', text: 'rail.audit', icon: 'key', roles: ['ADMIN'], group: true },
   { href: '/phones', text: 'rail.phones', icon: 'phone', roles: ['ADMIN'], group: true },

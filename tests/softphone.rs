@@ -1,0 +1,85 @@
+//! Speaking from a browser, as its page asks for it. The browser itself is in `webui/e2e/softphone.mjs` and `media/tests/browser.rs`.
+
+use crate::support::clinic::{Clinic, config};
+use crate::support::person::read;
+use auricle_domain::code::Role;
+use auricle_storage::Backend;
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+
+/// What Chromium 142 offers for a microphone, without its addresses and most of its codecs.
+const OFFER: &str = "v=0\r\no=- 4611731400430051336 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 0\r\n\
+    a=extmap-allow-mixed\r\na=msid-semantic: WMS\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111 63 9 0 8 13 110 126\r\n\
+    c=IN IP4 0.0.0.0\r\na=rtcp:9 IN IP4 0.0.0.0\r\na=ice-ufrag:Xm0v\r\na=ice-pwd:DrK5Fz9XzqkOLmQ7TC3Jp3tB\r\n\
+    a=ice-options:trickle\r\na=fingerprint:sha-256 \
+    7C:79:F9:8C:81:69:72:9A:A3:7B:35:D0:6E:DD:A7:A2:63:A8:BF:5F:50:95:EF:33:16:0D:1C:86:54:0C:C4:75\r\n\
+    a=setup:actpass\r\na=mid:0\r\na=extmap:1 urn:ietf:params:rtp-hdrext:ssrc-audio-level\r\n\
+    a=extmap:4 urn:ietf:params:rtp-hdrext:sdes:mid\r\na=sendrecv\r\na=msid:- 5c5cd13a-5c5c-4c5c-8c5c-5c5c5c5c5c5c\r\n\
+    a=rtcp-mux\r\na=rtcp-rsize\r\na=rtpmap:111 opus/48000/2\r\na=rtcp-fb:111 transport-cc\r\n\
+    a=fmtp:111 minptime=10;useinbandfec=1\r\na=rtpmap:63 red/48000/2\r\na=fmtp:63 111/111\r\na=rtpmap:9 G722/8000\r\n\
+    a=rtpmap:0 PCMU/8000\r\na=rtpmap:8 PCMA/8000\r\na=rtpmap:13 CN/8000\r\na=rtpmap:110 telephone-event/48000\r\n\
+    a=rtpmap:126 telephone-event/8000\r\na=ssrc:2231627014 cname:4TOk42mSjXCkVIa6\r\n";
+
+const SESSION: &str = "/api/softphone/session";
+
+fn offer(sdp: &str) -> Value {
+    json!({ "sdp": sdp, "purpose": "test_call" })
+}
+
+/// B-24, SEC-14: an account has one session, a second page takes it over, and offers beyond a page's needs are refused.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_opens_takes_over_and_ends_its_session() {
+    let clinic = Clinic::open(Backend::Memory, None).await;
+    let agent = clinic.person("eve@clinic.example", Role::Agent).await;
+    let none = read(agent.get(&format!("{SESSION}?purpose=test_call")).await, StatusCode::NOT_FOUND).await;
+    assert_eq!(none["code"], "not_found");
+    let answer = read(agent.send(Method::POST, SESSION, offer(OFFER)).await, StatusCode::OK).await;
+    let sdp = answer["sdp"].as_str().unwrap();
+    let port = clinic.app().voice.browser_addr().unwrap().port();
+    for line in [
+        "a=ice-lite".to_owned(),
+        "a=setup:passive".to_owned(),
+        "m=audio 9 UDP/TLS/RTP/SAVPF 111 110".to_owned(),
+        "a=rtpmap:111 opus/48000/2".to_owned(),
+        "a=rtpmap:110 telephone-event/48000".to_owned(),
+    ] {
+        assert!(sdp.lines().any(|said| said == line), "{line} is missing: {sdp}");
+    }
+    assert!(sdp.contains(&format!(" 127.0.0.1 {port} typ host")), "{sdp}");
+    assert_eq!(answer["resumed"], false);
+    let state = read(agent.get(&format!("{SESSION}?purpose=test_call")).await, StatusCode::OK).await;
+    assert_eq!(state["call"], Value::Null, "it has not reached us");
+    let again = read(agent.send(Method::POST, SESSION, offer(OFFER)).await, StatusCode::OK).await;
+    assert_eq!((&again["resumed"], clinic.app().voice.legs()), (&json!(true), 1));
+    // Another account has its own.
+    let other = clinic.person("sam@clinic.example", Role::Supervisor).await;
+    let theirs = read(other.send(Method::POST, SESSION, offer(OFFER)).await, StatusCode::OK).await;
+    assert_eq!(theirs["resumed"], false);
+
+    for (wrong, field) in [(offer("v=0"), "sdp"), (offer(""), "sdp"), (offer(&"x".repeat(16_385)), "sdp")] {
+        let refused = read(agent.send(Method::POST, SESSION, wrong).await, StatusCode::BAD_REQUEST).await;
+        assert_eq!(refused["errors"][0]["field"], field);
+    }
+    let gone = agent.send(Method::DELETE, &format!("{SESSION}?purpose=test_call"), Value::Null).await;
+    assert_eq!(gone.status(), StatusCode::NO_CONTENT);
+    let fresh = read(agent.send(Method::POST, SESSION, offer(OFFER)).await, StatusCode::OK).await;
+    assert_eq!(fresh["resumed"], false, "the one before has ended");
+
+    let mut last = StatusCode::OK;
+    for _ in 0..20 {
+        last = agent.send(Method::POST, SESSION, offer(OFFER)).await.status();
+    }
+    assert_eq!(last, StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(other.send(Method::POST, SESSION, offer(OFFER)).await.status(), StatusCode::OK);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_an_address_for_browsers_a_page_is_told_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut config = config(folder.path());
+    config.webrtc.listen = None;
+    let clinic = Clinic::open_as(config).await;
+    let admin = clinic.admin().await;
+    let refused = read(admin.send(Method::POST, SESSION, offer(OFFER)).await, StatusCode::SERVICE_UNAVAILABLE).await;
+    assert!(refused["detail"].as_str().unwrap().contains("webrtc.listen"), "{refused}");
+}
