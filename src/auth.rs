@@ -146,8 +146,10 @@ pub mod permissions {
     permissions! {
         /// See calls, their transcripts and recordings, past and live.
         ReadCalls = "read calls" [Agent Supervisor Admin]
-        /// End a call that the receptionist has.
-        EndCalls = "end calls" [Supervisor Admin]
+        /// Place calls from one's own telephone.
+        PlaceCalls = "place calls" [Agent Supervisor Admin]
+        /// Hold, hand on and end calls; agents their own alone (see `calls/placing.rs`).
+        HandleCalls = "handle calls" [Agent Supervisor Admin]
         /// Speak from a browser: call the receptionist, take calls.
         TakeCalls = "take calls" [Agent Supervisor Admin]
         /// See people the clinic knows.

@@ -1,17 +1,22 @@
-//! Calls, past and live: what is shown of them, and ending one.
+//! Calls, past and live: what is shown of them. Placing and handling them is in `placing`.
+
+mod placing;
+
+pub use placing::{DtmfInput, PlaceInput, Placed, PlacedStatus, TransferInput, dtmf, hang_up, hold, place, transfer};
 
 use crate::app::App;
 use crate::auth::May;
-use crate::auth::permissions::{EndCalls, ReadCalls};
-use crate::error::{Error, ErrorCode};
+use crate::auth::permissions::ReadCalls;
+use crate::error::Error;
 use crate::page::{self, Page};
 use crate::reasons::{self, Part};
 use auricle_domain::Timestamp;
+use auricle_domain::account::Account;
 use auricle_domain::call::Call;
-use auricle_domain::code::{CallStatus, Outcome};
+use auricle_domain::code::{CallDirection, CallStatus, Outcome};
 use auricle_domain::contact::Contact;
 use auricle_domain::conversation::{Conversation, Turn};
-use auricle_domain::id::CallId;
+use auricle_domain::id::{AccountId, CallId};
 use auricle_domain::live::LiveCall;
 use auricle_domain::tenant::Tenant;
 use auricle_storage::schema::{CALLS_BY_TIME, TURNS_BY_CALL};
@@ -44,6 +49,13 @@ pub struct CallQuery {
     #[serde(default)]
     #[param(inline)]
     pub outcome: Option<Outcome>,
+    /// Going this way alone.
+    #[serde(default)]
+    #[param(inline)]
+    pub direction: Option<CallDirection>,
+    /// Handled by this member of staff alone.
+    #[serde(default)]
+    pub agent: Option<AccountId>,
     /// Arrived at or after.
     #[serde(default)]
     #[param(value_type = Option<String>, format = DateTime)]
@@ -67,8 +79,10 @@ pub struct CallView {
     /// The call.
     #[serde(flatten)]
     pub call: Call,
-    /// The caller's name, once known.
+    /// The name of whoever is outside, once known.
     pub contact_name: Option<String>,
+    /// The name of the member of staff on it.
+    pub agent_name: Option<String>,
     /// From answer to end, or to now; in milliseconds.
     pub duration_ms: u64,
     /// The last thing said, cut to 200 characters; empty where nothing was said yet, and where the clinic asks why transcripts are read.
@@ -163,6 +177,8 @@ fn matching(
     let wanted = |call: &Call| {
         query.status.is_none_or(|status| call.status == status)
             && query.outcome.is_none_or(|it| call.outcome == Some(it))
+            && query.direction.is_none_or(|it| call.direction == it)
+            && query.agent.is_none_or(|it| call.agent == Some(it))
     };
     let (mut found, mut looked_at) = (Vec::new(), 0);
     loop {
@@ -189,6 +205,10 @@ fn view(tx: &ReadTx, with_words: bool, call: Call, now: Timestamp) -> Result<Cal
         Some(contact) => tx.get::<Contact>(&contact)?.map(|contact| contact.name).filter(|name| !name.is_empty()),
         None => None,
     };
+    let agent_name = match call.agent {
+        Some(agent) => tx.get::<Account>(&agent)?.map(|account| account.name),
+        None => None,
+    };
     let conversation = if with_words { tx.get::<Conversation>(&call.conversation)? } else { None };
     let last = conversation.and_then(|it| it.turns.checked_sub(1));
     let last_words = match last {
@@ -196,7 +216,7 @@ fn view(tx: &ReadTx, with_words: bool, call: Call, now: Timestamp) -> Result<Cal
         None => String::new(),
     };
     let last_words = last_words.chars().take(WORDS_CHARS_MAX).collect();
-    Ok(CallView { duration_ms: call.talk_ms(now), contact_name, last_words, call })
+    Ok(CallView { duration_ms: call.talk_ms(now), contact_name, agent_name, last_words, call })
 }
 
 /// One call; that it was read is noted.
@@ -291,7 +311,7 @@ fn count(tx: &ReadTx, from: Timestamp) -> Result<DayStats, Error> {
     let (mut day, mut after) = (DayStats::default(), None);
     loop {
         let page = tx.scan(Scan::index(CALLS_BY_TIME).from(from).after(after).limit(TURNS_PAGE))?;
-        for call in &page.items {
+        for call in page.items.iter().filter(|call| call.direction == CallDirection::Incoming) {
             day.calls += 1;
             day.answered += u32::from(call.answered_at.is_some());
             match call.outcome {
@@ -300,7 +320,7 @@ fn count(tx: &ReadTx, from: Timestamp) -> Result<DayStats, Error> {
                 Some(Outcome::MessageTaken | Outcome::Voicemail) => day.message_taken += 1,
                 Some(Outcome::Emergency) => day.emergency += 1,
                 Some(Outcome::Abandoned) => day.abandoned += 1,
-                Some(Outcome::Failed) | None => {}
+                Some(Outcome::Transferred | Outcome::Failed) | None => {}
             }
         }
         after = page.next;
@@ -308,17 +328,4 @@ fn count(tx: &ReadTx, from: Timestamp) -> Result<DayStats, Error> {
             return Ok(day);
         }
     }
-}
-
-/// Ends a call that is on.
-///
-/// # Errors
-/// `not_found`; `conflict` when it has ended already; `unavailable` when the floor does not keep up.
-pub async fn hang_up(app: &App, may: &May<EndCalls>, id: CallId) -> Result<(), Error> {
-    let call = app.store.read(|tx| known(tx, id))?;
-    if call.status == CallStatus::Ended {
-        return Err(Error::new(ErrorCode::Conflict, "The call has ended already"));
-    }
-    tracing::info!(cause = %may.cause(), call = %id, "a person ends the call");
-    app.floor.hang_up(id).await
 }

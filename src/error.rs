@@ -3,6 +3,7 @@
 //! Edges translate it: `http` maps the code to a status and a problem body (RFC 9457), the command line prints the words.
 //! What went wrong inside (a path, a database message) is logged where it happened and never travels in here.
 
+use auricle_domain::code::OutboundRule;
 use auricle_storage::StoreError;
 use std::fmt;
 
@@ -54,6 +55,8 @@ error_codes! {
     Stale = "stale", "Changed in the meantime";
     /// A change must name the version it is based on.
     VersionRequired = "version_required", "If-Match is missing";
+    /// A rule of outgoing calls stands against it; `fields` names the rule.
+    OutboundRefused = "outbound_refused", "A rule stands against this call";
     /// A reading of a past call must say why.
     ReasonRequired = "reason_required", "Say why you open this";
     /// What comes from a carrier is not signed as it must be (SEC-11).
@@ -125,6 +128,13 @@ impl Error {
         let names: Vec<&str> = fields.iter().map(|field| field.field.as_str()).collect();
         let detail = format!("Not acceptable: {}", names.join(", "));
         Self { fields, ..Self::new(ErrorCode::Invalid, detail) }
+    }
+
+    /// A rule of outgoing calls stands against a call; the rule is the code of the field `number`.
+    pub fn outbound(rule: OutboundRule) -> Self {
+        let detail = format!("The rule {rule} of outgoing calls stands against it (Trunks, Outgoing calls)");
+        let field = FieldError { field: "number".to_owned(), code: rule.as_str(), detail: detail.clone() };
+        Self { fields: vec![field], ..Self::new(ErrorCode::OutboundRefused, detail) }
     }
 
     /// There is no such thing, or it may not be known. `noun` is what was looked for, such as `call`.

@@ -126,6 +126,23 @@ impl Events {
         self.store.run_as(need, op, at, move |tx: &mut WriteTx| work(&mut Writing { tx, at, by }))
     }
 
+    /// [`Self::commit`] for what a call brings at `at`, whoever placed it: it cannot be brought again later.
+    ///
+    /// # Errors
+    /// As [`Self::commit`].
+    pub fn commit_of_call<T>(
+        &self,
+        at: Timestamp,
+        op: OpId,
+        by: By,
+        mut work: impl FnMut(&mut Writing<'_>) -> Result<T, Error> + Send + 'static,
+    ) -> Commit<T, Error>
+    where
+        T: Serialize + DeserializeOwned + Send + 'static,
+    {
+        self.store.run_as(Need::Essential, op, at, move |tx: &mut WriteTx| work(&mut Writing { tx, at, by }))
+    }
+
     /// [`Self::commit`] for what people need even when the disk is nearly full: signing in, reading, removing.
     ///
     /// # Errors

@@ -4,6 +4,7 @@
 //! facts of a call are in order and no call waits for another's disk.
 
 mod apology;
+mod outward;
 mod recording;
 mod recovery;
 mod shell;
@@ -17,17 +18,19 @@ use crate::events::Events;
 use crate::tasks::Tasks;
 use crate::voice::phonebook::PhoneBook;
 use crate::voice::receptionist::Desk;
+use crate::voice::trunkbook::TrunkBook;
 use crate::voice::{EngineEvents, VoiceHandle};
+use auricle_domain::account::Actor;
 use auricle_domain::code::Lang;
-use auricle_domain::floor::{Floor, Input};
-use auricle_domain::id::CallId;
+use auricle_domain::floor::{Floor, NotPlaced, Order};
+use auricle_domain::id::{AccountId, CallId, CauseId, PhoneId};
 use auricle_domain::live::LiveCall;
 use auricle_media::io::LegId;
 use auricle_storage::Store;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use apology::Apologies;
 use shell::{Seen, Shell};
@@ -47,6 +50,8 @@ pub struct FloorParts {
     pub voice: VoiceHandle,
     /// Which phones are which.
     pub phones: PhoneBook,
+    /// Which trunks are which, and which are up.
+    pub trunks: TrunkBook,
     /// What every receptionist works with; its `reports` belong to `reports` below.
     pub desk: Desk,
     /// Where receptionists report.
@@ -61,10 +66,45 @@ pub struct FloorParts {
     pub apology: fn(Lang, bool) -> String,
 }
 
+/// A person's wish to call.
+#[derive(Clone, Debug)]
+pub struct Wanted {
+    /// The call that it becomes.
+    pub call: CallId,
+    /// Who.
+    pub by: AccountId,
+    /// The same in the log.
+    pub actor: Actor,
+    /// The piece of work.
+    pub cause: CauseId,
+    /// Their telephone, which is rung first.
+    pub phone: PhoneId,
+    /// Its extension: what colleagues are shown.
+    pub shown: String,
+    /// What they dialled: a number or an extension.
+    pub to: String,
+    /// The clinic's number that the called party shall be shown; none for the usual one.
+    pub caller_id: Option<String>,
+}
+
+/// What a person asks of the floor.
+#[derive(Clone, Debug)]
+enum Ask {
+    Place(Wanted),
+    Order { call: CallId, order: Order },
+    Transfer { call: CallId, to: String, attended: bool },
+    Drain,
+}
+
+struct Ordered {
+    ask: Ask,
+    reply: Option<oneshot::Sender<Result<(), NotPlaced>>>,
+}
+
 /// A way to the floor from anywhere. Cheap to clone.
 #[derive(Clone)]
 pub struct FloorHandle {
-    orders: mpsc::Sender<Input>,
+    orders: mpsc::Sender<Ordered>,
     board: watch::Receiver<Arc<Vec<LiveCall>>>,
     legs: watch::Receiver<HashMap<LegId, CallId>>,
     changes: Arc<AtomicU64>,
@@ -99,14 +139,62 @@ impl FloorHandle {
         if !self.snapshot().iter().any(|on| on.call == call) {
             return Err(Error::new(ErrorCode::Conflict, "The call has ended already"));
         }
-        let stopping = |_| Error::new(ErrorCode::Unavailable, "The service is stopping");
-        self.orders.send(Input::HangUp { call }).await.map_err(stopping)
+        self.ask(Ask::Order { call, order: Order::HangUp }).await
+    }
+
+    /// Places a call: the person's telephone is rung, then the other side.
+    ///
+    /// # Errors
+    /// `outbound_refused` with the rule that stands against it, `unavailable` when no place is left.
+    pub async fn place(&self, wanted: Wanted) -> Result<(), Error> {
+        self.ask(Ask::Place(wanted)).await
+    }
+
+    /// Lets the other side of a call wait with music, or takes it back.
+    ///
+    /// # Errors
+    /// `conflict` when nobody is on its other side.
+    pub async fn hold(&self, call: CallId, on: bool) -> Result<(), Error> {
+        self.ask(Ask::Order { call, order: Order::Hold(on) }).await
+    }
+
+    /// Sends digits to the other side of a call.
+    ///
+    /// # Errors
+    /// As [`Self::hold`].
+    pub async fn dtmf(&self, call: CallId, digits: String) -> Result<(), Error> {
+        self.ask(Ask::Order { call, order: Order::Dtmf(digits) }).await
+    }
+
+    /// Hands a call on to a number or an extension; `attended` asks there first.
+    ///
+    /// # Errors
+    /// As [`Self::place`] and [`Self::hold`].
+    pub async fn transfer(&self, call: CallId, to: String, attended: bool) -> Result<(), Error> {
+        self.ask(Ask::Transfer { call, to, attended }).await
+    }
+
+    async fn ask(&self, ask: Ask) -> Result<(), Error> {
+        let stopping = || Error::new(ErrorCode::Unavailable, "The service is stopping");
+        let (reply, answer) = oneshot::channel();
+        self.orders.send(Ordered { ask, reply: Some(reply) }).await.map_err(|_| stopping())?;
+        match answer.await.map_err(|_| stopping())? {
+            Ok(()) => Ok(()),
+            Err(NotPlaced::Rule(rule)) => Err(Error::outbound(rule)),
+            Err(NotPlaced::NotTalking) => {
+                Err(Error::new(ErrorCode::Conflict, "Nobody is on the other side of this call, or it has ended"))
+            }
+            Err(NotPlaced::Full) => {
+                Err(Error::new(ErrorCode::Unavailable, "Every line is taken (sip.calls_max)").retry_after(30))
+            }
+            Err(NotPlaced::Stopping) => Err(stopping()),
+        }
     }
 
     /// Takes no new calls from now on; those that are on stay.
     pub async fn drain(&self) {
         // A floor that is gone takes no calls either.
-        let _gone = self.orders.send(Input::Drain).await;
+        let _gone = self.orders.send(Ordered { ask: Ask::Drain, reply: None }).await;
     }
 }
 

@@ -60,6 +60,7 @@ async fn a_caller_whose_receptionist_fails_twice_hears_so_and_is_rung_back() {
         events: app.events.clone(),
         voice: voice.clone(),
         phones: auricle::voice::phonebook::PhoneBook::default(),
+        trunks: auricle::voice::trunkbook::TrunkBook::default(),
         desk,
         reports,
         tasks: Tasks::default(),

@@ -53,7 +53,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     // Use-cases see the core and the shared state, and each other; never HTTP.
     ("accounts", &["app", "auth", "events", "password", "sessions"]),
     ("appointments", &["app", "auth", "events", "contacts", "voice"]),
-    ("calls", &["app", "auth", "events", "floor", "reasons"]),
+    ("calls", &["app", "auth", "events", "floor", "phones", "reasons"]),
     ("carriers", &["app", "auth", "events", "voice"]),
     ("clinic", &["app", "auth", "events"]),
     ("contacts", &["app", "auth", "events"]),

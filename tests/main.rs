@@ -19,6 +19,7 @@ mod layers;
 mod listening;
 mod openai_model;
 mod openapi;
+mod outbound;
 mod persona;
 mod phones;
 mod reasons;

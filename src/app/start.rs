@@ -27,6 +27,7 @@ use crate::voice::certificate::{self, CertificateError};
 use crate::voice::phonebook::PhoneBook;
 use crate::voice::receptionist::{self, Desk};
 use crate::voice::tools::Tools;
+use crate::voice::trunkbook::TrunkBook;
 use crate::voice::{EngineEvents, TlsFiles, VoiceConfig, VoiceError, VoiceHandle, VoiceShell};
 use auricle_domain::account::Account;
 use auricle_domain::code::Lang;
@@ -310,9 +311,10 @@ fn assemble(
         tasks.spawn("recogniser", warm_recogniser(stt, Arc::clone(&tools)));
     }
     let desk = Desk { voice: Arc::new(voice.clone()), stt, tts, llm, tools, reports: reports_out, clock };
-    let book = PhoneBook::default();
+    let (book, trunk_book) = (PhoneBook::default(), TrunkBook::default());
     let parts = FloorParts {
         phones: book.clone(),
+        trunks: trunk_book.clone(),
         store: store.clone(),
         events: events.clone(),
         voice: voice.clone(),
@@ -334,6 +336,7 @@ fn assemble(
         events: events.clone(),
         voice: voice.clone(),
         trunks: trunks.clone(),
+        book: trunk_book,
     };
     tasks.spawn("trunks", jobs::trunks::run(parts, tasks.stop_token()));
     let phones = Phones::default();

@@ -47,25 +47,36 @@ pub struct Call {
     /// Sound and speed of it, complete at its end.
     #[serde(default)]
     pub quality: CallQuality,
-    /// What there is to say of a call to the outside; none for others.
+    /// Calls to the outside that were placed in it, at most 8: the call itself, and transfers to numbers outside.
     #[serde(default)]
-    pub outgoing: Option<Outgoing>,
+    pub outgoing: Vec<Outgoing>,
     /// Grows by one with every change.
     pub version: u64,
 }
 
 /// Records of before there were others are of incoming calls.
-fn incoming() -> CallDirection {
+pub(crate) fn incoming() -> CallDirection {
     CallDirection::Incoming
 }
 
 /// A call to the outside: in whose name, by which way, at what cost.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Outgoing {
+    /// The number of the world with plus sign, or an emergency number.
+    pub number: String,
+    /// When it was dialled.
+    #[schema(value_type = String, format = DateTime)]
+    pub placed_at: Timestamp,
+    /// When it was answered.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub answered_at: Option<Timestamp>,
+    /// When it ended.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub ended_at: Option<Timestamp>,
     /// Who placed it; none when a telephone that is nobody's did.
     pub by: Option<AccountId>,
-    /// The trunk that took it; none before one has.
-    pub trunk: Option<TrunkId>,
+    /// The trunk that it was dialled through last.
+    pub trunk: TrunkId,
     /// The number that was shown to the called party; empty where the provider chose.
     pub caller_id: String,
     /// It went to an emergency number.
@@ -161,6 +172,21 @@ pub struct CallQuality {
     pub reply_ms: Option<u32>,
 }
 
+impl Outgoing {
+    /// Ends it: each begun minute is to be paid, and no more of them than it might last. An end after the end changes nothing.
+    pub fn end(&mut self, at: Timestamp) {
+        if self.ended_at.is_some() {
+            return;
+        }
+        self.ended_at = Some(at);
+        if let Some(answered) = self.answered_at {
+            let talk_ms = u64::try_from(at.as_millisecond() - answered.as_millisecond()).unwrap_or(0);
+            let minutes = talk_ms.div_ceil(60_000).max(1).min(u64::from(self.minutes_max.unwrap_or(u32::MAX)));
+            self.cost = minutes.saturating_mul(u64::from(self.minute_price));
+        }
+    }
+}
+
 impl Call {
     /// How long it lasted, or has lasted at `now`, from answer to end; zero when unanswered.
     pub fn talk_ms(&self, now: Timestamp) -> u64 {
@@ -169,14 +195,5 @@ impl Call {
         };
         let end = self.ended_at.unwrap_or(now);
         u64::try_from(end.as_millisecond() - answered.as_millisecond()).unwrap_or(0)
-    }
-
-    /// What a call to the outside costs when it ends at `now`: each begun minute, and no more of them than it might last.
-    pub fn cost(&self, now: Timestamp) -> u64 {
-        let Some(outgoing) = self.outgoing.as_ref().filter(|_| self.answered_at.is_some()) else {
-            return 0;
-        };
-        let minutes = (self.talk_ms(now) / 60_000 + 1).min(u64::from(outgoing.minutes_max.unwrap_or(u32::MAX)));
-        minutes * u64::from(outgoing.minute_price)
     }
 }

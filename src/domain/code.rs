@@ -166,7 +166,8 @@ codes! {
         Booked = "booked", /// A message was taken.
         MessageTaken = "message_taken", /// The caller was told to ring the emergency number.
         Emergency = "emergency", /// The caller left before anything came of it.
-        Abandoned = "abandoned", /// The caller left a voicemail.
+        Abandoned = "abandoned", /// The caller was put through to a member of staff.
+        Transferred = "transferred", /// The caller left a voicemail.
         Voicemail = "voicemail", /// Nothing useful could be done.
         Failed = "failed" }
 

@@ -408,7 +408,7 @@ impl Dialog {
             Outcome::MessageTaken => 3,
             Outcome::Voicemail => 2,
             Outcome::AnsweredQuestion => 1,
-            Outcome::Abandoned | Outcome::Failed => 0,
+            Outcome::Abandoned | Outcome::Failed | Outcome::Transferred => 0,
         };
         if self.outcome.is_none_or(|before| weight(outcome) > weight(before)) {
             self.outcome = Some(outcome);

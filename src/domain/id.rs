@@ -75,7 +75,7 @@ ids! {
     TaskId,
     /// A SIP connection to a provider.
     TrunkId,
-    /// A telephone on somebody's desk.
+    /// A telephone of the clinic that registers here.
     PhoneId,
     /// One piece of work, from request to last consequence: stands in every log line and event of it.
     CauseId,

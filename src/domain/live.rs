@@ -1,8 +1,8 @@
 //! What only matters now: never stored, latest wins.
 
 use crate::Timestamp;
-use crate::code::{CallStatus, Lang, Speaker};
-use crate::id::CallId;
+use crate::code::{CallDirection, CallStatus, Lang, Speaker};
+use crate::id::{AccountId, CallId};
 use serde::{Deserialize, Serialize};
 
 /// A passing fact, pushed to whoever watches at this moment.
@@ -38,8 +38,17 @@ pub enum Live {
 pub struct LiveCall {
     /// The call.
     pub call: CallId,
+    /// Which way it goes.
+    #[serde(default = "crate::call::incoming")]
+    pub direction: CallDirection,
     /// The caller's number.
     pub from_number: String,
+    /// What was dialled.
+    #[serde(default)]
+    pub to_number: String,
+    /// The member of staff on it.
+    #[serde(default)]
+    pub agent: Option<AccountId>,
     /// The caller's name, once known.
     pub name: Option<String>,
     /// Where it stands.

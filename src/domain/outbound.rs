@@ -5,7 +5,7 @@
 
 mod ledger;
 
-pub use ledger::Ledger;
+pub use ledger::{Ledger, Line, Noted};
 
 use crate::Timestamp;
 use crate::code::{NumberFormat, OutboundRule};

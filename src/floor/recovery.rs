@@ -8,7 +8,7 @@ use crate::recordings;
 use auricle_domain::Timestamp;
 use auricle_domain::account::Actor;
 use auricle_domain::call::Call;
-use auricle_domain::code::{EndCause, RecordingState};
+use auricle_domain::code::{CallDirection, EndCause, RecordingState};
 use auricle_domain::floor::Fact;
 use auricle_domain::id::{CauseId, TaskId};
 use auricle_storage::schema::CALLS_OPEN;
@@ -43,7 +43,9 @@ async fn close(store: &Store, events: &Events, now: Timestamp, call: Call) -> Re
         RecordingState::Off | RecordingState::Refused | RecordingState::Stopped => None,
     };
     let ended_at = ended_at(&call, recording.as_ref().map_or(0, |it| it.offset_ms + it.length_ms));
-    let (id, missed) = (call.id, clock::fresh(TaskId::new, now));
+    // A call that we placed is nobody's to return.
+    let is_theirs = call.direction == CallDirection::Incoming;
+    let (id, missed) = (call.id, is_theirs.then(|| clock::fresh(TaskId::new, now)));
     let by = By { actor: Actor::System, cause: clock::fresh(CauseId::new, now) };
     tracing::warn!(cause = %by.cause, call = %id, "a call was on when the service stopped; it is closed as lost");
     events
@@ -51,7 +53,7 @@ async fn close(store: &Store, events: &Events, now: Timestamp, call: Call) -> Re
             if let Some(recording) = &recording {
                 writer::apply(tx, id, &Fact::Recording(recording.clone()), now)?;
             }
-            let fact = Fact::Ended { cause: EndCause::Lost, quality: call.quality, missed: Some(missed) };
+            let fact = Fact::Ended { cause: EndCause::Lost, quality: call.quality, missed };
             writer::apply(tx, id, &fact, now)?;
             if let Some(mut call) = tx.get::<Call>(&id)? {
                 call.ended_at = Some(ended_at);

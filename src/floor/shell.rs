@@ -1,9 +1,10 @@
 //! The loop around the machine.
 
-use super::FloorParts;
 use super::apology::Apologies;
+use super::outward::{self, Refusal, SIGNALS};
 use super::recording::record;
 use super::writer::{self, Entry, FACTS_MAX};
+use super::{Ask, FloorParts, Ordered};
 use crate::clock;
 use crate::voice::EngineEvents;
 use crate::voice::receptionist::{Brief, Report, attend};
@@ -11,7 +12,7 @@ use auricle_domain::Timestamp;
 use auricle_domain::account::Actor;
 use auricle_domain::code::EndCause;
 use auricle_domain::contact::Contact;
-use auricle_domain::floor::{Assignment, Fact, Floor, Ids, Input, Leg, Output, Told};
+use auricle_domain::floor::{Assignment, Fact, Floor, Ids, Input, Leg, NotPlaced, Order, Origin, Output, Tag, Told};
 use auricle_domain::id::{CallId, CauseId, ConversationId, TaskId};
 use auricle_domain::live::LiveCall;
 use auricle_domain::phone::is_receptionist;
@@ -53,13 +54,21 @@ pub(super) struct Seen {
 
 pub(super) struct Shell {
     floor: Floor,
-    parts: FloorParts,
+    pub(super) parts: FloorParts,
     mailbox: mpsc::Sender<Input>,
     seen: Seen,
     changes: Arc<AtomicU64>,
     apologies: Apologies,
     lines: HashMap<CallId, Line>,
-    legs: HashMap<LegId, CallId>,
+    pub(super) legs: HashMap<LegId, CallId>,
+    /// Calls of what is being dialled, by tag.
+    pub(super) dialled: HashMap<u64, CallId>,
+    /// Tones that are being played.
+    pub(super) signals: HashMap<LegId, PlayId>,
+    /// The next of them.
+    pub(super) next_signal: u64,
+    /// What the machine said of the last order.
+    answer: Option<(CallId, Result<(), NotPlaced>)>,
     /// The clinic as last read: stands in when the store cannot be read at a call's arrival.
     tenant: Option<Tenant>,
 }
@@ -73,8 +82,22 @@ impl Shell {
         changes: Arc<AtomicU64>,
         apologies: Apologies,
     ) -> Self {
-        let (lines, legs) = (HashMap::new(), HashMap::new());
-        Self { floor, parts, mailbox, seen, changes, apologies, lines, legs, tenant: None }
+        let (lines, legs, dialled, signals) = (HashMap::new(), HashMap::new(), HashMap::new(), HashMap::new());
+        Self {
+            floor,
+            parts,
+            mailbox,
+            seen,
+            changes,
+            apologies,
+            lines,
+            legs,
+            dialled,
+            signals,
+            next_signal: 0,
+            answer: None,
+            tenant: None,
+        }
     }
 
     /// Runs until the engine's events have ended and nothing more is expected of any call.
@@ -84,15 +107,19 @@ impl Shell {
     pub(super) async fn run(
         mut self,
         mut engine: EngineEvents,
-        mut orders: mpsc::Receiver<Input>,
+        mut orders: mpsc::Receiver<Ordered>,
         mut inputs: mpsc::Receiver<Input>,
     ) {
+        match outward::past(&self.parts.store, self.now()) {
+            Ok(calls) => calls.into_iter().for_each(|call| self.floor.handle(Input::Past(Box::new(call)), self.now())),
+            Err(error) => tracing::error!(%error, "what outgoing calls have cost cannot be read: the caps begin anew"),
+        }
         let mut engine_is_up = true;
         while engine_is_up || !self.lines.is_empty() {
             let wake = self.until_wake();
             tokio::select! {
                 biased;
-                Some(order) = orders.recv() => self.put(order).await,
+                Some(order) = orders.recv() => self.order(order).await,
                 event = engine.recv(), if engine_is_up => match event {
                     Some(event) => self.engine(event).await,
                     None => {
@@ -128,6 +155,15 @@ impl Shell {
         let input = match &event {
             EngineEvent::Incoming { leg, to, phone: Some(phone), .. } => self.phone_calls(*leg, *phone, to),
             EngineEvent::Incoming { leg, from, to, phone: None, .. } => self.arrival(*leg, from, to),
+            EngineEvent::Dialing { tag, leg } => {
+                if let Some(call) = self.dialled.remove(tag) {
+                    self.legs.insert(*leg, call);
+                }
+                Some(Input::Dialling { tag: Tag(*tag), leg: Leg(leg.0) })
+            }
+            EngineEvent::Ringing { leg } => Some(Input::Ringing { leg: Leg(leg.0) }),
+            EngineEvent::Held { leg, on } => Some(Input::Held { leg: Leg(leg.0), on: *on }),
+            EngineEvent::Dtmf { leg, digit, .. } => Some(Input::Digit { leg: Leg(leg.0), digit: *digit }),
             EngineEvent::Answered { leg, codec, setup_ms } => {
                 Some(Input::Answered { leg: Leg(leg.0), answer_ms: *setup_ms, rate_hz: codec.rate().hz() })
             }
@@ -152,27 +188,41 @@ impl Shell {
         }
     }
 
-    fn arrival(&mut self, leg: LegId, from: &str, to: &str) -> Option<Input> {
-        let now = self.now();
+    /// The clinic as it is now; as it was last known when it cannot be read.
+    pub(super) fn tenant_now(&mut self) -> Option<Tenant> {
         match self.parts.store.read(|tx| tx.get::<Tenant>(&tx.tenant())) {
             Ok(tenant) => self.tenant = tenant.or(self.tenant.take()),
             Err(error) => tracing::error!(%error, "the clinic's settings cannot be read; the last known ones are used"),
         }
-        let Some(tenant) = self.tenant.clone() else {
-            self.voice(Command::Reject { leg, status: 480 });
-            return None;
-        };
-        let ids = Ids {
+        self.tenant.clone()
+    }
+
+    pub(super) fn fresh_ids(&self) -> Ids {
+        let now = self.now();
+        Ids {
             call: clock::fresh(CallId::new, now),
             conversation: clock::fresh(ConversationId::new, now),
             cause: clock::fresh(CauseId::new, now),
             missed: clock::fresh(TaskId::new, now),
             emergency: clock::fresh(TaskId::new, now),
-        };
+        }
+    }
+
+    /// Opens a call's line: whatever it brings is written down in order.
+    pub(super) fn open_line(&mut self, ids: Ids) {
         let (facts, entries) = mpsc::channel(FACTS_MAX);
         let writer = writer::write(self.parts.events.clone(), ids.call, ids.cause, entries, Arc::clone(&self.changes));
         self.parts.tasks.spawn("call_writer", writer);
         self.lines.insert(ids.call, Line { facts, receptionist: None, playing: None });
+    }
+
+    fn arrival(&mut self, leg: LegId, from: &str, to: &str) -> Option<Input> {
+        let Some(tenant) = self.tenant_now() else {
+            self.voice(Command::Reject { leg, status: 480 });
+            return None;
+        };
+        let ids = self.fresh_ids();
+        self.open_line(ids);
         self.legs.insert(leg, ids.call);
         self.seen.legs.send_replace(self.legs.clone());
         tracing::info!(cause = %ids.cause, call = %ids.call, "a call arrives");
@@ -189,10 +239,41 @@ impl Shell {
     fn phone_calls(&mut self, leg: LegId, phone: PhoneId, to: &str) -> Option<Input> {
         match self.parts.phones.listed(phone) {
             Some(listed) if is_receptionist(to) => self.arrival(leg, &listed.extension, to),
-            _ => {
-                self.voice(Command::Reject { leg, status: 404 });
-                None
+            _ => self.phone_places(leg, phone, to),
+        }
+    }
+
+    /// Does what a person asks for, and answers.
+    async fn order(&mut self, ordered: Ordered) {
+        let Ordered { ask, reply } = ordered;
+        let (input, call) = match ask {
+            Ask::Drain => (Some(Input::Drain), None),
+            Ask::Order { call, order } => (Some(Input::Order { call, order }), Some(call)),
+            Ask::Transfer { call, to, attended } => {
+                let order = self.world().map(|world| {
+                    let target = self.target(&to, &world.tenant);
+                    Order::Transfer { target, attended, world: Box::new(world) }
+                });
+                (order.map(|order| Input::Order { call, order }), Some(call))
             }
+            Ask::Place(wanted) => {
+                let ids = Ids { cause: wanted.cause, call: wanted.call, ..self.fresh_ids() };
+                let (by, origin) = ((Some(wanted.by), wanted.actor), Origin::Phone(wanted.phone));
+                let placing = self.placing(ids, origin, by, wanted.shown, &wanted.to, wanted.caller_id);
+                if placing.is_some() {
+                    self.open_line(ids);
+                }
+                (placing.map(|placing| Input::Place(Box::new(placing))), Some(ids.call))
+            }
+        };
+        self.answer = None;
+        if let Some(input) = input {
+            self.put(input).await;
+        }
+        let said = self.answer.take().filter(|(of, _)| Some(*of) == call).map(|(_, answer)| answer);
+        if let Some(reply) = reply {
+            // Whoever asked may have gone.
+            let _gone = reply.send(said.unwrap_or(Err(NotPlaced::Stopping)));
         }
     }
 
@@ -200,6 +281,9 @@ impl Shell {
     fn played(&mut self, leg: LegId, id: PlayId, done: bool) -> Option<Input> {
         let call = *self.legs.get(&leg)?;
         let line = self.lines.get_mut(&call)?;
+        if (SIGNALS..APOLOGIES).contains(&id) {
+            return None;
+        }
         if id >= APOLOGIES {
             return done.then_some(Input::Apologised { call });
         }
@@ -243,7 +327,7 @@ impl Shell {
         self.put(Input::Told { call, what }).await;
     }
 
-    async fn put(&mut self, input: Input) {
+    pub(super) async fn put(&mut self, input: Input) {
         self.floor.handle(input, self.now());
         let mut board = false;
         while let Some(output) = self.floor.poll() {
@@ -259,6 +343,8 @@ impl Shell {
             self.lines.retain(|call, _| !gone(call));
             self.legs.retain(|_, call| !gone(call));
             self.seen.legs.send_replace(self.legs.clone());
+            let legs = &self.legs;
+            self.signals.retain(|leg, _| legs.contains_key(leg));
         }
     }
 
@@ -270,8 +356,10 @@ impl Shell {
             Output::StopRecording(leg) => self.voice(Command::Record { leg: LegId(leg.0), on: false }),
             Output::Attend(assignment) => self.attend(*assignment),
             Output::Dismiss(call) => {
-                if let Some(receptionist) = self.lines.get_mut(&call).and_then(|line| line.receptionist.take()) {
+                let line = self.lines.get_mut(&call).map(|line| (line.receptionist.take(), line.playing.take()));
+                if let Some((Some(receptionist), playing)) = line {
                     receptionist.abort.abort();
+                    self.hush(call, playing);
                 }
             }
             Output::Apologise { call, leg, language, last } => {
@@ -280,14 +368,33 @@ impl Shell {
             }
             Output::Record { call, leg } => self.record(call, LegId(leg.0)),
             Output::EraseRecording(call) => self.erase(call),
-            Output::Open { call, conversation, .. } => {
+            Output::Open { call, conversation, by, .. } => {
                 let id = call.id;
-                self.note(id, Entry::Open(call, conversation)).await;
+                self.note(id, Entry::Open(by, call, conversation)).await;
             }
             Output::Write { call, actor, at, fact, .. } => self.write(call, actor, at, fact).await,
             Output::Identify { call, number } => self.identify(call, number),
+            Output::Dial { call, tag, to } => self.dial(call, tag, to).await,
+            Output::Ring(leg) => self.voice(Command::Ring { leg: LegId(leg.0) }),
+            Output::Signal { leg, signal } => self.signal(LegId(leg.0), signal),
+            Output::Bridge { bridge, parties } => self.bridge(bridge, &parties),
+            Output::Music { leg, on } => self.voice(Command::Music { leg: LegId(leg.0), on }),
+            Output::Dtmf { leg, digits } => self.voice(Command::Dtmf { leg: LegId(leg.0), digits }),
+            Output::Done(call) => self.answer = Some((call, Ok(()))),
+            Output::NotDone(call, why) => self.answer = Some((call, Err(why))),
+            Output::Refused { cause, at, rule, account, number, task } => {
+                self.refused(Refusal { cause, at, rule, account, number, task });
+            }
             Output::Show(live) => self.parts.events.show(live),
             Output::Board => {}
+        }
+    }
+
+    /// Stops what a receptionist was saying.
+    fn hush(&self, call: CallId, playing: Option<PlayId>) {
+        let legs = self.legs.iter().filter(|(_, of)| **of == call);
+        for (leg, id) in legs.filter_map(|(leg, _)| playing.map(|id| (*leg, id))) {
+            self.voice(Command::Flush { leg, id });
         }
     }
 
@@ -306,7 +413,7 @@ impl Shell {
         }
     }
 
-    fn voice(&self, command: Command) {
+    pub(super) fn voice(&self, command: Command) {
         if let Err(error) = self.parts.voice.send(command) {
             tracing::error!(%error, "a voice command could not be given");
         }
@@ -394,6 +501,11 @@ fn end_cause(end: LegEnd) -> EndCause {
         LegEnd::Cancelled => EndCause::Cancelled,
         LegEnd::Rejected(_) => EndCause::Rejected,
         LegEnd::NoMedia => EndCause::NoMedia,
+        // What the far end says of our own INVITE (RFC 3261 section 21).
+        LegEnd::Refused(486 | 600) => EndCause::Busy,
+        LegEnd::Refused(408 | 480 | 487) => EndCause::NoAnswer,
+        LegEnd::Refused(404 | 410 | 415 | 484 | 488 | 603..=699) => EndCause::Refused,
+        // The next trunk may do better.
         LegEnd::Refused(_) | LegEnd::Timeout | LegEnd::Protocol | LegEnd::Overloaded => EndCause::Failed,
     }
 }

@@ -6,6 +6,7 @@ use crate::events::{By, Events};
 use auricle_domain::Timestamp;
 use auricle_domain::account::Actor;
 use auricle_domain::call::Call;
+use auricle_domain::code::CallDirection;
 use auricle_domain::conversation::Conversation;
 use auricle_domain::event::Event;
 use auricle_domain::floor::Fact;
@@ -27,8 +28,8 @@ const BUSY_TRIES_MAX: u32 = 1_200;
 /// Something to write down about a call.
 #[derive(Debug)]
 pub(super) enum Entry {
-    /// It has arrived.
-    Open(Box<Call>, Box<Conversation>),
+    /// It has arrived, or was placed; by whom.
+    Open(Actor, Box<Call>, Box<Conversation>),
     /// Something happened in it.
     Fact(Actor, Timestamp, Box<Fact>),
 }
@@ -64,31 +65,38 @@ async fn written(events: &Events, call: CallId, cause: CauseId, entry: Entry) ->
 
 async fn commit(events: &Events, op: OpId, call: CallId, cause: CauseId, entry: Arc<Entry>) -> Result<(), Error> {
     match &*entry {
-        Entry::Open(opened, _) => {
-            let by = By { actor: Actor::Caller { call }, cause };
+        Entry::Open(actor, opened, _) => {
+            let by = By { actor: *actor, cause };
             let at = opened.created_at;
-            events.commit_at(at, op, by, move |tx| {
-                let Entry::Open(call, conversation) = &*entry else { return Ok(()) };
+            events.commit_of_call(at, op, by, move |tx| {
+                let Entry::Open(_, call, conversation) = &*entry else { return Ok(()) };
                 tx.put(&**call)?;
                 tx.put(&**conversation)?;
-                tx.event(Event::CallArrived {
-                    call: call.id,
-                    conversation: conversation.id,
-                    from_number: call.from_number.clone(),
-                    to_number: call.to_number.clone(),
-                });
+                tx.event(opening(call, conversation));
                 Ok(())
             })
         }
         Entry::Fact(actor, at, _) => {
             let by = By { actor: *actor, cause };
-            events.commit_at(*at, op, by, move |tx| {
+            events.commit_of_call(*at, op, by, move |tx| {
                 let Entry::Fact(_, at, fact) = &*entry else { return Ok(()) };
                 apply(tx, call, fact, *at)
             })
         }
     }
     .await
+}
+
+/// How the log tells of a new call.
+fn opening(call: &Call, conversation: &Conversation) -> Event {
+    let (id, conversation, direction) = (call.id, conversation.id, call.direction);
+    let (from_number, to_number) = (call.from_number.clone(), call.to_number.clone());
+    match direction {
+        CallDirection::Incoming => Event::CallArrived { call: id, conversation, from_number, to_number },
+        CallDirection::Outgoing | CallDirection::Internal => {
+            Event::CallPlaced { call: id, conversation, direction, from_number, to_number }
+        }
+    }
 }
 
 /// Applies one fact to the records of a call within a transaction.

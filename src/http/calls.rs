@@ -1,13 +1,15 @@
 //! `/api/calls` and `/api/conversations`: calls past and live, what was said in them, their recordings.
 
-use super::extract::{Path, Query};
+use super::extract::{IdempotencyKey, Json, Path, Query};
 use crate::app::App;
 use crate::appointments::{self, CallAppointments};
 use crate::auth::{
     May,
-    permissions::{EndCalls, ReadCalls},
+    permissions::{HandleCalls, PlaceCalls, ReadCalls},
 };
-use crate::calls::{self, CallQuery, CallStats, CallView, LiveCalls, Turns};
+use crate::calls::{
+    self, CallQuery, CallStats, CallView, DtmfInput, LiveCalls, PlaceInput, Placed, TransferInput, Turns,
+};
 use crate::conversations::{self, ConversationWithTurns};
 use crate::error::Error;
 use crate::page::{Page, PageQuery};
@@ -25,7 +27,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 /// The routes of this file.
 pub fn routes() -> OpenApiRouter<Arc<App>> {
     OpenApiRouter::new()
-        .routes(routes!(list))
+        .routes(routes!(list, place))
         .routes(routes!(live))
         .routes(routes!(stats))
         .routes(routes!(get))
@@ -33,6 +35,10 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(recording))
         .routes(routes!(waveform))
         .routes(routes!(hang_up))
+        .routes(routes!(hold))
+        .routes(routes!(resume))
+        .routes(routes!(transfer))
+        .routes(routes!(dtmf))
         .routes(routes!(tasks))
         .routes(routes!(appointments))
         .routes(routes!(list_conversations))
@@ -116,10 +122,70 @@ async fn waveform(
     Ok(axum::Json(recordings::waveform(&app, &may, id, query.points).await?))
 }
 
-/// Ends a call.
+/// Places a call: one's own telephone rings first, then the other side is dialled.
+#[utoipa::path(post, path = "/api/calls", tag = "calls", request_body = PlaceInput, params(super::openapi::IdempotencyHeader),
+    responses((status = 200, body = Placed)))]
+async fn place(
+    State(app): State<Arc<App>>,
+    may: May<PlaceCalls>,
+    key: IdempotencyKey,
+    Json(input): Json<PlaceInput>,
+) -> Result<axum::Json<Placed>, Error> {
+    Ok(axum::Json(calls::place(&app, &may, key.0.as_deref(), input).await?))
+}
+
+/// Ends a call; while a colleague is being asked, hands it on to them.
 #[utoipa::path(post, path = "/api/calls/{id}/hangup", tag = "calls", params(("id" = CallId, Path)), responses((status = 204, description = "It is being ended")))]
-async fn hang_up(State(app): State<Arc<App>>, may: May<EndCalls>, Path(id): Path<CallId>) -> Result<StatusCode, Error> {
+async fn hang_up(
+    State(app): State<Arc<App>>,
+    may: May<HandleCalls>,
+    Path(id): Path<CallId>,
+) -> Result<StatusCode, Error> {
     calls::hang_up(&app, &may, id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Lets the other side of a call wait with music.
+#[utoipa::path(post, path = "/api/calls/{id}/hold", tag = "calls", params(("id" = CallId, Path)), responses((status = 204, description = "It waits")))]
+async fn hold(State(app): State<Arc<App>>, may: May<HandleCalls>, Path(id): Path<CallId>) -> Result<StatusCode, Error> {
+    calls::hold(&app, &may, id, true).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Takes the other side of a call back; a colleague who is being asked is left.
+#[utoipa::path(post, path = "/api/calls/{id}/resume", tag = "calls", params(("id" = CallId, Path)), responses((status = 204, description = "It is back")))]
+async fn resume(
+    State(app): State<Arc<App>>,
+    may: May<HandleCalls>,
+    Path(id): Path<CallId>,
+) -> Result<StatusCode, Error> {
+    calls::hold(&app, &may, id, false).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Hands a call on to a number or an extension.
+#[utoipa::path(post, path = "/api/calls/{id}/transfer", tag = "calls", params(("id" = CallId, Path)), request_body = TransferInput,
+    responses((status = 204, description = "It rings there")))]
+async fn transfer(
+    State(app): State<Arc<App>>,
+    may: May<HandleCalls>,
+    Path(id): Path<CallId>,
+    Json(input): Json<TransferInput>,
+) -> Result<StatusCode, Error> {
+    calls::transfer(&app, &may, id, input).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Sends digits to the other side of a call.
+#[utoipa::path(post, path = "/api/calls/{id}/dtmf", tag = "calls", params(("id" = CallId, Path)), request_body = DtmfInput,
+    responses((status = 204, description = "They are being sent")))]
+async fn dtmf(
+    State(app): State<Arc<App>>,
+    may: May<HandleCalls>,
+    Path(id): Path<CallId>,
+    Json(input): Json<DtmfInput>,
+) -> Result<StatusCode, Error> {
+    calls::dtmf(&app, &may, id, input).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -45,7 +45,9 @@ pub fn status(code: ErrorCode) -> StatusCode {
         ErrorCode::PasswordChangeRequired | ErrorCode::Forbidden => StatusCode::FORBIDDEN,
         ErrorCode::NotFound => StatusCode::NOT_FOUND,
         ErrorCode::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
-        ErrorCode::Conflict | ErrorCode::Taken | ErrorCode::SlotTaken => StatusCode::CONFLICT,
+        ErrorCode::Conflict | ErrorCode::Taken | ErrorCode::SlotTaken | ErrorCode::OutboundRefused => {
+            StatusCode::CONFLICT
+        }
         ErrorCode::Stale => StatusCode::PRECONDITION_FAILED,
         ErrorCode::VersionRequired | ErrorCode::ReasonRequired => StatusCode::PRECONDITION_REQUIRED,
         ErrorCode::Locked | ErrorCode::RateLimited => StatusCode::TOO_MANY_REQUESTS,

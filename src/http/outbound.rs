@@ -12,19 +12,19 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 /// The routes of this file.
 pub fn routes() -> OpenApiRouter<Arc<App>> {
-    OpenApiRouter::new().routes(routes!(get, replace))
+    OpenApiRouter::new().routes(routes!(rules, replace_rules))
 }
 
 /// The rules of outgoing calls; off before anybody has set them (version 0).
 #[utoipa::path(get, path = "/api/outbound", tag = "trunks", responses((status = 200, body = Outbound)))]
-async fn get(State(app): State<Arc<App>>, may: May<EditTrunks>) -> Result<axum::Json<Outbound>, Error> {
+async fn rules(State(app): State<Arc<App>>, may: May<EditTrunks>) -> Result<axum::Json<Outbound>, Error> {
     Ok(axum::Json(outbound::get(&app, &may)?))
 }
 
 /// Replaces all rules of outgoing calls; calls that are on stay.
 #[utoipa::path(put, path = "/api/outbound", tag = "trunks", request_body = OutboundInput, params(super::openapi::IfMatchHeader),
     responses((status = 200, body = Outbound)))]
-async fn replace(
+async fn replace_rules(
     State(app): State<Arc<App>>,
     may: May<EditTrunks>,
     version: IfMatch,

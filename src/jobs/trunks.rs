@@ -5,6 +5,7 @@ use crate::error::Error;
 use crate::events::{By, Events};
 use crate::trunks::{self, TrunkStatus, Trunks};
 use crate::voice::names::{NameError, Names};
+use crate::voice::trunkbook::{Line, TrunkBook};
 use crate::voice::{StreamFault, VoiceHandle, protection};
 use auricle_domain::Timestamp;
 use auricle_domain::account::Actor;
@@ -35,6 +36,8 @@ pub struct Parts {
     pub voice: VoiceHandle,
     /// Where it is told how trunks stand.
     pub trunks: Trunks,
+    /// Where it is told which trunk is which.
+    pub book: TrunkBook,
 }
 
 /// Looks after them until it is told to stop.
@@ -150,6 +153,12 @@ impl Desk {
             }
             status.insert(trunk.id, fresh);
         }
+        let line = |(id, number): (&TrunkId, &engine::TrunkId)| {
+            let state = status.get(id).map(|status: &TrunkStatus| status.state)?;
+            let is_up = matches!(state, TrunkState::Up | TrunkState::Degraded);
+            (state != TrunkState::Off).then_some((*id, Line { number: *number, is_up }))
+        };
+        self.parts.book.set(self.numbers.iter().filter_map(line).collect());
         // Whoever hears the event and asks must be told what it said.
         self.parts.trunks.tell(status);
         for (trunk, fresh) in news {

@@ -19,6 +19,7 @@ mod sockets;
 mod streams;
 mod tls;
 pub mod tools;
+pub mod trunkbook;
 pub mod vocabulary;
 
 use crate::voice::attached::{Arrival, Attachment, FrameIn, ToCarrier};

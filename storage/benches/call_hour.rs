@@ -159,7 +159,7 @@ fn begun(n: u64) -> (Call, Conversation) {
         recording,
         emergency: false,
         quality: CallQuality::default(),
-        outgoing: None,
+        outgoing: Vec::new(),
         version: 1,
     };
     let conversation = Conversation {

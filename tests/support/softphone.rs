@@ -50,17 +50,35 @@ impl Softphone {
         Self::start(&account, dial.as_deref(), seconds, "g711", modules)
     }
 
+    /// A provider of telephony, as far as a trunk can tell: it takes calls to these numbers at this address, plays 700 Hz, and is
+    /// gone after `seconds`. It must not be where phones are: who calls from a provider's address is taken for the provider.
+    pub fn provider(at: SocketAddr, numbers: &[&str], seconds: u32) -> Self {
+        let account = |number: &&str| format!("<sip:{number}@{at}>;regint=0;answermode=auto\n");
+        Self::at(at, &numbers.iter().map(account).collect::<String>(), None, seconds, "g711", &[], 700.0)
+    }
+
     fn start(account: &str, dial: Option<&str>, seconds: u32, codec: &str, modules: &[&str]) -> Self {
+        Self::at(free_address("127.0.0.1"), account, dial, seconds, codec, modules, 440.0)
+    }
+
+    fn at(
+        at: SocketAddr,
+        account: &str,
+        dial: Option<&str>,
+        seconds: u32,
+        codec: &str,
+        modules: &[&str],
+        hertz: f64,
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let port = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let first = NEXT_RTP_PORT.fetch_add(RTP_PORTS, Ordering::Relaxed);
         let last = first + RTP_PORTS - 1;
         let rate_hz = if codec == "g722" { 16_000 } else { 8_000 };
-        std::fs::write(folder.path().join("tone.wav"), tone(rate_hz, seconds)).unwrap();
+        std::fs::write(folder.path().join("tone.wav"), tone(rate_hz, seconds, hertz)).unwrap();
         let tone = folder.path().join("tone.wav");
         let modules: String = modules.iter().map(|name| format!("module {name}.so\n")).collect();
         let config = format!(
-            "sip_listen 127.0.0.1:{port}\naudio_source aufile,{}\naudio_player aubridge,nil\naudio_alert aufile,/dev/null\n\
+            "sip_listen {at}\naudio_source aufile,{}\naudio_player aubridge,nil\naudio_alert aufile,/dev/null\n\
              rtp_ports {first}-{last}\nsnd_path {}\nmodule sndfile.so\nmodule_path /usr/lib/baresip/modules\nmodule {codec}.so\n{modules}module aufile.so\n\
              module aubridge.so\nmodule_app account.so\nmodule_app menu.so\n",
             tone.display(),
@@ -86,6 +104,35 @@ impl Softphone {
         let files = std::fs::read_dir(self.folder.path()).unwrap().map(|file| file.unwrap().path());
         files.filter(|path| path.to_string_lossy().ends_with("-dec.wav")).map(|path| loudest(&path)).max().unwrap_or(0)
     }
+
+    /// Waits until it has ended; how much of the best of what it heard was this tone.
+    pub async fn heard_tone(mut self, hertz: f64) -> f64 {
+        self.child.wait().await.unwrap();
+        let files = std::fs::read_dir(self.folder.path()).unwrap().map(|file| file.unwrap().path());
+        let heard = files.filter(|path| path.to_string_lossy().ends_with("-dec.wav"));
+        heard.map(|path| share_of(&path, hertz)).fold(0.0, f64::max)
+    }
+}
+
+/// An address of the loopback with a port that nobody has at the moment.
+pub fn free_address(host: &str) -> SocketAddr {
+    UdpSocket::bind(format!("{host}:0")).unwrap().local_addr().unwrap()
+}
+
+/// How much of what a WAV file of 16 bits and 8 kHz holds is this tone: 1.0 is all of it. Silence at its begin does not count.
+fn share_of(path: &Path, hertz: f64) -> f64 {
+    let bytes = std::fs::read(path).unwrap();
+    let samples = bytes.get(44..).unwrap_or_default().chunks_exact(2);
+    let samples: Vec<f64> = samples.map(|sample| f64::from(i16::from_le_bytes([sample[0], sample[1]]))).collect();
+    let loud: Vec<f64> = samples.into_iter().skip_while(|sample| sample.abs() < 1_000.0).collect();
+    let energy: f64 = loud.iter().map(|sample| sample * sample).sum();
+    let turn = |at: usize| at as f64 * hertz * TAU / 8_000.0;
+    // Piece by piece: what is cut out or shifted by a jitter buffer must not take the whole file out of phase.
+    let pieces = loud.chunks(800).map(|piece| {
+        let part = |wave: fn(f64) -> f64| piece.iter().enumerate().map(|(at, it)| it * wave(turn(at))).sum::<f64>();
+        (part(f64::sin).powi(2) + part(f64::cos).powi(2)) * 2.0 / piece.len() as f64
+    });
+    if energy > 0.0 { pieces.sum::<f64>() / energy } else { 0.0 }
 }
 
 /// The loudest sample of a WAV file of 16 bits.
@@ -95,9 +142,9 @@ fn loudest(path: &Path) -> u16 {
     samples.map(|sample| i16::from_le_bytes([sample[0], sample[1]]).unsigned_abs()).max().unwrap_or(0)
 }
 
-/// A WAV file with 440 Hz at a quarter of full scale.
-fn tone(rate_hz: u32, seconds: u32) -> Vec<u8> {
-    let sample = |at: u32| ((f64::from(at) * 440.0 * TAU / f64::from(rate_hz)).sin() * 8_000.0) as i16;
+/// A WAV file with a tone at a quarter of full scale.
+fn tone(rate_hz: u32, seconds: u32, hertz: f64) -> Vec<u8> {
+    let sample = |at: u32| ((f64::from(at) * hertz * TAU / f64::from(rate_hz)).sin() * 8_000.0) as i16;
     let data: Vec<u8> = (0..rate_hz * seconds).flat_map(|at| sample(at).to_le_bytes()).collect();
     let length = data.len() as u32;
     let mut wav = b"RIFF".to_vec();

@@ -4,11 +4,11 @@
 //! tool that learned who calls) never overwrite each other, and a fact that is applied again after a conflict gives the same.
 
 use crate::Timestamp;
-use crate::call::{Call, CallQuality, Recording};
-use crate::code::{CallStatus, EndCause, Lang, Outcome, TaskKind, TaskState};
+use crate::call::{Call, CallQuality, Outgoing, Recording};
+use crate::code::{CallDirection, CallStatus, EndCause, Lang, Outcome, TaskKind, TaskState};
 use crate::conversation::{Conversation, Turn};
 use crate::event::Event;
-use crate::id::{ContactId, TaskId};
+use crate::id::{AccountId, ContactId, TaskId, TrunkId};
 use crate::task::Task;
 
 /// A missed call should be returned within this many seconds.
@@ -47,6 +47,35 @@ pub enum Fact {
     Voicemail,
     /// Who calls is known.
     Contact(ContactId),
+    /// A call to the outside was dialled in it.
+    Dialled(Box<Outgoing>),
+    /// The next trunk was tried for the last of those.
+    Rerouted {
+        /// Through this trunk.
+        trunk: TrunkId,
+        /// Showing this number.
+        caller_id: String,
+    },
+    /// One of those was answered.
+    OutsideAnswered {
+        /// Its place among them.
+        index: usize,
+    },
+    /// One of those ended.
+    OutsideEnded {
+        /// Its place among them.
+        index: usize,
+    },
+    /// A member of staff talks with the other side.
+    Joined {
+        /// Who; none at a telephone that is nobody's.
+        agent: Option<AccountId>,
+    },
+    /// The other side waits for a member of staff, or talks with the receptionist again.
+    Handed {
+        /// Where it stands now.
+        status: CallStatus,
+    },
     /// It is over.
     Ended {
         /// Why.
@@ -110,6 +139,24 @@ impl Fact {
                 conversation.contact = Some(*contact);
                 conversation.version += 1;
             }
+            Self::Dialled(outgoing) => call.outgoing.push((**outgoing).clone()),
+            Self::Rerouted { trunk, caller_id } => {
+                if let Some(last) = call.outgoing.last_mut() {
+                    (last.trunk, last.caller_id) = (*trunk, caller_id.clone());
+                }
+            }
+            Self::OutsideAnswered { index } => {
+                if let Some(outgoing) = call.outgoing.get_mut(*index) {
+                    outgoing.answered_at = Some(at);
+                }
+            }
+            Self::OutsideEnded { index } => {
+                if let Some(outgoing) = call.outgoing.get_mut(*index) {
+                    outgoing.end(at);
+                }
+            }
+            Self::Joined { agent } => joined(call, *agent, at, &mut applied),
+            Self::Handed { status } => handed(call, *status, &mut applied),
             Self::Ended { cause, quality, missed } => ended(call, *cause, *quality, *missed, at, &mut applied),
         }
         call.version += 1;
@@ -140,6 +187,27 @@ fn outcome_reached(call: &mut Call, outcome: Outcome, applied: &mut Applied) {
     applied.events.push(Event::CallOutcome { call: call.id, outcome });
 }
 
+fn joined(call: &mut Call, agent: Option<AccountId>, at: Timestamp, applied: &mut Applied) {
+    handed(call, CallStatus::WithAgent, applied);
+    if call.answered_at.is_none() {
+        call.answered_at = Some(at);
+        let answer_ms = u32::try_from(at.as_millisecond() - call.created_at.as_millisecond()).unwrap_or(u32::MAX);
+        applied.events.push(Event::CallAnswered { call: call.id, answer_ms });
+    }
+    if call.agent != agent && agent.is_some() {
+        call.agent = agent;
+        applied.events.push(Event::CallAgent { call: call.id, agent });
+    }
+}
+
+fn handed(call: &mut Call, status: CallStatus, applied: &mut Applied) {
+    let was_held = std::mem::replace(&mut call.status, status) == CallStatus::OnHold;
+    let is_held = status == CallStatus::OnHold;
+    if was_held != is_held {
+        applied.events.push(Event::CallHeld { call: call.id, on: is_held });
+    }
+}
+
 fn ended(
     call: &mut Call,
     cause: EndCause,
@@ -155,8 +223,16 @@ fn ended(
     call.ended_at = Some(at);
     call.cause = Some(cause);
     call.quality = CallQuality { answer_ms: call.quality.answer_ms, ..quality };
-    let nothing_came_of_it = if cause == EndCause::Rejected { Outcome::Failed } else { Outcome::Abandoned };
-    outcome_reached(call, nothing_came_of_it, applied);
+    call.outgoing.iter_mut().for_each(|outgoing| outgoing.end(at));
+    // An outcome is what the clinic did for a caller; calls that it places have none.
+    if call.direction == CallDirection::Incoming {
+        let nothing_came_of_it = match cause {
+            EndCause::Rejected => Outcome::Failed,
+            _ if call.agent.is_some() => Outcome::Transferred,
+            _ => Outcome::Abandoned,
+        };
+        outcome_reached(call, nothing_came_of_it, applied);
+    }
     applied.events.push(Event::CallEnded { call: call.id, end: cause });
     if let Some(task) = missed {
         applied.owe(owed(call, task, TaskKind::MissedCall, MISSED_CALL_DUE_S, at));
@@ -183,11 +259,12 @@ fn owed(call: &Call, id: TaskId, kind: TaskKind, due_s: i64, at: Timestamp) -> T
 /// Of two things that a call came to, the weightier one is its outcome (CALL-08).
 fn weight(outcome: Outcome) -> u8 {
     match outcome {
-        Outcome::Emergency => 7,
-        Outcome::Booked => 6,
-        Outcome::MessageTaken => 5,
-        Outcome::Voicemail => 4,
-        Outcome::AnsweredQuestion => 3,
+        Outcome::Emergency => 8,
+        Outcome::Booked => 7,
+        Outcome::MessageTaken => 6,
+        Outcome::Voicemail => 5,
+        Outcome::AnsweredQuestion => 4,
+        Outcome::Transferred => 3,
         Outcome::Failed => 2,
         Outcome::Abandoned => 1,
     }

@@ -1,8 +1,10 @@
 //! One call on the floor, from its arrival until its recording is complete.
 
 use super::fact::Fact;
+use super::talk::Talk;
 use super::{
-    APOLOGY_MAX, ARRIVING_MAX, Assignment, ENDING_MAX, Ids, Input, Leg, Output, RECORDING_MAX, RESTARTS_MAX, Told,
+    APOLOGY_MAX, ARRIVING_MAX, Assignment, ENDING_MAX, Hands, Ids, Input, Leg, Output, Placing, RECORDING_MAX,
+    RESTARTS_MAX, Target, Told, later,
 };
 use crate::Timestamp;
 use crate::account::Actor;
@@ -12,7 +14,6 @@ use crate::conversation::{Conversation, Turn};
 use crate::id::{CallId, TaskId};
 use crate::live::{Live, LiveCall};
 use crate::tenant::Tenant;
-use jiff::SignedDuration;
 use std::collections::VecDeque;
 
 /// Last words on a board, in characters; longer ones lose their beginning.
@@ -29,6 +30,8 @@ pub(super) enum Phase {
     Attended,
     /// An apology is being played; then a new receptionist comes, or the end.
     Apologising { until: Timestamp, last: bool },
+    /// People of the clinic take part in it.
+    Talking,
     /// The leg was told to end.
     Ending { until: Timestamp },
     /// The leg has ended; its recording is being completed.
@@ -39,10 +42,12 @@ pub(super) enum Phase {
 
 #[derive(Debug)]
 pub(super) struct Stay {
-    pub(super) leg: Leg,
+    /// The other side's leg: the caller's, or of whom we call once they have been dialled.
+    pub(super) leg: Option<Leg>,
     pub(super) phase: Phase,
-    call: Call,
-    ids: Ids,
+    pub(super) talk: Option<Talk>,
+    pub(super) call: Call,
+    pub(super) ids: Ids,
     tenant: Tenant,
     name: Option<String>,
     last_speaker: Option<Speaker>,
@@ -72,12 +77,13 @@ impl Stay {
             recording: Recording::empty(RecordingState::Off),
             emergency: false,
             quality: CallQuality::default(),
-            outgoing: None,
+            outgoing: Vec::new(),
             version: 1,
         };
         Self {
-            leg,
+            leg: Some(leg),
             phase: Phase::Arriving { until: later(now, ARRIVING_MAX) },
+            talk: None,
             call,
             ids,
             tenant,
@@ -90,12 +96,30 @@ impl Stay {
         }
     }
 
+    /// A call that somebody of the clinic places; `to` is the number of the world, or an extension.
+    pub(super) fn placed(placing: &Placing, to: String, now: Timestamp) -> Self {
+        let tenant = placing.world.tenant.clone();
+        let mut stay = Self::new(Leg(0), placing.ids, placing.shown.clone(), to, tenant, now);
+        stay.leg = None;
+        stay.call.direction = match placing.target {
+            Target::Outside(_) => CallDirection::Outgoing,
+            Target::Phone { .. } => CallDirection::Internal,
+        };
+        stay.call.agent = placing.by;
+        stay
+    }
+
     pub(super) fn id(&self) -> CallId {
         self.ids.call
     }
 
+    /// The number of whoever is outside; empty when there is none.
     pub(super) fn number(&self) -> &str {
-        &self.call.from_number
+        match self.call.direction {
+            CallDirection::Incoming => &self.call.from_number,
+            CallDirection::Outgoing => &self.call.to_number,
+            CallDirection::Internal => "",
+        }
     }
 
     /// Whether the caller is still there.
@@ -109,6 +133,7 @@ impl Stay {
             | Phase::Apologising { until, .. }
             | Phase::Ending { until }
             | Phase::Closing { until } => Some(until),
+            Phase::Talking => self.talk.as_ref().and_then(Talk::wake_at),
             Phase::Attended | Phase::Gone => None,
         }
     }
@@ -117,7 +142,10 @@ impl Stay {
     pub(super) fn card(&self) -> LiveCall {
         LiveCall {
             call: self.id(),
+            direction: self.call.direction,
             from_number: self.call.from_number.clone(),
+            to_number: self.call.to_number.clone(),
+            agent: self.call.agent,
             name: self.name.clone(),
             status: self.call.status,
             language: self.call.language,
@@ -130,7 +158,7 @@ impl Stay {
     }
 
     /// The arrival, to be written down.
-    pub(super) fn open(&self) -> Output {
+    pub(super) fn open(&self, by: Actor) -> Output {
         let conversation = Conversation {
             id: self.ids.conversation,
             call: self.ids.call,
@@ -140,12 +168,18 @@ impl Stay {
             turns: 0,
             version: 1,
         };
-        Output::Open { call: Box::new(self.call.clone()), conversation: Box::new(conversation), cause: self.ids.cause }
+        Output::Open {
+            call: Box::new(self.call.clone()),
+            conversation: Box::new(conversation),
+            cause: self.ids.cause,
+            by,
+        }
     }
 
-    pub(super) fn attend(&self) -> Output {
-        Output::Attend(Box::new(Assignment {
-            leg: self.leg,
+    pub(super) fn attend(&self) -> Option<Output> {
+        let leg = self.leg?;
+        Some(Output::Attend(Box::new(Assignment {
+            leg,
             call: self.ids.call,
             conversation: self.ids.conversation,
             cause: self.ids.cause,
@@ -154,47 +188,56 @@ impl Stay {
             tenant: self.tenant.clone(),
             language: self.call.language,
             answered_at: self.call.answered_at.unwrap_or(self.call.created_at),
-        }))
+        })))
     }
 
-    pub(super) fn handle(&mut self, input: Input, now: Timestamp, out: &mut VecDeque<Output>) {
+    pub(super) fn handle(&mut self, input: Input, hands: &mut Hands<'_>) {
+        let now = hands.now;
         match input {
-            Input::Answered { answer_ms, rate_hz, .. } => self.answered(answer_ms, rate_hz, now, out),
-            Input::Level { caller, clinic, .. } => {
-                out.push_back(Output::Show(Live::Level { call: self.id(), caller, clinic }));
+            Input::Answered { leg, rate_hz, .. } if self.talk.is_some() => self.side_answered(leg, rate_hz, hands),
+            Input::Answered { answer_ms, rate_hz, .. } => self.answered(answer_ms, rate_hz, now, hands.out),
+            Input::Ringing { leg } => self.ringing(leg, hands),
+            Input::Held { leg, on } => self.held_by(leg, on, hands),
+            Input::Digit { leg, digit } => self.digit(leg, digit, hands),
+            Input::Level { leg, caller, clinic } if self.leg == Some(leg) => {
+                hands.out.push_back(Output::Show(Live::Level { call: self.id(), caller, clinic }));
             }
-            Input::Quality { received, lost, jitter_ms, mos, one_way, .. } => {
+            Input::Quality { leg, received, lost, jitter_ms, mos, one_way } if self.leg == Some(leg) => {
                 let quality = &mut self.call.quality;
                 (quality.packets_received, quality.packets_lost, quality.jitter_ms) = (received, lost, jitter_ms);
                 quality.mos = mos;
                 // A call that was one-sided for a while is worth a look even if it recovered.
                 quality.one_way |= one_way;
             }
-            Input::LegEnded { cause, .. } => self.end(cause, now, out),
-            Input::Told { what, .. } => self.told(what, now, out),
-            Input::ReceptionistGone { .. } => self.receptionist_gone(now, out),
-            Input::Apologised { .. } => self.apologised(now, out),
-            Input::Recorded { recording, complete, .. } => self.recorded(recording, complete, now, out),
+            Input::LegEnded { leg, cause } if self.talk.is_some() => self.side_ended(leg, cause, hands),
+            Input::LegEnded { leg, cause } if self.leg == Some(leg) => self.end(cause, now, hands.out),
+            Input::Told { what, .. } => self.told(what, now, hands.out),
+            Input::ReceptionistGone { .. } => self.receptionist_gone(now, hands.out),
+            Input::Apologised { .. } => self.apologised(now, hands.out),
+            Input::Recorded { recording, complete, .. } => self.recorded(recording, complete, now, hands.out),
             Input::Known { contact, name, .. } => {
                 self.call.contact = Some(contact);
                 self.name = (!name.is_empty()).then_some(name);
-                self.write(Actor::System, Fact::Contact(contact), now, out);
-                out.push_back(Output::Board);
+                self.write(Actor::System, Fact::Contact(contact), now, hands.out);
+                hands.out.push_back(Output::Board);
             }
+            Input::HangUp { .. } if self.talk.is_some() => self.over(EndCause::ClinicHungUp, hands),
             Input::HangUp { .. } if self.is_on() => {
-                out.push_back(Output::Dismiss(self.id()));
-                self.hang_up(now, out);
+                hands.out.push_back(Output::Dismiss(self.id()));
+                self.hang_up(now, hands.out);
             }
-            Input::HangUp { .. } | Input::Arrived { .. } | Input::Drain | Input::Wake => {}
+            _ => {}
         }
     }
 
     /// The time of the present phase is up.
-    pub(super) fn wake(&mut self, now: Timestamp, out: &mut VecDeque<Output>) {
+    pub(super) fn wake(&mut self, hands: &mut Hands<'_>) {
+        let now = hands.now;
         match self.phase {
-            Phase::Arriving { .. } => self.hang_up(now, out),
-            Phase::Apologising { .. } => self.apologised(now, out),
-            Phase::Ending { .. } => self.end(EndCause::Failed, now, out),
+            Phase::Arriving { .. } => self.hang_up(now, hands.out),
+            Phase::Apologising { .. } => self.apologised(now, hands.out),
+            Phase::Talking => self.talk_wake(hands),
+            Phase::Ending { .. } => self.end(EndCause::Failed, now, hands.out),
             Phase::Closing { .. } => self.phase = Phase::Gone,
             Phase::Attended | Phase::Gone => {}
         }
@@ -224,12 +267,18 @@ impl Stay {
         self.call.quality.answer_ms = Some(answer_ms);
         self.write(Actor::System, Fact::Answered { answer_ms }, now, out);
         if self.tenant.record_calls {
-            self.recording_complete = false;
-            self.call.recording = Recording { rate_hz, ..Recording::empty(RecordingState::Recording) };
-            out.push_back(Output::Record { call: self.id(), leg: self.leg });
-            self.write(Actor::System, Fact::Recording(self.call.recording.clone()), now, out);
+            self.record(rate_hz, now, out);
         }
         out.push_back(Output::Board);
+    }
+
+    /// Records the other side's leg from now on.
+    pub(super) fn record(&mut self, rate_hz: u32, now: Timestamp, out: &mut VecDeque<Output>) {
+        let Some(leg) = self.leg else { return };
+        self.recording_complete = false;
+        self.call.recording = Recording { rate_hz, ..Recording::empty(RecordingState::Recording) };
+        out.push_back(Output::Record { call: self.id(), leg });
+        self.write(Actor::System, Fact::Recording(self.call.recording.clone()), now, out);
     }
 
     fn told(&mut self, what: Told, now: Timestamp, out: &mut VecDeque<Output>) {
@@ -285,11 +334,10 @@ impl Stay {
         self.call.recording = Recording::empty(RecordingState::Refused);
         let fact = Fact::Recording(self.call.recording.clone());
         self.write(Actor::Caller { call: self.id() }, fact, now, out);
-        out.push_back(if self.recording_complete {
-            Output::EraseRecording(self.id())
-        } else {
-            Output::StopRecording(self.leg)
-        });
+        match self.leg {
+            Some(leg) if !self.recording_complete => out.push_back(Output::StopRecording(leg)),
+            _ => out.push_back(Output::EraseRecording(self.id())),
+        }
     }
 
     fn recorded(&mut self, recording: Recording, complete: bool, now: Timestamp, out: &mut VecDeque<Output>) {
@@ -315,14 +363,15 @@ impl Stay {
         let last = self.failures >= RESTARTS_MAX;
         self.failures += 1;
         self.phase = Phase::Apologising { until: later(now, APOLOGY_MAX), last };
-        out.push_back(Output::Apologise { call: self.id(), leg: self.leg, language: self.call.language, last });
+        let (call, language) = (self.id(), self.call.language);
+        out.extend(self.leg.map(|leg| Output::Apologise { call, leg, language, last }));
     }
 
     fn apologised(&mut self, now: Timestamp, out: &mut VecDeque<Output>) {
         match self.phase {
             Phase::Apologising { last: false, .. } => {
                 self.phase = Phase::Attended;
-                out.push_back(self.attend());
+                out.extend(self.attend());
             }
             Phase::Apologising { last: true, .. } => self.hang_up(now, out),
             _ => {}
@@ -331,7 +380,7 @@ impl Stay {
 
     fn hang_up(&mut self, now: Timestamp, out: &mut VecDeque<Output>) {
         self.phase = Phase::Ending { until: later(now, ENDING_MAX) };
-        out.push_back(Output::HangUp(self.leg));
+        out.extend(self.leg.map(Output::HangUp));
     }
 
     fn spoken(&mut self, speaker: Speaker, text: &str) {
@@ -355,16 +404,13 @@ impl Stay {
             | EndCause::Limit => false,
         };
         let helped = matches!(self.call.outcome, Some(Outcome::Booked | Outcome::MessageTaken | Outcome::Voicemail));
-        (cut_off && !helped).then_some(self.ids.missed)
+        let is_ours_to_return = self.call.direction == CallDirection::Incoming;
+        (cut_off && !helped && is_ours_to_return).then_some(self.ids.missed)
     }
 
-    fn write(&self, actor: Actor, fact: Fact, at: Timestamp, out: &mut VecDeque<Output>) {
+    pub(super) fn write(&self, actor: Actor, fact: Fact, at: Timestamp, out: &mut VecDeque<Output>) {
         out.push_back(Output::Write { call: self.id(), cause: self.ids.cause, actor, at, fact });
     }
-}
-
-fn later(now: Timestamp, by: SignedDuration) -> Timestamp {
-    now.saturating_add(by).unwrap_or(now)
 }
 
 fn median(values: &mut [u32]) -> Option<u32> {

@@ -7,6 +7,8 @@ use crate::event::Event;
 use crate::tenant::WeekHours;
 use uuid::Uuid;
 
+mod talks;
+
 fn at(seconds: i64) -> Timestamp {
     Timestamp::from_second(1_800_000_000 + seconds).unwrap()
 }
@@ -85,6 +87,10 @@ impl Desk {
 
     fn told(&mut self, number: u128, what: Told) -> Vec<Output> {
         self.put(Input::Told { call: ids(number).call, what })
+    }
+
+    fn end(&mut self, leg: u64, cause: EndCause) -> Vec<Output> {
+        self.put(Input::LegEnded { leg: Leg(leg), cause })
     }
 
     fn wait_for_wake(&mut self) -> Vec<Output> {

@@ -15,13 +15,25 @@ const HOUR: SignedDuration = SignedDuration::from_hours(1);
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 /// So many refusals by one rule within an hour are more than mistakes.
 const REFUSALS_ALARMING: usize = 5;
-/// Refusals that are remembered; the oldest are forgotten.
+/// Refusals that are remembered; the oldest are forgotten. No more than these are written down within an hour.
 const REFUSALS_MAX: usize = 64;
+
+/// One call to the outside: the call that it is placed in, and its place among those of that call.
+pub type Line = (CallId, usize);
+
+/// What is to be done about a refusal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Noted {
+    /// People are to be alarmed.
+    pub is_alarming: bool,
+    /// It is to be written down: it is among the first of its hour.
+    pub is_worth_writing: bool,
+}
 
 /// The counters.
 #[derive(Debug, Default)]
 pub struct Ledger {
-    calls: BTreeMap<CallId, Entry>,
+    calls: BTreeMap<Line, Entry>,
     refusals: VecDeque<(Timestamp, OutboundRule)>,
     alarms: BTreeMap<OutboundRule, Timestamp>,
 }
@@ -42,9 +54,9 @@ impl Ledger {
 
     /// Takes in a call that has been. Calls that cost nothing by rule (emergencies, internal and incoming ones) are none of its own.
     pub fn restore(&mut self, call: &Call) {
-        if let Some(outgoing) = call.outgoing.as_ref().filter(|outgoing| !outgoing.is_emergency) {
-            let (at, account, minute_price) = (call.created_at, outgoing.by, outgoing.minute_price);
-            self.calls.insert(call.id, Entry { at, account, minute_price, cost: outgoing.cost, is_on: false });
+        for (index, outgoing) in call.outgoing.iter().enumerate().filter(|(_, outgoing)| !outgoing.is_emergency) {
+            let (at, account, minute_price) = (outgoing.placed_at, outgoing.by, outgoing.minute_price);
+            self.calls.insert((call.id, index), Entry { at, account, minute_price, cost: outgoing.cost, is_on: false });
         }
     }
 
@@ -75,30 +87,29 @@ impl Ledger {
     }
 
     /// Begins a call; its first minute is reserved.
-    pub fn begin(&mut self, call: CallId, account: Option<AccountId>, minute_price: u32, now: Timestamp) {
+    pub fn begin(&mut self, line: Line, account: Option<AccountId>, minute_price: u32, now: Timestamp) {
         self.calls.retain(|_, entry| entry.is_on || since(entry.at, now) < DAY);
         let cost = u64::from(minute_price);
-        self.calls.insert(call, Entry { at: now, account, minute_price, cost, is_on: true });
+        self.calls.insert(line, Entry { at: now, account, minute_price, cost, is_on: true });
     }
 
     /// Reserves the next minute of a call that is on.
     ///
     /// # Errors
     /// [`OutboundRule::Money`] when that would be more than may be spent: the call is to be ended.
-    pub fn next_minute(&mut self, call: CallId, rules: &Outbound, now: Timestamp) -> Result<(), OutboundRule> {
-        let Some(price) = self.calls.get(&call).map(|entry| entry.minute_price) else { return Ok(()) };
+    pub fn next_minute(&mut self, line: Line, rules: &Outbound, now: Timestamp) -> Result<(), OutboundRule> {
+        let Some(price) = self.calls.get(&line).map(|entry| entry.minute_price) else { return Ok(()) };
         self.check_money(rules, price, now)?;
-        if let Some(entry) = self.calls.get_mut(&call) {
+        if let Some(entry) = self.calls.get_mut(&line) {
             entry.cost += u64::from(price);
         }
         Ok(())
     }
 
-    /// Ends a call; what was reserved for one that was never answered is given back.
-    pub fn end(&mut self, call: CallId, was_answered: bool) {
-        if let Some(entry) = self.calls.get_mut(&call) {
-            entry.is_on = false;
-            entry.cost = if was_answered { entry.cost } else { 0 };
+    /// Ends a call that has cost this much; what was reserved beyond that is given back.
+    pub fn end(&mut self, line: Line, cost: u64) {
+        if let Some(entry) = self.calls.get_mut(&line) {
+            (entry.is_on, entry.cost) = (false, cost);
         }
     }
 
@@ -107,10 +118,11 @@ impl Ledger {
         self.calls.values().filter(|entry| entry.is_on || since(entry.at, now) < DAY).map(|entry| entry.cost).sum()
     }
 
-    /// Takes note of a refusal. Says whether people should be alarmed: a cap was reached, or one rule stood against several wishes
+    /// Takes note of a refusal. People should be alarmed when a cap was reached, or when one rule stood against several wishes
     /// within an hour; once an hour and rule.
-    pub fn refused(&mut self, rule: OutboundRule, now: Timestamp) -> bool {
+    pub fn refused(&mut self, rule: OutboundRule, now: Timestamp) -> Noted {
         self.refusals.retain(|(at, _)| since(*at, now) < HOUR);
+        let is_worth_writing = self.refusals.len() < REFUSALS_MAX;
         if self.refusals.len() == REFUSALS_MAX {
             self.refusals.pop_front();
         }
@@ -133,7 +145,7 @@ impl Ledger {
         if alarming && is_news {
             self.alarms.insert(rule, now);
         }
-        alarming && is_news
+        Noted { is_alarming: alarming && is_news, is_worth_writing }
     }
 
     fn check_money(&self, rules: &Outbound, more: u32, now: Timestamp) -> Result<(), OutboundRule> {

@@ -162,8 +162,8 @@ fn at_night_nobody_calls() {
     }
 }
 
-fn id(number: u128) -> CallId {
-    CallId(Uuid::from_u128(number))
+fn id(number: u128) -> Line {
+    (CallId(Uuid::from_u128(number)), 0)
 }
 
 fn later(minutes: i64) -> Timestamp {
@@ -179,14 +179,14 @@ fn caps_hold_and_free_themselves() {
     ledger.begin(id(1), Some(ANNA), 10, noon());
     ledger.begin(id(2), Some(ANNA), 10, noon());
     assert_eq!(ledger.check(&rules, Some(BEN), 10, noon()), Err(OutboundRule::CallsMax));
-    ledger.end(id(1), true);
+    ledger.end(id(1), 10);
     ledger.begin(id(3), Some(ANNA), 10, noon());
-    ledger.end(id(3), false);
+    ledger.end(id(3), 0);
     assert_eq!(ledger.spent(noon()), 20, "an unanswered call costs nothing");
     assert_eq!(ledger.check(&rules, Some(ANNA), 10, later(59)), Err(OutboundRule::AccountHour));
     assert_eq!(ledger.check(&rules, Some(BEN), 10, later(59)), Ok(()));
     ledger.begin(id(4), Some(BEN), 900, later(1));
-    ledger.end(id(4), true);
+    ledger.end(id(4), 900);
     assert_eq!(ledger.check(&rules, Some(BEN), 10, later(2)), Err(OutboundRule::Hour));
     assert_eq!(ledger.check(&rules, Some(BEN), 80, later(60)), Ok(()), "the hour is over");
     assert_eq!(ledger.check(&rules, Some(BEN), 81, later(60)), Err(OutboundRule::Money));
@@ -200,18 +200,20 @@ fn a_call_reserves_minute_by_minute_and_ends_at_the_ceiling() {
     ledger.begin(id(1), None, 40, noon());
     assert_eq!(ledger.next_minute(id(1), &rules, later(1)), Ok(()));
     assert_eq!(ledger.next_minute(id(1), &rules, later(2)), Err(OutboundRule::Money));
-    ledger.end(id(1), true);
+    ledger.end(id(1), 80);
     assert_eq!(ledger.spent(later(2)), 80);
 }
 
 #[test]
 fn caps_alarm_at_once_and_other_rules_when_they_stand_again_and_again() {
     let mut ledger = Ledger::default();
-    assert!(ledger.refused(OutboundRule::Money, noon()));
-    assert!(!ledger.refused(OutboundRule::Money, later(1)), "once an hour");
-    assert!(ledger.refused(OutboundRule::Money, later(60)));
-    let alarms =
-        (0..200).filter(|second| ledger.refused(OutboundRule::Premium, noon() + SignedDuration::from_secs(*second)));
-    assert_eq!(alarms.collect::<Vec<_>>(), [4]);
-    assert!((0..9).all(|_| !ledger.refused(OutboundRule::Number, noon())), "a slip of the finger is no attack");
+    let mut alarms = |rule, at| ledger.refused(rule, at).is_alarming;
+    assert!(alarms(OutboundRule::Money, noon()));
+    assert!(!alarms(OutboundRule::Money, later(1)), "once an hour");
+    assert!(alarms(OutboundRule::Money, later(60)));
+    let second = |second| noon() + SignedDuration::from_secs(second);
+    assert_eq!((0..200).filter(|at| alarms(OutboundRule::Premium, second(*at))).collect::<Vec<_>>(), [4]);
+    assert!((0..9).all(|_| !alarms(OutboundRule::Number, noon())), "a slip of the finger is no attack");
+    let written = (0..200).filter(|_| ledger.refused(OutboundRule::Off, later(300)).is_worth_writing).count();
+    assert_eq!(written, 64, "what is written down within an hour is bounded");
 }

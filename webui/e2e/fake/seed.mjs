@@ -82,14 +82,18 @@ export function seed() {
   db.twilio = { is_set_up: true, account_sid: 'AC0123456789abcdef0123456789abcdef', account_name: 'Lumen Skin Clinic', has_second_token: false, sources: [], voice_url: 'https://desk.lumen.test/api/webhooks/twilio/voice', version: 1 };
   const numbered = (sid, number, name, goes_to, has_voice = true) => ({ sid: `PN${sid.padStart(32, '0')}`, number, name, has_voice, is_connected: goes_to === null, goes_to });
   db.numbers = [numbered('1', '+442079460100', 'Main number', null), numbered('2', '+442079460111', 'Night number', 'url'), numbered('3', '+442079460122', 'Old desk', 'trunk'), numbered('4', '+447700900555', 'Text messages', 'nowhere', false)];
+  db.outbound = { is_on: false, countries: ['GB'], denied: [], permitted: [], calls_max: 4, minutes_max: 60, hour_calls_max: 60, account_hour_calls_max: 30, day_money_max: 2000, currency: 'GBP', prices: [], minute_price_unknown: 100, night: null, routes: [], trunks: [], is_recorded: false, version: 0 };
   db.services = [['Skin check', 20, 'Dr Weiss'], ['Follow-up', 20, 'Dr Weiss'], ['Laser treatment', 40, 'Laser room'], ['Nurse visit', 15, 'Nurse Kaur']].map(([name, duration_min, resource]) => ({ id: uuid(), name, aliases: [], duration_min, resource, hours: week, lead_min: 60, active: true, version: 1 }));
   db.blank = () => ({
-    id: uuid(), from_number: '+447700900321', to_number: '+442079460100', status: 'with_receptionist', created_at: new Date().toISOString(), answered_at: new Date().toISOString(), ended_at: null, cause: null, outcome: null, language: 'en', agent: null, contact: null,
+    id: uuid(), direction: 'incoming', outgoing: [], agent_name: null, from_number: '+447700900321', to_number: '+442079460100', status: 'with_receptionist', created_at: new Date().toISOString(), answered_at: new Date().toISOString(), ended_at: null, cause: null, outcome: null, language: 'en', agent: null, contact: null,
     conversation: uuid(), recording: { state: 'recording', rate_hz: 8000, length_ms: 0, offset_ms: 0, gap_ms: 0, sha256: null, channels: 3, masked: [] }, emergency: false, quality: { answer_ms: 31, packets_received: 4120, packets_lost: 6, jitter_ms: 2.4, reply_ms: 640 }, version: 1, contact_name: null, duration_ms: 0, last_words: '',
   });
 
   const stories = Object.keys(STORIES);
   for (let n = 0; n < 130; n += 1) past(db, STORIES[stories[n % stories.length]], PEOPLE[(n * 5) % PEOPLE.length], 14 + n * 37, n);
+  // Staff called one of them back.
+  const back = db.calls.filter((call) => call.outcome === 'message_taken')[3];
+  Object.assign(back, { direction: 'outgoing', to_number: back.from_number, from_number: '201', outcome: null, cause: 'called_hung_up', agent: db.accounts[0].id, agent_name: db.accounts[0].name, outgoing: [{ number: back.from_number, placed_at: back.created_at, answered_at: back.answered_at, ended_at: back.ended_at, by: db.accounts[0].id, trunk: uuid(), caller_id: '+442079460100', is_emergency: false, minute_price: 2, minutes_max: 60, cost: 4, currency: 'GBP' }] });
   live(db, STORIES.hours, PEOPLE[2], 3, 31);
   live(db, STORIES.booking, PEOPLE[3], 5, 116);
   diary(db);

@@ -28,7 +28,7 @@ export function start(port = 0) {
   const liveCalls = () => db.calls.filter((call) => call.status !== 'ended').map((call) => {
     const turn = db.turns.filter((one) => one.call === call.id).at(-1);
     return {
-      call: call.id, from_number: call.from_number, name: call.contact_name, status: call.status, language: call.language, created_at: call.created_at, answered_at: call.answered_at,
+      call: call.id, direction: call.direction, from_number: call.from_number, to_number: call.to_number, agent: call.agent, name: call.contact_name, status: call.status, language: call.language, created_at: call.created_at, answered_at: call.answered_at,
       emergency: call.emergency, last_speaker: call.partial?.speaker ?? turn?.speaker ?? null, last_words: call.partial?.text ?? turn?.text ?? '',
     };
   });
@@ -269,6 +269,14 @@ function api({ db, state, emit, pushCalls }) {
     'DELETE /api/carriers/twilio': ({ request, response }) => { fresh(db.twilio, request); Object.assign(db.twilio, { is_set_up: false, account_sid: '', account_name: '', has_second_token: false, sources: [], version: 0 }); emit('carrier.removed', { carrier: 'twilio' }); response.statusCode = 204; return null; },
     'GET /api/carriers/twilio/numbers': () => db.numbers,
     'POST /api/carriers/twilio/numbers/:id/connect': ({ id }) => { const number = db.numbers.find((one) => one.sid === id); Object.assign(number, { is_connected: true, goes_to: null }); emit('carrier.number', { carrier: 'twilio', number: id }); return number; },
+    'GET /api/outbound': ({ who }) => { if (who.role !== 'ADMIN') fail(403, 'forbidden', 'no'); return db.outbound; },
+    'PUT /api/outbound': ({ request, body }) => {
+      fresh(db.outbound, request);
+      if (!/^[A-Z]{3}$/.test(body.currency)) fail(400, 'invalid', 'Not acceptable: currency', [{ field: 'currency', code: 'format', detail: 'three capital letters' }]);
+      db.outbound = { ...body, version: db.outbound.version + 1 };
+      emit('outbound.changed', { version: db.outbound.version });
+      return db.outbound;
+    },
     'GET /api/contacts': ({ query }) => page(db.contacts, query),
     'GET /api/contacts/:id': ({ id }) => found(db.contacts, id),
     'GET /api/search': ({ query }) => find(query),

@@ -287,6 +287,32 @@ export function stories(browser, fake) {
     }),
 
     // VOICE-09
+    'outgoing calls are allowed, limited and routed': story('/trunks', async (page) => {
+      const rules = page.getByRole('region', { name: 'Outgoing calls' });
+      await rules.getByText('Off', { exact: true }).waitFor();
+      await shot(page, 'trunks-and-outgoing');
+      await rules.getByLabel('Allow outgoing calls').check();
+      await rules.getByLabel('Add a country').selectOption('CZ');
+      await rules.getByText('Czechia').waitFor();
+      await rules.getByRole('button', { name: 'Add a route' }).click();
+      await rules.getByLabel('Numbers that begin with').fill('44');
+      await rules.getByLabel('Prices of a minute').fill('44 free');
+      await rules.getByRole('button', { name: 'Save' }).click();
+      await rules.getByText('This is not written as it should be.').waitFor();
+      await rules.getByLabel('Prices of a minute').fill('44 0.02');
+      await rules.getByLabel('Own numbers of Main number').fill('+442079460100');
+      await rules.getByLabel('No outgoing calls at night').check();
+      await rules.getByText('Only these are called.').scrollIntoViewIfNeeded();
+      await rules.getByRole('heading', { name: 'Outgoing calls' }).scrollIntoViewIfNeeded();
+      await shot(page, 'outgoing');
+      await rules.getByLabel('Money within 24 hours').scrollIntoViewIfNeeded();
+      await shot(page, 'outgoing-limits');
+      same(await axe(page), [], 'axe on the rules of outgoing calls');
+      await rules.getByRole('button', { name: 'Save' }).click();
+      await rules.getByText('On', { exact: true }).waitFor();
+      await page.reload();
+      same(await rules.getByLabel('Prices of a minute').inputValue(), '44 0.02', 'what was saved comes back');
+    }),
     'a trunk is set up, its fault is told in words, it is put right and removed': story('/trunks', async (page) => {
       await page.getByText('On its second server').waitFor();
       await page.getByText('The provider does not accept the user name and password').waitFor();

@@ -6,7 +6,7 @@ use crate::model::{Clinic, Model};
 use crate::update::update;
 use crate::view;
 use auricle_domain::Timestamp;
-use auricle_domain::code::{CallStatus, Lang, Speaker};
+use auricle_domain::code::{CallDirection, CallStatus, Lang, Speaker};
 use auricle_domain::id::CallId;
 use auricle_domain::live::{Live, LiveCall};
 use ratatui::Terminal;
@@ -18,6 +18,9 @@ fn at(second: i64) -> Timestamp {
 
 fn call(n: u8, emergency: bool, speaker: Speaker, words: &str) -> LiveCall {
     LiveCall {
+        direction: CallDirection::Incoming,
+        to_number: "clinic".to_owned(),
+        agent: None,
         call: CallId::new(at(0), [n; 10]),
         from_number: format!("+4477009001{n:02}"),
         name: (n == 2).then(|| "Ema Dvořáková".to_owned()),

@@ -1,0 +1,194 @@
+//! Calls that people place, hold, hand on and end.
+
+use super::known;
+use crate::app::App;
+use crate::auth::May;
+use crate::auth::permissions::{HandleCalls, PlaceCalls};
+use crate::clock;
+use crate::error::{Error, ErrorCode};
+use crate::floor::Wanted;
+use crate::page::Checks;
+use crate::phones;
+use auricle_domain::call::Call;
+use auricle_domain::code::{CallStatus, PhoneState, Role};
+use auricle_domain::id::{AccountId, CallId, PhoneId};
+use auricle_domain::phone::Phone;
+use serde::{Deserialize, Serialize};
+
+/// Longest number that is dialled, in characters.
+const NUMBER_CHARS_MAX: usize = 64;
+/// Digits that are sent at once.
+const DIGITS_MAX: usize = 32;
+
+/// A wish to call (CALL-01): a number or a colleague.
+#[derive(Clone, Debug, PartialEq, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PlaceInput {
+    /// A number as one dials it, or an extension; up to 64 characters.
+    #[serde(default)]
+    pub phone_number: Option<String>,
+    /// A colleague, instead of a number: their telephone rings.
+    #[serde(default)]
+    pub account_id: Option<AccountId>,
+    /// One's own telephone that rings first; the first one that is there, unless told.
+    #[serde(default)]
+    pub phone_id: Option<PhoneId>,
+    /// The clinic's number that the called party shall be shown; the trunk's first one, unless told.
+    #[serde(default)]
+    pub caller_id: Option<String>,
+    /// A campaign: there are none yet, so that any is refused.
+    #[serde(default)]
+    pub campaign_id: Option<String>,
+}
+
+/// A call that is being placed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct Placed {
+    /// The call.
+    pub id: CallId,
+    /// `queued`: one's own telephone rings, then the other side is dialled.
+    pub status: PlacedStatus,
+}
+
+/// How a call stands that is being placed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum PlacedStatus {
+    /// It is being placed.
+    Queued,
+}
+
+/// Where a call is handed on to.
+#[derive(Clone, Debug, PartialEq, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TransferInput {
+    /// A number as one dials it, or an extension; up to 64 characters.
+    pub to: String,
+    /// Ask there first: hanging up hands on, `resume` takes the call back.
+    #[serde(default)]
+    pub attended: bool,
+}
+
+/// Digits for the other side of a call.
+#[derive(Clone, Debug, PartialEq, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DtmfInput {
+    /// 1 to 32 of `0`-`9`, `*`, `#`, `A`-`D`.
+    pub digits: String,
+}
+
+/// Places a call: one's own telephone rings first.
+///
+/// # Errors
+/// `invalid`; `outbound_refused` with the rule; `conflict` without a telephone that is there; `unavailable`.
+pub async fn place(app: &App, may: &May<PlaceCalls>, key: Option<&str>, input: PlaceInput) -> Result<Placed, Error> {
+    let to = wanted_number(app, &input)?;
+    let caller_id = input.caller_id.filter(|number| !number.trim().is_empty());
+    let station = station(app, may.who().account, input.phone_id)?;
+    let fresh = clock::fresh(CallId::new, (app.clock)());
+    let call = app.events.commit(may.op("call.place", key), may.by(), move |_| Ok(fresh)).await?;
+    let is_repeated = call != fresh && app.store.read(|tx| tx.get::<Call>(&call))?.is_some();
+    if !is_repeated {
+        let (by, actor, cause) = (may.who().account, may.actor(), may.cause());
+        let (phone, shown) = (station.id, station.extension);
+        tracing::info!(%cause, %call, "a person places a call");
+        app.floor.place(Wanted { call, by, actor, cause, phone, shown, to, caller_id }).await?;
+    }
+    Ok(Placed { id: call, status: PlacedStatus::Queued })
+}
+
+/// What is to be dialled.
+fn wanted_number(app: &App, input: &PlaceInput) -> Result<String, Error> {
+    let mut checks = Checks::default();
+    checks.require(input.campaign_id.is_none(), "campaign_id", "unknown", || {
+        "there are no campaigns yet: a call is placed without one".to_owned()
+    });
+    let one = input.phone_number.is_some() != input.account_id.is_some();
+    checks.require(one, "phone_number", "required", || "either phone_number or account_id is needed".to_owned());
+    let number = input.phone_number.as_deref().map(|number| checks.text("phone_number", number, 1, NUMBER_CHARS_MAX));
+    checks.done()?;
+    match (number, input.account_id) {
+        (_, Some(colleague)) => Ok(station(app, colleague, None)?.extension),
+        (number, None) => Ok(number.unwrap_or_default()),
+    }
+}
+
+/// The telephone of a person: the one they name, or the first one that is there.
+fn station(app: &App, account: AccountId, named: Option<PhoneId>) -> Result<Phone, Error> {
+    let status = app.phones.status();
+    let is_there = |phone: &Phone| status.get(&phone.id).is_some_and(|status| status.state == PhoneState::Registered);
+    let mut own = app.store.read(phones::all)?;
+    own.retain(|phone| phone.account == Some(account) && phone.is_on);
+    if let Some(id) = named {
+        return own.into_iter().find(|phone| phone.id == id).ok_or_else(|| Error::not_found("telephone"));
+    }
+    let there = own.into_iter().find(is_there);
+    there.ok_or_else(|| Error::new(ErrorCode::Conflict, "No telephone of this person is registered at the moment"))
+}
+
+/// Ends a call that is on; while somebody is being asked, hands it on to them.
+///
+/// # Errors
+/// `not_found`; `forbidden` for an agent when it is not their own; `conflict` when it has ended already; `unavailable`.
+pub async fn hang_up(app: &App, may: &May<HandleCalls>, id: CallId) -> Result<(), Error> {
+    on(app, may, id)?;
+    tracing::info!(cause = %may.cause(), call = %id, "a person ends the call");
+    app.floor.hang_up(id).await
+}
+
+/// Lets the other side of a call wait with music, or takes it back.
+///
+/// # Errors
+/// As [`hang_up`].
+pub async fn hold(app: &App, may: &May<HandleCalls>, id: CallId, on_hold: bool) -> Result<(), Error> {
+    on(app, may, id)?;
+    app.floor.hold(id, on_hold).await
+}
+
+/// Hands a call on.
+///
+/// # Errors
+/// As [`hang_up`]; `invalid`; `outbound_refused` with the rule.
+pub async fn transfer(app: &App, may: &May<HandleCalls>, id: CallId, input: TransferInput) -> Result<(), Error> {
+    let mut checks = Checks::default();
+    let to = checks.text("to", &input.to, 1, NUMBER_CHARS_MAX);
+    checks.done()?;
+    on(app, may, id)?;
+    tracing::info!(cause = %may.cause(), call = %id, "a person hands the call on");
+    app.floor.transfer(id, to, input.attended).await
+}
+
+/// Sends digits to the other side of a call.
+///
+/// # Errors
+/// As [`hang_up`]; `invalid`.
+pub async fn dtmf(app: &App, may: &May<HandleCalls>, id: CallId, input: DtmfInput) -> Result<(), Error> {
+    let mut checks = Checks::default();
+    let digits = checks.text("digits", &input.digits, 1, DIGITS_MAX).to_ascii_uppercase();
+    let known = digits.chars().all(|digit| matches!(digit, '0'..='9' | '*' | '#' | 'A'..='D'));
+    checks.require(known, "digits", "format", || "digits are 0-9, *, #, A-D".to_owned());
+    checks.done()?;
+    on(app, may, id)?;
+    app.floor.dtmf(id, digits).await
+}
+
+/// That a call is on, and that the person may act on it: agents on their own, the others on all.
+fn on(app: &App, may: &May<HandleCalls>, id: CallId) -> Result<(), Error> {
+    let live = app.floor.snapshot().iter().find(|live| live.call == id).map(|live| live.agent);
+    let call = app.store.read(|tx| known(tx, id));
+    let agent = match (live, call) {
+        (Some(agent), _) => agent,
+        (None, Ok(call)) => {
+            let is_over = call.status == CallStatus::Ended;
+            if is_over { None } else { call.agent }
+        }
+        (None, Err(error)) => return Err(error),
+    };
+    if may.who().role == Role::Agent && agent != Some(may.who().account) {
+        return Err(Error::forbidden("handle the call of somebody else"));
+    }
+    if live.is_none() {
+        return Err(Error::new(ErrorCode::Conflict, "The call has ended already"));
+    }
+    Ok(())
+}

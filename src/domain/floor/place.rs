@@ -1,0 +1,145 @@
+//! Words for calls of several legs: who wants to talk to whom, and what is done about it.
+
+use super::{Ids, Leg};
+use crate::account::Actor;
+use crate::code::OutboundRule;
+use crate::id::{AccountId, PhoneId, TrunkId};
+use crate::outbound::{Outbound, Usable};
+use crate::tenant::Tenant;
+
+/// A dialled leg before the engine has numbered it. Unique for the life of the floor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Tag(pub u64);
+
+/// The clinic and its rules as they are now.
+#[derive(Clone, Debug, PartialEq)]
+pub struct World {
+    /// The clinic.
+    pub tenant: Tenant,
+    /// Rules of outgoing calls.
+    pub rules: Outbound,
+    /// Its trunks that are switched on.
+    pub trunks: Vec<Usable>,
+}
+
+/// Somebody of the clinic wants to call.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Placing {
+    /// Fresh identifiers.
+    pub ids: Ids,
+    /// Who; none at a telephone that is nobody's.
+    pub by: Option<AccountId>,
+    /// The same in the log; the system, where nobody is known.
+    pub actor: Actor,
+    /// From where.
+    pub origin: Origin,
+    /// How they are shown to colleagues: an extension or a name.
+    pub shown: String,
+    /// Whom.
+    pub target: Target,
+    /// The clinic's number that the called party shall be shown; none for the usual one.
+    pub caller_id: Option<String>,
+    /// The clinic and its rules.
+    pub world: World,
+}
+
+/// From where somebody calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// Their telephone is rung first; when they answer, the call goes on.
+    Phone(PhoneId),
+    /// Their telephone calls: it hears ringing until the other side answers.
+    Calling(PhoneId, Leg),
+    /// A station of theirs that is up.
+    Station(Leg),
+}
+
+/// Whom somebody wants to talk to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// A number as it was dialled; the rules of outgoing calls decide.
+    Outside(String),
+    /// A colleague's telephone.
+    Phone {
+        /// Which.
+        phone: PhoneId,
+        /// Whose; none for a telephone that is nobody's.
+        account: Option<AccountId>,
+        /// Its extension.
+        extension: String,
+    },
+}
+
+/// Why a call was not placed or handed on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotPlaced {
+    /// A rule of outgoing calls stands against it.
+    Rule(OutboundRule),
+    /// No place is left.
+    Full,
+    /// The service stops.
+    Stopping,
+    /// The call is not one that can be handed on now: nobody is on its other side.
+    NotTalking,
+}
+
+/// What to do with a call that is on.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Order {
+    /// Let the other side wait with music, or take it back.
+    Hold(bool),
+    /// Hand the other side on.
+    Transfer {
+        /// To whom.
+        target: Target,
+        /// Ask them first; hanging up hands on, taking back ends the asking.
+        attended: bool,
+        /// The clinic and its rules.
+        world: Box<World>,
+    },
+    /// Send digits to the other side.
+    Dtmf(String),
+    /// End it; while somebody is being asked, hand on to them.
+    HangUp,
+}
+
+/// Where a leg is dialled to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum To {
+    /// Through a trunk.
+    Trunk {
+        /// Which.
+        trunk: TrunkId,
+        /// The number as the provider wants it.
+        number: String,
+        /// The clinic's number that is shown; empty for the provider's choice.
+        caller_id: String,
+    },
+    /// To a telephone of the clinic.
+    Phone {
+        /// Which.
+        phone: PhoneId,
+        /// Who calls, as it is shown there.
+        shown: String,
+    },
+}
+
+/// What a party hears of how their call fares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signal {
+    /// It rings there.
+    Ringback,
+    /// Nobody will answer.
+    Busy,
+    /// Nothing any more.
+    Silence,
+}
+
+/// What a party of a bridge is to the clinic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// Somebody outside.
+    Outside,
+    /// A member of staff.
+    Staff,
+}

@@ -1,0 +1,119 @@
+//! One side of a talk: a party that is reached, waits, or is there.
+
+use super::place::{Class, Tag};
+use super::{Leg, later};
+use crate::Timestamp;
+use crate::id::{AccountId, PhoneId};
+use crate::outbound::{Permit, Way};
+use jiff::SignedDuration;
+use std::collections::VecDeque;
+
+/// How long a party is rung before it counts as not answering.
+pub(super) const RINGING_MAX: SignedDuration = SignedDuration::from_secs(60);
+/// How long before its end a minute is followed by the next one, or the call ended: hanging up takes its time.
+const AHEAD: SignedDuration = SignedDuration::from_secs(3);
+/// What is paid for at once.
+pub(super) const MINUTE: SignedDuration = SignedDuration::from_mins(1);
+
+/// Who a side is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Who {
+    /// Whoever called the clinic.
+    Caller,
+    /// One of the clinic's people, or a telephone of theirs.
+    Staff { account: Option<AccountId>, phone: Option<PhoneId> },
+    /// Somebody outside whom we call.
+    Outside(Box<Permit>),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum State {
+    /// Not dialled yet.
+    Idle,
+    /// Dialled.
+    Dialled,
+    /// Dialled, and it rings.
+    Ringing,
+    /// Its own call waits for our answer.
+    Waiting,
+    /// Our answer is on its way.
+    Answering,
+    /// There.
+    Up,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Side {
+    pub(super) who: Who,
+    pub(super) state: State,
+    pub(super) leg: Option<Leg>,
+    pub(super) tag: Option<Tag>,
+    /// When it has been waited for long enough.
+    pub(super) until: Option<Timestamp>,
+    /// Trunks that have not been tried.
+    pub(super) ways: VecDeque<Way>,
+    /// Its place among the call's calls to the outside.
+    pub(super) line: Option<usize>,
+    /// When its next minute begins, while it is paid for.
+    pub(super) minute_at: Option<Timestamp>,
+    /// Begun minutes.
+    pub(super) minutes: u32,
+}
+
+impl Side {
+    pub(super) fn new(who: Who) -> Self {
+        let ways = match &who {
+            Who::Outside(permit) => permit.ways.iter().cloned().collect(),
+            Who::Caller | Who::Staff { .. } => VecDeque::new(),
+        };
+        Self {
+            who,
+            state: State::Idle,
+            leg: None,
+            tag: None,
+            until: None,
+            ways,
+            line: None,
+            minute_at: None,
+            minutes: 0,
+        }
+    }
+
+    /// A side whose leg is there in this state.
+    pub(super) fn with(who: Who, leg: Leg, state: State) -> Self {
+        Self { leg: Some(leg), state, ..Self::new(who) }
+    }
+
+    pub(super) fn is_up(&self) -> bool {
+        self.state == State::Up
+    }
+
+    pub(super) fn account(&self) -> Option<AccountId> {
+        match &self.who {
+            Who::Staff { account, .. } => *account,
+            Who::Caller | Who::Outside(_) => None,
+        }
+    }
+
+    pub(super) fn class(&self) -> Class {
+        match &self.who {
+            Who::Staff { .. } => Class::Staff,
+            Who::Caller | Who::Outside(_) => Class::Outside,
+        }
+    }
+
+    /// It has answered.
+    pub(super) fn answered(&mut self, now: Timestamp) {
+        (self.state, self.until) = (State::Up, None);
+        if let Who::Outside(permit) = &self.who
+            && permit.minutes_max.is_some()
+        {
+            (self.minute_at, self.minutes) = (Some(later(now, MINUTE - AHEAD)), 1);
+        }
+    }
+
+    /// When something is to be done about it.
+    pub(super) fn wake_at(&self) -> Option<Timestamp> {
+        [self.until, self.minute_at].into_iter().flatten().min()
+    }
+}

@@ -1,0 +1,462 @@
+//! Calls of several legs, step by step.
+
+use super::*;
+use crate::account::Actor;
+use crate::code::{CallDirection, NumberFormat, Role};
+use crate::id::{AccountId, PhoneId, TrunkId};
+use crate::outbound::{Outbound, Price, Route, TrunkUse, Usable};
+
+const ANNA: AccountId = AccountId(Uuid::from_u128(51));
+const BEN: AccountId = AccountId(Uuid::from_u128(52));
+const DESK: PhoneId = PhoneId(Uuid::from_u128(61));
+const WARD: PhoneId = PhoneId(Uuid::from_u128(62));
+const MAIN: TrunkId = TrunkId(Uuid::from_u128(71));
+const SPARE: TrunkId = TrunkId(Uuid::from_u128(72));
+const NUMBER: &str = "+442079460958";
+
+fn world() -> World {
+    let trunk = |trunk, number: &str| TrunkUse { trunk, numbers: vec![number.into()], format: NumberFormat::Plus };
+    let rules = Outbound {
+        is_on: true,
+        is_recorded: true,
+        calls_max: 2,
+        day_money_max: 50,
+        minutes_max: 4,
+        prices: vec![Price { prefix: "44".into(), minute_price: 10 }],
+        routes: vec![Route { prefix: String::new(), trunks: vec![MAIN, SPARE] }],
+        trunks: vec![trunk(MAIN, "+442079460000"), trunk(SPARE, "+442079460001")],
+        ..Outbound::usual("GB")
+    };
+    let trunks = vec![Usable { trunk: MAIN, is_up: true }, Usable { trunk: SPARE, is_up: true }];
+    World { tenant: *tenant(true), rules, trunks }
+}
+
+fn outside(number: &str) -> Target {
+    Target::Outside(number.into())
+}
+
+fn ward() -> Target {
+    Target::Phone { phone: WARD, account: Some(BEN), extension: "22".into() }
+}
+
+fn placing(number: u128, origin: Origin, target: Target) -> Input {
+    Input::Place(Box::new(Placing {
+        ids: ids(number),
+        by: Some(ANNA),
+        actor: Actor::Account { id: ANNA, role: Role::Agent },
+        origin,
+        shown: "21".into(),
+        target,
+        caller_id: None,
+        world: world(),
+    }))
+}
+
+fn calling(leg: u64) -> Origin {
+    Origin::Calling(DESK, Leg(leg))
+}
+
+fn to(trunk: TrunkId, caller_id: &str) -> To {
+    To::Trunk { trunk, number: NUMBER.into(), caller_id: caller_id.into() }
+}
+
+/// The tag and place of the one leg that is dialled among these.
+fn dialled(outputs: &[Output]) -> (Tag, To) {
+    let dials = outputs.iter().filter_map(|output| match output {
+        Output::Dial { tag, to, .. } => Some((*tag, to.clone())),
+        _ => None,
+    });
+    let dials: Vec<_> = dials.collect();
+    assert_eq!(dials.len(), 1, "{outputs:?}");
+    dials[0].clone()
+}
+
+/// What is done with voices, without what is written down.
+fn voices(outputs: Vec<Output>) -> Vec<Output> {
+    let is_voice = |output: &Output| !matches!(output, Output::Identify { .. } | Output::Done(_)) && is_voice(output);
+    outputs.into_iter().filter(is_voice).collect()
+}
+
+fn joined(bridge: u64, near: (u64, Class), far: (u64, Class)) -> Output {
+    Output::Bridge { bridge, parties: vec![(Leg(near.0), near.1), (Leg(far.0), far.1)] }
+}
+
+impl Desk {
+    /// A call that a telephone (leg 1) places, up to where it is dialled as this leg.
+    fn dial_from_phone(&mut self, number: u128, target: Target, leg: u64) -> To {
+        let outputs = self.put(placing(number, calling(number as u64), target));
+        let (tag, to) = dialled(&outputs);
+        self.put(Input::Dialling { tag, leg: Leg(leg) });
+        to
+    }
+
+    /// The same, until both talk.
+    fn talk_from_phone(&mut self, number: u128, target: Target, leg: u64) -> Vec<Output> {
+        self.dial_from_phone(number, target, leg);
+        self.put(Input::Ringing { leg: Leg(leg) });
+        self.answer(leg);
+        self.answer(number as u64)
+    }
+
+    fn order(&mut self, number: u128, order: Order) -> Vec<Output> {
+        self.put(Input::Order { call: ids(number).call, order })
+    }
+
+    fn transfer(&mut self, number: u128, target: Target, attended: bool) -> Vec<Output> {
+        self.order(number, Order::Transfer { target, attended, world: Box::new(world()) })
+    }
+
+    fn record_of(&self) -> Call {
+        self.call.clone().unwrap()
+    }
+}
+
+/// CALL-01, CALL-06: a telephone calls outside: it hears ringing, is answered when the far end is, and both are bridged; the record
+/// says who called, by which trunk and at what cost.
+#[test]
+fn a_telephone_calls_outside() {
+    let mut desk = Desk::new(4);
+    assert_eq!(desk.dial_from_phone(1, outside("020 7946 0958"), 9), to(MAIN, "+442079460000"));
+    let call = desk.record_of();
+    assert_eq!((call.direction, call.agent, call.status), (CallDirection::Outgoing, Some(ANNA), CallStatus::Ringing));
+    assert_eq!((call.from_number.as_str(), call.to_number.as_str()), ("21", NUMBER));
+    assert_eq!(voices(desk.put(Input::Ringing { leg: Leg(9) })), [Output::Ring(Leg(1))]);
+    assert!(voices(desk.put(Input::Ringing { leg: Leg(9) })).is_empty());
+    let record = Output::Record { call: ids(1).call, leg: Leg(9) };
+    assert_eq!(voices(desk.answer(9)), [Output::Answer(Leg(1)), record]);
+    let up = voices(desk.answer(1));
+    assert_eq!(up.last(), Some(&joined(1, (1, Class::Staff), (9, Class::Outside))));
+    assert_eq!(desk.record_of().status, CallStatus::WithAgent);
+    assert_eq!(desk.floor.board()[0].agent, Some(ANNA));
+    desk.now = at(90);
+    assert_eq!(voices(desk.end(9, EndCause::CallerHungUp)), [Output::HangUp(Leg(1))]);
+    let call = desk.record_of();
+    assert_eq!((call.status, call.cause, call.outcome), (CallStatus::Ended, Some(EndCause::CalledHungUp), None));
+    assert_eq!((call.outgoing[0].cost, call.outgoing[0].trunk), (20, MAIN), "two begun minutes");
+    assert!(desk.tasks.is_empty());
+}
+
+/// CALL-01: from a screen, one's own telephone rings first; then the far end is dialled and one hears it ring.
+#[test]
+fn a_call_from_a_screen_rings_the_own_telephone_first() {
+    let mut desk = Desk::new(4);
+    let outputs = desk.put(placing(1, Origin::Phone(DESK), outside(NUMBER)));
+    let (tag, first) = dialled(&outputs);
+    assert_eq!(first, To::Phone { phone: DESK, shown: NUMBER.into() });
+    assert!(outputs.contains(&Output::Done(ids(1).call)));
+    desk.put(Input::Dialling { tag, leg: Leg(2) });
+    let (tag, far) = dialled(&desk.answer(2));
+    assert_eq!(far, to(MAIN, "+442079460000"));
+    desk.put(Input::Dialling { tag, leg: Leg(3) });
+    let ringback = Output::Signal { leg: Leg(2), signal: Signal::Ringback };
+    assert_eq!(voices(desk.put(Input::Ringing { leg: Leg(3) })), [ringback]);
+    let up = voices(desk.answer(3));
+    assert!(up.contains(&Output::Signal { leg: Leg(2), signal: Signal::Silence }), "{up:?}");
+    assert!(up.contains(&joined(1, (2, Class::Staff), (3, Class::Outside))), "{up:?}");
+    assert_eq!(voices(desk.order(1, Order::HangUp)), [Output::HangUp(Leg(2)), Output::HangUp(Leg(3))]);
+    assert_eq!(desk.record_of().cause, Some(EndCause::ClinicHungUp));
+}
+
+/// What ends a call before it is answered is told to who calls, and costs nothing.
+#[test]
+fn a_call_that_is_not_answered_is_told_why() {
+    for (cause, status) in [(EndCause::Busy, 486), (EndCause::NoAnswer, 480), (EndCause::Refused, 404)] {
+        let mut desk = Desk::new(4);
+        desk.dial_from_phone(1, outside(NUMBER), 9);
+        assert_eq!(voices(desk.end(9, cause)), [Output::Refuse(Leg(1), status)]);
+        let call = desk.record_of();
+        assert_eq!((call.cause, call.outgoing[0].cost, call.answered_at), (Some(cause), 0, None));
+        assert_eq!(desk.floor.next_wake(), None);
+    }
+    let mut desk = Desk::new(4);
+    desk.dial_from_phone(1, outside(NUMBER), 9);
+    let late = voices(desk.wait_for_wake());
+    assert_eq!(late, [Output::HangUp(Leg(9)), Output::Refuse(Leg(1), 480)], "nobody rings for ever");
+    assert_eq!(desk.now, at(60));
+
+    let mut desk = Desk::new(4);
+    let (tag, _) = dialled(&desk.put(placing(1, Origin::Phone(DESK), outside(NUMBER))));
+    desk.put(Input::Dialling { tag, leg: Leg(2) });
+    let (tag, _) = dialled(&desk.answer(2));
+    desk.put(Input::Dialling { tag, leg: Leg(3) });
+    assert_eq!(voices(desk.end(3, EndCause::Busy)), [Output::Signal { leg: Leg(2), signal: Signal::Busy }]);
+    assert_eq!(voices(desk.wait_for_wake()), [Output::HangUp(Leg(2))]);
+    assert_eq!(desk.record_of().cause, Some(EndCause::Busy));
+}
+
+/// A trunk that fails is followed by the next one; the record names the one that took the call.
+#[test]
+fn the_next_trunk_stands_in() {
+    let mut desk = Desk::new(4);
+    desk.dial_from_phone(1, outside(NUMBER), 9);
+    let (tag, next) = dialled(&desk.end(9, EndCause::Failed));
+    assert_eq!(next, to(SPARE, "+442079460001"));
+    desk.put(Input::Dialling { tag, leg: Leg(10) });
+    let call = desk.record_of();
+    assert_eq!((call.outgoing.len(), call.outgoing[0].trunk), (1, SPARE));
+    assert_eq!(voices(desk.end(10, EndCause::Failed)), [Output::Refuse(Leg(1), 503)]);
+}
+
+/// Who calls may give up at any time; a leg that is only now being made is ended as soon as it is there.
+#[test]
+fn giving_up_ends_what_was_dialled() {
+    let mut desk = Desk::new(4);
+    let (tag, _) = dialled(&desk.put(placing(1, calling(1), outside(NUMBER))));
+    assert!(voices(desk.end(1, EndCause::Cancelled)).is_empty());
+    assert_eq!(desk.record_of().cause, Some(EndCause::Cancelled));
+    assert_eq!(desk.put(Input::Dialling { tag, leg: Leg(9) }), [Output::HangUp(Leg(9))]);
+    desk.dial_from_phone(2, outside(NUMBER), 10);
+    assert_eq!(voices(desk.end(2, EndCause::Cancelled)), [Output::HangUp(Leg(10))]);
+}
+
+/// SEC-13: what a rule stands against is refused before anything is dialled, and written down; several times are an alarm.
+#[test]
+fn rules_are_asked_before_anything_is_dialled() {
+    let mut desk = Desk::new(4);
+    let mut alarms = 0;
+    for attempt in 0..200 {
+        let outputs = desk.put(placing(attempt, calling(1), outside("0909 879 0123")));
+        assert!(!outputs.iter().any(|output| matches!(output, Output::Dial { .. } | Output::Open { .. })));
+        assert!(outputs.contains(&Output::Refuse(Leg(1), 403)));
+        let rule = NotPlaced::Rule(OutboundRule::Premium);
+        assert!(outputs.contains(&Output::NotDone(ids(attempt).call, rule)));
+        alarms += outputs.iter().filter(|output| matches!(output, Output::Refused { task: Some(_), .. })).count();
+    }
+    assert_eq!((alarms, desk.floor.calls()), (1, 0));
+}
+
+/// SEC-13: a call ends when its next minute would cost more than may be spent, or when it has lasted long enough.
+#[test]
+fn a_call_ends_at_its_caps() {
+    for (money, minutes, rule, lasts_s) in [(35, 60, OutboundRule::Money, 177), (1_000, 2, OutboundRule::Minutes, 117)]
+    {
+        let mut desk = Desk::new(4);
+        let Input::Place(mut place) = placing(1, calling(1), outside(NUMBER)) else { unreachable!() };
+        (place.world.rules.day_money_max, place.world.rules.minutes_max) = (money, minutes);
+        let (tag, _) = dialled(&desk.put(Input::Place(place)));
+        desk.put(Input::Dialling { tag, leg: Leg(9) });
+        desk.answer(9);
+        desk.answer(1);
+        let ended = loop {
+            let outputs = desk.wait_for_wake();
+            if desk.record_of().status == CallStatus::Ended {
+                break outputs;
+            }
+        };
+        assert_eq!(desk.now, at(lasts_s));
+        let is_told = |output: &Output| matches!(output, Output::Refused { rule: told, .. } if *told == rule);
+        assert!(ended.iter().any(is_told), "{ended:?}");
+        assert!(ended.contains(&Output::HangUp(Leg(1))) && ended.contains(&Output::HangUp(Leg(9))));
+        let call = desk.record_of();
+        assert_eq!(call.cause, Some(EndCause::Limit));
+        assert!(call.outgoing[0].cost <= u64::from(money), "{}", call.outgoing[0].cost);
+    }
+}
+
+/// SEC-13: two wishes at the same moment do not both take the last place, though the first is not dialled yet.
+#[test]
+fn a_place_is_taken_before_it_is_dialled() {
+    let mut desk = Desk::new(9);
+    for number in 1..=2 {
+        desk.put(placing(number, Origin::Phone(DESK), outside(NUMBER)));
+    }
+    let third = desk.put(placing(3, Origin::Phone(DESK), outside(NUMBER)));
+    assert!(third.contains(&Output::NotDone(ids(3).call, NotPlaced::Rule(OutboundRule::CallsMax))));
+    desk.call = None;
+    desk.put(placing(4, calling(4), ward()));
+    assert_eq!(desk.record_of().direction, CallDirection::Internal, "colleagues are no outgoing calls");
+    let (mut again, past) = (Desk::new(9), Call { outgoing: Vec::new(), ..desk.record_of() });
+    again.put(Input::Past(Box::new(past)));
+    assert_eq!(dialled(&again.put(placing(5, calling(5), outside(NUMBER)))).1, to(MAIN, "+442079460000"));
+}
+
+/// SEC-13: what calls have cost before a restart counts after it.
+#[test]
+fn caps_survive_a_restart() {
+    let mut desk = Desk::new(4);
+    desk.talk_from_phone(1, outside(NUMBER), 9);
+    desk.now = at(230);
+    desk.end(9, EndCause::CallerHungUp);
+    let past = desk.record_of();
+    assert_eq!(past.outgoing[0].cost, 40);
+    let mut again = Desk::new(4);
+    (again.now, again.call) = (at(300), None);
+    again.put(Input::Past(Box::new(past)));
+    again.dial_from_phone(2, outside(NUMBER), 9);
+    let refused = again.put(placing(3, calling(3), outside(NUMBER)));
+    assert!(refused.contains(&Output::NotDone(ids(3).call, NotPlaced::Rule(OutboundRule::Money))));
+}
+
+/// SAFE-01: an emergency number is dialled though everything stands against it, and a person looks after it.
+#[test]
+fn an_emergency_call_is_placed_in_any_case() {
+    let mut desk = Desk::new(0);
+    let Input::Place(mut place) = placing(1, calling(1), outside("999")) else { unreachable!() };
+    place.world.rules = Outbound::usual("GB");
+    desk.put(Input::Drain);
+    let outputs = desk.put(Input::Place(place));
+    let call = desk.record_of();
+    assert_eq!(dialled(&outputs).1, To::Trunk { trunk: MAIN, number: "999".into(), caller_id: String::new() });
+    assert!(call.emergency && call.outgoing[0].is_emergency);
+    assert_eq!(desk.tasks[0].kind, crate::code::TaskKind::Emergency);
+}
+
+/// Colleagues reach each other by extension.
+#[test]
+fn a_telephone_calls_a_colleague() {
+    let mut desk = Desk::new(4);
+    assert_eq!(desk.dial_from_phone(1, ward(), 9), To::Phone { phone: WARD, shown: "21".into() });
+    desk.put(Input::Ringing { leg: Leg(9) });
+    desk.answer(9);
+    let up = voices(desk.answer(1));
+    assert_eq!(up.last(), Some(&joined(1, (1, Class::Staff), (9, Class::Staff))));
+    let call = desk.record_of();
+    assert_eq!((call.direction, call.agent, call.to_number.as_str()), (CallDirection::Internal, Some(ANNA), "22"));
+    assert_eq!(call.recording.state, RecordingState::Off, "colleagues are not recorded");
+    assert_eq!(voices(desk.end(1, EndCause::CallerHungUp)), [Output::HangUp(Leg(9))]);
+}
+
+/// Hold: the other side hears music, digits go to it, and either order comes from a screen or from the telephone itself.
+#[test]
+fn the_other_side_waits_with_music() {
+    let mut desk = Desk::new(4);
+    desk.talk_from_phone(1, outside(NUMBER), 9);
+    assert_eq!(voices(desk.order(1, Order::Dtmf("12#".into()))), [Output::Dtmf { leg: Leg(9), digits: "12#".into() }]);
+    assert_eq!(
+        voices(desk.put(Input::Digit { leg: Leg(1), digit: '5' })),
+        [Output::Dtmf { leg: Leg(9), digits: "5".into() }]
+    );
+    let (apart, music) = (Output::Bridge { bridge: 1, parties: vec![] }, Output::Music { leg: Leg(9), on: true });
+    assert_eq!(voices(desk.order(1, Order::Hold(true))), [apart.clone(), music.clone()]);
+    assert_eq!(desk.record_of().status, CallStatus::OnHold);
+    assert!(voices(desk.order(1, Order::Hold(true))).is_empty());
+    let back = voices(desk.order(1, Order::Hold(false)));
+    assert_eq!(back.first(), Some(&Output::Music { leg: Leg(9), on: false }));
+    assert_eq!(back.last(), Some(&joined(1, (1, Class::Staff), (9, Class::Outside))));
+    assert_eq!(voices(desk.put(Input::Held { leg: Leg(1), on: true })), [apart, music]);
+    desk.put(Input::Held { leg: Leg(1), on: false });
+    assert_eq!(desk.record_of().status, CallStatus::WithAgent);
+    let held = desk.events.iter().filter(|kind| **kind == "call.held").count();
+    assert_eq!(held, 4);
+}
+
+/// Blind transfer: the other side waits with music until a colleague answers; when nobody does, who handed on is rung again.
+#[test]
+fn a_call_is_handed_on() {
+    let mut desk = Desk::new(4);
+    desk.talk_from_phone(1, outside(NUMBER), 9);
+    let outputs = desk.transfer(1, ward(), false);
+    assert!(outputs.contains(&Output::HangUp(Leg(1))) && outputs.contains(&Output::Done(ids(1).call)));
+    let (tag, ward_phone) = dialled(&outputs);
+    assert_eq!(ward_phone, To::Phone { phone: WARD, shown: NUMBER.into() });
+    desk.put(Input::Dialling { tag, leg: Leg(10) });
+    assert!(voices(desk.end(1, EndCause::ClinicHungUp)).is_empty(), "who has handed on is out of it");
+    let up = voices(desk.answer(10));
+    assert_eq!(up.last(), Some(&joined(1, (10, Class::Staff), (9, Class::Outside))));
+    assert_eq!(desk.record_of().agent, Some(BEN));
+
+    let mut desk = Desk::new(4);
+    desk.talk_from_phone(1, outside(NUMBER), 9);
+    let (tag, _) = dialled(&desk.transfer(1, ward(), false));
+    desk.put(Input::Dialling { tag, leg: Leg(10) });
+    let (tag, again) = dialled(&desk.end(10, EndCause::Busy));
+    assert_eq!(again, To::Phone { phone: DESK, shown: NUMBER.into() });
+    desk.put(Input::Dialling { tag, leg: Leg(11) });
+    assert_eq!(voices(desk.end(11, EndCause::NoAnswer)), [Output::HangUp(Leg(9))]);
+    assert_eq!(desk.record_of().cause, Some(EndCause::NoAnswer));
+}
+
+/// A supervisor hands the receptionist's caller to a colleague; when nobody takes it, the receptionist does.
+#[test]
+fn the_receptionists_caller_is_handed_to_a_person() {
+    let mut desk = Desk::new(4);
+    desk.arrive(1, false);
+    desk.answer(1);
+    let outputs = desk.transfer(1, ward(), false);
+    assert!(outputs.contains(&Output::Dismiss(ids(1).call)));
+    let (tag, _) = dialled(&outputs);
+    desk.put(Input::Dialling { tag, leg: Leg(10) });
+    let back = voices(desk.end(10, EndCause::NoAnswer));
+    assert_eq!(back[0], Output::Music { leg: Leg(1), on: false });
+    assert!(matches!(back[1], Output::Attend(_)));
+    assert_eq!(desk.record_of().status, CallStatus::WithReceptionist);
+    let (tag, _) = dialled(&desk.transfer(1, ward(), false));
+    desk.put(Input::Dialling { tag, leg: Leg(11) });
+    desk.answer(11);
+    desk.end(1, EndCause::CallerHungUp);
+    let call = desk.record_of();
+    assert_eq!(
+        (call.agent, call.outcome, call.cause),
+        (Some(BEN), Some(Outcome::Transferred), Some(EndCause::CallerHungUp))
+    );
+    assert!(desk.tasks.is_empty());
+}
+
+/// Attended transfer: a colleague is asked while the other side waits; hanging up hands on, taking back does not.
+#[test]
+fn a_colleague_is_asked_first() {
+    for answered in [true, false] {
+        let mut desk = Desk::new(4);
+        desk.talk_from_phone(1, outside(NUMBER), 9);
+        let (tag, _) = dialled(&desk.transfer(1, ward(), true));
+        desk.put(Input::Dialling { tag, leg: Leg(10) });
+        assert_eq!(
+            voices(desk.put(Input::Ringing { leg: Leg(10) })),
+            [Output::Signal { leg: Leg(1), signal: Signal::Ringback }]
+        );
+        if answered {
+            let asked = voices(desk.answer(10));
+            assert_eq!(asked.last(), Some(&joined(1, (1, Class::Staff), (10, Class::Staff))));
+            desk.order(1, Order::HangUp);
+        } else {
+            desk.end(1, EndCause::CallerHungUp);
+            desk.answer(10);
+        }
+        let call = desk.record_of();
+        assert_eq!((call.agent, call.status), (Some(BEN), CallStatus::WithAgent), "answered first: {answered}");
+        assert_eq!(voices(desk.end(9, EndCause::CallerHungUp)), [Output::HangUp(Leg(10))]);
+    }
+    let mut desk = Desk::new(4);
+    desk.talk_from_phone(1, outside(NUMBER), 9);
+    let (tag, _) = dialled(&desk.transfer(1, ward(), true));
+    desk.put(Input::Dialling { tag, leg: Leg(10) });
+    desk.answer(10);
+    let back = voices(desk.order(1, Order::Hold(false)));
+    assert_eq!(back[0], Output::HangUp(Leg(10)));
+    assert_eq!(back.last(), Some(&joined(1, (1, Class::Staff), (9, Class::Outside))));
+    desk.order(1, Order::HangUp);
+    assert_eq!(desk.record_of().agent, Some(ANNA));
+}
+
+/// SEC-13: handing on to a number outside goes by the rules too, and is paid for by itself.
+#[test]
+fn handing_on_to_the_outside_goes_by_the_rules() {
+    let mut desk = Desk::new(4);
+    desk.talk_from_phone(1, outside(NUMBER), 9);
+    let refused = desk.transfer(1, outside("0909 879 0123"), false);
+    assert!(refused.contains(&Output::NotDone(ids(1).call, NotPlaced::Rule(OutboundRule::Premium))));
+    assert!(!refused.contains(&Output::HangUp(Leg(1))), "the call goes on");
+    assert!(refused.iter().any(|output| matches!(output, Output::Refused { rule: OutboundRule::Premium, .. })));
+    let (tag, _) = dialled(&desk.transfer(1, outside("020 7946 0999"), false));
+    desk.put(Input::Dialling { tag, leg: Leg(10) });
+    desk.answer(10);
+    desk.now = at(65);
+    desk.put(Input::Wake);
+    desk.end(10, EndCause::CallerHungUp);
+    let costs: Vec<u64> = desk.record_of().outgoing.iter().map(|outgoing| outgoing.cost).collect();
+    assert_eq!(costs, [20, 20]);
+}
+
+/// Orders that do not fit change nothing.
+#[test]
+fn what_does_not_fit_is_refused() {
+    let mut desk = Desk::new(4);
+    desk.dial_from_phone(1, outside(NUMBER), 9);
+    for order in [Order::Hold(true), Order::Hold(false), Order::Dtmf("1".into())] {
+        assert!(desk.order(1, order).contains(&Output::NotDone(ids(1).call, NotPlaced::NotTalking)));
+    }
+    assert!(desk.transfer(1, ward(), true).contains(&Output::NotDone(ids(1).call, NotPlaced::NotTalking)));
+    assert!(desk.transfer(7, ward(), false).contains(&Output::NotDone(ids(7).call, NotPlaced::NotTalking)));
+    let full = Desk::new(0).put(placing(1, calling(1), ward()));
+    assert_eq!(full, [Output::Refuse(Leg(1), 503), Output::NotDone(ids(1).call, NotPlaced::Full)]);
+}

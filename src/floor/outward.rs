@@ -1,0 +1,231 @@
+//! Calls of several legs, as the shell carries them out: who is meant by what was dialled, and what is told to the engine.
+
+use super::shell::Shell;
+use crate::clock;
+use crate::events::By;
+use auricle_domain::Timestamp;
+use auricle_domain::account::{Account, Actor};
+use auricle_domain::call::Call;
+use auricle_domain::code::{OutboundRule, TaskKind, TaskState};
+use auricle_domain::dialled::{self, Dialled};
+use auricle_domain::event::Event;
+use auricle_domain::floor::{Class, Ids, Input, Leg, Origin, Placing, Signal, Tag, Target, To, World};
+use auricle_domain::id::{AccountId, CallId, CauseId, PhoneId, TaskId};
+use auricle_domain::outbound::{Ledger, Outbound, Usable};
+use auricle_domain::phone::Phone;
+use auricle_domain::task::Task;
+use auricle_domain::tenant::Tenant;
+use auricle_media::audio::tone::Tone;
+use auricle_media::io::{BridgeId, Codec, Command, DialTo, LegId, Party, PartyClass, PhoneId as Number, PlayId, Rate};
+use auricle_storage::schema::CALLS_BY_TIME;
+use auricle_storage::{Scan, Store};
+use jiff::SignedDuration;
+
+/// First of the playings of tones; receptionists count theirs from zero, and the floor's apologies come after all tones.
+pub(super) const SIGNALS: PlayId = PlayId(u64::MAX / 2);
+/// How long a tone sounds, in seconds: longer than anybody is let to ring, or told that nobody answers.
+const SIGNAL_S: usize = 90;
+/// Calls read at once when the caps are filled after a start.
+const PAGE: usize = 500;
+/// An alarm about outgoing calls should be looked at within this time.
+const ALARM_DUE: SignedDuration = SignedDuration::from_mins(15);
+
+impl Shell {
+    /// Somebody's wish to call, with everything that it may need. None when there is no clinic yet.
+    pub(super) fn placing(
+        &mut self,
+        ids: Ids,
+        origin: Origin,
+        by: (Option<AccountId>, Actor),
+        shown: String,
+        to: &str,
+        caller_id: Option<String>,
+    ) -> Option<Placing> {
+        let world = self.world()?;
+        let target = self.target(to, &world.tenant);
+        Some(Placing { ids, by: by.0, actor: by.1, origin, shown, target, caller_id, world })
+    }
+
+    /// The clinic, its rules and its trunks as they are now.
+    pub(super) fn world(&mut self) -> Option<World> {
+        let tenant = self.tenant_now()?;
+        let kept = self.parts.store.read(|tx| tx.get::<Outbound>(&()));
+        let rules = kept.unwrap_or_else(|error| {
+            tracing::error!(%error, "the rules of outgoing calls cannot be read: emergency numbers alone are dialled");
+            None
+        });
+        let rules = rules.unwrap_or_else(|| Outbound::usual(&tenant.country));
+        let usable = |(trunk, line): (_, &crate::voice::trunkbook::Line)| Usable { trunk, is_up: line.is_up };
+        let trunks = self.parts.trunks.all().iter().map(|(trunk, line)| usable((*trunk, line))).collect();
+        Some(World { tenant, rules, trunks })
+    }
+
+    /// Whom somebody means who dials this. An emergency number is never taken for an extension.
+    pub(super) fn target(&self, to: &str, tenant: &Tenant) -> Target {
+        let is_emergency = matches!(dialled::read(to, &tenant.country), Some(Dialled::Emergency(_)));
+        let listed = self.parts.phones.at(to).and_then(|number| self.parts.phones.listed(number));
+        match listed {
+            Some(listed) if !is_emergency => {
+                let account = self.sits_at(listed.phone).map(|(account, _)| account);
+                Target::Phone { phone: listed.phone, account, extension: listed.extension }
+            }
+            _ => Target::Outside(to.to_owned()),
+        }
+    }
+
+    /// Who sits at a telephone, and in whose name its calls are placed.
+    fn sits_at(&self, phone: PhoneId) -> Option<(AccountId, Actor)> {
+        let read = self.parts.store.read(|tx| {
+            let account = tx.get::<Phone>(&phone)?.and_then(|phone| phone.account);
+            account.map(|id| tx.get::<Account>(&id)).transpose()
+        });
+        match read {
+            Ok(account) => account.flatten().map(|it| (it.id, Actor::Account { id: it.id, role: it.role })),
+            Err(error) => {
+                tracing::error!(%error, "who sits at a telephone cannot be read");
+                None
+            }
+        }
+    }
+
+    /// A telephone of the clinic calls somebody else than the receptionist.
+    pub(super) fn phone_places(&mut self, leg: LegId, number: Number, to: &str) -> Option<Input> {
+        let placing = self.parts.phones.listed(number).and_then(|listed| {
+            let ids = self.fresh_ids();
+            let by = self.sits_at(listed.phone);
+            let by = (by.map(|(account, _)| account), by.map_or(Actor::System, |(_, actor)| actor));
+            self.placing(ids, Origin::Calling(listed.phone, Leg(leg.0)), by, listed.extension, to, None)
+        });
+        match placing {
+            Some(placing) => {
+                self.open_line(placing.ids);
+                self.legs.insert(leg, placing.ids.call);
+                Some(Input::Place(Box::new(placing)))
+            }
+            None => {
+                self.voice(Command::Reject { leg, status: 480 });
+                None
+            }
+        }
+    }
+
+    /// Dials for a call. What cannot be dialled has failed, and the machine goes on from there.
+    pub(super) async fn dial(&mut self, call: CallId, tag: Tag, to: To) {
+        let codecs = vec![Codec::G722, Codec::Pcma, Codec::Pcmu];
+        let dial = match to {
+            To::Trunk { trunk, number, caller_id } => {
+                let line = self.parts.trunks.all().get(&trunk).copied();
+                line.map(|line| (DialTo::Trunk(line.number), number, caller_id))
+            }
+            To::Phone { phone, shown } => {
+                let number = self.parts.phones.number(phone);
+                number.map(|number| (DialTo::Phone(number), String::new(), shown))
+            }
+        };
+        match dial {
+            Some((to, uri, from)) => {
+                self.dialled.insert(tag.0, call);
+                self.voice(Command::Dial { tag: tag.0, uri, to, from, codecs });
+            }
+            None => {
+                tracing::warn!(%call, "there is no such trunk or telephone any more");
+                Box::pin(self.put(Input::NotDialled { tag })).await;
+            }
+        }
+    }
+
+    /// Lets a party hear how its call fares.
+    pub(super) fn signal(&mut self, leg: LegId, signal: Signal) {
+        if let Some(id) = self.signals.remove(&leg) {
+            self.voice(Command::Flush { leg, id });
+        }
+        let tone = match signal {
+            Signal::Ringback => Tone::Ringback,
+            Signal::Busy => Tone::Busy,
+            Signal::Silence => return,
+        };
+        let id = PlayId(SIGNALS.0 + self.next_signal);
+        self.next_signal += 1;
+        let pcm = tone.pcm(Rate::Hz8000);
+        let turns = (SIGNAL_S * Rate::Hz8000.hz() as usize).div_ceil(pcm.samples.len().max(1));
+        for turn in 1..=turns {
+            self.voice(Command::Play { leg, id, pcm: pcm.clone(), last: turn == turns });
+        }
+        self.signals.insert(leg, id);
+    }
+
+    pub(super) fn bridge(&self, bridge: u64, parties: &[(Leg, Class)]) {
+        let class = |class: Class| if class == Class::Staff { PartyClass::Staff } else { PartyClass::Caller };
+        let legs: Vec<_> = parties.iter().map(|(leg, of)| (LegId(leg.0), class(*of))).collect();
+        self.voice(Command::Bridge { bridge: BridgeId(bridge), parties: Party::all(&legs) });
+    }
+
+    /// Writes down that a rule stood against a call, and makes the task when it looks like an attack.
+    pub(super) fn refused(&self, refusal: Refusal) {
+        let events = self.parts.events.clone();
+        self.parts.tasks.spawn("outbound_refused", async move {
+            let Refusal { cause, at, rule, account, number, task } = refusal;
+            match task {
+                Some(_) => tracing::error!(%cause, %rule, "outgoing calls are refused again and again, or by a cap"),
+                None => tracing::info!(%cause, %rule, "an outgoing call is refused"),
+            }
+            let written = events.commit_at(at, clock::op(), By { actor: Actor::System, cause }, move |tx| {
+                tx.event(Event::OutboundRefused { rule, account, number: number.clone(), task });
+                if let Some(id) = task {
+                    let task = alarm(id, rule, at);
+                    tx.put(&task)?;
+                    tx.event(Event::TaskChanged { task: id, kind: task.kind, state: task.state });
+                }
+                Ok(())
+            });
+            if let Err(error) = written.await {
+                tracing::error!(%cause, %error, "that an outgoing call was refused could not be written down");
+            }
+        });
+    }
+}
+
+/// A rule stood against an outgoing call.
+pub(super) struct Refusal {
+    pub(super) cause: CauseId,
+    pub(super) at: Timestamp,
+    pub(super) rule: OutboundRule,
+    pub(super) account: Option<AccountId>,
+    pub(super) number: String,
+    pub(super) task: Option<TaskId>,
+}
+
+/// Somebody has to look at the outgoing calls. Its text is the rule's code: screens say it in words.
+fn alarm(id: TaskId, rule: OutboundRule, at: Timestamp) -> Task {
+    Task {
+        id,
+        kind: TaskKind::OutboundAlarm,
+        state: TaskState::Open,
+        text: rule.as_str().to_owned(),
+        name: String::new(),
+        number: String::new(),
+        call: None,
+        contact: None,
+        owner: None,
+        created_at: at,
+        due_at: at.saturating_add(ALARM_DUE).unwrap_or(at),
+        version: 1,
+    }
+}
+
+/// The calls to the outside that still count against the caps, to be told to the machine before its first call.
+///
+/// # Errors
+/// When the store fails.
+pub(super) fn past(store: &Store, now: Timestamp) -> Result<Vec<Call>, crate::error::Error> {
+    let from = now.saturating_sub(Ledger::REACH).unwrap_or(now);
+    let (mut calls, mut after) = (Vec::new(), None);
+    loop {
+        let page = store.read(|tx| tx.scan(Scan::index(CALLS_BY_TIME).from(from).after(after.clone()).limit(PAGE)))?;
+        calls.extend(page.items.into_iter().filter(|call| !call.outgoing.is_empty()));
+        after = page.next;
+        if after.is_none() {
+            return Ok(calls);
+        }
+    }
+}
