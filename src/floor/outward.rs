@@ -125,7 +125,7 @@ impl Shell {
         match dial {
             Some((to, uri, from)) => {
                 self.dialled.insert(tag.0, call);
-                self.voice(Command::Dial { tag: tag.0, uri, to, from, codecs });
+                self.voice(Command::Dial { tag: tag.0, uri, to, from, codecs, identity: None, replaces: None });
             }
             None => {
                 tracing::warn!(%call, "there is no such trunk or telephone any more");

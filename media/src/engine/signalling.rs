@@ -2,7 +2,7 @@
 
 use super::Engine;
 use crate::io::{CallerIdentity, DialTo, EngineEvent, Hop, LegEnd, LegId, Protection, Transport};
-use crate::leg::{Leg, Outgoing, Stage, Visitor};
+use crate::leg::{Outgoing, Stage, Visitor};
 use crate::sip::agent::{
     AgentCommand, AgentEnd, AgentEvent, AgentInput, AgentOutput, DialogId, Invite, InviteError, InviteTo,
 };
