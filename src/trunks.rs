@@ -8,7 +8,7 @@ use crate::error::{Error, ErrorCode};
 use crate::events::Writing;
 use crate::page::Checks;
 use auricle_domain::Timestamp;
-use auricle_domain::code::{SipTransport, SrtpPolicy, TrunkFault, TrunkState};
+use auricle_domain::code::{IdentityHeader, SipTransport, SrtpPolicy, TrunkFault, TrunkState};
 use auricle_domain::event::Event;
 use auricle_domain::id::TrunkId;
 use auricle_domain::trunk::{Server, Trunk, is_name};
@@ -106,6 +106,8 @@ pub struct TrunkView {
     pub sources: Vec<String>,
     /// Whether its audio is encrypted.
     pub srtp: SrtpPolicy,
+    /// In which header it wants to be told the number of a call, beside From.
+    pub identity: IdentityHeader,
     /// Whether it is used.
     pub is_on: bool,
     /// How it stands.
@@ -136,6 +138,7 @@ impl TrunkView {
             expires_s: trunk.expires_s,
             sources: trunk.sources,
             srtp: trunk.srtp,
+            identity: trunk.identity,
             is_on: trunk.is_on,
             created_at: trunk.created_at,
             version: trunk.version,
@@ -177,6 +180,9 @@ pub struct TrunkInput {
     /// Whether its audio is encrypted; `optional` unless told. `required` needs TLS.
     #[serde(default = "SrtpPolicy::usual")]
     pub srtp: SrtpPolicy,
+    /// In which header it wants to be told the number of a call, beside From; in none unless told.
+    #[serde(default = "no_header")]
+    pub identity: IdentityHeader,
     /// Whether it is used.
     #[serde(default = "yes")]
     pub is_on: bool,
@@ -184,6 +190,10 @@ pub struct TrunkInput {
 
 fn usual_expiry() -> u32 {
     300
+}
+
+fn no_header() -> IdentityHeader {
+    IdentityHeader::None
 }
 
 fn yes() -> bool {
@@ -250,7 +260,8 @@ impl TrunkInput {
         (trunk.name, trunk.server, trunk.domain) = (name, server, domain);
         (trunk.user, trunk.auth_user, trunk.sources) = (user, auth_user, sources);
         (trunk.transport, trunk.registers) = (self.transport, self.registers);
-        (trunk.expires_s, trunk.srtp, trunk.is_on) = (self.expires_s, self.srtp, self.is_on);
+        (trunk.expires_s, trunk.srtp, trunk.identity) = (self.expires_s, self.srtp, self.identity);
+        trunk.is_on = self.is_on;
     }
 }
 
@@ -369,6 +380,7 @@ fn blank(id: TrunkId, now: Timestamp) -> Trunk {
         expires_s: usual_expiry(),
         sources: Vec::new(),
         srtp: SrtpPolicy::usual(),
+        identity: IdentityHeader::None,
         is_on: true,
         created_at: now,
         version: 0,

@@ -124,9 +124,10 @@ async fn a_trunk_says_what_is_wrong_and_comes_back_by_itself() {
     let up = stands(&clinic, &admin, &made["id"], TrunkState::Up).await;
     assert_eq!(up["status"]["fault"], Value::Null);
 
-    let off = json!({ "name": "Main", "server": up["server"], "transport": "tcp", "user": USER, "registers": true, "is_on": false });
+    let off = json!({ "name": "Main", "server": up["server"], "transport": "tcp", "user": USER, "registers": true, "identity": "pai", "is_on": false });
     let off = read(admin.change(Method::PUT, &path(&made), &up["version"], off).await, StatusCode::OK).await;
     assert_eq!((&off["status"]["state"], &off["has_password"]), (&json!("off"), &json!(true)));
+    assert_eq!((&up["identity"], &off["identity"]), (&json!("none"), &json!("pai")));
     clinic.running.stop(std::time::Duration::ZERO).await;
 }
 

@@ -1,7 +1,7 @@
 //! Calls and their recordings.
 
 use crate::Timestamp;
-use crate::code::{CallDirection, CallStatus, EndCause, Lang, Outcome, RecordingState};
+use crate::code::{AttestationLevel, CallDirection, CallStatus, EndCause, Lang, NumberCheck, Outcome, RecordingState};
 use crate::id::{AccountId, CallId, ContactId, ConversationId, TrunkId};
 use serde::{Deserialize, Serialize};
 
@@ -17,6 +17,9 @@ pub struct Call {
     pub from_number: String,
     /// What was dialled.
     pub to_number: String,
+    /// What the carrier says about that, where it does.
+    #[serde(default)]
+    pub identity: CallIdentity,
     /// Where it stands.
     pub status: CallStatus,
     /// Arrival.
@@ -52,6 +55,17 @@ pub struct Call {
     pub outgoing: Vec<Outgoing>,
     /// Grows by one with every change.
     pub version: u64,
+}
+
+/// What a carrier says about the caller of a call that came by a trunk. Nobody else is believed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct CallIdentity {
+    /// The number that was called first, where the call was diverted to the clinic.
+    pub diverted_from: Option<String>,
+    /// What came of checking the caller's number.
+    pub check: Option<NumberCheck>,
+    /// How well the provider where the call began knows the caller.
+    pub level: Option<AttestationLevel>,
 }
 
 /// Records of before there were others are of incoming calls.

@@ -136,6 +136,24 @@ codes! {
     CarrierKind { /// Twilio (INT-01).
         Twilio = "twilio" }
 
+    /// In which header a trunk wants to be told the number of a call, beside From (RFC 3325).
+    IdentityHeader { /// In none.
+        None = "none", /// P-Asserted-Identity: it trusts the clinic.
+        Asserted = "pai", /// P-Preferred-Identity: it checks what it is asked for.
+        Preferred = "ppi" }
+
+    /// What a carrier found out about a caller's right to its number (STIR/SHAKEN).
+    NumberCheck { /// Signed, and the signature is good.
+        Passed = "passed", /// Signed, and the signature is not good.
+        Failed = "failed", /// Not signed, or not checked.
+        Unchecked = "unchecked" }
+
+    /// How well the provider where a call began knows its caller (RFC 8588).
+    AttestationLevel { /// Its customer, with a right to the number.
+        A = "A", /// Its customer.
+        B = "B", /// Somebody whose call it passes on.
+        C = "C" }
+
     /// Where a call stands (CALL-07).
     CallStatus { /// Arrived, not answered yet.
         Ringing = "ringing", /// The AI receptionist talks with the caller.

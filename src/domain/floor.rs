@@ -14,7 +14,7 @@ pub use place::{Class, NotPlaced, Order, Origin, Placing, Signal, Tag, Target, T
 
 use crate::Timestamp;
 use crate::account::Actor;
-use crate::call::{Call, Recording};
+use crate::call::{Call, CallIdentity, Recording};
 use crate::code::{EndCause, Lang, OutboundRule, Outcome, Speaker};
 use crate::conversation::{Conversation, Turn};
 use crate::id::{AccountId, CallId, CauseId, ContactId, ConversationId, TaskId};
@@ -71,6 +71,8 @@ pub enum Input {
         from: String,
         /// What was dialled.
         to: String,
+        /// What the carrier says about the caller.
+        identity: Box<CallIdentity>,
         /// The clinic as it is now.
         tenant: Box<Tenant>,
     },
@@ -413,8 +415,8 @@ impl Floor {
     /// Takes one input. Inputs about calls or legs that are gone change nothing.
     pub fn handle(&mut self, input: Input, now: Timestamp) {
         match input {
-            Input::Arrived { leg, ids, from, to, tenant } => {
-                self.arrived(Stay::new(leg, ids, from, to, *tenant, now), now)
+            Input::Arrived { leg, ids, from, to, identity, tenant } => {
+                self.arrived(Stay::new(leg, ids, from, to, *tenant, now).identified(*identity), now)
             }
             Input::Place(placing) => self.place(*placing, now),
             Input::Order { call, order } => self.order(call, order, now),

@@ -1,7 +1,7 @@
 //! Trunks: SIP connections to providers, by which calls come and go.
 
 use crate::Timestamp;
-use crate::code::{SipTransport, SrtpPolicy};
+use crate::code::{IdentityHeader, SipTransport, SrtpPolicy};
 use crate::id::TrunkId;
 use serde::{Deserialize, Serialize};
 use std::net::IpAddr;
@@ -34,12 +34,20 @@ pub struct Trunk {
     /// Whether its audio is encrypted.
     #[serde(default = "SrtpPolicy::usual")]
     pub srtp: SrtpPolicy,
+    /// In which header it wants to be told the number of a call, beside From.
+    #[serde(default = "no_header")]
+    pub identity: IdentityHeader,
     /// Whether it is used.
     pub is_on: bool,
     /// When it was made.
     pub created_at: Timestamp,
     /// Grows by one with every change.
     pub version: u64,
+}
+
+/// Trunks of before had no choice.
+fn no_header() -> IdentityHeader {
+    IdentityHeader::None
 }
 
 /// Without the password.
@@ -212,6 +220,7 @@ mod tests {
             expires_s: 300,
             sources: Vec::new(),
             srtp: SrtpPolicy::Optional,
+            identity: IdentityHeader::None,
             is_on: true,
             created_at: Timestamp::UNIX_EPOCH,
             version: 1,

@@ -10,14 +10,15 @@ use crate::voice::EngineEvents;
 use crate::voice::receptionist::{Brief, Report, attend};
 use auricle_domain::Timestamp;
 use auricle_domain::account::Actor;
-use auricle_domain::code::EndCause;
+use auricle_domain::call::CallIdentity;
+use auricle_domain::code::{AttestationLevel, EndCause, NumberCheck};
 use auricle_domain::contact::Contact;
 use auricle_domain::floor::{Assignment, Fact, Floor, Ids, Input, Leg, NotPlaced, Order, Origin, Output, Tag, Told};
 use auricle_domain::id::{CallId, CauseId, ConversationId, TaskId};
 use auricle_domain::live::LiveCall;
 use auricle_domain::phone::is_receptionist;
 use auricle_domain::tenant::Tenant;
-use auricle_media::io::{Command, EngineEvent, LegEnd, LegId, Pcm, PhoneId, PlayId};
+use auricle_media::io::{self as engine, CallerIdentity, Command, EngineEvent, LegEnd, LegId, Pcm, PhoneId, PlayId};
 use auricle_storage::BlobId;
 use auricle_storage::schema::CONTACTS_BY_NUMBER;
 use std::collections::HashMap;
@@ -154,7 +155,9 @@ impl Shell {
     async fn engine(&mut self, event: EngineEvent) {
         let input = match &event {
             EngineEvent::Incoming { leg, to, phone: Some(phone), .. } => self.phone_calls(*leg, *phone, to),
-            EngineEvent::Incoming { leg, from, to, phone: None, .. } => self.arrival(*leg, from, to),
+            EngineEvent::Incoming { leg, from, to, phone: None, identity, .. } => {
+                self.arrival(*leg, from, to, identity)
+            }
             EngineEvent::Dialing { tag, leg } => {
                 if let Some(call) = self.dialled.remove(tag) {
                     self.legs.insert(*leg, call);
@@ -216,7 +219,7 @@ impl Shell {
         self.lines.insert(ids.call, Line { facts, receptionist: None, playing: None });
     }
 
-    fn arrival(&mut self, leg: LegId, from: &str, to: &str) -> Option<Input> {
+    fn arrival(&mut self, leg: LegId, from: &str, to: &str, identity: &CallerIdentity) -> Option<Input> {
         let Some(tenant) = self.tenant_now() else {
             self.voice(Command::Reject { leg, status: 480 });
             return None;
@@ -231,6 +234,7 @@ impl Shell {
             ids,
             from: from.to_owned(),
             to: to.to_owned(),
+            identity: Box::new(recorded(identity)),
             tenant: Box::new(tenant),
         })
     }
@@ -508,6 +512,21 @@ fn end_cause(end: LegEnd) -> EndCause {
         // The next trunk may do better.
         LegEnd::Refused(_) | LegEnd::Timeout | LegEnd::Protocol | LegEnd::Overloaded => EndCause::Failed,
     }
+}
+
+/// What the carrier says about a caller, as it is written down.
+fn recorded(identity: &CallerIdentity) -> CallIdentity {
+    let check = identity.attestation.map(|attestation| match attestation.check {
+        engine::NumberCheck::Passed => NumberCheck::Passed,
+        engine::NumberCheck::Failed => NumberCheck::Failed,
+        engine::NumberCheck::Unchecked => NumberCheck::Unchecked,
+    });
+    let level = identity.attestation.and_then(|attestation| attestation.level).map(|level| match level {
+        engine::AttestationLevel::A => AttestationLevel::A,
+        engine::AttestationLevel::B => AttestationLevel::B,
+        engine::AttestationLevel::C => AttestationLevel::C,
+    });
+    CallIdentity { diverted_from: identity.diverted_from.clone(), check, level }
 }
 
 /// The leg that an event is about; none for legs that we dial, which are no calls of the floor.

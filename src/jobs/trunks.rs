@@ -9,11 +9,11 @@ use crate::voice::trunkbook::{Line, TrunkBook};
 use crate::voice::{StreamFault, VoiceHandle, protection};
 use auricle_domain::Timestamp;
 use auricle_domain::account::Actor;
-use auricle_domain::code::{SipTransport, TrunkFault, TrunkState};
+use auricle_domain::code::{IdentityHeader, SipTransport, TrunkFault, TrunkState};
 use auricle_domain::event::Event;
 use auricle_domain::id::{CauseId, TrunkId};
 use auricle_domain::trunk::{Server, Trunk};
-use auricle_media::io::{self as engine, Command, Credentials, Hop, IdentityHeader, Transport};
+use auricle_media::io::{self as engine, Command, Credentials, Hop, Transport};
 use auricle_storage::Store;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -256,6 +256,10 @@ fn handed(trunk: &Trunk, id: engine::TrunkId, places: &[SocketAddr]) -> engine::
         probe_s: Some(PROBE_S),
         sources: trunk.sources.iter().filter_map(|source| source.parse().ok()).collect(),
         protection: protection(trunk.srtp),
-        identity: IdentityHeader::None,
+        identity: match trunk.identity {
+            IdentityHeader::None => engine::IdentityHeader::None,
+            IdentityHeader::Asserted => engine::IdentityHeader::Asserted,
+            IdentityHeader::Preferred => engine::IdentityHeader::Preferred,
+        },
     }
 }

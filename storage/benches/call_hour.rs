@@ -146,6 +146,7 @@ fn begun(n: u64) -> (Call, Conversation) {
         direction: CallDirection::Incoming,
         from_number: format!("+1555{n:07}"),
         to_number: "clinic".to_owned(),
+        identity: Default::default(),
         status: CallStatus::WithReceptionist,
         created_at: at(n),
         answered_at: Some(at(n)),

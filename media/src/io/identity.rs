@@ -47,7 +47,7 @@ pub enum AttestationLevel {
 /// Who we are to the network, beyond From. Through a trunk, its own choice of header says how (RFC 3325).
 #[derive(Clone, PartialEq, Eq, Default)]
 pub struct DialIdentity {
-    /// The number that the network shall know us by; empty: the trunk's user.
+    /// The number that the network shall know us by; empty: From's, or the trunk's user.
     pub number: String,
     /// Who is called shall not see it: From is anonymous, and `Privacy: id` asks the network to keep the rest.
     pub withheld: bool,

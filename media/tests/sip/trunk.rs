@@ -374,7 +374,7 @@ fn calls_say_who_we_are_as_the_trunk_wants_it() {
     let identity = |number: &str, withheld| Some(DialIdentity { number: number.into(), withheld });
     let table = [
         (Bare, None, OWN, None, None, None),
-        (Asserted, None, OWN, None, None, None),
+        (Asserted, None, OWN, Some(OWN), None, None),
         (Bare, identity("+420123", false), OWN, None, None, None),
         (Asserted, identity("+420123", false), OWN, Some(NUMBER), None, None),
         (Preferred, identity("+420123", false), OWN, None, Some(NUMBER), None),

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::Timestamp;
 use crate::account::Actor;
-use crate::call::{Call, CallQuality, Recording};
+use crate::call::{Call, CallIdentity, CallQuality, Recording};
 use crate::code::{CallDirection, CallStatus, EndCause, Lang, Outcome, RecordingState, Speaker};
 use crate::conversation::{Conversation, Turn};
 use crate::id::{CallId, TaskId};
@@ -64,6 +64,7 @@ impl Stay {
             direction: CallDirection::Incoming,
             from_number: from,
             to_number: to,
+            identity: CallIdentity::default(),
             status: CallStatus::Ringing,
             created_at: now,
             answered_at: None,
@@ -139,6 +140,12 @@ impl Stay {
     }
 
     /// As boards show it.
+    /// The same with what the carrier says about the caller.
+    pub(super) fn identified(mut self, identity: CallIdentity) -> Self {
+        self.call.identity = identity;
+        self
+    }
+
     pub(super) fn card(&self) -> LiveCall {
         LiveCall {
             call: self.id(),

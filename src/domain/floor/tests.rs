@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
-use crate::code::{AccessReasons, CallStatus, Heard, RecordingState};
+use crate::code::{AccessReasons, AttestationLevel, CallStatus, Heard, NumberCheck, RecordingState};
 use crate::event::Event;
 use crate::tenant::WeekHours;
 use uuid::Uuid;
@@ -78,7 +78,14 @@ impl Desk {
     fn arrive(&mut self, number: u128, record_calls: bool) -> Vec<Output> {
         let (from, to) = ("+15550100".to_owned(), "clinic".to_owned());
         let tenant = tenant(record_calls);
-        self.put(Input::Arrived { leg: Leg(number as u64), ids: ids(number), from, to, tenant })
+        self.put(Input::Arrived {
+            leg: Leg(number as u64),
+            ids: ids(number),
+            from,
+            to,
+            identity: Box::default(),
+            tenant,
+        })
     }
 
     fn answer(&mut self, number: u64) -> Vec<Output> {
@@ -368,4 +375,19 @@ fn the_last_figures_stand_and_a_one_sided_stretch_is_not_forgotten() {
     desk.put(Input::LegEnded { leg: Leg(1), cause: EndCause::CallerHungUp });
     let quality = desk.call.unwrap().quality;
     assert_eq!((quality.packets_received, quality.mos, quality.one_way), (900, Some(4.1), true));
+}
+
+/// What a carrier says about the caller is written down with the arrival.
+#[test]
+fn an_arrival_keeps_what_the_carrier_says() {
+    let mut desk = Desk::new(2);
+    let said = CallIdentity {
+        diverted_from: Some("+15550177".to_owned()),
+        check: Some(NumberCheck::Passed),
+        level: Some(AttestationLevel::A),
+    };
+    let (from, to) = ("+15550100".to_owned(), "clinic".to_owned());
+    let (leg, identity) = (Leg(1), Box::new(said.clone()));
+    desk.put(Input::Arrived { leg, ids: ids(1), from, to, identity, tenant: tenant(true) });
+    assert_eq!(desk.call.unwrap().identity, said);
 }

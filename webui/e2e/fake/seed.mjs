@@ -68,7 +68,7 @@ export function seed() {
   db.clinic = { id: uuid(), name: 'Lumen Skin Clinic', country: 'GB', zone: 'Europe/London', languages: ['en', 'es', 'cs'], hours: { open: [...week, { weekday: 6, from_minute: 540, to_minute: 780 }] }, record_calls: true, receptionist: 'Sarah', access_reasons: 'off', version: 1 };
   db.documents = DOCUMENTS.map(([name, language, state, content], index) => ({ id: uuid(), name, namespace: 'general', language, state, content, content_chars: content.length, passages: content.split('\n\n').length, content_sha256: '', created_at: ago(9_000 + index), updated_at: ago(3_000 * (index + 1)), version: 1 }));
   db.contacts = PEOPLE.filter(([name]) => name).map(([name, number]) => ({ id: uuid(), name, numbers: number ? [number] : [], emails: [], language: null, notes: name.startsWith('Ema') ? 'Prefers mornings.\nAllergic to lidocaine.' : '', created_at: ago(9_000), version: 1 }));
-  const trunk = (name, more, state, rest = {}) => ({ id: uuid(), name, server: 'sip.example.net', transport: 'udp', domain: '', user: '4420794601', auth_user: '', has_password: true, registers: true, expires_s: 300, sources: [], srtp: 'optional', is_on: state !== 'off', status: { state, since: ago(4_000), fault: null, sip_status: null, server: '192.0.2.7:5060', ...rest }, created_at: ago(9_000), version: 1, ...more });
+  const trunk = (name, more, state, rest = {}) => ({ id: uuid(), name, server: 'sip.example.net', transport: 'udp', domain: '', user: '4420794601', auth_user: '', has_password: true, registers: true, expires_s: 300, sources: [], srtp: 'optional', identity: 'none', is_on: state !== 'off', status: { state, since: ago(4_000), fault: null, sip_status: null, server: '192.0.2.7:5060', ...rest }, created_at: ago(9_000), version: 1, ...more });
   db.trunks = [
     trunk('Main number', {}, 'up'), trunk('Second provider', { server: 'voice.example.org:5061', transport: 'tls' }, 'degraded', { server: '198.51.100.4:5061' }),
     trunk('Old provider', { server: 'sip.example.com', transport: 'tcp' }, 'down', { fault: 'wrong_password', sip_status: 403, server: null }), trunk('Fax line', { registers: false, user: '', has_password: false }, 'off'),
@@ -85,7 +85,7 @@ export function seed() {
   db.outbound = { is_on: false, countries: ['GB'], denied: [], permitted: [], calls_max: 4, minutes_max: 60, hour_calls_max: 60, account_hour_calls_max: 30, day_money_max: 2000, currency: 'GBP', prices: [], minute_price_unknown: 100, night: null, routes: [], trunks: [], is_recorded: false, version: 0 };
   db.services = [['Skin check', 20, 'Dr Weiss'], ['Follow-up', 20, 'Dr Weiss'], ['Laser treatment', 40, 'Laser room'], ['Nurse visit', 15, 'Nurse Kaur']].map(([name, duration_min, resource]) => ({ id: uuid(), name, aliases: [], duration_min, resource, hours: week, lead_min: 60, active: true, version: 1 }));
   db.blank = () => ({
-    id: uuid(), direction: 'incoming', outgoing: [], agent_name: null, from_number: '+447700900321', to_number: '+442079460100', status: 'with_receptionist', created_at: new Date().toISOString(), answered_at: new Date().toISOString(), ended_at: null, cause: null, outcome: null, language: 'en', agent: null, contact: null,
+    id: uuid(), direction: 'incoming', outgoing: [], agent_name: null, from_number: '+447700900321', to_number: '+442079460100', identity: { diverted_from: null, check: null, level: null }, status: 'with_receptionist', created_at: new Date().toISOString(), answered_at: new Date().toISOString(), ended_at: null, cause: null, outcome: null, language: 'en', agent: null, contact: null,
     conversation: uuid(), recording: { state: 'recording', rate_hz: 8000, length_ms: 0, offset_ms: 0, gap_ms: 0, sha256: null, channels: 3, masked: [] }, emergency: false, quality: { answer_ms: 31, packets_received: 4120, packets_lost: 6, jitter_ms: 2.4, reply_ms: 640 }, version: 1, contact_name: null, duration_ms: 0, last_words: '',
   });
 
@@ -121,6 +121,7 @@ function past(db, story, [name, number], minutes, n) {
   call.conversation = uuid();
   const length = speak(db, call, story, 99);
   Object.assign(call, { duration_ms: length, ended_at: new Date(Date.parse(call.answered_at) + length).toISOString(), last_words: story.turns.at(-1)[1] });
+  if (n % 3 === 0) call.identity = { diverted_from: '+442079460177', check: 'passed', level: 'A' };
   call.recording = { state: 'stopped', rate_hz: 8000, length_ms: length, offset_ms: 0, gap_ms: 0, sha256: 'a1', channels: 3, masked: [] };
   db.calls.push(call);
   const due = ago(minutes - 240);

@@ -62,14 +62,16 @@ fn extra_fields(invite: &Invite) -> Result<Vec<Field>, InviteError> {
     Ok(fields)
 }
 
-/// Our number in the header that the trunk wants it in (RFC 3325 sections 9.1 and 9.2).
+/// Our number in the header that the trunk wants it in (RFC 3325 sections 9.1 and 9.2): the one that it shall know us by, or
+/// From's, or the account's.
 fn identity_field(invite: &Invite, way: &Way) -> Vec<Field> {
-    let name = match (&invite.identity, way.identity) {
-        (None, _) | (_, IdentityHeader::None) => return Vec::new(),
-        (Some(_), IdentityHeader::Asserted) => "P-Asserted-Identity",
-        (Some(_), IdentityHeader::Preferred) => "P-Preferred-Identity",
+    let name = match way.identity {
+        IdentityHeader::None => return Vec::new(),
+        IdentityHeader::Asserted => "P-Asserted-Identity",
+        IdentityHeader::Preferred => "P-Preferred-Identity",
     };
-    let number = invite.identity.as_ref().map(|identity| identity.number.as_str()).filter(|number| !number.is_empty());
+    let number = invite.identity.as_ref().map(|identity| identity.number.as_str());
+    let number = number.into_iter().chain([invite.from_user.as_str()]).find(|number| !number.is_empty());
     let mut own = NameAddr::new(way.own.uri.clone());
     if let Some(number) = number {
         own.uri = own.uri.with_user(number);

@@ -17,6 +17,7 @@ export type DocumentState = Schemas['DocumentState'];
 export type AppointmentStatus = Schemas['AppointmentStatus'];
 export type TaskState = Schemas['TaskState'];
 export type SipTransport = Schemas['SipTransport'];
+export type IdentityHeader = Schemas['IdentityHeader'];
 export type TrunkState = Schemas['TrunkState'];
 export type PhoneState = Schemas['PhoneState'];
 export type SrtpPolicy = Schemas['SrtpPolicy'];
