@@ -162,3 +162,35 @@ async fn a_password_does_not_follow_a_trunk_to_another_server() {
     assert!(!logged.contains(PASSWORD), "the log has the password");
     clinic.running.stop(std::time::Duration::ZERO).await;
 }
+
+/// What a provider vouches for is in the call's record: the number, where the call was diverted, what came of checking it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_by_a_trunk_keeps_what_the_carrier_says() {
+    let clinic = Clinic::quiet().await;
+    let admin = clinic.admin().await;
+    let provider = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let address = provider.local_addr().unwrap();
+    let trunk = json!({ "name": "Main", "server": address.to_string(), "transport": "udp", "registers": false });
+    admin.made("/api/trunks", trunk).await;
+    // The engine asks whether the provider is there: it knows the trunk by then.
+    let mut asked = [0; 2_000];
+    let length = tokio::time::timeout(PATIENCE, provider.recv(&mut asked)).await.unwrap().unwrap();
+    assert!(asked[..length].starts_with(b"OPTIONS "));
+    let body = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 9 RTP/AVP 8\r\n";
+    let invite = format!(
+        "INVITE sip:clinic@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP {address};branch=z9hG4bK1\r\n\
+         From: <sip:+442079460100@example.net>;tag=1\r\nTo: <sip:clinic@127.0.0.1>\r\nCall-ID: 1\r\nCSeq: 1 INVITE\r\n\
+         Contact: <sip:gate@{address}>\r\nMax-Forwards: 70\r\nDiversion: <sip:+442079460177@example.net>;reason=no-answer\r\n\
+         P-Asserted-Identity: <sip:+442079460199;verstat=TN-Validation-Passed-A@example.net;user=phone>\r\n\
+         Content-Type: application/sdp\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    provider.send_to(invite.as_bytes(), clinic.app().voice.sip_addr()).await.unwrap();
+    let arrived = clinic.happened(|event| matches!(event, Event::CallArrived { .. })).await;
+    let Event::CallArrived { call, from_number, .. } = arrived.event else { unreachable!("it was looked for") };
+    assert_eq!(from_number, "+442079460199", "the number that is vouched for");
+    let shown = read(admin.get(&format!("/api/calls/{call}")).await, StatusCode::OK).await;
+    let expected = json!({ "diverted_from": "+442079460177", "check": "passed", "level": "A" });
+    assert_eq!(shown["identity"], expected, "{shown}");
+    clinic.running.stop(std::time::Duration::ZERO).await;
+}
