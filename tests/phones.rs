@@ -3,11 +3,15 @@
 use crate::support::clinic::{Clinic, PATIENCE, config};
 use crate::support::person::{Person, read};
 use crate::support::softphone::{Line, Softphone};
+use auricle::voice::{EngineEvents, TlsFiles, VoiceConfig, VoiceHandle, VoiceShell, certificate};
 use auricle_domain::code::{EndCause, Role};
 use auricle_domain::event::Event;
 use auricle_media::engine::WRONG_MAX;
-use auricle_media::io::Credentials;
-use auricle_media::sip::digest::Client;
+use auricle_media::io::{
+    self as engine, Codec, Command, Credentials, DialTo, EngineEvent, PHONE_REALM, Pcm, Phone, PlayId, Protection, Rate,
+};
+use auricle_media::sip::digest::server::Secrets;
+use auricle_media::sip::digest::{Algorithm, Client};
 use auricle_media::sip::message::{Message, Request, Response};
 use auricle_media::sip::parse;
 use auricle_media::sip::tokens::Tokens;
@@ -327,6 +331,90 @@ async fn a_phone_that_is_changed_is_gone_at_once() {
     assert_eq!(admin.get(&path(&on)).await.status(), StatusCode::NOT_FOUND);
     while phone.register(text(&renewed, "password")).await == Some(200) {}
     clinic.running.stop(Duration::ZERO).await;
+}
+
+/// The telephone side alone, with one phone `201` whose audio is encrypted as told.
+fn telephone(folder: &Path, first_port: u16, protection: Protection) -> (VoiceHandle, EngineEvents) {
+    let file = folder.join("own.pem");
+    certificate::own(&file, &["127.0.0.1".to_owned()]).unwrap();
+    let (voice, events) = VoiceShell::start(VoiceConfig {
+        sip_listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+        tls_listen: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))),
+        tls: TlsFiles { own: Some((file.clone(), file)), ..TlsFiles::default() },
+        advertise: None,
+        rtp_ports: first_port..=first_port + 7,
+        calls_max: 4,
+        trusted: Vec::new(),
+        phones: vec!["127.0.0.0/8".parse().unwrap()],
+        algorithms: vec![Algorithm::Md5],
+        spared: Vec::new(),
+        codecs: vec![Codec::Pcma],
+    })
+    .unwrap();
+    let secrets = Secrets::new("201", PHONE_REALM, "secret");
+    let phone = Phone { id: engine::PhoneId(1), user: "201".to_owned(), secrets, protection };
+    voice.send(Command::Phones(vec![phone])).unwrap();
+    (voice, events)
+}
+
+/// Waits for an event of the engine.
+async fn told(events: &mut EngineEvents, what: impl Fn(&EngineEvent) -> bool) -> EngineEvent {
+    let found = async {
+        loop {
+            let event = events.recv().await.unwrap();
+            if what(&event) {
+                return event;
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, found).await.expect("it was not told in time")
+}
+
+/// CALL-01: a phone that has registered from outside the trusted networks is called, answers, and both sides are heard; over TLS encrypted.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_registered_phone_is_called_and_heard() {
+    let rows = [
+        ("udp", Protection::Optional, ""),
+        ("tcp", Protection::Off, ""),
+        ("tls", Protection::Required, ";mediaenc=srtp-mand"),
+        ("tls", Protection::Optional, ";mediaenc=srtp"),
+    ];
+    for (row, (transport, protection, account)) in (0..).zip(rows) {
+        let folder = tempfile::tempdir().unwrap();
+        let (voice, mut events) = telephone(folder.path(), 28_600 + row * 8, protection);
+        let server = if transport == "tls" { voice.tls_addr().unwrap() } else { voice.sip_addr() };
+        let modules: &[&str] = if account.is_empty() { &[] } else { &["srtp"] };
+        let account = format!(";answermode=auto{account}");
+        let line = Line { server, transport, user: "201", password: "secret", modules, account: &account };
+        let desk = Softphone::desk(&line, None, 8);
+        let mut places = voice.phone_states();
+        let registered = places.wait_for(|places| places.contains_key(&engine::PhoneId(1)));
+        tokio::time::timeout(PATIENCE, registered).await.expect("it did not register").unwrap();
+
+        let to = DialTo::Phone(engine::PhoneId(1));
+        let codecs = vec![Codec::Pcma];
+        voice.send(Command::Dial { tag: 1, uri: String::new(), to, from: "300".to_owned(), codecs }).unwrap();
+        let answered = told(&mut events, |event| matches!(event, EngineEvent::Answered { .. })).await;
+        let leg = answered.leg().unwrap();
+        let tone: Vec<i16> = (0..16_000).map(|at| ((f64::from(at) * 0.3).sin() * 9_000.0) as i16).collect();
+        let pcm = Pcm { rate: Rate::Hz8000, samples: tone.into() };
+        voice.send(Command::Play { leg, id: PlayId(1), pcm, last: true }).unwrap();
+        let mut tap = voice.tap(leg).unwrap();
+        let loud = async {
+            while let Some((pcm, _)) = tap.recv().await {
+                if pcm.samples.iter().any(|sample| sample.unsigned_abs() > 3_000) {
+                    return;
+                }
+            }
+            panic!("{transport}: the phone was not heard");
+        };
+        tokio::time::timeout(PATIENCE, loud).await.unwrap();
+        told(&mut events, |event| matches!(event, EngineEvent::PlayedTo { done: true, .. })).await;
+        voice.send(Command::Hangup { leg }).unwrap();
+        let heard = desk.heard().await;
+        assert!(heard > 3_000, "{transport} {protection:?}: the phone heard {heard}");
+        voice.stop(Duration::ZERO).await;
+    }
 }
 
 /// What a phone may be called, and who may see it. A request that is repeated adds no second phone and shows no password.
