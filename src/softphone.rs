@@ -27,8 +27,6 @@ pub const OFFER_BYTES_MAX: usize = 16 * 1_024;
 pub enum Purpose {
     /// It calls the receptionist, as any caller does.
     TestCall,
-    /// It waits for calls that are put through to the account.
-    Station,
 }
 
 /// A browser's offer.
@@ -114,7 +112,6 @@ pub async fn open(app: &App, may: &May<TakeCalls>, offer: SessionOffer) -> Resul
     let wanted = match purpose {
         // A browser has no number: the call is one of a caller who withholds theirs.
         Purpose::TestCall => WebPurpose::Call { from: String::new(), name: String::new(), to: String::new() },
-        Purpose::Station => WebPurpose::Station,
     };
     let WebAnswer { leg, sdp } = app.voice.web(sdp, wanted).await.map_err(refused)?;
     if let Some(before) = app.softphones.set(account, purpose, leg) {

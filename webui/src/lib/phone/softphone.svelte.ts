@@ -2,7 +2,7 @@ import { request } from '../api/client';
 import type { SessionAnswer, SessionState } from '../api/types';
 import { between, figures, type Figures, type Quality } from './quality';
 
-export type Purpose = 'test_call' | 'station';
+export type Purpose = 'test_call';
 /** Where it stands: `resting` before and between calls; `lost` while a connection that is gone is made anew. */
 export type Phase = 'resting' | 'asking' | 'connecting' | 'on' | 'lost' | 'over' | 'taken' | 'failed';
 export type Fault = 'no_microphone' | 'denied' | 'insecure' | 'unreachable';
