@@ -6,7 +6,8 @@ mod netem;
 
 use auricle_media::engine::{Engine, EngineConfig};
 use auricle_media::io::{
-    Codec, Command, EngineEvent, Input, LegEnd, LegId, Output, PlayId, Rate, Socket, WebPurpose, WebRefusal,
+    BridgeId, Codec, Command, EngineEvent, Input, LegEnd, LegId, Output, Party, PartyClass, PlayId, Rate, Socket,
+    WebPurpose, WebRefusal,
 };
 use netem::{purity, tone};
 use std::net::SocketAddr;
@@ -191,6 +192,9 @@ impl World {
             rtp_ports: 20_000..=20_019,
             calls_max: 4,
             trusted: Vec::new(),
+            phones: Vec::new(),
+            algorithms: Vec::new(),
+            spared: Vec::new(),
             codecs: vec![Codec::Pcma],
             seed: [1; 32],
         });
@@ -541,4 +545,41 @@ fn damaged_datagrams_are_survived() {
     world.command(Command::Tap { leg, on: true });
     world.run(2_000);
     assert!(hears(&world.tapped, 500.0) > 0.9, "{}", hears(&world.tapped, 500.0));
+}
+
+/// Two people at their browsers are put through to each other; one is put on hold, hears our music, and is taken back.
+#[test]
+fn pages_are_bridged_and_held_like_any_other_leg() {
+    let mut world = World::new();
+    let (one, other) = (world.open(WebPurpose::Station), world.open(WebPurpose::Station));
+    world.pages[1].says = 900.0;
+    world.run(1_000);
+    let parties = Party::all(&[(one, PartyClass::Staff), (other, PartyClass::Caller)]);
+    world.command(Command::Bridge { bridge: BridgeId(1), parties: parties.clone() });
+    world.run(2_500);
+    let hears_now = |world: &World, page: usize, hz: f64| hears(&world.pages[page].heard, hz);
+    assert!(hears_now(&world, 0, 900.0) > 0.9, "{}", hears_now(&world, 0, 900.0));
+    assert!(hears_now(&world, 1, 500.0) > 0.9, "{}", hears_now(&world, 1, 500.0));
+
+    world.command(Command::Bridge { bridge: BridgeId(1), parties: Vec::new() });
+    world.command(Command::Hold { leg: other, on: true });
+    world.command(Command::Music { leg: other, on: true });
+    world.run(2_500);
+    assert!(hears_now(&world, 1, 500.0) < 0.5, "the other is not heard");
+    let last = &world.pages[1].heard[world.pages[1].heard.len() - 16_000..];
+    assert!(last.iter().any(|sample| sample.abs() > 300), "our music is");
+    world.command(Command::Music { leg: other, on: false });
+    world.command(Command::Hold { leg: other, on: false });
+    world.command(Command::Bridge { bridge: BridgeId(1), parties });
+    world.run(3_500);
+    assert!(hears_now(&world, 1, 500.0) > 0.9, "{}", hears_now(&world, 1, 500.0));
+
+    // B-24: the page of one of them is loaded again in the middle of it.
+    world.pages[0].address = "203.0.113.200:1".parse().unwrap();
+    let renewed = world.open(WebPurpose::Renew(one));
+    assert_eq!(renewed, one);
+    world.pages[2].says = 700.0;
+    world.run(4_000);
+    assert!(hears_now(&world, 1, 700.0) > 0.9, "the new page is in the bridge");
+    assert!(hears_now(&world, 2, 900.0) > 0.9);
 }
