@@ -38,6 +38,9 @@ pub fn run(task: &str) {
         rtp_ports: RTP_PORT..=RTP_PORT + calls * 4 + 1,
         calls_max: usize::from(calls) * 2,
         trusted: vec!["127.0.0.0/8".parse().unwrap()],
+        phones: Vec::new(),
+        algorithms: Vec::new(),
+        spared: Vec::new(),
         codecs: vec![Codec::Pcma],
     })
     .unwrap();

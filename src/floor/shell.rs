@@ -242,7 +242,7 @@ impl Shell {
     /// A desk phone calls. It is known by its extension; its user name is no number.
     fn phone_calls(&mut self, leg: LegId, phone: PhoneId, to: &str) -> Option<Input> {
         match self.parts.phones.listed(phone) {
-            Some(listed) if is_receptionist(to) => self.arrival(leg, &listed.extension, to),
+            Some(listed) if is_receptionist(to) => self.arrival(leg, &listed.extension, to, &CallerIdentity::default()),
             _ => self.phone_places(leg, phone, to),
         }
     }
