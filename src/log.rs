@@ -33,8 +33,10 @@ pub fn start(config: &LogConfig) -> io::Result<WorkerGuard> {
         }
     };
     // Libraries speak of their own concerns below a warning; what they know of a request may be about a person.
-    let levels =
-        Targets::new().with_default(tracing::Level::WARN).with_targets(OURS.map(|target| (target, config.level)));
+    let levels = Targets::new()
+        .with_default(tracing::Level::WARN)
+        .with_targets(OURS.map(|target| (target, config.level)))
+        .with_targets(BROWSERS.map(|target| (target, tracing::Level::ERROR)));
     let lines = tracing_subscriber::fmt::layer().json().flatten_event(true).with_span_list(false).with_writer(writer);
     // A second start in one process (tests) keeps the first.
     let _already_started = tracing_subscriber::registry().with(levels).with(lines).try_init();
@@ -42,6 +44,8 @@ pub fn start(config: &LogConfig) -> io::Result<WorkerGuard> {
     Ok(guard)
 }
 
+/// What these warn of is what a browser has sent: whoever speaks from one could fill the log with it.
+const BROWSERS: [&str; 4] = ["str0m", "is", "dimpl", "sctp_proto"];
 const OURS: [&str; 4] = ["auricle", "auricle_media", "auricle_storage", "auricle_domain"];
 
 /// A panic is a line like any other. Its message may hold what a caller said, so only its place is written.
