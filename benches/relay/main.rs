@@ -5,6 +5,9 @@
 //! Our rows play every packet through jitter buffer, voice activity, levels, bridge and encoder; recorded ones are sealed to a
 //! disk. The far ends are one process that sends and reads bare packets. Each carries the time at which it left, which comes
 //! out of the relay unchanged, as G.711 of one law passes our mixer bit for bit: so the delay is measured as well.
+//!
+//! A row with less than all packets relayed says that the machine had no room for it, and nothing about what a call costs:
+//! the load before the first row is printed.
 #![allow(clippy::unwrap_used, clippy::print_stdout, missing_docs, reason = "a bench prints, and ends when it cannot")]
 
 mod clinic;
@@ -45,6 +48,8 @@ fn main() {
         Ok(text) => text.split(',').map(|size| size.parse().unwrap()).collect(),
         Err(_) => CALLS.to_vec(),
     };
+    let load = std::fs::read_to_string("/proc/loadavg").unwrap();
+    println!("load of the machine before (1, 5, 15 minutes): {}", load.trim());
     println!("| relay | calls | CPU, % of a core | per call | MB per call | packets relayed | delay p50 | p99 |");
     println!("|---|---|---|---|---|---|---|---|");
     for recorded in [false, true] {
