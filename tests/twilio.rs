@@ -138,7 +138,7 @@ async fn a_caller_through_twilio_is_heard_understood_and_may_interrupt() {
     let tape = clinic.app().store.blobs().get(BlobId::Recording(call.id)).unwrap();
     let loudest = |offset: usize| {
         let sample = |frame: &[u8]| i16::from_le_bytes([frame[offset], frame[offset + 1]]).unsigned_abs();
-        tape.chunks_exact(4).map(sample).max().unwrap()
+        tape.chunks_exact(6).map(sample).max().unwrap()
     };
     assert!(loudest(0) > 3_000 && loudest(2) > 3_000, "caller {}, clinic {}", loudest(0), loudest(2));
     clinic.running.stop(Duration::ZERO).await;
