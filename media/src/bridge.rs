@@ -55,6 +55,13 @@ impl Bridge {
         }
     }
 
+    /// Another leg takes a party's place, with what it hears and who hears it.
+    pub(crate) fn replace(&mut self, leg: LegId, by: LegId) {
+        if let Some(member) = self.members.iter_mut().find(|member| member.leg == leg) {
+            (member.leg, member.source) = (by, Source::new());
+        }
+    }
+
     /// How many parties there are.
     pub(crate) fn len(&self) -> usize {
         self.members.len()

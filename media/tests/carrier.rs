@@ -57,6 +57,9 @@ impl World {
             rtp_ports: 20_000..=20_011,
             calls_max: 2,
             trusted: Vec::new(),
+            phones: Vec::new(),
+            algorithms: Vec::new(),
+            spared: Vec::new(),
             codecs: vec![Codec::Pcmu],
             seed: [1; 32],
         });

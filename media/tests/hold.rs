@@ -27,9 +27,9 @@ fn holds(world: &World, host: usize, leg: LegId) -> Vec<EngineEvent> {
 
 /// What the far end sent between two times of the recording, and its rate. A tap would say nothing of what a held leg hears.
 fn heard(world: &World, host: usize, leg: LegId, from_ms: u64, to_ms: u64) -> (Vec<i16>, Rate) {
-    let frames = world.hosts[host].recorded[&leg].iter().filter(|frame| (from_ms..to_ms).contains(&frame.1));
+    let frames = world.hosts[host].recorded[&leg].iter().filter(|frame| (from_ms..to_ms).contains(&frame.at_ms));
     let frames: Vec<_> = frames.collect();
-    (frames.iter().flat_map(|frame| frame.2.clone()).collect(), frames[0].0)
+    (frames.iter().flat_map(|frame| frame.caller.clone()).collect(), frames[0].rate)
 }
 
 fn share(world: &World, host: usize, leg: LegId, hz: f64, from_ms: u64, to_ms: u64) -> f64 {

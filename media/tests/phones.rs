@@ -128,7 +128,8 @@ impl World {
     fn dial(&mut self) {
         let to = DialTo::Phone(PhoneId(1));
         let from = "+420123".into();
-        self.command(Command::Dial { tag: 3, uri: String::new(), to, from, codecs: vec![Codec::Pcmu] });
+        let (uri, codecs) = (String::new(), vec![Codec::Pcmu]);
+        self.command(Command::Dial { tag: 3, uri, to, from, codecs, identity: None, replaces: None });
         self.give(Input::Wake);
     }
 

@@ -4,8 +4,10 @@
 
 mod netem;
 
-use auricle_media::io::{Codec, Command, DialTo, EngineEvent, LegEnd, LegId, TransferTo};
-use netem::{CALLER, CLINIC, Link, World};
+use auricle_media::io::{
+    BridgeId, Codec, Command, DialTo, EngineEvent, Gain, LegEnd, LegId, Party, PartyClass, PlayId, Rate, TransferTo,
+};
+use netem::{CALLER, CLINIC, Link, World, purity, tone};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -91,6 +93,27 @@ fn a_new_leg_takes_the_place_of_another() {
     assert_eq!(story(&world, CALLER, second), ["dialing", "answered"]);
     assert!(world.hosts[CLINIC].recorded[&by].len() > 40, "it is recorded like the other");
     assert!(world.hosts[CLINIC].heard[&by].len() > 40 * 320, "and tapped");
+}
+
+/// The new leg is bridged where the old one was.
+#[test]
+fn a_new_leg_is_bridged_in_the_place_of_another() {
+    let mut world = World::new(LAN, 9);
+    let (_, clinic) = world.call(&[Codec::Pcmu]);
+    let ok = world.sip.iter().find(|(_, packet)| packet.is_sip("SIP/2.0 200")).unwrap().1.clone();
+    let replaces = replaces(&String::from_utf8(ok.bytes).unwrap(), "To", "From");
+    let (other, clinic_other) = world.call(&[Codec::Pcmu]);
+    let party = |leg, class, hears| Party { leg, class, hears: vec![(hears, Gain::FULL)] };
+    let parties = vec![party(clinic, PartyClass::Caller, clinic_other), party(clinic_other, PartyClass::Staff, clinic)];
+    world.command(CLINIC, Command::Bridge { bridge: BridgeId(1), parties });
+    let second = dial(&mut world, Some(replaces));
+    world.run(500);
+    world.command(CALLER, Command::Tap { leg: second, on: true });
+    let pcm = tone(500.0, Rate::Hz8000, 2_000);
+    world.command(CALLER, Command::Play { leg: other, id: PlayId(1), pcm, last: true });
+    world.run(2_000);
+    let heard = &world.hosts[CALLER].heard[&second];
+    assert!(purity(&heard[heard.len() / 4..heard.len() * 3 / 4], 500.0, Rate::Hz16000) > 0.9);
 }
 
 /// Who is heard only because we called it cannot take another call's place, however well it knows that call.

@@ -36,6 +36,15 @@ impl Bridges {
         left
     }
 
+    /// Another leg takes a leg's place.
+    fn replace(&mut self, leg: LegId, by: LegId) {
+        let Some(id) = self.of.remove(&leg) else { return };
+        self.of.insert(by, id);
+        if let Some(bridge) = self.all.get_mut(&id) {
+            bridge.replace(leg, by);
+        }
+    }
+
     /// A leg leaves its bridge. Where only one stays behind, that one has nobody to hear: it is given back.
     fn remove(&mut self, leg: LegId) -> Option<LegId> {
         let id = self.of.remove(&leg)?;
@@ -71,6 +80,19 @@ impl Engine {
         let mut left: Vec<LegId> = known.iter().map(|party| party.leg).filter(is_elsewhere).collect();
         left.extend(self.bridges.set(id, known));
         self.unbridged(&left);
+        self.spread_masks();
+    }
+
+    /// A leg takes another's place: it hears whom that one heard, and is heard and masked as that one was.
+    pub(super) fn replace_in_bridge(&mut self, leg: LegId, by: LegId) {
+        self.bridges.replace(leg, by);
+        let masks = self.legs.get_mut(&leg).is_some_and(|leg| std::mem::take(&mut leg.masks));
+        if let Some(by) = self.legs.get_mut(&by) {
+            by.masks |= masks;
+        }
+        if let Some(leg) = self.legs.get_mut(&leg) {
+            leg.unbridge();
+        }
         self.spread_masks();
     }
 

@@ -47,7 +47,8 @@ impl Engine {
         offer: Option<Sdp>,
         now: Instant,
     ) {
-        let trusted = visitor.trunk.is_some() || self.admission.admits(visitor.remote.ip());
+        let known = visitor.trunk.is_some() || visitor.phone.is_some();
+        let trusted = known || self.admission.admits(visitor.remote.ip());
         match self.by_dialog.get(&replaced).copied() {
             _ if !trusted => self.reject(dialog, 403, now),
             Some(leg) => self.incoming(dialog, Visitor { replaces: Some(leg), ..visitor }, offer, now, now),
@@ -62,6 +63,7 @@ impl Engine {
         match (taken, leg.dialog) {
             (Some((recorded, tapped)), _) => {
                 (leg.recorded, leg.tapped) = (recorded, tapped);
+                self.replace_in_bridge(replaced, id);
                 self.event(EngineEvent::Replaced { leg: replaced, by: id });
                 self.answer(id, now);
                 self.hangup(replaced, now);
