@@ -1,6 +1,7 @@
 //! Calls of several legs, as the shell carries them out: who is meant by what was dialled, and what is told to the engine.
 
 use super::shell::Shell;
+use super::{Ask, Ordered};
 use crate::clock;
 use crate::events::By;
 use auricle_domain::Timestamp;
@@ -9,14 +10,19 @@ use auricle_domain::call::Call;
 use auricle_domain::code::{OutboundRule, TaskKind, TaskState};
 use auricle_domain::dialled::{self, Dialled};
 use auricle_domain::event::Event;
-use auricle_domain::floor::{Class, Ids, Input, Leg, Origin, Placing, Signal, Tag, Target, To, World};
+use auricle_domain::floor::{
+    Asked, Class, Ids, Input, Leg, NotPlaced, Order, Origin, Placing, Signal, Tag, Target, To, World,
+};
 use auricle_domain::id::{AccountId, CallId, CauseId, PhoneId, TaskId};
 use auricle_domain::outbound::{Ledger, Outbound, Usable};
-use auricle_domain::phone::Phone;
+use auricle_domain::phone::{Phone, is_receptionist};
 use auricle_domain::task::Task;
 use auricle_domain::tenant::Tenant;
 use auricle_media::audio::tone::Tone;
-use auricle_media::io::{BridgeId, Codec, Command, DialTo, LegId, Party, PartyClass, PhoneId as Number, PlayId, Rate};
+use auricle_media::io::{
+    BridgeId, CallerIdentity, Codec, Command, DialTo, LegId, Party, PartyClass, PhoneId as Number, PlayId, Rate,
+    TransferTarget,
+};
 use auricle_storage::schema::CALLS_BY_TIME;
 use auricle_storage::{Scan, Store};
 use jiff::SignedDuration;
@@ -31,6 +37,62 @@ const PAGE: usize = 500;
 const ALARM_DUE: SignedDuration = SignedDuration::from_mins(15);
 
 impl Shell {
+    /// A desk phone calls. It is known by its extension; its user name is no number.
+    pub(super) fn phone_calls(&mut self, leg: LegId, phone: Number, to: &str) -> Option<Input> {
+        match self.parts.phones.listed(phone) {
+            Some(listed) if is_receptionist(to) => self.arrival(leg, &listed.extension, to, &CallerIdentity::default()),
+            _ => self.phone_places(leg, phone, to),
+        }
+    }
+
+    /// A telephone wants its call to go elsewhere. A call that is none of the clinic's is not joined with one that is.
+    pub(super) fn transfer_asked(&mut self, leg: LegId, target: &TransferTarget) -> Option<Input> {
+        let asked = match (target.leg, &target.replaces, self.world()) {
+            (Some(other), _, Some(world)) => Some((Asked::Leg(Leg(other.0)), world)),
+            (None, None, Some(world)) => Some((Asked::Target(self.target(&target.user, &world.tenant)), world)),
+            (None, Some(_), _) | (_, _, None) => None,
+        };
+        let Some((asked, world)) = asked else {
+            self.voice(Command::TransferProgress { leg, status: 603 });
+            return None;
+        };
+        Some(Input::TransferAsked { leg: Leg(leg.0), asked, world: Box::new(world) })
+    }
+
+    /// Does what a person asks for, and answers.
+    pub(super) async fn order(&mut self, ordered: Ordered) {
+        let Ordered { ask, reply } = ordered;
+        let (input, call) = match ask {
+            Ask::Drain => (Some(Input::Drain), None),
+            Ask::Order { call, order } => (Some(Input::Order { call, order }), Some(call)),
+            Ask::Transfer { call, to, attended } => {
+                let order = self.world().map(|world| {
+                    let target = self.target(&to, &world.tenant);
+                    Order::Transfer { target, attended, world: Box::new(world) }
+                });
+                (order.map(|order| Input::Order { call, order }), Some(call))
+            }
+            Ask::Place(wanted) => {
+                let ids = Ids { cause: wanted.cause, call: wanted.call, ..self.fresh_ids() };
+                let (by, origin) = ((Some(wanted.by), wanted.actor), Origin::Phone(wanted.phone));
+                let placing = self.placing(ids, origin, by, wanted.shown, &wanted.to, wanted.caller_id);
+                if placing.is_some() {
+                    self.open_line(ids);
+                }
+                (placing.map(|placing| Input::Place(Box::new(placing))), Some(ids.call))
+            }
+        };
+        self.answer = None;
+        if let Some(input) = input {
+            self.put(input).await;
+        }
+        let said = self.answer.take().filter(|(of, _)| Some(*of) == call).map(|(_, answer)| answer);
+        if let Some(reply) = reply {
+            // Whoever asked may have gone.
+            let _gone = reply.send(said.unwrap_or(Err(NotPlaced::Stopping)));
+        }
+    }
+
     /// Somebody's wish to call, with everything that it may need. None when there is no clinic yet.
     pub(super) fn placing(
         &mut self,

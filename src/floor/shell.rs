@@ -4,7 +4,7 @@ use super::apology::Apologies;
 use super::outward::{self, Refusal, SIGNALS};
 use super::recording::record;
 use super::writer::{self, Entry, FACTS_MAX};
-use super::{Ask, FloorParts, Ordered};
+use super::{FloorParts, Ordered};
 use crate::clock;
 use crate::voice::EngineEvents;
 use crate::voice::receptionist::{Brief, Report, attend};
@@ -13,12 +13,11 @@ use auricle_domain::account::Actor;
 use auricle_domain::call::CallIdentity;
 use auricle_domain::code::{AttestationLevel, EndCause, NumberCheck};
 use auricle_domain::contact::Contact;
-use auricle_domain::floor::{Assignment, Fact, Floor, Ids, Input, Leg, NotPlaced, Order, Origin, Output, Tag, Told};
+use auricle_domain::floor::{Assignment, Fact, Floor, Ids, Input, Leg, NotPlaced, Output, Tag, Told};
 use auricle_domain::id::{CallId, CauseId, ConversationId, TaskId};
 use auricle_domain::live::LiveCall;
-use auricle_domain::phone::is_receptionist;
 use auricle_domain::tenant::Tenant;
-use auricle_media::io::{self as engine, CallerIdentity, Command, EngineEvent, LegEnd, LegId, Pcm, PhoneId, PlayId};
+use auricle_media::io::{self as engine, CallerIdentity, Command, EngineEvent, LegEnd, LegId, Pcm, PlayId};
 use auricle_storage::BlobId;
 use auricle_storage::schema::CONTACTS_BY_NUMBER;
 use std::collections::HashMap;
@@ -69,7 +68,7 @@ pub(super) struct Shell {
     /// The next of them.
     pub(super) next_signal: u64,
     /// What the machine said of the last order.
-    answer: Option<(CallId, Result<(), NotPlaced>)>,
+    pub(super) answer: Option<(CallId, Result<(), NotPlaced>)>,
     /// The clinic as last read: stands in when the store cannot be read at a call's arrival.
     tenant: Option<Tenant>,
 }
@@ -165,6 +164,13 @@ impl Shell {
                 Some(Input::Dialling { tag: Tag(*tag), leg: Leg(leg.0) })
             }
             EngineEvent::Ringing { leg } => Some(Input::Ringing { leg: Leg(leg.0) }),
+            EngineEvent::TransferAsked { leg, target } => self.transfer_asked(*leg, target),
+            EngineEvent::Replaced { leg, by } => {
+                if let Some(call) = self.legs.get(leg).copied() {
+                    self.legs.insert(*by, call);
+                }
+                Some(Input::Replaced { leg: Leg(leg.0), by: Leg(by.0) })
+            }
             EngineEvent::Held { leg, on } => Some(Input::Held { leg: Leg(leg.0), on: *on }),
             EngineEvent::Dtmf { leg, digit, .. } => Some(Input::Digit { leg: Leg(leg.0), digit: *digit }),
             EngineEvent::Answered { leg, codec, setup_ms } => {
@@ -219,7 +225,7 @@ impl Shell {
         self.lines.insert(ids.call, Line { facts, receptionist: None, playing: None });
     }
 
-    fn arrival(&mut self, leg: LegId, from: &str, to: &str, identity: &CallerIdentity) -> Option<Input> {
+    pub(super) fn arrival(&mut self, leg: LegId, from: &str, to: &str, identity: &CallerIdentity) -> Option<Input> {
         let Some(tenant) = self.tenant_now() else {
             self.voice(Command::Reject { leg, status: 480 });
             return None;
@@ -237,48 +243,6 @@ impl Shell {
             identity: Box::new(recorded(identity)),
             tenant: Box::new(tenant),
         })
-    }
-
-    /// A desk phone calls. It is known by its extension; its user name is no number.
-    fn phone_calls(&mut self, leg: LegId, phone: PhoneId, to: &str) -> Option<Input> {
-        match self.parts.phones.listed(phone) {
-            Some(listed) if is_receptionist(to) => self.arrival(leg, &listed.extension, to, &CallerIdentity::default()),
-            _ => self.phone_places(leg, phone, to),
-        }
-    }
-
-    /// Does what a person asks for, and answers.
-    async fn order(&mut self, ordered: Ordered) {
-        let Ordered { ask, reply } = ordered;
-        let (input, call) = match ask {
-            Ask::Drain => (Some(Input::Drain), None),
-            Ask::Order { call, order } => (Some(Input::Order { call, order }), Some(call)),
-            Ask::Transfer { call, to, attended } => {
-                let order = self.world().map(|world| {
-                    let target = self.target(&to, &world.tenant);
-                    Order::Transfer { target, attended, world: Box::new(world) }
-                });
-                (order.map(|order| Input::Order { call, order }), Some(call))
-            }
-            Ask::Place(wanted) => {
-                let ids = Ids { cause: wanted.cause, call: wanted.call, ..self.fresh_ids() };
-                let (by, origin) = ((Some(wanted.by), wanted.actor), Origin::Phone(wanted.phone));
-                let placing = self.placing(ids, origin, by, wanted.shown, &wanted.to, wanted.caller_id);
-                if placing.is_some() {
-                    self.open_line(ids);
-                }
-                (placing.map(|placing| Input::Place(Box::new(placing))), Some(ids.call))
-            }
-        };
-        self.answer = None;
-        if let Some(input) = input {
-            self.put(input).await;
-        }
-        let said = self.answer.take().filter(|(of, _)| Some(*of) == call).map(|(_, answer)| answer);
-        if let Some(reply) = reply {
-            // Whoever asked may have gone.
-            let _gone = reply.send(said.unwrap_or(Err(NotPlaced::Stopping)));
-        }
     }
 
     /// Keeps what is being played, so that it can be stopped, and hears the end of an apology.
@@ -384,6 +348,9 @@ impl Shell {
             Output::Bridge { bridge, parties } => self.bridge(bridge, &parties),
             Output::Music { leg, on } => self.voice(Command::Music { leg: LegId(leg.0), on }),
             Output::Dtmf { leg, digits } => self.voice(Command::Dtmf { leg: LegId(leg.0), digits }),
+            Output::TransferTold { leg, status } => {
+                self.voice(Command::TransferProgress { leg: LegId(leg.0), status });
+            }
             Output::Done(call) => self.answer = Some((call, Ok(()))),
             Output::NotDone(call, why) => self.answer = Some((call, Err(why))),
             Output::Refused { cause, at, rule, account, number, task } => {

@@ -70,6 +70,15 @@ pub enum Target {
     },
 }
 
+/// Where a telephone wants its call to go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// To somebody else.
+    Target(Target),
+    /// To whom it talks with at this leg of its own.
+    Leg(Leg),
+}
+
 /// Why a call was not placed or handed on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NotPlaced {

@@ -2,9 +2,14 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
-use crate::code::{AccessReasons, AttestationLevel, CallStatus, Heard, NumberCheck, RecordingState};
+use crate::call::{Call, CallIdentity, Recording};
+use crate::code::{
+    AccessReasons, AttestationLevel, CallStatus, Heard, Lang, NumberCheck, Outcome, RecordingState, Speaker,
+};
+use crate::conversation::{Conversation, Turn};
 use crate::event::Event;
-use crate::tenant::WeekHours;
+use crate::id::{ContactId, ConversationId};
+use crate::tenant::{Tenant, WeekHours};
 use uuid::Uuid;
 
 mod talks;

@@ -460,3 +460,87 @@ fn what_does_not_fit_is_refused() {
     let full = Desk::new(0).put(placing(1, calling(1), ward()));
     assert_eq!(full, [Output::Refuse(Leg(1), 503), Output::NotDone(ids(1).call, NotPlaced::Full)]);
 }
+
+impl Desk {
+    fn refer(&mut self, leg: u64, asked: Asked) -> Vec<Output> {
+        self.put(Input::TransferAsked { leg: Leg(leg), asked, world: Box::new(world()) })
+    }
+}
+
+/// RFC 3515: a telephone hands its call on by itself, and hears what came of it before its leg ends; either of two colleagues may.
+#[test]
+fn a_telephone_hands_on_by_itself() {
+    let mut desk = Desk::new(4);
+    desk.talk_from_phone(1, outside(NUMBER), 9);
+    let outputs = desk.refer(1, Asked::Target(ward()));
+    let place = |wanted: &Output| outputs.iter().position(|output| output == wanted).unwrap();
+    assert!(place(&Output::TransferTold { leg: Leg(1), status: 200 }) < place(&Output::HangUp(Leg(1))));
+    let (tag, _) = dialled(&outputs);
+    desk.put(Input::Dialling { tag, leg: Leg(10) });
+    assert_eq!(voices(desk.answer(10)).last(), Some(&joined(1, (10, Class::Staff), (9, Class::Outside))));
+    assert_eq!(voices(desk.refer(9, Asked::Target(ward()))), [Output::TransferTold { leg: Leg(9), status: 403 }]);
+
+    let mut desk = Desk::new(4);
+    desk.talk_from_phone(1, ward(), 9);
+    let (_, to) = dialled(&desk.refer(9, Asked::Target(ward())));
+    assert_eq!(to, To::Phone { phone: WARD, shown: "21".into() }, "the called one may hand on, too");
+}
+
+/// SEC-13: a telephone cannot hand its call on to what the rules do not allow; 200 attempts cost nothing and are an alarm.
+#[test]
+fn a_telephone_hands_on_within_the_rules() {
+    let mut desk = Desk::new(4);
+    desk.talk_from_phone(1, outside(NUMBER), 9);
+    let mut alarms = 0;
+    for _ in 0..200 {
+        let outputs = desk.refer(1, Asked::Target(outside("0909 879 0123")));
+        assert_eq!(voices(outputs.clone())[0], Output::TransferTold { leg: Leg(1), status: 403 });
+        alarms += outputs.iter().filter(|output| matches!(output, Output::Refused { task: Some(_), .. })).count();
+    }
+    assert_eq!((alarms, desk.record_of().outgoing.len()), (1, 1));
+}
+
+/// RFC 3891: a telephone joins its two calls: whom it called outside with a colleague. Two people outside are not joined, and nobody
+/// joins the calls of another telephone.
+#[test]
+fn a_telephone_joins_its_two_calls() {
+    let mut desk = Desk::new(4);
+    desk.talk_from_phone(1, outside(NUMBER), 9);
+    desk.put(Input::Held { leg: Leg(1), on: true });
+    let first = desk.record_of();
+    desk.talk_from_phone(2, ward(), 10);
+    let second = desk.record_of();
+    desk.call = Some(first);
+    let outputs = desk.refer(1, Asked::Leg(Leg(2)));
+    assert_eq!(voices(outputs.clone())[0], Output::TransferTold { leg: Leg(1), status: 200 });
+    for gone in [1, 2] {
+        assert!(outputs.contains(&Output::HangUp(Leg(gone))), "{gone}");
+    }
+    assert!(outputs.contains(&joined(1, (10, Class::Staff), (9, Class::Outside))), "{outputs:?}");
+    assert!(!outputs.contains(&Output::HangUp(Leg(10))) && !outputs.contains(&Output::HangUp(Leg(9))));
+    let ended = outputs
+        .iter()
+        .filter(|output| matches!(output, Output::Write { call, fact: Fact::Ended { .. }, .. } if *call == second.id));
+    assert_eq!((ended.count(), desk.floor.calls()), (1, 1));
+    assert_eq!(voices(desk.end(10, EndCause::CallerHungUp)), [Output::HangUp(Leg(9))]);
+
+    let mut desk = Desk::new(4);
+    desk.talk_from_phone(1, outside(NUMBER), 9);
+    desk.talk_from_phone(2, outside(NUMBER), 10);
+    let refused = [Output::TransferTold { leg: Leg(1), status: 403 }];
+    assert_eq!(voices(desk.refer(1, Asked::Leg(Leg(2)))), refused, "both are outside");
+    assert_eq!(voices(desk.refer(1, Asked::Leg(Leg(1)))), refused);
+    assert_eq!(voices(desk.refer(1, Asked::Leg(Leg(10)))), refused, "it is not the telephone's own");
+}
+
+/// RFC 3891: a leg that takes another's place is bridged once it is up; the end of the one before changes nothing.
+#[test]
+fn a_leg_takes_anothers_place() {
+    let mut desk = Desk::new(4);
+    desk.talk_from_phone(1, outside(NUMBER), 9);
+    assert!(desk.put(Input::Replaced { leg: Leg(1), by: Leg(20) }).is_empty());
+    assert!(voices(desk.end(1, EndCause::ClinicHungUp)).is_empty());
+    assert_eq!(voices(desk.answer(20)).last(), Some(&joined(1, (20, Class::Staff), (9, Class::Outside))));
+    assert_eq!(voices(desk.end(20, EndCause::CallerHungUp)), [Output::HangUp(Leg(9))]);
+    assert!(desk.put(Input::Replaced { leg: Leg(77), by: Leg(78) }).is_empty());
+}

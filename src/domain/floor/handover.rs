@@ -1,0 +1,133 @@
+//! Transfers that a telephone asks for by itself (RFC 3515): to a number, or by joining two calls of its own.
+
+use super::place::{Asked, NotPlaced, Order, World};
+use super::side::{Side, State, Who};
+use super::stay::Stay;
+use super::talk::Seat;
+use super::{Floor, Hands, Leg, Output, refusal_of};
+use crate::Timestamp;
+use crate::code::EndCause;
+use crate::id::PhoneId;
+
+/// What a telephone is told whose transfer is done.
+const STATUS_DONE: u16 = 200;
+
+impl Floor {
+    /// A telephone wants its call to go elsewhere. It is told what came of it before its leg ends.
+    pub(super) fn transfer_asked(&mut self, leg: Leg, asked: Asked, world: Box<World>, now: Timestamp) {
+        let told_at = self.out.len();
+        let done = match asked {
+            Asked::Target(target) => {
+                let order = Order::Transfer { target, attended: false, world };
+                let call = self.legs.get(&leg).copied();
+                let done = call.and_then(|call| {
+                    self.with(call, now, |stay, hands| {
+                        if stay.sit_near(leg) { stay.order(order, hands) } else { Err(NotPlaced::NotTalking) }
+                    })
+                });
+                done.unwrap_or(Err(NotPlaced::NotTalking))
+            }
+            Asked::Leg(other) => self.join_calls(leg, other, now),
+        };
+        let status = done.map_or_else(refusal_of, |()| STATUS_DONE);
+        self.out.insert(told_at, Output::TransferTold { leg, status });
+    }
+
+    /// A leg takes another's place (RFC 3891); once it is up, it is bridged as that one was.
+    pub(super) fn replaced(&mut self, leg: Leg, by: Leg) {
+        let Some(call) = self.legs.get(&leg).copied() else { return };
+        if self.stays.get_mut(&call).is_some_and(|stay| stay.put_in_place(leg, by)) {
+            self.legs.insert(by, call);
+        }
+    }
+
+    /// Joins the other sides of two calls of one telephone. One of them must be a colleague: two people outside are not joined,
+    /// as nobody of the clinic would be in their call, which somebody pays for.
+    fn join_calls(&mut self, leg: Leg, other: Leg, now: Timestamp) -> Result<(), NotPlaced> {
+        let found = |leg| self.legs.get(&leg).copied().and_then(|call| self.stays.get(&call).map(|stay| (call, stay)));
+        let ((first, one), (second, two)) = found(leg).zip(found(other)).ok_or(NotPlaced::NotTalking)?;
+        let same = one.phone_at(leg).is_some() && one.phone_at(leg) == two.phone_at(other);
+        if first == second || !same {
+            return Err(NotPlaced::NotTalking);
+        }
+        let is_staff = |stay: &Stay, leg| stay.opposite(leg).is_some_and(|side| matches!(side.who, Who::Staff { .. }));
+        let (stays, goes, from, to) = match (is_staff(two, other), is_staff(one, leg)) {
+            (true, _) => (first, second, other, leg),
+            (false, true) => (second, first, leg, other),
+            (false, false) => return Err(NotPlaced::NotTalking),
+        };
+        let side = self.with(goes, now, |stay, hands| stay.give_away(from, hands)).flatten();
+        let side = side.ok_or(NotPlaced::NotTalking)?;
+        self.legs.extend(side.leg.map(|leg| (leg, stays)));
+        self.with(stays, now, |stay, hands| stay.replace(to, side, hands));
+        Ok(())
+    }
+}
+
+impl Stay {
+    /// Makes whoever has this leg the one who handles the call; between colleagues both may. False for anybody else.
+    fn sit_near(&mut self, leg: Leg) -> bool {
+        let Some(talk) = &mut self.talk else { return false };
+        if talk.seat(leg) == Some(Seat::Far) && matches!(talk.far.who, Who::Staff { .. }) {
+            std::mem::swap(&mut talk.near, &mut talk.far);
+        }
+        talk.seat(leg) == Some(Seat::Near)
+    }
+
+    /// Gives a side another leg. False where no side has the one that it replaces.
+    fn put_in_place(&mut self, leg: Leg, by: Leg) -> bool {
+        let Some(side) = self.talk.as_mut().and_then(|talk| talk.seat(leg).and_then(|seat| talk.side(seat))) else {
+            return false;
+        };
+        (side.leg, side.state) = (Some(by), State::Answering);
+        if self.leg == Some(leg) {
+            self.leg = Some(by);
+        }
+        true
+    }
+
+    /// The telephone that has this leg.
+    fn phone_at(&self, leg: Leg) -> Option<PhoneId> {
+        let talk = self.talk.as_ref()?;
+        match talk.sides().find(|side| side.leg == Some(leg)).map(|side| &side.who)? {
+            Who::Staff { phone, .. } => *phone,
+            Who::Caller | Who::Outside(_) => None,
+        }
+    }
+
+    /// Whom the one at this leg talks with, while both are there and nobody else is.
+    fn opposite(&self, leg: Leg) -> Option<&Side> {
+        let talk = self.talk.as_ref().filter(|talk| talk.third.is_none())?;
+        let side = match talk.seat(leg)? {
+            Seat::Near => &talk.far,
+            Seat::Far => &talk.near,
+            Seat::Third => return None,
+        };
+        side.is_up().then_some(side)
+    }
+
+    /// Gives the other side of this leg to another call; this one is over.
+    fn give_away(&mut self, leg: Leg, hands: &mut Hands<'_>) -> Option<Side> {
+        let side = self.opposite(leg)?.clone();
+        let talk = self.talk.as_mut()?;
+        let given = if talk.near.leg == side.leg { &mut talk.near } else { &mut talk.far };
+        *given = Side::new(Who::Caller);
+        if self.is_held() {
+            hands.out.extend(side.leg.map(|leg| Output::Music { leg, on: false }));
+        }
+        self.over(EndCause::ClinicHungUp, hands);
+        Some(side)
+    }
+
+    /// Puts another side in the place of the one at this leg, and joins it with whom that one talked with.
+    fn replace(&mut self, leg: Leg, side: Side, hands: &mut Hands<'_>) {
+        let Some(talk) = &mut self.talk else { return };
+        match talk.seat(leg) {
+            Some(Seat::Near) => talk.near = side,
+            Some(Seat::Far) => talk.far = side,
+            Some(Seat::Third) | None => return,
+        }
+        hands.out.push_back(Output::HangUp(leg));
+        self.join(hands);
+    }
+}

@@ -1,0 +1,388 @@
+//! What goes into the floor and what comes out of it.
+
+use super::fact::Fact;
+use super::place::{Asked, Class, NotPlaced, Order, Placing, Signal, Tag, To, World};
+use crate::Timestamp;
+use crate::account::Actor;
+use crate::call::{Call, CallIdentity, Recording};
+use crate::code::{EndCause, Lang, OutboundRule, Outcome, Speaker};
+use crate::conversation::{Conversation, Turn};
+use crate::id::{AccountId, CallId, CauseId, ContactId, ConversationId, TaskId};
+use crate::live::Live;
+use crate::tenant::Tenant;
+
+/// A leg, as the engine numbers it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Leg(pub u64);
+
+/// Identifiers for everything that a call may need, made when it arrives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ids {
+    /// The call.
+    pub call: CallId,
+    /// Its transcript.
+    pub conversation: ConversationId,
+    /// The piece of work that it is.
+    pub cause: CauseId,
+    /// The task, should it be cut off.
+    pub missed: TaskId,
+    /// The task, should it be an emergency.
+    pub emergency: TaskId,
+}
+
+/// Into the floor.
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// Somebody calls.
+    Arrived {
+        /// Their leg.
+        leg: Leg,
+        /// Fresh identifiers.
+        ids: Ids,
+        /// The caller as signalled; empty when withheld.
+        from: String,
+        /// What was dialled.
+        to: String,
+        /// What the carrier says about the caller.
+        identity: Box<CallIdentity>,
+        /// The clinic as it is now.
+        tenant: Box<Tenant>,
+    },
+    /// The leg is up.
+    Answered {
+        /// Which.
+        leg: Leg,
+        /// INVITE to 200, in milliseconds.
+        answer_ms: u32,
+        /// Samples a second of its codec; also of its recording.
+        rate_hz: u32,
+    },
+    /// How loud both sides are, peaks of 0 to 100.
+    Level {
+        /// Which leg.
+        leg: Leg,
+        /// Far end.
+        caller: u8,
+        /// Our side.
+        clinic: u8,
+    },
+    /// How the leg fares; the last figures stand.
+    Quality {
+        /// Which leg.
+        leg: Leg,
+        /// RTP packets received.
+        received: u64,
+        /// RTP packets missing.
+        lost: u64,
+        /// Interarrival jitter, in milliseconds.
+        jitter_ms: f32,
+        /// How it sounds, 1.0 to 4.4; none while nothing has been heard.
+        mos: Option<f32>,
+        /// We send, and have heard nothing for long.
+        one_way: bool,
+    },
+    /// The leg is over.
+    LegEnded {
+        /// Which.
+        leg: Leg,
+        /// Why.
+        cause: EndCause,
+    },
+    /// The receptionist tells what happened.
+    Told {
+        /// In which call.
+        call: CallId,
+        /// What.
+        what: Told,
+    },
+    /// The receptionist's task has ended: it returned, failed, or stopped listening.
+    ReceptionistGone {
+        /// Of which call.
+        call: CallId,
+    },
+    /// The apology has been played to its end.
+    Apologised {
+        /// In which call.
+        call: CallId,
+    },
+    /// The recording has come so far.
+    Recorded {
+        /// Of which call.
+        call: CallId,
+        /// As it stands.
+        recording: Recording,
+        /// Nothing more will be written.
+        complete: bool,
+    },
+    /// The caller's number belongs to a contact.
+    Known {
+        /// In which call.
+        call: CallId,
+        /// Who.
+        contact: ContactId,
+        /// Their name; may be empty.
+        name: String,
+    },
+    /// Somebody ends the call.
+    HangUp {
+        /// Which.
+        call: CallId,
+    },
+    /// Somebody of the clinic calls. [`Output::Done`] or [`Output::NotDone`] answers.
+    Place(Box<Placing>),
+    /// Somebody wants something of a call that is on. [`Output::Done`] or [`Output::NotDone`] answers.
+    Order {
+        /// Of which call.
+        call: CallId,
+        /// What.
+        order: Order,
+    },
+    /// A leg that was dialled exists.
+    Dialling {
+        /// As it was dialled.
+        tag: Tag,
+        /// Its leg.
+        leg: Leg,
+    },
+    /// What was to be dialled could not be.
+    NotDialled {
+        /// As it was to be dialled.
+        tag: Tag,
+    },
+    /// It rings there.
+    Ringing {
+        /// At which leg.
+        leg: Leg,
+    },
+    /// A telephone puts its other side on hold, or takes it back.
+    Held {
+        /// Which leg.
+        leg: Leg,
+        /// On hold.
+        on: bool,
+    },
+    /// A telephone wants its call to go elsewhere. [`Output::TransferTold`] answers.
+    TransferAsked {
+        /// At which leg.
+        leg: Leg,
+        /// Where.
+        asked: Asked,
+        /// The clinic and its rules.
+        world: Box<World>,
+    },
+    /// Another leg takes the place of this one; that it is up follows.
+    Replaced {
+        /// The leg that ends.
+        leg: Leg,
+        /// The leg in its place.
+        by: Leg,
+    },
+    /// A digit was pressed.
+    Digit {
+        /// At which leg.
+        leg: Leg,
+        /// `0`-`9`, `*`, `#`, `A`-`D`.
+        digit: char,
+    },
+    /// A call that has been: what it cost counts against the caps. To be told before the first call.
+    Past(Box<Call>),
+    /// The service stops: no new calls.
+    Drain,
+    /// The time asked for by [`Floor::next_wake`] has come.
+    Wake,
+}
+
+/// What a receptionist tells of its call.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Told {
+    /// A turn is complete.
+    Turn(Box<Turn>),
+    /// Words as they are being spoken.
+    Partial {
+        /// Who speaks.
+        speaker: Speaker,
+        /// So far.
+        text: String,
+        /// Begin, in milliseconds after answer.
+        start_ms: u64,
+    },
+    /// It goes on in another language.
+    Language(Lang),
+    /// An emergency phrase was heard.
+    Emergency {
+        /// The lexicon's entry.
+        sign: String,
+        /// Language it was said in.
+        language: Lang,
+        /// The number the caller is told.
+        number: String,
+    },
+    /// What it has come to so far.
+    Outcome(Outcome),
+    /// The caller does not want to be recorded.
+    RecordingRefused,
+    /// What is said now is a voicemail.
+    Voicemail,
+    /// The receptionist ended the call.
+    HungUp,
+}
+
+/// Out of the floor.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Output {
+    /// Answer the leg at once.
+    Answer(Leg),
+    /// Refuse it with this SIP status.
+    Refuse(Leg, u16),
+    /// End it.
+    HangUp(Leg),
+    /// Start a receptionist for the call.
+    Attend(Box<Assignment>),
+    /// The receptionist of the call is no longer wanted.
+    Dismiss(CallId),
+    /// Say that something went wrong, in this language; `last` when the call ends after it.
+    Apologise {
+        /// In which call.
+        call: CallId,
+        /// To whom.
+        leg: Leg,
+        /// In which language.
+        language: Lang,
+        /// Goodbye follows; otherwise a receptionist does.
+        last: bool,
+    },
+    /// Record the leg.
+    Record {
+        /// Of which call.
+        call: CallId,
+        /// Which leg.
+        leg: Leg,
+    },
+    /// Stop recording the leg.
+    StopRecording(Leg),
+    /// Remove what was recorded of the call.
+    EraseRecording(CallId),
+    /// Write a new call down.
+    Open {
+        /// The call.
+        call: Box<Call>,
+        /// Its transcript, empty.
+        conversation: Box<Conversation>,
+        /// The piece of work.
+        cause: CauseId,
+        /// Who calls.
+        by: Actor,
+    },
+    /// Write down what happened in a call; in the order given.
+    Write {
+        /// Which call.
+        call: CallId,
+        /// The piece of work.
+        cause: CauseId,
+        /// Who did it.
+        actor: Actor,
+        /// When.
+        at: Timestamp,
+        /// What.
+        fact: Fact,
+    },
+    /// Find out who calls from this number.
+    Identify {
+        /// In which call.
+        call: CallId,
+        /// The number, not empty.
+        number: String,
+    },
+    /// Dial a leg; its [`Input::Dialling`] is expected.
+    Dial {
+        /// For which call.
+        call: CallId,
+        /// Names it until it has a leg.
+        tag: Tag,
+        /// Where.
+        to: To,
+    },
+    /// Tell a calling telephone that it rings there.
+    Ring(Leg),
+    /// Let a party hear how its call fares.
+    Signal {
+        /// Which leg.
+        leg: Leg,
+        /// What.
+        signal: Signal,
+    },
+    /// Let these hear each other, and nobody else; fewer than two end the bridge.
+    Bridge {
+        /// Which bridge.
+        bridge: u64,
+        /// Who.
+        parties: Vec<(Leg, Class)>,
+    },
+    /// Start or stop music for a party that waits.
+    Music {
+        /// Which leg.
+        leg: Leg,
+        /// Whether it plays.
+        on: bool,
+    },
+    /// Send digits.
+    Dtmf {
+        /// To which leg.
+        leg: Leg,
+        /// Which.
+        digits: String,
+    },
+    /// Tell a telephone what came of the transfer that it asked for.
+    TransferTold {
+        /// At which leg.
+        leg: Leg,
+        /// A final SIP status.
+        status: u16,
+    },
+    /// What was wanted is being done.
+    Done(CallId),
+    /// What was wanted is not done.
+    NotDone(CallId, NotPlaced),
+    /// A rule stood against a call to the outside: to be written down.
+    Refused {
+        /// The piece of work.
+        cause: CauseId,
+        /// When.
+        at: Timestamp,
+        /// Which rule.
+        rule: OutboundRule,
+        /// Who wanted to call.
+        account: Option<AccountId>,
+        /// What was dialled.
+        number: String,
+        /// The task to make: this looks like an attack.
+        task: Option<TaskId>,
+    },
+    /// Push a passing fact to whoever watches.
+    Show(Live),
+    /// The live picture has changed; read [`Floor::board`].
+    Board,
+}
+
+/// What a receptionist is told of the call it takes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Assignment {
+    /// The caller's leg.
+    pub leg: Leg,
+    /// The call.
+    pub call: CallId,
+    /// Its transcript.
+    pub conversation: ConversationId,
+    /// The piece of work.
+    pub cause: CauseId,
+    /// The caller as signalled.
+    pub from: String,
+    /// What was dialled.
+    pub to: String,
+    /// The clinic.
+    pub tenant: Tenant,
+    /// The language to speak.
+    pub language: Lang,
+    /// When it was answered.
+    pub answered_at: Timestamp,
+}

@@ -1,0 +1,157 @@
+//! What people do with a call that is on: hold, take back, hand on, leave.
+
+use super::fact::Fact;
+use super::place::{NotPlaced, Order, Signal, Target, World};
+use super::side::{Side, State, Who};
+use super::stay::{Phase, Stay};
+use super::talk::{OUTSIDE_MAX, Seat, Talk, reached};
+use super::{Hands, Leg, Output};
+use crate::account::Actor;
+use crate::code::{CallStatus, EndCause};
+use crate::outbound::Wish;
+
+impl Stay {
+    /// Whether `far` waits.
+    pub(super) fn is_held(&self) -> bool {
+        self.call.status == CallStatus::OnHold
+    }
+
+    /// Lets `far` wait with music.
+    pub(super) fn hold(&mut self, hands: &mut Hands<'_>) {
+        let Some(talk) = &mut self.talk else { return };
+        if !talk.far.is_up() || self.call.status == CallStatus::OnHold {
+            return;
+        }
+        hands.out.push_back(Output::Bridge { bridge: talk.bridge, parties: Vec::new() });
+        hands.out.extend(talk.far.leg.map(|leg| Output::Music { leg, on: true }));
+        self.call.status = CallStatus::OnHold;
+        self.write(Actor::System, Fact::Handed { status: CallStatus::OnHold }, hands.now, hands.out);
+        hands.out.push_back(Output::Board);
+    }
+
+    /// Takes `far` back.
+    pub(super) fn take_back(&mut self, hands: &mut Hands<'_>) {
+        self.drop_third(hands);
+        if let Some(talk) = &self.talk
+            && talk.near.is_up()
+            && talk.far.is_up()
+            && self.call.status == CallStatus::OnHold
+        {
+            self.join(hands);
+        }
+    }
+
+    fn drop_third(&mut self, hands: &mut Hands<'_>) {
+        let Some(third) = self.talk.as_mut().and_then(|talk| talk.third.take()) else { return };
+        hands.out.extend(third.leg.map(Output::HangUp));
+        self.line_over(&third, hands);
+        if let Some(talk) = &self.talk {
+            Talk::signal(&talk.near, Signal::Silence, hands);
+        }
+    }
+
+    /// The telephone of `near` or `far` puts its other side on hold by itself.
+    pub(super) fn held_by(&mut self, leg: Leg, on: bool, hands: &mut Hands<'_>) {
+        let Some(talk) = &self.talk else { return };
+        if talk.seat(leg) == Some(Seat::Near) && talk.third.is_none() {
+            if on { self.hold(hands) } else { self.take_back(hands) }
+        }
+    }
+
+    /// A digit that one side presses is for the other.
+    pub(super) fn digit(&mut self, leg: Leg, digit: char, hands: &mut Hands<'_>) {
+        let Some(talk) = self.talk.as_ref().filter(|_| self.call.status == CallStatus::WithAgent) else { return };
+        let other = match talk.seat(leg) {
+            Some(Seat::Near) => talk.far.leg,
+            Some(Seat::Far) => talk.near.leg,
+            Some(Seat::Third) | None => None,
+        };
+        hands.out.extend(other.map(|leg| Output::Dtmf { leg, digits: digit.to_string() }));
+    }
+
+    /// Does what somebody wants of a call.
+    pub(super) fn order(&mut self, order: Order, hands: &mut Hands<'_>) -> Result<(), NotPlaced> {
+        let is_talking = |talk: &Talk| talk.near.is_up() && talk.far.is_up() && talk.telling.is_none();
+        let talking = self.talk.as_ref().is_some_and(is_talking);
+        match order {
+            Order::HangUp => self.leave(hands),
+            Order::Transfer { target, attended, world } => return self.transfer(&target, attended, world, hands),
+            Order::Hold(_) | Order::Dtmf(_) if !talking => return Err(NotPlaced::NotTalking),
+            Order::Hold(true) => self.hold(hands),
+            Order::Hold(false) => self.take_back(hands),
+            Order::Dtmf(digits) => {
+                let leg = self.talk.as_ref().and_then(|talk| talk.far.leg);
+                hands.out.extend(leg.map(|leg| Output::Dtmf { leg, digits }));
+            }
+        }
+        Ok(())
+    }
+
+    /// `near` goes: hands on to whom it was asking, or ends the call.
+    fn leave(&mut self, hands: &mut Hands<'_>) {
+        let leg = self.talk.as_ref().filter(|talk| talk.third.is_some()).and_then(|talk| talk.near.leg);
+        match leg {
+            Some(leg) => {
+                hands.out.push_back(Output::HangUp(leg));
+                self.side_ended(leg, EndCause::ClinicHungUp, hands);
+            }
+            None => {
+                let reached = self.talk.as_ref().is_none_or(|talk| talk.far.is_up());
+                self.over(if reached { EndCause::ClinicHungUp } else { EndCause::Cancelled }, hands);
+            }
+        }
+    }
+
+    fn transfer(
+        &mut self,
+        target: &Target,
+        attended: bool,
+        world: Box<World>,
+        hands: &mut Hands<'_>,
+    ) -> Result<(), NotPlaced> {
+        let by = self.talk.as_ref().and_then(|talk| talk.near.account());
+        let with_staff = |talk: &Talk| talk.near.is_up() && talk.far.is_up() && talk.third.is_none();
+        match &self.talk {
+            Some(talk) if with_staff(talk) => {}
+            None if self.phase == Phase::Attended && !attended => {}
+            _ => return Err(NotPlaced::NotTalking),
+        }
+        if self.call.outgoing.len() >= OUTSIDE_MAX {
+            return Err(NotPlaced::Full);
+        }
+        let dialled = if let Target::Outside(number) = target { number } else { "" };
+        let wish = Wish { dialled, account: by, caller_id: None };
+        let who = reached(target, wish, &world, hands).map_err(|rule| {
+            hands.refused(rule, by, dialled.to_owned(), self.ids.missed);
+            NotPlaced::Rule(rule)
+        })?;
+        if self.talk.is_none() {
+            self.take_from_receptionist(world.clone(), hands);
+        }
+        self.hold(hands);
+        let Some(talk) = &mut self.talk else { return Err(NotPlaced::NotTalking) };
+        talk.world = world;
+        if attended {
+            talk.third = Some(Side::new(who));
+            self.dial(Seat::Third, hands);
+        } else {
+            let former = std::mem::replace(&mut talk.near, Side::new(who));
+            hands.out.extend(former.leg.map(Output::HangUp));
+            talk.former = former.leg.is_some().then(|| former.who.clone());
+            self.line_over(&former, hands);
+            self.dial(Seat::Near, hands);
+        }
+        Ok(())
+    }
+
+    /// The receptionist hands its caller on: the caller is `far` from now on, and `near` is still to come.
+    fn take_from_receptionist(&mut self, world: Box<World>, hands: &mut Hands<'_>) {
+        let mut far = Side::new(Who::Caller);
+        (far.leg, far.state) = (self.leg, State::Up);
+        let near = Side::new(Who::Staff { account: None, phone: None });
+        let (shown, bridge) = (self.call.from_number.clone(), hands.bridge());
+        self.phase = Phase::Talking;
+        self.talk = Some(Talk { near, far, third: None, former: None, shown, telling: None, world, bridge });
+        hands.out.push_back(Output::Dismiss(self.id()));
+    }
+}
