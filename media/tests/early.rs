@@ -6,6 +6,7 @@ mod netem;
 
 use auricle_media::codec::g711::{encode_a, encode_mu};
 use auricle_media::io::{Codec, Command, DialTo, EngineEvent, LegEnd, LegId, PlayId, Rate};
+use auricle_media::rtp::Clock;
 use auricle_media::rtp::session::{Seeds, Sender};
 use netem::{CLINIC, Link, Packet, World, purity, tone};
 use std::net::SocketAddr;
@@ -93,7 +94,7 @@ impl Call {
 }
 
 fn sender(ssrc: u32) -> Sender {
-    Sender::new(Seeds { ssrc, sequence: 1, timestamp: 1, rtcp: 1 })
+    Sender::new(Seeds { ssrc, sequence: 1, timestamp: 1, rtcp: 1 }, Clock::NARROW)
 }
 
 fn middle(samples: &[i16]) -> &[i16] {
@@ -121,8 +122,8 @@ fn an_announcement_before_the_answer_is_heard() {
         call.sounds(&mut far, 4_000, 0, 1_100.0);
         assert!(purity(middle(&call.heard()), 1_100.0, Rate::Hz16000) > 0.9, "the same stream goes on");
         let frames = &call.world.hosts[CLINIC].recorded[&leg];
-        assert!(frames[0].1 < 20 && frames.len() >= 49, "{} from {}", frames.len(), frames[0].1);
-        assert!(frames.windows(2).all(|pair| pair[1].1 - pair[0].1 == 20));
+        assert!(frames[0].at_ms < 20 && frames.len() >= 49, "{} from {}", frames.len(), frames[0].at_ms);
+        assert!(frames.windows(2).all(|pair| pair[1].at_ms - pair[0].at_ms == 20));
     }
 }
 

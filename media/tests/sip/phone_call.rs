@@ -83,7 +83,14 @@ fn who_has_to_show_a_password() {
 fn call(bench: &mut Bench, at: usize) -> DialogId {
     let (way, uri) = bench.agent.ways(PhoneId(1)).remove(at);
     let to = InviteTo::Flow(way);
-    let invite = Invite { uri: uri.to_string(), to, from_user: "+420123".into(), sdp: our_sdp() };
+    let invite = Invite {
+        uri: uri.to_string(),
+        to,
+        from_user: "+420123".into(),
+        sdp: our_sdp(),
+        identity: None,
+        replaces: None,
+    };
     let dialog = bench.agent.invite(invite, bench.now).unwrap();
     bench.drain();
     dialog
