@@ -274,7 +274,7 @@ impl Audio {
             outputs.push_back(Output::Pcm { leg, pcm: Pcm { rate: Rate::Hz16000, samples }, at_ms });
         }
         let after_answer = |at_ms: u64| (base_ms + at_ms).saturating_sub(early_ms);
-        let is_told = |event: &&StreamEvent| !self.early && !(kept.masked && matches!(event, StreamEvent::Dtmf { .. }));
+        let is_told = |event: &&StreamEvent| !(self.early || kept.masked && matches!(event, StreamEvent::Dtmf { .. }));
         let told = tick.events.iter().filter(is_told);
         outputs.extend(told.map(|event| Output::Event(leg_event(leg, after_answer, *event))));
         self.music.take_if(|music| music.is_over());
