@@ -231,12 +231,15 @@ fn typed(like: &Value, text: &str) -> Result<Value, &'static str> {
 /// `; did you mean X?` for the most similar known name, or nothing when none is similar.
 fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> String {
     let bare = |key: &str| key.rsplit_once('.').map_or(key.to_owned(), |(_, last)| last.to_owned());
-    let likeness =
-        |key: &str| strsim::jaro_winkler(name, key).max(strsim::jaro_winkler(&bare(name), &bare(key)) - 0.05);
+    // Keys of several sections end alike: among those, the whole name decides.
+    let likeness = |key: &str| {
+        let whole = strsim::jaro_winkler(name, key);
+        (whole.max(strsim::jaro_winkler(&bare(name), &bare(key)) - 0.05), whole)
+    };
     known
         .map(|key| (likeness(key), key))
-        .max_by(|a, b| a.0.total_cmp(&b.0))
-        .filter(|(likeness, _)| *likeness > 0.7)
+        .max_by(|(a, _), (b, _)| a.0.total_cmp(&b.0).then(a.1.total_cmp(&b.1)))
+        .filter(|((likeness, _), _)| *likeness > 0.7)
         .map_or(String::new(), |(_, key)| format!("; did you mean {key}?"))
 }
 

@@ -342,7 +342,7 @@ mod tests {
                 "10.0.0.0/8,10.0.0.0/40",
                 "\"10.0.0.0/40\" is not a network such as 10.0.0.0/8 (up to /32)",
             ),
-            ("AURICLE_SIP_CODECS", "pcmu,opus", "\"g722\", \"pcma\", \"pcmu\""),
+            ("AURICLE_SIP_CODECS", "pcmu,speex", "\"opus\", \"g722\", \"pcma\", \"pcmu\""),
             ("AURICLE_SIP_CODECS", "pcmu,g722,pcmu", "each only once"),
             ("AURICLE_SIP_CODECS", "", "at least one codec"),
             ("AURICLE_SIP_ADVERTISE", "0.0.0.0", "an address that the far end can reach"),
