@@ -2,6 +2,7 @@
 
 use rcgen::{CertificateParams, KeyPair, PKCS_RSA_SHA256};
 use rustix::process::{Pid, Signal, kill_process};
+use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -64,11 +65,27 @@ impl Kamailio {
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
         self.process = Some(command.spawn().expect("kamailio is installed by `make deps`"));
         let began = Instant::now();
-        // The TCP process is the last to listen.
-        while TcpStream::connect(self.tls_address).is_err() {
+        // It listens before it serves: only an answer over TCP, whose process is the last to start, shows that it is there.
+        while !self.answers() {
             assert!(began.elapsed() < PATIENCE, "{}", std::fs::read_to_string(folder.join("log")).unwrap());
             std::thread::yield_now();
         }
+    }
+
+    /// Whether it answers a question over TCP.
+    fn answers(&self) -> bool {
+        let Ok(mut stream) = TcpStream::connect(self.address) else { return false };
+        stream.set_read_timeout(Some(Duration::from_secs(1))).unwrap();
+        let local = stream.local_addr().unwrap();
+        let question = format!(
+            "OPTIONS sip:{0} SIP/2.0\r\nVia: SIP/2.0/TCP {local};branch=z9hG4bKready\r\nMax-Forwards: 70\r\n\
+             From: <sip:ready@{local}>;tag=1\r\nTo: <sip:{0}>\r\nCall-ID: ready\r\nCSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n",
+            self.address
+        );
+        let mut reply = [0; 11];
+        stream.write_all(question.as_bytes()).is_ok()
+            && stream.read_exact(&mut reply).is_ok()
+            && &reply == b"SIP/2.0 200"
     }
 
     /// Stops it and its children.
