@@ -85,6 +85,8 @@ pub(crate) struct Connection {
     closed: bool,
     heard_at: Instant,
     sent: u64,
+    /// The source (SSRC) of the first packet that was truly the browser's. Its only one: a page has one microphone.
+    ssrc: Option<u32>,
     wishes: VecDeque<Wish>,
 }
 
@@ -114,6 +116,7 @@ impl Connection {
             closed: false,
             heard_at: now,
             sent: 0,
+            ssrc: None,
             wishes: VecDeque::new(),
         };
         connection.drain(None, now);
@@ -161,6 +164,12 @@ impl Connection {
         if self.closed || bytes.len() > DATAGRAM_BYTES_MAX || !(is_stun || self.is_peer(source)) {
             return false;
         }
+        if is_stun && !stun::is_whole(bytes) {
+            return false;
+        }
+        if self.is_of_another_source(bytes) {
+            return self.is_peer(source);
+        }
         let Ok(received) = Receive::new(Protocol::Udp, source, self.address, bytes) else {
             return self.is_peer(source);
         };
@@ -178,6 +187,14 @@ impl Connection {
             self.heard_at = now;
         }
         is_peer
+    }
+
+    /// Whether it is RTP of a source that is not the browser's. str0m follows a new source before it has checked the packet's tag,
+    /// so one packet in the browser's name would take its voice away.
+    fn is_of_another_source(&self, bytes: &[u8]) -> bool {
+        let is_rtp = matches!(bytes, [128..=191, kind, ..] if !matches!(kind, 192..=223));
+        let ssrc = bytes.get(8..12).and_then(|ssrc| ssrc.first_chunk::<4>()).map(|ssrc| u32::from_be_bytes(*ssrc));
+        is_rtp && self.ssrc.is_some() && self.ssrc != ssrc
     }
 
     /// Sends an RTP packet, which is numbered and encrypted here.
@@ -254,6 +271,7 @@ impl Connection {
             Event::IceConnectionStateChange(IceConnectionState::Disconnected) | Event::Closed => self.fail(),
             Event::RtpPacket(packet) => {
                 let header = &packet.header;
+                self.ssrc.get_or_insert(*header.ssrc);
                 let mut bytes = Vec::with_capacity(packet.payload.len() + crate::rtp::packet::HEADER_LENGTH);
                 let plain = Packet {
                     marker: header.marker,

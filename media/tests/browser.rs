@@ -547,6 +547,27 @@ fn damaged_datagrams_are_survived() {
     assert!(hears(&world.tapped, 500.0) > 0.9, "{}", hears(&world.tapped, 500.0));
 }
 
+/// A packet in the browser's name that claims to be its microphone from now on changes nothing: who wrote it knows no key.
+#[test]
+fn a_forged_source_does_not_take_the_voice_over() {
+    let mut world = World::new();
+    let leg = world.open(WebPurpose::Station);
+    world.run(500);
+    let page = &mut world.pages[0];
+    page.speak(world.now);
+    let is_rtp = |bytes: &Vec<u8>| bytes[0] & 0xc0 == 0x80 && bytes[1] & 0x7f == 111;
+    let mut forged = page.out.iter().map(|(_, bytes)| bytes.clone()).rfind(is_rtp).expect("an RTP packet");
+    assert_eq!(forged[0] & 0x10, 0x10, "it names its media section");
+    // By then packets do not name it any more, so that nothing would lead back to the right source.
+    world.run(10_000);
+    forged[8..12].copy_from_slice(&[1, 2, 3, 4]);
+    let from = world.pages[0].address;
+    world.datagram(from, &forged);
+    world.command(Command::Tap { leg, on: true });
+    world.run(1_000);
+    assert!(hears(&world.tapped, 500.0) > 0.9, "{}", hears(&world.tapped, 500.0));
+}
+
 /// Two people at their browsers are put through to each other; one is put on hold, hears our music, and is taken back.
 #[test]
 fn pages_are_bridged_and_held_like_any_other_leg() {

@@ -5,12 +5,26 @@ const MAGIC: [u8; 4] = [0x21, 0x12, 0xa4, 0x42];
 const HEADER_LENGTH: usize = 20;
 const BINDING_REQUEST: u16 = 0x0001;
 const USERNAME: u16 = 0x0006;
+/// The FINGERPRINT attribute: its head, and what its checksum is mixed with (RFC 8489 section 14.7).
+const FINGERPRINT_HEAD: [u8; 4] = [0x80, 0x28, 0, 4];
+const FINGERPRINT_MIX: u32 = 0x5354_554e;
 /// Attributes read at most; the name comes among the first.
 const ATTRIBUTES_MAX: usize = 16;
 
 /// Whether a datagram is STUN (RFC 7983 section 7 and RFC 8489 section 5).
 pub(crate) fn is_stun(bytes: &[u8]) -> bool {
     bytes.len() >= HEADER_LENGTH && bytes[0] < 4 && bytes[4..8] == MAGIC
+}
+
+/// Whether a message ends with the right fingerprint, as every one of ICE must (RFC 8445 section 7): it is as it was sent. Only
+/// what stands before the fingerprint is covered by the password, so without this a damaged message could count as the browser's.
+pub(crate) fn is_whole(bytes: &[u8]) -> bool {
+    let Some((message, checksum)) = bytes.split_last_chunk::<4>() else { return false };
+    let Some((covered, head)) = message.split_last_chunk::<4>() else { return false };
+    is_stun(bytes)
+        && usize::from(u16::from_be_bytes([bytes[2], bytes[3]])) == bytes.len() - HEADER_LENGTH
+        && *head == FINGERPRINT_HEAD
+        && crc32fast::hash(covered) ^ FINGERPRINT_MIX == u32::from_be_bytes(*checksum)
 }
 
 /// Whose binding request it is: the part of its user name that is the receiver's (RFC 8445 section 7.2.2).
@@ -65,6 +79,24 @@ mod tests {
         for (bytes, expected) in cases {
             assert_eq!(addressee(&bytes), expected, "{bytes:02x?}");
         }
+    }
+
+    /// The sample request of RFC 5769 section 2.1, octet for octet.
+    const SAMPLE: &[u8] = b"\x00\x01\x00\x58\x21\x12\xa4\x42\xb7\xe7\xa7\x01\xbc\x34\xd6\x86\xfa\x87\xdf\xae\
+        \x80\x22\x00\x10STUN test client\x00\x24\x00\x04\x6e\x00\x01\xff\x80\x29\x00\x08\x93\x2f\xf9\xb1\x51\x26\x3b\x36\
+        \x00\x06\x00\x09evtj:h6vY\x20\x20\x20\x00\x08\x00\x14\x9a\xea\xa7\x0c\xbf\xd8\xcb\x56\x78\x1e\xf2\xb5\
+        \xb2\xd3\xf2\x49\xc1\xb5\x71\xa2\x80\x28\x00\x04\xe5\x7a\x3b\xcf";
+
+    #[test]
+    fn a_message_is_whole_as_it_was_sent_and_in_no_other_form() {
+        assert!(is_whole(SAMPLE));
+        for at in 0..SAMPLE.len() {
+            let mut damaged = SAMPLE.to_vec();
+            damaged[at] ^= 1;
+            assert!(!is_whole(&damaged), "octet {at}");
+            assert!(!is_whole(&SAMPLE[..at]), "cut at {at}");
+        }
+        assert!(!is_whole(&[SAMPLE, &[0; 4]].concat()), "with more behind it");
     }
 
     #[test]
