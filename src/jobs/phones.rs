@@ -84,6 +84,8 @@ impl Desk {
         self.parts.book.set(listed);
         if wanted != self.handed {
             self.parts.voice.send(Command::Phones(wanted.clone())).map_err(failed)?;
+            // A phone calls as soon as its password is shown, and its call must not overtake the command.
+            self.parts.voice.caught_up().await.map_err(failed)?;
             self.handed = wanted;
         }
         self.tell(&phones, now).await

@@ -144,6 +144,8 @@ pub(crate) enum Request {
     Record { leg: LegId, sink: Box<dyn RecordingSink>, meta: watch::Sender<Meta> },
     /// Answer a browser's offer.
     Web { offer: String, purpose: WebPurpose, reply: WebReply },
+    /// Say when everything that was asked for before has been done.
+    CaughtUp { reply: oneshot::Sender<()> },
     /// Refuse new calls; after `grace` hang up what is still on; then end the thread.
     Stop { grace: Duration },
 }
@@ -157,6 +159,7 @@ impl std::fmt::Debug for Request {
             Self::Tap { leg, .. } => write!(f, "Tap({leg:?})"),
             Self::Record { leg, .. } => write!(f, "Record({leg:?})"),
             Self::Web { purpose, .. } => write!(f, "Web({purpose:?})"),
+            Self::CaughtUp { .. } => f.write_str("CaughtUp"),
             Self::Stop { grace } => write!(f, "Stop({grace:?})"),
         }
     }
@@ -242,6 +245,16 @@ impl VoiceHandle {
     /// gone is no error: it changes nothing.
     pub fn send(&self, command: Command) -> Result<(), VoiceError> {
         self.request(Request::Command(command))
+    }
+
+    /// Waits until the engine has done all that it was told before. What comes by a socket after that meets an engine that knows.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send).
+    pub async fn caught_up(&self) -> Result<(), VoiceError> {
+        let (reply, done) = oneshot::channel();
+        self.request(Request::CaughtUp { reply })?;
+        done.await.map_err(|_| VoiceError::Stopped)
     }
 
     /// Hears what the far end of a leg says: 16 kHz frames of 20 ms, with their place in the call in milliseconds after

@@ -474,6 +474,8 @@ impl Shard {
                 let command = self.offers.command(offer, purpose, reply);
                 self.command(command);
             }
+            // Whoever asked may have gone meanwhile.
+            Request::CaughtUp { reply } => drop(reply.send(())),
             Request::Stop { grace } => self.begin_stop(grace),
         }
     }
