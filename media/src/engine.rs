@@ -390,7 +390,7 @@ impl Engine {
             // Its leg has gone in the meantime.
             (None, true) => {
                 self.by_port.remove(&port);
-                self.ports.release(port, now);
+                self.ports.release_untold(port, now);
             }
             (None, false) => {
                 self.by_port.remove(&port);
@@ -442,7 +442,11 @@ impl Engine {
             self.browsers.forget(id);
         } else if !leg.is_opening() && leg.carrier.is_none() {
             self.by_port.remove(&leg.port);
-            self.ports.release(leg.port, now);
+            if leg.has_told_port() {
+                self.ports.release(leg.port, now);
+            } else {
+                self.ports.release_untold(leg.port, now);
+            }
         }
         leg.close(cause, now, &mut self.outputs);
         if self.legs.values().all(|leg| leg.audio().is_none()) {

@@ -185,12 +185,18 @@ impl Leg {
 
     /// Prepares the answer to an INVITE, or refuses it.
     pub(crate) fn consider(&mut self, offer: Option<&Sdp>, codecs: &[Codec]) -> Result<(), SdpRefusal> {
+        self.stage = Stage::Waiting { answer: None };
         let answer = match (offer, &mut self.session) {
             (Some(offer), Some(session)) => Some(session.answer(offer, codecs)?),
             _ => None,
         };
         self.stage = Stage::Waiting { answer };
         Ok(())
+    }
+
+    /// Whether the far end may know of our port: an offer or an answer has gone out.
+    pub(crate) fn has_told_port(&self) -> bool {
+        matches!(self.stage, Stage::Offered | Stage::Up)
     }
 
     /// Our offer; in a call that is up, its codec comes first.

@@ -41,6 +41,12 @@ impl Ports {
         self.resting.push(Resting { port, until: now + QUARANTINE, open: true });
     }
 
+    /// The same of a port that no far end was told of: nothing can come to it, so that it need not rest. Otherwise calls that
+    /// are refused, as fast as somebody can place them, would leave none for others.
+    pub(crate) fn release_untold(&mut self, port: u16, now: Instant) {
+        self.resting.push(Resting { port, until: now, open: true });
+    }
+
     /// This port could not be opened.
     pub(crate) fn refused(&mut self, port: u16, now: Instant) {
         self.resting.push(Resting { port, until: now + TAKEN_FOR, open: false });
@@ -95,6 +101,17 @@ mod tests {
         assert_eq!(ports.rested(start + QUARANTINE), None);
         assert_eq!(ports.next_wake(), None);
         assert_eq!(ports.take(), Some(20000));
+    }
+
+    /// SEC-11
+    #[test]
+    fn a_port_that_nobody_was_told_of_does_not_rest() {
+        let start = crate::epoch();
+        let mut ports = Ports::new(20000..=20001);
+        ports.take().unwrap();
+        ports.release_untold(20000, start);
+        assert_eq!((ports.take(), ports.next_wake()), (None, Some(start)), "it is closed first");
+        assert_eq!((ports.rested(start), ports.take()), (Some(20000), Some(20000)));
     }
 
     #[test]
