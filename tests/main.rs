@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
 
 mod api_rules;
+mod attack;
 mod audit;
 mod backup;
 mod baresip;

@@ -15,20 +15,24 @@ use std::time::Duration;
 
 /// A number that costs nothing where it rings: Ofcom keeps it for plays and films.
 const NUMBER: &str = "020 7946 0958";
-const E164: &str = "+442079460958";
+pub const E164: &str = "+442079460958";
 
 /// A clinic with a provider that answers, and what an administrator needs.
-struct Scene {
-    clinic: Clinic,
-    admin: Person,
-    provider_at: SocketAddr,
-    trunk: Value,
+pub struct Scene {
+    pub clinic: Clinic,
+    pub admin: Person,
+    pub provider_at: SocketAddr,
+    pub trunk: Value,
 }
 
 impl Scene {
     /// Outgoing calls are on, at 10 a minute.
     async fn open(more: Value) -> Self {
-        let clinic = Clinic::quiet().await;
+        Self::of(Clinic::quiet().await, more).await
+    }
+
+    /// The same in this clinic.
+    pub async fn of(clinic: Clinic, more: Value) -> Self {
         let admin = clinic.admin().await;
         let provider_at = free_address("127.0.0.2");
         let trunk = json!({
@@ -56,7 +60,7 @@ impl Scene {
     }
 
     /// Waits until a trunk or a telephone stands like this.
-    async fn becomes(&self, path: &str, state: &str) {
+    pub async fn becomes(&self, path: &str, state: &str) {
         let mut head = self.clinic.app().store.watch();
         let reached = async {
             loop {
@@ -71,7 +75,7 @@ impl Scene {
         tokio::time::timeout(PATIENCE, reached).await.unwrap_or_else(|_| panic!("{path} does not become {state}"));
     }
 
-    async fn phone(&self, extension: &str, account: Value) -> Value {
+    pub async fn phone(&self, extension: &str, account: Value) -> Value {
         let phone = json!({ "label": extension, "extension": extension, "account": account });
         self.admin.made("/api/phones", phone).await
     }
@@ -98,22 +102,38 @@ impl Scene {
         softphone
     }
 
-    async fn ended(&self) -> EndCause {
+    pub async fn ended(&self) -> EndCause {
         let ended = self.clinic.happened(|event| matches!(event, Event::CallEnded { .. })).await;
         let Event::CallEnded { end, .. } = ended.event else { unreachable!("it was looked for") };
         end
     }
 
-    fn calls(&self) -> Vec<Call> {
+    /// Waits until so many calls have ended.
+    pub async fn ended_calls(&self, count: usize) {
+        let mut head = self.clinic.app().store.watch();
+        let is_end = |event: &Event| matches!(event, Event::CallEnded { .. });
+        let reached = async {
+            loop {
+                head.mark_unchanged();
+                if self.clinic.feed().iter().filter(|it| is_end(&it.event)).count() >= count {
+                    return;
+                }
+                head.changed().await.unwrap();
+            }
+        };
+        tokio::time::timeout(PATIENCE, reached).await.unwrap_or_else(|_| panic!("{count} calls have not ended"));
+    }
+
+    pub fn calls(&self) -> Vec<Call> {
         self.clinic.app().store.read(|tx| tx.scan(Scan::index(CALLS_BY_TIME).limit(500))).unwrap().items
     }
 
-    fn tasks(&self, kind: TaskKind) -> usize {
+    pub fn tasks(&self, kind: TaskKind) -> usize {
         let tasks = self.clinic.app().store.read(|tx| tx.scan(Scan::<Task>::table().limit(500))).unwrap().items;
         tasks.iter().filter(|task| task.kind == kind).count()
     }
 
-    async fn close(self) {
+    pub async fn close(self) {
         self.clinic.running.stop(Duration::ZERO).await;
     }
 }
