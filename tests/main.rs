@@ -15,6 +15,7 @@ mod disk;
 mod documents;
 mod fault;
 mod following;
+mod handing_on;
 mod knowledge;
 mod layers;
 mod listening;

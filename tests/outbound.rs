@@ -27,7 +27,7 @@ pub struct Scene {
 
 impl Scene {
     /// Outgoing calls are on, at 10 a minute.
-    async fn open(more: Value) -> Self {
+    pub async fn open(more: Value) -> Self {
         Self::of(Clinic::quiet().await, more).await
     }
 
@@ -52,7 +52,7 @@ impl Scene {
     }
 
     /// Starts the provider and waits until the trunk takes calls.
-    async fn provider(&self, seconds: u32) -> Softphone {
+    pub async fn provider(&self, seconds: u32) -> Softphone {
         let provider = Softphone::provider(self.provider_at, &[E164, "999"], seconds);
         let path = format!("/api/trunks/{}", self.trunk["id"].as_str().unwrap());
         self.becomes(&path, "up").await;
@@ -82,6 +82,17 @@ impl Scene {
 
     /// Switches a telephone on that calls a number, or waits for calls and takes them.
     async fn switched_on(&self, phone: &Value, number: Option<&str>, seconds: u32) -> Softphone {
+        self.switched_on_with(phone, number, seconds, &[]).await
+    }
+
+    /// The same with these modules.
+    pub async fn switched_on_with(
+        &self,
+        phone: &Value,
+        number: Option<&str>,
+        seconds: u32,
+        modules: &[&str],
+    ) -> Softphone {
         let server = &phone["server"];
         let line = Line {
             server: SocketAddr::new(
@@ -91,7 +102,7 @@ impl Scene {
             transport: "udp",
             user: phone["phone"]["user"].as_str().unwrap(),
             password: phone["password"].as_str().unwrap(),
-            modules: &[],
+            modules,
             account: if number.is_some() { "" } else { ";answermode=auto" },
         };
         let softphone = Softphone::desk(&line, number, seconds);

@@ -1,11 +1,14 @@
 //! baresip: an ordinary softphone, on the command line.
 
+use super::clinic::PATIENCE;
 use std::f64::consts::TAU;
-use std::net::{SocketAddr, UdpSocket};
-use std::path::Path;
+use std::net::{SocketAddr, TcpListener, UdpSocket};
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::atomic::{AtomicU16, Ordering};
 use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 
 /// Audio ports of one softphone.
@@ -16,6 +19,8 @@ static NEXT_RTP_PORT: AtomicU16 = AtomicU16::new(29_200);
 pub struct Softphone {
     child: Child,
     folder: TempDir,
+    /// Where its keys are pressed, if it has the module `ctrl_tcp`.
+    keys_at: SocketAddr,
 }
 
 /// What is typed into a desk phone.
@@ -54,7 +59,7 @@ impl Softphone {
     /// gone after `seconds`. It must not be where phones are: who calls from a provider's address is taken for the provider.
     pub fn provider(at: SocketAddr, numbers: &[&str], seconds: u32) -> Self {
         let account = |number: &&str| format!("<sip:{number}@{at}>;regint=0;answermode=auto\n");
-        Self::at(at, &numbers.iter().map(account).collect::<String>(), None, seconds, "g711", &[], 700.0)
+        Self::at(at, &numbers.iter().map(account).collect::<String>(), None, seconds, "g711", &["ctrl_tcp"], 700.0)
     }
 
     fn start(account: &str, dial: Option<&str>, seconds: u32, codec: &str, modules: &[&str]) -> Self {
@@ -77,8 +82,9 @@ impl Softphone {
         std::fs::write(folder.path().join("tone.wav"), tone(rate_hz, seconds, hertz)).unwrap();
         let tone = folder.path().join("tone.wav");
         let modules: String = modules.iter().map(|name| format!("module {name}.so\n")).collect();
+        let keys_at = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let config = format!(
-            "sip_listen {at}\naudio_source aufile,{}\naudio_player aubridge,nil\naudio_alert aufile,/dev/null\n\
+            "sip_listen {at}\nctrl_tcp_listen {keys_at}\naudio_source aufile,{}\naudio_player aubridge,nil\naudio_alert aufile,/dev/null\n\
              rtp_ports {first}-{last}\nsnd_path {}\nmodule sndfile.so\nmodule_path /usr/lib/baresip/modules\nmodule {codec}.so\n{modules}module aufile.so\n\
              module aubridge.so\nmodule_app account.so\nmodule_app menu.so\n",
             tone.display(),
@@ -90,7 +96,42 @@ impl Softphone {
         command.arg("-f").arg(folder.path()).args(["-t", &seconds.to_string()]);
         command.args(dial.iter().flat_map(|uri| ["-e".to_owned(), format!("/dial {uri}")]));
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
-        Self { child: command.spawn().expect("baresip is installed by `make deps`"), folder }
+        Self { child: command.spawn().expect("baresip is installed by `make deps`"), folder, keys_at }
+    }
+
+    /// Presses a key, by the name of its command: what a person at it would do. It has taken that in when this returns.
+    pub async fn press(&self, command: &str, with: &str) {
+        let wish = format!("{{\"command\":\"{command}\",\"params\":\"{with}\"}}");
+        let pressed = async {
+            let mut keys = TcpStream::connect(self.keys_at).await.unwrap();
+            keys.write_all(format!("{}:{wish},", wish.len()).as_bytes()).await.unwrap();
+            let (mut said, mut bytes) = (String::new(), [0; 4_096]);
+            while !said.contains("\"response\":true") {
+                let length = keys.read(&mut bytes).await.unwrap();
+                // It is gone when it was told to go.
+                if length == 0 {
+                    return;
+                }
+                said.push_str(&String::from_utf8_lossy(&bytes[..length]));
+            }
+        };
+        tokio::time::timeout(PATIENCE, pressed).await.unwrap_or_else(|_| panic!("{command} was not taken in"));
+    }
+
+    /// Waits until it has heard two seconds of this tone, nearly alone; asking it something sets the pace.
+    pub async fn has_heard(&self, hertz: f64) {
+        let heard = async {
+            while !self.decoded().any(|path| lasts(&path) > 2 && share_of(&path, hertz) > 0.8) {
+                self.press("reginfo", "").await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, heard).await.expect("it does not hear the tone");
+    }
+
+    /// The files of what it has heard.
+    fn decoded(&self) -> impl Iterator<Item = PathBuf> {
+        let files = std::fs::read_dir(self.folder.path()).unwrap().map(|file| file.unwrap().path());
+        files.filter(|path| path.to_string_lossy().ends_with("-dec.wav"))
     }
 
     /// Waits until it has ended.
@@ -101,22 +142,24 @@ impl Softphone {
     /// Waits until it has ended; the loudest sample that it heard.
     pub async fn heard(mut self) -> u16 {
         self.child.wait().await.unwrap();
-        let files = std::fs::read_dir(self.folder.path()).unwrap().map(|file| file.unwrap().path());
-        files.filter(|path| path.to_string_lossy().ends_with("-dec.wav")).map(|path| loudest(&path)).max().unwrap_or(0)
+        self.decoded().map(|path| loudest(&path)).max().unwrap_or(0)
     }
 
     /// Waits until it has ended; how much of the best of what it heard was this tone.
     pub async fn heard_tone(mut self, hertz: f64) -> f64 {
         self.child.wait().await.unwrap();
-        let files = std::fs::read_dir(self.folder.path()).unwrap().map(|file| file.unwrap().path());
-        let heard = files.filter(|path| path.to_string_lossy().ends_with("-dec.wav"));
-        heard.map(|path| share_of(&path, hertz)).fold(0.0, f64::max)
+        self.decoded().map(|path| share_of(&path, hertz)).fold(0.0, f64::max)
     }
 }
 
 /// An address of the loopback with a port that nobody has at the moment.
 pub fn free_address(host: &str) -> SocketAddr {
     UdpSocket::bind(format!("{host}:0")).unwrap().local_addr().unwrap()
+}
+
+/// Seconds that a WAV file of 16 bits and 8 kHz lasts, as far as it is written.
+fn lasts(path: &Path) -> u64 {
+    std::fs::metadata(path).map_or(0, |file| file.len() / 16_000)
 }
 
 /// How much of what a WAV file of 16 bits and 8 kHz holds is this tone: 1.0 is all of it. Silence at its begin does not count.
