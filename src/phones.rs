@@ -1,5 +1,6 @@
 //! Desk phones: add, change, give a new password, remove, and see where they are.
 
+mod bans;
 mod view;
 
 use crate::app::App;
@@ -9,7 +10,7 @@ use crate::error::{Error, ErrorCode};
 use crate::events::Writing;
 use crate::page::Checks;
 use auricle_domain::account::Account;
-use auricle_domain::code::SrtpPolicy;
+use auricle_domain::code::{PhoneState, SrtpPolicy};
 use auricle_domain::event::Event;
 use auricle_domain::id::{AccountId, PhoneId};
 use auricle_domain::phone::{Phone, is_extension};
@@ -22,6 +23,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 
+pub use bans::{Ban, BanList, bans, lift_ban};
 pub use view::{PhoneCredential, PhoneList, PhonePlace, PhoneServer, PhoneStatus, PhoneView};
 
 /// Phones of a clinic.
@@ -50,6 +52,14 @@ impl Phones {
     /// Where each phone is; none is there before it has been looked at.
     pub fn status(&self) -> Arc<BTreeMap<PhoneId, PhoneStatus>> {
         Arc::clone(&self.status.borrow())
+    }
+
+    /// How many are registered, and which of them answer nowhere.
+    pub fn counted(&self) -> (usize, Vec<PhoneId>) {
+        let status = self.status();
+        let registered = status.iter().filter(|(_, status)| status.state == PhoneState::Registered);
+        let silent = registered.clone().filter(|(_, status)| !status.places.iter().any(|place| place.answers));
+        (registered.count(), silent.map(|(id, _)| *id).collect())
     }
 
     /// Tells where phones are now.

@@ -293,6 +293,25 @@ async fn who_guesses_is_not_heard_any_more() {
     }
     assert_eq!(guess.register(line.password).await, None);
     assert_eq!(known.register(line.password).await, Some(200));
+
+    // It is shown and written down; an administrator has it heard again.
+    let banned = |event: &Event| matches!(event, Event::SourceBanned { source } if source == "127.0.0.9");
+    clinic.happened(banned).await;
+    let bans = read(admin.get("/api/phones/bans").await, StatusCode::OK).await;
+    assert_eq!((bans["items"].as_array().unwrap().len(), text(&bans["items"][0], "source")), (1, "127.0.0.9"));
+    let until: auricle_domain::Timestamp = text(&bans["items"][0], "until").parse().unwrap();
+    let left_s = until.duration_since(auricle::clock::system()).as_secs();
+    assert!((3_000..=3_600).contains(&left_s), "{left_s}");
+    let metrics = read(admin.get("/metrics?format=json").await, StatusCode::OK).await;
+    assert!(metrics["auricle_sources_banned"].is_number() && metrics["auricle_phones_registered"].is_number());
+    let agent = clinic.person("agent@clinic.example", Role::Agent).await;
+    let lift = |person: &Person| person.request(Method::DELETE, "/api/phones/bans/127.0.0.9").send();
+    assert_eq!(agent.get("/api/phones/bans").await.status(), StatusCode::FORBIDDEN);
+    assert_eq!(lift(&agent).await.unwrap().status(), StatusCode::FORBIDDEN);
+    assert_eq!(lift(&admin).await.unwrap().status(), StatusCode::NO_CONTENT);
+    assert_eq!(lift(&admin).await.unwrap().status(), StatusCode::NOT_FOUND);
+    clinic.happened(|event| matches!(event, Event::SourceHeard { .. })).await;
+    assert_eq!(guess.register(line.password).await, Some(200));
     clinic.running.stop(Duration::ZERO).await;
 }
 

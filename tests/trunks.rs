@@ -6,6 +6,7 @@ use crate::support::person::{Person, read};
 use crate::support::softphone::Softphone;
 use auricle::app::{Options, Running, Speech};
 use auricle::clock;
+use auricle::config::SttKind;
 use auricle_domain::code::{EndCause, TrunkState};
 use auricle_domain::event::Event;
 use auricle_storage::{Backend, Hooks};
@@ -17,6 +18,7 @@ use std::sync::Arc;
 /// A clinic in `folder` that believes the provider's certificate.
 async fn clinic(folder: &Path, provider: &Kamailio) -> Clinic {
     let mut config = config(folder);
+    config.speech.stt = SttKind::None;
     config.sip.tls_roots = Some(provider.certificate());
     let speech = Some(Speech { stt: None, tts: Arc::new(Hum), llm: None });
     let options = Options { backend: Backend::Memory, speech, clock: clock::system, hooks: Hooks::default() };
@@ -120,6 +122,24 @@ async fn a_trunk_says_what_is_wrong_and_comes_back_by_itself() {
     provider.pause();
     let down = stands(&clinic, &admin, &made["id"], TrunkState::Down).await;
     assert_eq!(down["status"]["fault"], "unreachable", "{down}");
+    // Callers are helped all the same: the service is degraded, no more. The trunk is named by its id.
+    let ready = read(clinic.anybody().get("/health/ready").await, StatusCode::OK).await;
+    assert_eq!(ready["status"], "degraded");
+    let of =
+        |name: &str| ready["checks"].as_array().unwrap().iter().find(|check| check["name"] == name).unwrap().clone();
+    let (trunks, id) = (of("trunks"), made["id"].as_str().unwrap());
+    assert_eq!((&trunks["ok"], &of("phones")["ok"]), (&json!(false), &json!(true)), "{ready}");
+    let detail = trunks["detail"].as_str().unwrap();
+    assert!(detail.contains(&format!("{id} is down (unreachable)")) && !detail.contains("Main number"), "{detail}");
+    let metrics = read(admin.get("/metrics?format=json").await, StatusCode::OK).await;
+    let is_in = |state: &str| {
+        metrics["auricle_trunk_state"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|it| it["labels"]["trunk"] == id && it["labels"]["state"] == state && it["value"] == 1.0)
+    };
+    assert!(is_in("down") && !is_in("up"), "{metrics}");
     provider.resume();
     let up = stands(&clinic, &admin, &made["id"], TrunkState::Up).await;
     assert_eq!(up["status"]["fault"], Value::Null);

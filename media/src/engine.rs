@@ -244,6 +244,13 @@ impl Engine {
         self.legs.len()
     }
 
+    /// The same by what carries them.
+    pub fn legs_by_kind(&self) -> [(&'static str, usize); 3] {
+        let count = |is_it: fn(&Leg) -> bool| self.legs.values().filter(|leg| is_it(leg)).count();
+        let (browser, carrier) = (count(|leg| leg.web.is_some()), count(|leg| leg.carrier.is_some()));
+        [("sip", self.legs.len() - browser - carrier), ("browser", browser), ("carrier", carrier)]
+    }
+
     /// Whether this leg exists.
     pub fn has(&self, leg: LegId) -> bool {
         self.legs.contains_key(&leg)

@@ -128,6 +128,7 @@ impl Event {
             | Self::PhonePasswordGiven { phone }
             | Self::PhoneRemoved { phone }
             | Self::PhoneStateChanged { phone, .. } => ("phone", phone.to_string()),
+            Self::SourceBanned { source } | Self::SourceHeard { source } => ("source", source.clone()),
             Self::CarrierChanged { carrier } | Self::CarrierRemoved { carrier } => ("carrier", carrier.to_string()),
             Self::NumberConnected { number, .. } => ("number", number.clone()),
             Self::BackupMade { .. } => ("backup", String::new()),

@@ -237,6 +237,16 @@ events! {
         /// Why, when it is down.
         fault: Option<TrunkFault>,
     },
+    /// A source has guessed passwords of desk phones and is not heard for an hour.
+    SourceBanned("phone.source_banned") {
+        /// Its address.
+        source: String,
+    },
+    /// A source that was not heard is, before its time was up.
+    SourceHeard("phone.source_heard") {
+        /// Its address.
+        source: String,
+    },
     /// A desk phone was added or changed.
     PhoneChanged("phone.changed") {
         /// The phone.

@@ -6,6 +6,7 @@ use crate::clinic;
 use crate::config::SttKind;
 use crate::providers::SttState;
 use auricle_domain::Timestamp;
+use auricle_domain::code::TrunkState;
 use auricle_storage::Room;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -42,10 +43,13 @@ pub struct Health {
     pub version: String,
 }
 
+/// Parts without which callers are still helped: what is wrong with them degrades the service, no more.
+const OTHERS: [&str; 2] = ["trunks", "phones"];
+
 /// Whether callers can be helped, part by part.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Readiness {
-    /// `ok`, or `unavailable` while any part is not.
+    /// `ok`; `degraded` while only `trunks` or `phones` are not, with status 200; `unavailable` while any other part is not.
     pub status: String,
     /// The parts.
     pub checks: Vec<Check>,
@@ -54,7 +58,7 @@ pub struct Readiness {
 /// One part of the service.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Check {
-    /// `store`, `search`, `voice`, `speech`, `disk` or `backup`.
+    /// `store`, `search`, `voice`, `speech`, `disk`, `backup`, `trunks` or `phones`.
     pub name: String,
     /// Whether it works.
     pub ok: bool,
@@ -84,9 +88,13 @@ async fn live() -> StatusCode {
 #[utoipa::path(get, path = "/health/ready", tag = "health", security(()),
     responses((status = 200, body = Readiness), (status = 503, body = Readiness, description = "A part does not work")))]
 async fn ready(State(app): State<Arc<App>>) -> (StatusCode, axum::Json<Readiness>) {
-    let checks = vec![store(&app), search(&app), voice(&app), speech(&app), disk(&app), backup(&app)];
-    let all = checks.iter().all(|check| check.ok);
-    let (code, status) = if all { (StatusCode::OK, "ok") } else { (StatusCode::SERVICE_UNAVAILABLE, "unavailable") };
+    let checks = [store, search, voice, speech, disk, backup, trunks, phones].map(|check| check(&app)).to_vec();
+    let failed = |check: &Check| !check.ok && !OTHERS.contains(&check.name.as_str());
+    let (code, status) = if checks.iter().any(failed) {
+        (StatusCode::SERVICE_UNAVAILABLE, "unavailable")
+    } else {
+        (StatusCode::OK, if checks.iter().all(|check| check.ok) { "ok" } else { "degraded" })
+    };
     (code, axum::Json(Readiness { status: status.to_owned(), checks }))
 }
 
@@ -160,6 +168,28 @@ fn search(app: &App) -> Check {
 fn voice(app: &App) -> Check {
     let running = app.voice.is_running();
     check("voice", running, if running { "calls are taken" } else { "the media thread has stopped" })
+}
+
+/// Trunks that are switched on and do not take calls, by id: a name may say whose they are.
+fn trunks(app: &App) -> Check {
+    let status = app.trunks.status();
+    let on = status.iter().filter(|(_, status)| status.state != TrunkState::Off);
+    let (up, other): (Vec<_>, Vec<_>) =
+        on.partition(|(_, status)| matches!(status.state, TrunkState::Up | TrunkState::Degraded));
+    let named = other.iter().map(|(id, status)| match status.fault {
+        Some(fault) => format!("{id} is {} ({fault})", status.state),
+        None => format!("{id} is {}", status.state),
+    });
+    let detail = [format!("{} of {} take calls", up.len(), up.len() + other.len())].into_iter().chain(named);
+    check("trunks", other.is_empty(), detail.collect::<Vec<_>>().join("; "))
+}
+
+/// Phones that are registered and do not answer anywhere. One that is away may have been switched off for the night.
+fn phones(app: &App) -> Check {
+    let (registered, silent) = app.phones.counted();
+    let named = silent.iter().map(|id| format!("{id} does not answer"));
+    let detail = [format!("{registered} registered")].into_iter().chain(named).collect::<Vec<_>>();
+    check("phones", silent.is_empty(), detail.join("; "))
 }
 
 fn speech(app: &App) -> Check {

@@ -6,25 +6,35 @@ use crate::app::App;
 use crate::auth::permissions::ReadMetrics;
 use crate::auth::{May, SignedIn};
 use crate::error::{Error, ErrorCode};
+use auricle_domain::code::TrunkState;
 use axum::Extension;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::http::header::{ACCEPT, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use metrics_util::MetricKindMask;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 /// Where the process's figures are gathered. There is one recorder in a process, however many services run in it.
 static RECORDER: OnceLock<Option<PrometheusHandle>> = OnceLock::new();
 /// Size of a page of memory on the machines we run on, in bytes.
 const PAGE_BYTES: f64 = 4096.0;
+/// A figure that nobody has set for so long is not shown any more.
+const FORGOTTEN_AFTER: Duration = Duration::from_secs(600);
+
+/// A figure that is not set any more, such as that of a trunk that was removed, is forgotten.
+fn builder() -> PrometheusBuilder {
+    PrometheusBuilder::new().idle_timeout(MetricKindMask::GAUGE, Some(FORGOTTEN_AFTER))
+}
 
 /// Begins to gather figures. Again: nothing.
 pub(super) fn install() {
-    RECORDER.get_or_init(|| match PrometheusBuilder::new().install_recorder() {
+    RECORDER.get_or_init(|| match builder().install_recorder() {
         Ok(handle) => Some(handle),
         Err(error) => {
             tracing::warn!(%error, "figures are gathered by somebody else in this process");
@@ -100,6 +110,16 @@ fn gauge(app: &App) {
     metrics::gauge!("auricle_disk_room").set(f64::from(app.store.room() as u8));
     metrics::gauge!("auricle_feed_head").set(app.store.head() as f64);
     metrics::gauge!("auricle_search_behind_events").set(app.store.head().saturating_sub(app.search.cursor()) as f64);
+    for (trunk, status) in app.trunks.status().iter() {
+        for state in TrunkState::ALL {
+            let is_it = f64::from(u8::from(status.state == *state));
+            metrics::gauge!("auricle_trunk_state", "trunk" => trunk.to_string(), "state" => state.as_str()).set(is_it);
+        }
+    }
+    let (registered, silent) = app.phones.counted();
+    metrics::gauge!("auricle_phones_registered").set(registered as f64);
+    metrics::gauge!("auricle_phones_silent").set(silent.len() as f64);
+    metrics::gauge!("auricle_sources_banned").set(app.voice.bans().now(Instant::now()).len() as f64);
     if let Some(pages) = resident_pages() {
         metrics::gauge!("auricle_memory_resident_bytes").set(pages * PAGE_BYTES);
     }

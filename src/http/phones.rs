@@ -4,16 +4,22 @@ use super::extract::{IdempotencyKey, IfMatch, Json, Path};
 use crate::app::App;
 use crate::auth::{May, permissions::EditPhones};
 use crate::error::Error;
-use crate::phones::{self, PhoneCredential, PhoneInput, PhoneList, PhoneView};
+use crate::phones::{self, BanList, PhoneCredential, PhoneInput, PhoneList, PhoneView};
 use auricle_domain::id::PhoneId;
 use axum::extract::State;
 use axum::http::StatusCode;
+use std::net::IpAddr;
 use std::sync::Arc;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 /// The routes of this file.
 pub fn routes() -> OpenApiRouter<Arc<App>> {
-    OpenApiRouter::new().routes(routes!(list, create)).routes(routes!(get, replace, remove)).routes(routes!(renew))
+    OpenApiRouter::new()
+        .routes(routes!(list, create))
+        .routes(routes!(get, replace, remove))
+        .routes(routes!(renew))
+        .routes(routes!(bans))
+        .routes(routes!(lift_ban))
 }
 
 /// All phones with where they are, oldest first, and the server that they register with.
@@ -32,6 +38,24 @@ async fn create(
     Json(input): Json<PhoneInput>,
 ) -> Result<(StatusCode, axum::Json<PhoneCredential>), Error> {
     Ok((StatusCode::CREATED, axum::Json(phones::create(&app, &may, key.0.as_deref(), input).await?)))
+}
+
+/// Sources that have guessed passwords of phones and are not heard, with when they are heard again.
+#[utoipa::path(get, path = "/api/phones/bans", tag = "phones", responses((status = 200, body = BanList)))]
+async fn bans(State(app): State<Arc<App>>, may: May<EditPhones>) -> axum::Json<BanList> {
+    axum::Json(phones::bans(&app, &may))
+}
+
+/// Hears a source again, before its time is up.
+#[utoipa::path(delete, path = "/api/phones/bans/{source}", tag = "phones",
+    params(("source" = String, Path, description = "An IP address")), responses((status = 204)))]
+async fn lift_ban(
+    State(app): State<Arc<App>>,
+    may: May<EditPhones>,
+    Path(source): Path<IpAddr>,
+) -> Result<StatusCode, Error> {
+    phones::lift_ban(&app, &may, source).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// One phone with where it is.

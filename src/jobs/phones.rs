@@ -16,7 +16,8 @@ use auricle_media::io::{self as engine, Command, Transport};
 use auricle_media::sip::digest::server::Secrets;
 use auricle_storage::Store;
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
 /// How often the engine is told the time. Its own clock runs on in between, so that only a clock that was set matters.
@@ -39,7 +40,8 @@ pub struct Parts {
 /// Looks after them until it is told to stop.
 pub async fn run(parts: Parts, stop: CancellationToken) {
     let (mut changed, mut states) = (parts.phones.watch(), parts.voice.phone_states());
-    let mut desk = Desk { parts, numbers: BTreeMap::new(), next: 0, handed: Vec::new() };
+    let mut bans = parts.voice.bans().watch();
+    let mut desk = Desk { parts, numbers: BTreeMap::new(), next: 0, handed: Vec::new(), banned: BTreeMap::new() };
     loop {
         let changes = *changed.borrow_and_update();
         match desk.round().await {
@@ -51,6 +53,7 @@ pub async fn run(parts: Parts, stop: CancellationToken) {
             () = tokio::time::sleep(CLOCK_EVERY) => {}
             changed = changed.changed() => if changed.is_err() { return },
             told = states.changed() => if told.is_err() { return },
+            told = bans.changed() => if told.is_err() { return },
         }
     }
 }
@@ -63,6 +66,8 @@ struct Desk {
     next: u64,
     /// What the engine was told last.
     handed: Vec<engine::Phone>,
+    /// Who was not heard when it was last written down, and until when.
+    banned: BTreeMap<IpAddr, Instant>,
 }
 
 impl Desk {
@@ -88,7 +93,26 @@ impl Desk {
             self.parts.voice.caught_up().await.map_err(failed)?;
             self.handed = wanted;
         }
-        self.tell(&phones, now).await
+        self.tell(&phones, now).await?;
+        self.note_bans().await
+    }
+
+    /// Writes down who is not heard any more.
+    async fn note_bans(&mut self) -> Result<(), Error> {
+        let banned = self.parts.voice.bans().now(Instant::now());
+        for (source, until) in &banned {
+            if self.banned.get(source) == Some(until) {
+                continue;
+            }
+            let (source, cause) = (source.to_string(), clock::fresh(CauseId::new, self.parts.events.now()));
+            let written = self.parts.events.commit(clock::op(), By { actor: Actor::System, cause }, move |tx| {
+                tx.event(Event::SourceBanned { source: source.clone() });
+                Ok(())
+            });
+            written.await?;
+        }
+        self.banned = banned;
+        Ok(())
     }
 
     fn number(&mut self, id: PhoneId) -> engine::PhoneId {

@@ -36,6 +36,9 @@ impl Meters {
         let before = std::mem::replace(&mut self.engine, seen);
         let take = |count: &mut u64| std::mem::take(count);
         metrics::gauge!("auricle_voice_legs").set(engine.legs() as f64);
+        for (kind, count) in engine.legs_by_kind() {
+            metrics::gauge!("auricle_voice_legs_by_kind", "kind" => kind).set(count as f64);
+        }
         metrics::counter!("auricle_voice_datagrams_total", "socket" => "sip").increment(take(&mut self.sip_in));
         metrics::counter!("auricle_voice_datagrams_total", "socket" => "media").increment(take(&mut self.media_in));
         metrics::counter!("auricle_voice_unsent_total").increment(take(&mut self.unsent));

@@ -5,6 +5,7 @@
 //! whoever decides about calls.
 
 pub mod attached;
+pub mod banlist;
 pub mod browsers;
 pub mod caller;
 pub mod certificate;
@@ -31,6 +32,7 @@ use auricle_media::io::{
     WebPurpose,
 };
 use auricle_media::sip::digest::Algorithm;
+use banlist::BanList;
 use browsers::WebReply;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -185,6 +187,7 @@ pub struct VoiceHandle {
     tls_fingerprint: Option<Arc<str>>,
     trunk_states: watch::Receiver<TrunkStates>,
     phone_states: watch::Receiver<PhoneStates>,
+    bans: BanList,
     stream_faults: StreamFaults,
 }
 
@@ -201,6 +204,7 @@ pub(crate) struct Ears {
     pub(crate) stopped: watch::Receiver<bool>,
     pub(crate) trunk_states: watch::Receiver<TrunkStates>,
     pub(crate) phone_states: watch::Receiver<PhoneStates>,
+    pub(crate) bans: BanList,
     pub(crate) address: IpAddr,
     pub(crate) tls_fingerprint: Option<Arc<str>>,
     pub(crate) stream_faults: StreamFaults,
@@ -222,7 +226,8 @@ impl VoiceHandle {
         sip_addr: SocketAddr,
         tls_addr: Option<SocketAddr>,
     ) -> Self {
-        let Ears { stopped, trunk_states, phone_states, address, tls_fingerprint, stream_faults, browser_addr } = ears;
+        let Ears { stopped, trunk_states, phone_states, bans, address, tls_fingerprint, stream_faults, browser_addr } =
+            ears;
         Self {
             ways,
             gauges,
@@ -234,6 +239,7 @@ impl VoiceHandle {
             tls_fingerprint,
             trunk_states,
             phone_states,
+            bans,
             stream_faults,
         }
     }
@@ -325,6 +331,11 @@ impl VoiceHandle {
     /// Hears where phones are; the latest wins.
     pub fn phone_states(&self) -> watch::Receiver<PhoneStates> {
         self.phone_states.clone()
+    }
+
+    /// Who has guessed passwords of phones and is not heard.
+    pub fn bans(&self) -> &BanList {
+        &self.bans
     }
 
     /// Why the last attempt to connect to there failed; none when it did not.

@@ -17,6 +17,7 @@
 //! up; the one event that is still owed for it, `Ended`, waits here until there is room. Only levels may be dropped.
 
 use crate::voice::attached::{Attached, FRAMES_MAX, FrameIn};
+use crate::voice::banlist::BanList;
 use crate::voice::browsers::{BrowserConfig, Offers};
 use crate::voice::meters::Meters;
 use crate::voice::outbox::{Condemned, Outbox};
@@ -121,6 +122,7 @@ impl VoiceShell {
         let gauges = Arc::new(Gauges::default());
         let (trunk_states, told) = watch::channel(TrunkStates::default());
         let (phone_states, places) = watch::channel(PhoneStates::default());
+        let bans = BanList::default();
         let stream_faults = StreamFaults::default();
         let welcome: Welcome = Arc::new(RwLock::new(config.trusted.clone()));
         let listeners = [Some((tcp, Transport::Tcp)), tls_listener.map(|listener| (listener, Transport::Tls))];
@@ -131,6 +133,7 @@ impl VoiceShell {
             stopped,
             trunk_states: told,
             phone_states: places,
+            bans: bans.clone(),
             address: advertised,
             tls_fingerprint,
             stream_faults,
@@ -150,6 +153,7 @@ impl VoiceShell {
             has_phones: false,
             trunk_states,
             phone_states,
+            bans,
             ports: Ports::new(sip_addr.ip()).map_err(VoiceError::Thread)?,
             requests: queue,
             attached: Attached::default(),
@@ -280,6 +284,7 @@ struct Shard {
     has_phones: bool,
     trunk_states: watch::Sender<TrunkStates>,
     phone_states: watch::Sender<PhoneStates>,
+    bans: BanList,
     ports: Ports,
     requests: Receiver<Request>,
     attached: Attached,
@@ -446,7 +451,11 @@ impl Shard {
 
     fn request(&mut self, request: Request) {
         match request {
-            Request::Command(command) => self.command(command),
+            Request::Command(command) => {
+                let lifted = if let Command::Unban { source } = &command { Some(*source) } else { None };
+                self.command(command);
+                lifted.into_iter().for_each(|source| self.bans.lift(source));
+            }
             Request::Attach { arrival, to, reply } => {
                 let command = self.attached.begin(arrival, to, reply);
                 self.command(command);
@@ -601,6 +610,7 @@ impl Shard {
         }
         if let EngineEvent::Banned { source } = event {
             tracing::warn!(%source, "a source has guessed passwords of phones and is not heard for an hour");
+            self.bans.add(source, Instant::now());
             return;
         }
         if matches!(event, EngineEvent::WebAnswer { .. } | EngineEvent::WebRefused { .. }) {

@@ -2,7 +2,7 @@
 
 use super::clinic::PATIENCE;
 use std::f64::consts::TAU;
-use std::net::{SocketAddr, TcpListener, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::atomic::{AtomicU16, Ordering};
@@ -11,9 +11,12 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 
-/// Audio ports of one softphone.
-const RTP_PORTS: u16 = 20;
-static NEXT_RTP_PORT: AtomicU16 = AtomicU16::new(29_200);
+/// Ports of one softphone: audio, then SIP (the next one is that of TLS, whether it is wanted or not), then its keys.
+const PORTS: u16 = 20;
+const SIP_PORT: u16 = 16;
+const KEYS_PORT: u16 = 18;
+/// Below those that the system gives out: one of these could be somebody's by the time the softphone takes it.
+static NEXT_PORT: AtomicU16 = AtomicU16::new(29_200);
 
 /// A softphone that runs; it is ended with this.
 pub struct Softphone {
@@ -59,15 +62,23 @@ impl Softphone {
     /// gone after `seconds`. It must not be where phones are: who calls from a provider's address is taken for the provider.
     pub fn provider(at: SocketAddr, numbers: &[&str], seconds: u32) -> Self {
         let account = |number: &&str| format!("<sip:{number}@{at}>;regint=0;answermode=auto\n");
-        Self::at(at, &numbers.iter().map(account).collect::<String>(), None, seconds, "g711", &["ctrl_tcp"], 700.0)
+        Self::at(
+            Some(at),
+            &numbers.iter().map(account).collect::<String>(),
+            None,
+            seconds,
+            "g711",
+            &["ctrl_tcp"],
+            700.0,
+        )
     }
 
     fn start(account: &str, dial: Option<&str>, seconds: u32, codec: &str, modules: &[&str]) -> Self {
-        Self::at(free_address("127.0.0.1"), account, dial, seconds, codec, modules, 440.0)
+        Self::at(None, account, dial, seconds, codec, modules, 440.0)
     }
 
     fn at(
-        at: SocketAddr,
+        at: Option<SocketAddr>,
         account: &str,
         dial: Option<&str>,
         seconds: u32,
@@ -76,13 +87,13 @@ impl Softphone {
         hertz: f64,
     ) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let first = NEXT_RTP_PORT.fetch_add(RTP_PORTS, Ordering::Relaxed);
-        let last = first + RTP_PORTS - 1;
+        let first = free_ports(Ipv4Addr::LOCALHOST.into());
+        let (last, keys_at) = (first + SIP_PORT - 1, own(first + KEYS_PORT));
+        let at = at.unwrap_or(own(first + SIP_PORT));
         let rate_hz = if codec == "g722" { 16_000 } else { 8_000 };
         std::fs::write(folder.path().join("tone.wav"), tone(rate_hz, seconds, hertz)).unwrap();
         let tone = folder.path().join("tone.wav");
         let modules: String = modules.iter().map(|name| format!("module {name}.so\n")).collect();
-        let keys_at = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let config = format!(
             "sip_listen {at}\nctrl_tcp_listen {keys_at}\naudio_source aufile,{}\naudio_player aubridge,nil\naudio_alert aufile,/dev/null\n\
              rtp_ports {first}-{last}\nsnd_path {}\nmodule sndfile.so\nmodule_path /usr/lib/baresip/modules\nmodule {codec}.so\n{modules}module aufile.so\n\
@@ -152,9 +163,26 @@ impl Softphone {
     }
 }
 
-/// An address of the loopback with a port that nobody has at the moment.
+fn own(port: u16) -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], port))
+}
+
+/// The first of a softphone's ports, where nobody else has those that it cannot do without.
+fn free_ports(host: IpAddr) -> u16 {
+    loop {
+        let first = NEXT_PORT.fetch_add(PORTS, Ordering::Relaxed);
+        let at = |port| SocketAddr::new(host, port);
+        let is_free = |port: u16| TcpListener::bind(at(port)).is_ok() && UdpSocket::bind(at(port)).is_ok();
+        if (first + SIP_PORT..=first + KEYS_PORT).all(is_free) {
+            return first;
+        }
+    }
+}
+
+/// An address of the loopback where a softphone can speak SIP.
 pub fn free_address(host: &str) -> SocketAddr {
-    UdpSocket::bind(format!("{host}:0")).unwrap().local_addr().unwrap()
+    let host = host.parse().unwrap();
+    SocketAddr::new(host, free_ports(host) + SIP_PORT)
 }
 
 /// Seconds that a WAV file of 16 bits and 8 kHz lasts, as far as it is written.

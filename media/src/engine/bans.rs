@@ -68,6 +68,11 @@ impl Bans {
         true
     }
 
+    /// Forgets that a source was wrong: it is heard again.
+    pub(super) fn lift(&mut self, source: IpAddr) {
+        self.0.remove(&bucket_key(source));
+    }
+
     fn make_room(&mut self, now: Instant) {
         self.0.retain(|_, record| !record.is_over(now));
         if self.0.len() < SOURCES_MAX {
@@ -106,6 +111,8 @@ mod tests {
         assert!(bans.holds(ip("::ffff:192.0.2.1"), start), "the same source, written otherwise");
         assert!(bans.holds(ip("192.0.2.1"), start + BANNED - Duration::from_millis(1)));
         assert!(!bans.holds(ip("192.0.2.1"), start + BANNED));
+        bans.lift(ip("::ffff:192.0.2.1"));
+        assert!(!bans.holds(ip("192.0.2.1"), start), "lifted");
         assert_eq!(wrong(&mut bans, "192.0.2.1", 9, start + BANNED), 0, "it begins anew");
     }
 

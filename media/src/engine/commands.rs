@@ -36,6 +36,7 @@ impl Engine {
             }
             Command::Trunks(trunks) => self.set_trunks(trunks, now),
             Command::Phones(phones) => self.set_phones(phones, now),
+            Command::Unban { source } => self.bans.lift(source),
             Command::Clock { unix_s } => self.tell_agent(AgentCommand::Clock { unix_s }, now),
             Command::Drain => {
                 self.draining = true;

@@ -4,7 +4,7 @@ use super::{
     BridgeId, Codec, DialIdentity, Hop, LegId, Party, Pcm, Phone, PhoneId, PlayId, TransferTo, Trunk, TrunkId,
     WebPurpose,
 };
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 /// What the engine can be told to do. A command for a leg that is gone changes nothing.
 #[derive(Clone, Debug)]
@@ -183,6 +183,11 @@ pub enum Command {
     /// These are all trunks from now on. One that is equal to one that is there stays as it is, with its registration; one
     /// that is not among them is left, and its registration given back.
     Trunks(Vec<Trunk>),
+    /// Hear a source again that was banned for wrong passwords.
+    Unban {
+        /// Which, as [`EngineEvent::Banned`](super::EngineEvent::Banned) told it.
+        source: IpAddr,
+    },
     /// These are all phones from now on. One that is equal to one that is there keeps its registrations; of one that is not
     /// among them, or has another user or password, they end at once.
     Phones(Vec<Phone>),

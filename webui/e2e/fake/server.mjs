@@ -237,6 +237,8 @@ function api({ db, state, emit, pushCalls }) {
     'PUT /api/trunks/:id': ({ id, request, body }) => { const trunk = found(db.trunks, id); fresh(trunk, request); return connect(trunk, body); },
     'DELETE /api/trunks/:id': ({ id, request, response }) => { fresh(found(db.trunks, id), request); db.trunks = db.trunks.filter((one) => one.id !== id); emit('trunk.removed', { trunk: id }); response.statusCode = 204; return null; },
     'GET /api/phones': ({ who }) => { if (who.role !== 'ADMIN') fail(403, 'forbidden', 'no'); return { server: PHONE_SERVER, phones: db.phones }; },
+    'GET /api/phones/bans': ({ who }) => { if (who.role !== 'ADMIN') fail(403, 'forbidden', 'no'); return { items: db.bans }; },
+    'DELETE /api/phones/bans/:id': ({ id, response }) => { const source = decodeURIComponent(id); db.bans = db.bans.filter((one) => one.source !== source); emit('phone.source_heard', { source }); response.statusCode = 204; return null; },
     'POST /api/phones': ({ body, response }) => {
       if (db.phones.some((one) => one.extension === body.extension)) fail(400, 'invalid', 'Not acceptable', [{ field: 'extension', code: 'taken', detail: 'taken' }]);
       const phone = { id: uuid(), ...body, user: 'h7kq2m9z', status: { state: 'away', since: new Date().toISOString(), places: [] }, created_at: new Date().toISOString(), version: 1 };

@@ -341,6 +341,18 @@ export function stories(browser, fake) {
       await row.waitFor({ state: 'detached' });
     }),
 
+    // SEC-11
+    'who guesses the passwords of phones is shown with the time left, and is heard again when somebody says so': story('/phones', async (page) => {
+      const row = page.locator('li', { hasText: '203.0.113.77' });
+      await row.getByText('42 min left').waitFor();
+      await page.locator('li', { hasText: '2001:db8:7::1' }).getByText('4 min left').waitFor();
+      await shot(page, 'phone-bans');
+      same(await axe(page), [], 'axe on bans');
+      await row.getByRole('button', { name: 'Hear again' }).click();
+      await row.waitFor({ state: 'detached' });
+      await page.getByText('203.0.113.77 is heard again.').waitFor();
+    }),
+
     // CALL-01, SEC-11
     'a desk phone is added, its password is shown once, it registers, gets a new password and is removed': story('/phones', async (page) => {
       await page.getByText('Yealink SIP-T46U').waitFor();
