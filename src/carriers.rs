@@ -3,6 +3,7 @@
 pub mod guard;
 pub mod line;
 pub mod lines;
+pub mod placing;
 pub mod twilio;
 
 use crate::app::App;
@@ -13,8 +14,9 @@ use crate::error::{Error, ErrorCode};
 use crate::page::Checks;
 use auricle_domain::Timestamp;
 use auricle_domain::carrier::Carrier;
-use auricle_domain::code::CarrierKind;
+use auricle_domain::code::{CarrierKind, MachineDetection};
 use auricle_domain::event::Event;
+use auricle_domain::id::TrunkId;
 use auricle_storage::ReadTx;
 use guard::Gate;
 use lines::Lines;
@@ -79,6 +81,10 @@ pub struct TwilioView {
     pub has_second_token: bool,
     /// Networks that its requests come from; empty: any, as their signature is checked.
     pub sources: Vec<String>,
+    /// Whether Twilio finds out who answers calls that are placed by it.
+    pub machine_detection: MachineDetection,
+    /// How the rules of outgoing calls name the account, as if it were a trunk.
+    pub trunk: TrunkId,
     /// What Twilio asks when a number is called; none while this server has no public address (`server.public_url`).
     pub voice_url: Option<String>,
     /// Grows by one with every change; 0 while nothing is set up.
@@ -102,6 +108,13 @@ pub struct TwilioInput {
     /// Networks that its requests come from, at most 64; empty: any.
     #[serde(default)]
     pub sources: Vec<String>,
+    /// Whether Twilio finds out who answers calls that are placed by it: `off` unless told. Twilio charges for it.
+    #[serde(default = "undetected")]
+    pub machine_detection: MachineDetection,
+}
+
+fn undetected() -> MachineDetection {
+    MachineDetection::Off
 }
 
 /// A number at Twilio.
@@ -167,6 +180,7 @@ impl TwilioInput {
             token,
             second_token,
             sources: self.sources.clone(),
+            machine_detection: self.machine_detection,
             created_at: kept.map_or(now, |kept| kept.created_at),
             version: 0,
         })
@@ -297,7 +311,7 @@ fn known(app: &App) -> Result<Carrier, Error> {
 }
 
 fn view(app: &App, carrier: Option<Carrier>) -> TwilioView {
-    let voice_url = voice_url(app);
+    let (voice_url, trunk) = (voice_url(app), CarrierKind::Twilio.trunk());
     match carrier {
         None => TwilioView {
             is_set_up: false,
@@ -305,6 +319,8 @@ fn view(app: &App, carrier: Option<Carrier>) -> TwilioView {
             account_name: String::new(),
             has_second_token: false,
             sources: Vec::new(),
+            machine_detection: undetected(),
+            trunk,
             voice_url,
             version: 0,
         },
@@ -314,6 +330,8 @@ fn view(app: &App, carrier: Option<Carrier>) -> TwilioView {
             account_sid: carrier.account,
             account_name: carrier.account_name,
             sources: carrier.sources,
+            machine_detection: carrier.machine_detection,
+            trunk,
             voice_url,
             version: carrier.version,
         },

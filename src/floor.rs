@@ -16,6 +16,7 @@ use crate::clock::Clock;
 use crate::error::{Error, ErrorCode};
 use crate::events::Events;
 use crate::tasks::Tasks;
+use crate::voice::carrierbook::CarrierBook;
 use crate::voice::phonebook::PhoneBook;
 use crate::voice::receptionist::Desk;
 use crate::voice::trunkbook::TrunkBook;
@@ -52,6 +53,8 @@ pub struct FloorParts {
     pub phones: PhoneBook,
     /// Which trunks are which, and which are up.
     pub trunks: TrunkBook,
+    /// Who places calls by carriers.
+    pub carriers: CarrierBook,
     /// What every receptionist works with; its `reports` belong to `reports` below.
     pub desk: Desk,
     /// Where receptionists report.

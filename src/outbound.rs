@@ -6,10 +6,12 @@ use crate::clock;
 use crate::error::Error;
 use crate::page::Checks;
 use crate::{clinic, trunks};
+use auricle_domain::carrier::Carrier;
+use auricle_domain::code::CarrierKind;
 use auricle_domain::dialled;
 use auricle_domain::event::Event;
+use auricle_domain::id::TrunkId;
 use auricle_domain::outbound::{Night, Outbound, Price, Route, TrunkUse};
-use auricle_domain::trunk::Trunk;
 use auricle_storage::ReadTx;
 use serde::Deserialize;
 
@@ -69,7 +71,7 @@ pub struct OutboundInput {
     /// Which trunks serve which numbers; the longest beginning that fits decides. At most 50.
     #[serde(default)]
     pub routes: Vec<Route>,
-    /// The clinic's own numbers by trunk, and how numbers are written to it; at most 16.
+    /// The clinic's own numbers by trunk or carrier, and how numbers are written to it; at most 16 trunks.
     #[serde(default)]
     pub trunks: Vec<TrunkUse>,
     /// Whether outgoing calls are recorded, where calls are recorded at all.
@@ -106,12 +108,21 @@ pub async fn replace(app: &App, may: &May<EditTrunks>, version: u64, input: Outb
         if current.version != version {
             return Err(Error::stale("rules of outgoing calls", version, current.version));
         }
-        let rules = input.clone().checked(&trunks::all(tx)?)?.into_rules(version + 1);
+        let rules = input.clone().checked(&ways(tx)?)?.into_rules(version + 1);
         tx.put(&rules)?;
         tx.event(Event::OutboundChanged { version: rules.version });
         Ok(rules)
     });
     changed.await
+}
+
+/// Whatever rules may name: the trunks, and the carriers whose accounts are set up.
+fn ways(tx: &ReadTx) -> Result<Vec<TrunkId>, Error> {
+    let mut ways: Vec<TrunkId> = trunks::all(tx)?.into_iter().map(|trunk| trunk.id).collect();
+    for kind in CarrierKind::ALL {
+        ways.extend(tx.get::<Carrier>(&kind.as_str())?.map(|_| kind.trunk()));
+    }
+    Ok(ways)
 }
 
 impl OutboundInput {
@@ -137,7 +148,7 @@ impl OutboundInput {
         }
     }
 
-    fn checked(mut self, trunks: &[Trunk]) -> Result<Self, Error> {
+    fn checked(mut self, ways: &[TrunkId]) -> Result<Self, Error> {
         let mut checks = Checks::default();
         few(&mut checks, "countries", self.countries.len(), COUNTRIES_MAX);
         for (index, country) in self.countries.iter().take(COUNTRIES_MAX).enumerate() {
@@ -176,14 +187,14 @@ impl OutboundInput {
         checks.require(self.night.is_none_or(is_night), "night", "out_of_range", || {
             format!("night runs from one minute of the day to another, each 0 to {}", DAY_MIN - 1)
         });
-        self.check_trunks(&mut checks, trunks);
+        self.check_trunks(&mut checks, ways);
         checks.done()?;
         Ok(self)
     }
 
     /// A route may name a trunk that has been removed since: it is left out.
-    fn check_trunks(&mut self, checks: &mut Checks, trunks: &[Trunk]) {
-        let known = |id| trunks.iter().any(|trunk| trunk.id == id);
+    fn check_trunks(&mut self, checks: &mut Checks, ways: &[TrunkId]) {
+        let known = |id| ways.contains(&id);
         few(checks, "routes", self.routes.len(), ROUTES_MAX);
         for (index, route) in self.routes.iter_mut().take(ROUTES_MAX).enumerate() {
             route.prefix = prefix_of(checks, &format!("routes[{index}].prefix"), &route.prefix, 0);
@@ -197,7 +208,13 @@ impl OutboundInput {
         let twice = prefixes.iter().enumerate().any(|(index, prefix)| prefixes[..index].contains(prefix));
         checks.require(!twice, "routes", "conflict", || "each beginning has one route".to_owned());
         self.trunks.retain(|its| known(its.trunk));
-        few(checks, "trunks", self.trunks.len(), trunks::TRUNKS_MAX);
+        few(checks, "trunks", self.trunks.len(), trunks::TRUNKS_MAX + CarrierKind::ALL.len());
+        let shows = |way: TrunkId| self.trunks.iter().any(|its| its.trunk == way && !its.numbers.is_empty());
+        let named = self.routes.iter().flat_map(|route| &route.trunks);
+        let mute = named.filter(|way| CarrierKind::behind(**way).is_some()).any(|way| !shows(*way));
+        checks.require(!mute, "trunks", "required", || {
+            "a carrier that a route names needs a number of its account that is shown".to_owned()
+        });
         for (index, its) in self.trunks.iter_mut().enumerate() {
             let field = format!("trunks[{index}].numbers");
             few(checks, &field, its.numbers.len(), NUMBERS_MAX);

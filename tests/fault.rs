@@ -61,6 +61,7 @@ async fn a_caller_whose_receptionist_fails_twice_hears_so_and_is_rung_back() {
         voice: voice.clone(),
         phones: auricle::voice::phonebook::PhoneBook::default(),
         trunks: auricle::voice::trunkbook::TrunkBook::default(),
+        carriers: auricle::voice::carrierbook::open(false).0,
         desk,
         reports,
         tasks: Tasks::default(),

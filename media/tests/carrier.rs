@@ -7,9 +7,10 @@
 use auricle_media::codec::Encoder;
 use auricle_media::engine::{Engine, EngineConfig};
 use auricle_media::io::{
-    CARRIER_FRAME_OCTETS_MAX, CarrierNews, CarrierOrder, Codec, Command, EngineEvent, Hop, Input, LegEnd, LegId,
-    LegQuality, Output, Pcm, PlayId, Rate, Transport,
+    Attestation, AttestationLevel, CARRIER_FRAME_OCTETS_MAX, CallerIdentity, CarrierNews, CarrierOrder, Codec, Command,
+    EngineEvent, Hop, Input, LegEnd, LegId, LegQuality, NumberCheck, Output, Pcm, PlayId, Rate, Transport,
 };
+use auricle_media::sip::identity::verdict;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -101,6 +102,11 @@ impl World {
             from: "+15550100".into(),
             to: "+15550199".into(),
             remote: Hop { transport: Transport::Tls, address: SocketAddr::from(([192, 0, 2, 8], 443)) },
+            identity: CallerIdentity {
+                diverted_from: Some("+15550142".into()),
+                attestation: verdict("TN-Validation-Passed-A-Diverted"),
+                ..CallerIdentity::default()
+            },
         });
     }
 
@@ -214,7 +220,7 @@ impl World {
     }
 
     fn ended(&self) -> Option<LegEnd> {
-        self.events.iter().find_map(|(_, event)| match event {
+        self.events.iter().rev().find_map(|(_, event)| match event {
             EngineEvent::Ended { cause, .. } => Some(*cause),
             _ => None,
         })
@@ -464,4 +470,81 @@ fn a_socket_that_goes_before_the_answer_cancels() {
         world.frame(20, &[0; 160]);
         assert_eq!((world.events.len(), world.engine.legs()), (events, 0));
     }
+}
+
+/// INT-01, VOICE-09: what the carrier says about the caller is told with the call.
+#[test]
+fn what_a_carrier_says_about_the_caller_is_told() {
+    let mut world = World::new(5);
+    world.attach();
+    let told = world.events.iter().find_map(|(_, event)| match event {
+        EngineEvent::Incoming { identity, .. } => Some(identity.clone()),
+        _ => None,
+    });
+    let attestation = Attestation { check: NumberCheck::Passed, level: Some(AttestationLevel::A) };
+    let told = told.unwrap();
+    assert_eq!((told.diverted_from.as_deref(), told.attestation), (Some("+15550142"), Some(attestation)));
+}
+
+fn dialled(world: &mut World) -> Vec<EngineEvent> {
+    world.command(Command::AttachDialled { tag: TAG, dialled: 11, codec: Codec::Pcmu });
+    world.events.iter().map(|(_, event)| event.clone()).collect()
+}
+
+/// CALL-01, VOICE-09: a call that a carrier places has a leg before anything is dialled; it rings, is answered, and is heard both ways
+/// with its keys as tones; whoever hangs up, it is over.
+#[test]
+fn a_call_that_a_carrier_places_rings_and_is_answered() {
+    let mut world = World::new(5);
+    let told = dialled(&mut world);
+    assert!(matches!(told[0], EngineEvent::Attached { tag: TAG, leg: LegId(1) }), "{told:?}");
+    assert!(matches!(told[1], EngineEvent::Dialing { tag: 11, leg: LegId(1) }), "{told:?}");
+    world.frame(0, &[0; 160]);
+    world.command(Command::Answer { leg: LegId(1) });
+    world.news(CarrierNews::Back);
+    world.news(CarrierNews::Ringing);
+    world.run(100);
+    assert!(matches!(world.events.last().unwrap().1, EngineEvent::Ringing { leg: LegId(1) }));
+    assert_eq!(world.engine.legs(), 1);
+    world.news(CarrierNews::Answered);
+    assert!(world.events.iter().any(|(_, event)| matches!(event, EngineEvent::Answered { leg: LegId(1), .. })));
+    world.command(Command::Tap { leg: LegId(1), on: true });
+    world.hears(0, 400, 20);
+    assert!(world.heard.iter().any(|sample| sample.unsigned_abs() > 1_000), "it is heard");
+    let before = (world.played_ms, world.events.len());
+    world.command(Command::Dtmf { leg: LegId(1), digits: "1#".into() });
+    world.run(600);
+    assert!(world.played_ms >= before.0 + 360, "two keys of 180 ms: {} after {}", world.played_ms, before.0);
+    let reports = |(_, event): &(u64, EngineEvent)| matches!(event, EngineEvent::PlayedTo { .. });
+    assert!(!world.events[before.1..].iter().any(reports), "of keys nothing is told");
+    world.news(CarrierNews::Refused(486));
+    world.news(CarrierNews::Ringing);
+    assert_eq!(world.engine.legs(), 1, "too late to be refused");
+    world.news(CarrierNews::Over);
+    assert_eq!(world.ended(), Some(LegEnd::RemoteHangup));
+}
+
+/// CALL-01: what ends a call that a carrier places before anybody has answered.
+#[test]
+fn a_call_that_a_carrier_places_may_come_to_nothing() {
+    let table = [
+        (CarrierNews::Refused(486), LegEnd::Refused(486)),
+        (CarrierNews::Over, LegEnd::Refused(487)),
+        (CarrierNews::Lost, LegEnd::Protocol),
+    ];
+    for (news, cause) in table {
+        let mut world = World::new(5);
+        dialled(&mut world);
+        world.news(news);
+        assert_eq!((world.ended(), world.engine.legs()), (Some(cause), 0));
+    }
+    let mut world = World::new(5);
+    dialled(&mut world);
+    world.command(Command::Hangup { leg: LegId(1) });
+    assert_eq!(world.ended(), Some(LegEnd::LocalHangup));
+    world.run(20);
+    assert_eq!(world.orders, [CarrierOrder::Hangup], "the carrier is told");
+    world.command(Command::Drain);
+    dialled(&mut world);
+    assert_eq!(world.ended(), Some(LegEnd::Overloaded));
 }

@@ -3,7 +3,7 @@
 use super::{App, Speech, first};
 use crate::backups::Backups;
 use crate::calls::StatsCache;
-use crate::carriers::Carriers;
+use crate::carriers::{Carriers, placing};
 use crate::clock::{self, Clock};
 use crate::config::{self, Config};
 use crate::error::Error;
@@ -23,6 +23,7 @@ use crate::tasks::Tasks;
 use crate::tools::StoreTools;
 use crate::trunks::Trunks;
 use crate::voice::browsers::BrowserConfig;
+use crate::voice::carrierbook;
 use crate::voice::certificate::{self, CertificateError};
 use crate::voice::phonebook::PhoneBook;
 use crate::voice::receptionist::{self, Desk};
@@ -312,9 +313,11 @@ fn assemble(
     }
     let desk = Desk { voice: Arc::new(voice.clone()), stt, tts, llm, tools, reports: reports_out, clock };
     let (book, trunk_book) = (PhoneBook::default(), TrunkBook::default());
+    let (carrier_book, placements) = carrierbook::open(!config.server.public_url.is_empty());
     let parts = FloorParts {
         phones: book.clone(),
         trunks: trunk_book.clone(),
+        carriers: carrier_book,
         store: store.clone(),
         events: events.clone(),
         voice: voice.clone(),
@@ -361,7 +364,7 @@ fn assemble(
     let (stats, reasons, strangers, started_at) =
         (StatsCache::default(), Reasons::default(), Strangers::default(), clock());
     let carriers = Carriers::new(config.sip.calls_max);
-    Arc::new(App {
+    let app = Arc::new(App {
         config,
         store,
         search,
@@ -382,5 +385,7 @@ fn assemble(
         tasks,
         clock,
         started_at,
-    })
+    });
+    app.tasks.spawn("carrier_calls", placing::run(Arc::clone(&app), placements));
+    app
 }

@@ -165,7 +165,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use auricle_domain::Timestamp;
-    use auricle_domain::code::CarrierKind;
+    use auricle_domain::code::{CarrierKind, MachineDetection};
 
     fn carrier(sources: &[&str]) -> Carrier {
         Carrier {
@@ -175,6 +175,7 @@ mod tests {
             token: "secret".into(),
             second_token: None,
             sources: sources.iter().map(|&source| source.to_owned()).collect(),
+            machine_detection: MachineDetection::Off,
             created_at: Timestamp::UNIX_EPOCH,
             version: 1,
         }

@@ -16,6 +16,14 @@ const SILENT_MAX: Duration = Duration::from_secs(5);
 const SEND_WITHIN: Duration = Duration::from_secs(5);
 /// How long a socket may take to close.
 const CLOSE_WITHIN: Duration = Duration::from_secs(2);
+/// A carrier that has not said whether it places a call tells how it fares within this time, if it does.
+const UNSURE_WAIT: Duration = Duration::from_secs(5);
+/// How long a socket may take to come once a call that we place was answered.
+const SOCKET_WITHIN: Duration = Duration::from_secs(10);
+/// A call that failed: the next way may do better (RFC 3261 section 21.5.4).
+const STATUS_FAILED: u16 = 503;
+/// A call that was answered and brought no audio; it is not placed again (RFC 3261 section 21.4.26).
+const STATUS_NO_AUDIO: u16 = 488;
 /// Messages of one socket that are not understood; with more, it is given up.
 const MISTAKES_MAX: u32 = 20;
 
@@ -75,6 +83,21 @@ pub enum ToLine {
     Socket(Box<Socket>),
     /// The carrier says that the call is over.
     Over,
+    /// It rings where we call.
+    Rings,
+    /// Whom we call has answered: a socket follows.
+    Answered,
+    /// Whom we call is not reached: the SIP status that says so best.
+    Refused(u16),
+}
+
+/// What a carrier says when it is asked to place a call and does not say that it does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotTaken {
+    /// It does not: the SIP status that says so best. 500 and above, and 401 to 403: another way may do better.
+    Refused(u16),
+    /// Nobody knows: the question was sent, and no answer that says anything came. Should it place the call after all, it tells so.
+    Unsure,
 }
 
 /// Who ended the call.
@@ -93,16 +116,83 @@ enum Step {
     Ended,
 }
 
-/// Carries a call from its first socket to its end.
-pub async fn run(voice: VoiceHandle, arrival: Arrival, first: Socket, mut news: mpsc::Receiver<ToLine>) -> LineEnd {
-    let mut leg = match voice.attach(arrival).await {
-        Ok(leg) => leg,
+/// Carries a call that has come from its first socket to its end.
+pub async fn run(voice: VoiceHandle, arrival: Arrival, first: Socket, news: mpsc::Receiver<ToLine>) -> LineEnd {
+    match voice.attach(arrival).await {
+        Ok(leg) => carry(leg, Box::new(first), news).await,
         Err(error) => {
             tracing::error!(%error, "a carrier's call could not be given a leg");
-            return LineEnd::Ours;
+            LineEnd::Ours
         }
-    };
-    let mut socket = Some(Box::new(first));
+    }
+}
+
+/// Carries a call that we place from the question to the carrier to its end. However it ends, the carrier's answer is awaited
+/// first: without it nobody could end a call there that is not wanted any more.
+pub async fn place(
+    mut leg: Attachment,
+    asking: impl Future<Output = Result<(), NotTaken>>,
+    mut news: mpsc::Receiver<ToLine>,
+) -> LineEnd {
+    tokio::pin!(asking);
+    let (mut is_asked, mut is_wanted) = (false, true);
+    // When the carrier has been waited for long enough: to say anything, or to open the socket of a call that was answered.
+    let mut until: Option<(Instant, u16)> = None;
+    loop {
+        let waits = sleep_until(until.map_or_else(Instant::now, |(at, _)| at));
+        let step = tokio::select! {
+            answer = &mut asking, if !is_asked => {
+                is_asked = true;
+                match answer {
+                    _ if !is_wanted => return LineEnd::Ours,
+                    Ok(()) => {}
+                    Err(NotTaken::Refused(status)) => return refused(&leg, status, LineEnd::Theirs),
+                    Err(NotTaken::Unsure) => until = until.or(Some((Instant::now() + UNSURE_WAIT, STATUS_FAILED))),
+                }
+                continue;
+            }
+            out = leg.next(), if is_wanted => match out {
+                None | Some(ToCarrier::Order(CarrierOrder::Hangup)) => {
+                    is_wanted = false;
+                    if is_asked { return LineEnd::Ours } else { continue }
+                }
+                Some(_) => continue,
+            },
+            Some(news) = news.recv() => news,
+            () = waits, if until.is_some() => {
+                tracing::warn!("a carrier was asked for a call, and no call came");
+                let status = until.map_or(STATUS_FAILED, |(_, status)| status);
+                return refused(&leg, status, LineEnd::Ours);
+            }
+        };
+        match step {
+            ToLine::Rings => {
+                until = None;
+                tell(&leg, CarrierNews::Ringing);
+            }
+            ToLine::Answered => until = Some((Instant::now() + SOCKET_WITHIN, STATUS_NO_AUDIO)),
+            ToLine::Refused(status) => return refused(&leg, status, LineEnd::Theirs),
+            ToLine::Over => {
+                tell(&leg, CarrierNews::Over);
+                return LineEnd::Theirs;
+            }
+            ToLine::Socket(_) if !is_wanted => return LineEnd::Ours,
+            ToLine::Socket(socket) => {
+                tell(&leg, CarrierNews::Answered);
+                return carry(leg, socket, news).await;
+            }
+        }
+    }
+}
+
+fn refused(leg: &Attachment, status: u16, end: LineEnd) -> LineEnd {
+    tell(leg, CarrierNews::Refused(status));
+    end
+}
+
+/// Carries a call that is up.
+async fn carry(mut leg: Attachment, first: Box<Socket>, mut news: mpsc::Receiver<ToLine>) -> LineEnd {
+    let mut socket = Some(first);
     loop {
         let step = match &mut socket {
             Some(socket) => ride(&mut leg, socket, &mut news).await,
@@ -168,7 +258,10 @@ async fn ride(leg: &mut Attachment, socket: &mut Socket, news: &mut mpsc::Receiv
                 }
                 continue;
             }
-            Some(news) = news.recv() => return step_of(news),
+            Some(news) = news.recv() => match step_of(news) {
+                Some(step) => return step,
+                None => continue,
+            },
             () = sleep_until(heard_at + SILENT_MAX) => return Step::Lost,
         };
         match timeout(SEND_WITHIN, socket.outgoing.send(text)).await {
@@ -187,15 +280,17 @@ async fn wait(leg: &mut Attachment, news: &mut mpsc::Receiver<ToLine>) -> Step {
                 // What was under way when the socket went is lost.
                 Some(_) => {}
             },
-            Some(news) = news.recv() => return step_of(news),
+            Some(news) = news.recv() => if let Some(step) = step_of(news) { return step },
         }
     }
 }
 
-fn step_of(news: ToLine) -> Step {
+/// What news mean for a call that is up. That it rang, and what else comes out of order, means nothing any more.
+fn step_of(news: ToLine) -> Option<Step> {
     match news {
-        ToLine::Socket(socket) => Step::Socket(socket),
-        ToLine::Over => Step::Over,
+        ToLine::Socket(socket) => Some(Step::Socket(socket)),
+        ToLine::Over | ToLine::Refused(_) => Some(Step::Over),
+        ToLine::Rings | ToLine::Answered => None,
     }
 }
 

@@ -1,6 +1,8 @@
-//! Which calls of carriers there are, and who may bring their sockets: a ticket for each, good once and for half a minute.
+//! Which calls of carriers there are, and who may bring their sockets: a ticket for each, good once. That of a call that has come is
+//! good for half a minute, that of a call that is placed until it has come to something.
 
 use super::line::{Socket, ToLine};
+use auricle_media::io::CallerIdentity;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use std::collections::HashMap;
@@ -14,7 +16,9 @@ const TICKET_WITHIN: Duration = Duration::from_secs(30);
 /// Tickets that are out. Of one more the call is refused.
 const TICKETS_MAX: usize = 1_024;
 /// What one line is told and has not taken yet.
-const NEWS_MAX: usize = 4;
+const NEWS_MAX: usize = 8;
+/// Calls that are being placed at most: more than a clinic may have on.
+const PLACED_MAX: usize = 1_024;
 
 /// Who calls whom. Personal data.
 #[derive(Clone)]
@@ -23,6 +27,8 @@ pub struct Caller {
     pub from: String,
     /// What was dialled.
     pub to: String,
+    /// What the carrier says about the caller.
+    pub identity: CallerIdentity,
 }
 
 /// The calls of one carrier, by the carrier's names for them.
@@ -33,6 +39,26 @@ pub struct Lines(Mutex<State>);
 struct State {
     tickets: HashMap<String, Ticket>,
     lines: HashMap<String, mpsc::Sender<ToLine>>,
+    /// Calls that we place, by our own names for them: the carrier's name is known later, and may be told to us before its answer.
+    placed: HashMap<String, Placed>,
+}
+
+struct Placed {
+    /// None: a socket has come.
+    token: Option<String>,
+    line: mpsc::Sender<ToLine>,
+    /// The carrier's name.
+    call: Option<String>,
+}
+
+/// A call that is about to be placed.
+pub struct Placing {
+    /// Our name for it: it stands in the addresses by which the carrier tells how it fares. Nobody guesses it.
+    pub name: String,
+    /// The ticket of its socket.
+    pub ticket: String,
+    /// What it is told from outside.
+    pub news: mpsc::Receiver<ToLine>,
 }
 
 struct Ticket {
@@ -89,6 +115,54 @@ impl Lines {
         }
     }
 
+    /// Begins a call that we place; none when there are too many.
+    pub fn place(&self) -> Option<Placing> {
+        let mut state = self.state();
+        if state.placed.len() >= PLACED_MAX {
+            return None;
+        }
+        let (name, ticket) = (random_name(), random_name());
+        let (line, news) = mpsc::channel(NEWS_MAX);
+        state.placed.insert(name.clone(), Placed { token: Some(ticket.clone()), line, call: None });
+        Some(Placing { name, ticket, news })
+    }
+
+    /// The carrier's name of a call that we place; from now on it is one among the others. False when nobody places it any more.
+    pub fn named(&self, name: &str, call: &str) -> bool {
+        let mut state = self.state();
+        let Some(placed) = state.placed.get_mut(name) else { return false };
+        placed.call.get_or_insert_with(|| call.to_owned());
+        let line = placed.line.clone();
+        state.lines.entry(call.to_owned()).or_insert(line);
+        true
+    }
+
+    /// Tells a call that we place how it fares. False when nobody places it any more.
+    pub fn tell(&self, name: &str, news: ToLine) -> bool {
+        let state = self.state();
+        let Some(placed) = state.placed.get(name) else { return false };
+        // A line that has so much to take in is about to find out by itself.
+        let _full = placed.line.try_send(news);
+        true
+    }
+
+    /// Uses the ticket of a call that we place up.
+    pub fn redeem_placed(&self, name: &str, token: &str) -> Option<Redeemed> {
+        let mut state = self.state();
+        let placed = state.placed.get_mut(name)?;
+        placed.token.take_if(|ticket| bool::from(ticket.as_bytes().ct_eq(token.as_bytes())))?;
+        Some(Redeemed::Again(placed.line.clone()))
+    }
+
+    /// A call that we placed is over, or came to nothing: the carrier's name of it, where it is known.
+    pub fn close_placed(&self, name: &str) -> Option<String> {
+        let mut state = self.state();
+        let call = state.placed.remove(name)?.call?;
+        state.lines.remove(&call);
+        state.tickets.remove(&call);
+        Some(call)
+    }
+
     /// The carrier says that a call is over.
     pub fn over(&self, call: &str) {
         if let Some(line) = self.state().lines.get(call) {
@@ -141,7 +215,7 @@ mod tests {
     use super::*;
 
     fn caller() -> Caller {
-        Caller { from: "+15550100".into(), to: "+15550199".into() }
+        Caller { from: "+15550100".into(), to: "+15550199".into(), identity: CallerIdentity::default() }
     }
 
     /// SEC-12: a ticket is good once, for its own call, and not for long.

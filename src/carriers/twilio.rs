@@ -4,6 +4,7 @@
 //! ends, Twilio asks what comes next ([`STREAM`]): another socket while the call is still on here, else the end. So a socket that is
 //! lost comes back by itself, and a call that we end ends there too.
 
+pub mod calls;
 pub mod media;
 pub mod rest;
 pub mod signature;
@@ -16,10 +17,11 @@ use crate::error::{Error, ErrorCode};
 use crate::voice::attached::Arrival;
 use auricle_domain::carrier::Carrier;
 use auricle_domain::code::CarrierKind;
-use auricle_media::io::{Codec, Hop, Transport};
+use auricle_media::io::{CallerIdentity, Codec, Hop, Transport};
+use auricle_media::sip::identity::{told, verdict};
 use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
-use media::{Opening, Start, Stream, TICKET, opening};
+use media::{Opening, PLACED_NAME, Start, Stream, TICKET, opening};
 use rest::Rest;
 use signature::{Form, Signed};
 use std::net::{IpAddr, SocketAddr};
@@ -34,6 +36,10 @@ pub const VOICE: &str = "/api/webhooks/twilio/voice";
 pub const STREAM: &str = "/api/webhooks/twilio/stream";
 /// Where Twilio tells how calls stand.
 pub const STATUS: &str = "/api/webhooks/twilio/status";
+/// Where Twilio tells how a call fares that it places; our name of the call follows.
+pub const PLACED: &str = "/api/webhooks/twilio/placed";
+/// Where Twilio tells who answered; the call and its place among the call's calls to the outside follow.
+pub const ANSWERED_BY: &str = "/api/webhooks/twilio/answered-by";
 /// Where Twilio opens its sockets.
 pub const MEDIA: &str = "/api/carriers/twilio/media";
 
@@ -58,9 +64,10 @@ pub async fn voice(app: &App, raw: &Raw) -> Result<String, Error> {
     let call = call_of(&form)?;
     let number = |name| match value(&form, name) {
         withheld if WITHHELD.contains(&withheld.to_ascii_lowercase().as_str()) => String::new(),
-        number => number.to_owned(),
+        number => told(number),
     };
-    let caller = Caller { from: number("From"), to: value(&form, "To").to_owned() };
+    let identity = identity(&form);
+    let caller = Caller { from: number("From"), to: told(value(&form, "To")), identity };
     let now = Instant::now();
     let ticket = if is_new(app, raw, &form).await? {
         app.carriers.lines.issue(call, caller, now)
@@ -68,7 +75,13 @@ pub async fn voice(app: &App, raw: &Raw) -> Result<String, Error> {
         // Asked again because our answer was lost: the same answer, as long as nobody has used it.
         app.carriers.lines.pending(call, now)
     };
-    Ok(answer(&ticket.map_or_else(|| BUSY.to_owned(), |ticket| stream(app, &ticket))))
+    Ok(answer(&ticket.map_or_else(|| BUSY.to_owned(), |ticket| stream(app, &ticket, None))))
+}
+
+/// What Twilio says about the caller: what came of checking the number, and who was called first.
+fn identity(form: &Form) -> CallerIdentity {
+    let diverted_from = Some(told(value(form, "ForwardedFrom"))).filter(|number| !number.is_empty());
+    CallerIdentity { asserted: None, diverted_from, attestation: verdict(value(form, "StirVerstat")) }
 }
 
 /// A socket has ended, and Twilio asks what comes next.
@@ -89,7 +102,7 @@ pub async fn stream_ended(app: &App, raw: &Raw) -> Result<String, Error> {
     } else {
         app.carriers.lines.pending(call, now)
     };
-    Ok(answer(&ticket.map_or_else(|| HANG_UP.to_owned(), |ticket| stream(app, &ticket))))
+    Ok(answer(&ticket.map_or_else(|| HANG_UP.to_owned(), |ticket| stream(app, &ticket, None))))
 }
 
 /// Twilio tells how a call stands. Of interest is its end, which no socket tells while it is lost.
@@ -127,8 +140,14 @@ pub async fn socket(
     };
     let Start { stream_sid, account_sid, call_sid, custom_parameters, media_format } = *start;
     let known = super::stored(&app, CarrierKind::Twilio).is_ok_and(|it| it.is_some_and(|it| it.account == account_sid));
-    let ticket = custom_parameters.get(TICKET).map_or("", String::as_str);
-    let redeemed = if known { app.carriers.lines.redeem(&call_sid, ticket, Instant::now()) } else { None };
+    let [ticket, name] = [TICKET, PLACED_NAME].map(|it| custom_parameters.get(it).map_or("", String::as_str));
+    let lines = &app.carriers.lines;
+    let redeemed = match name {
+        _ if !known => None,
+        "" => lines.redeem(&call_sid, ticket, Instant::now()),
+        // Twilio's answer to our question may still be under way.
+        name => lines.redeem_placed(name, ticket).filter(|_| lines.named(name, &call_sid)),
+    };
     let Some(redeemed) = redeemed else {
         return tracing::warn!("a Twilio socket had no ticket that is good");
     };
@@ -142,7 +161,8 @@ pub async fn socket(
         (Redeemed::New(caller, news), true) => {
             // What carries it is not SIP's business; the socket itself is encrypted.
             let remote = Hop { transport: Transport::Tls, address: SocketAddr::new(address, 443) };
-            let arrival = Arrival { codec: Codec::Pcmu, from: caller.from, to: caller.to, remote };
+            let Caller { from, to, identity } = caller;
+            let arrival = Arrival { codec: Codec::Pcmu, from, to, remote, identity };
             let line = line::run(app.voice.clone(), arrival, socket, news);
             let end = line.instrument(tracing::info_span!("carrier_line")).await;
             app.carriers.lines.close(&call_sid);
@@ -163,7 +183,7 @@ pub async fn socket(
 }
 
 /// Ends a call at Twilio. It ends by itself where Twilio asks what comes after the socket; where it cannot ask, this is what ends it.
-async fn end_call(app: &App, call: &str) {
+pub(super) async fn end_call(app: &App, call: &str) {
     let ended = match super::stored(app, CarrierKind::Twilio) {
         Ok(Some(carrier)) => match app.carriers.client() {
             Ok(client) => Rest::of(client, &app.config.carriers.twilio_api, &carrier).end_call(call).await,
@@ -238,15 +258,20 @@ fn is_over(status: &str) -> bool {
     matches!(status, "completed" | "busy" | "failed" | "no-answer" | "canceled")
 }
 
-/// Has Twilio open a socket, and ask what comes after it.
-fn stream(app: &App, ticket: &str) -> String {
+/// Has Twilio open a socket, and ask what comes after it. The first socket of a call that we place brings our name of it, too.
+fn stream(app: &App, ticket: &str, placed: Option<&str>) -> String {
     let base = &app.config.server.public_url;
     let socket = base.replacen("https://", "wss://", 1);
     let name = random_name();
+    let placed = placed.map_or_else(String::new, |name| parameter(PLACED_NAME, name));
     format!(
-        "<Connect action=\"{base}{STREAM}/{name}\" method=\"POST\"><Stream url=\"{socket}{MEDIA}\">\
-         <Parameter name=\"{TICKET}\" value=\"{ticket}\"/></Stream></Connect>"
+        "<Connect action=\"{base}{STREAM}/{name}\" method=\"POST\"><Stream url=\"{socket}{MEDIA}\">{}{placed}</Stream></Connect>",
+        parameter(TICKET, ticket)
     )
+}
+
+fn parameter(name: &str, value: &str) -> String {
+    format!("<Parameter name=\"{name}\" value=\"{value}\"/>")
 }
 
 /// A whole answer. Nothing in it comes from outside: the base is checked when it is configured, tickets are ours.

@@ -101,6 +101,7 @@ impl Event {
         match self {
             Self::CallArrived { call, .. }
             | Self::CallAnswered { call, .. }
+            | Self::CallAnsweredBy { call, .. }
             | Self::CallPlaced { call, .. }
             | Self::CallAgent { call, .. }
             | Self::CallHeld { call, .. }

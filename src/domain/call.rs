@@ -1,7 +1,9 @@
 //! Calls and their recordings.
 
 use crate::Timestamp;
-use crate::code::{AttestationLevel, CallDirection, CallStatus, EndCause, Lang, NumberCheck, Outcome, RecordingState};
+use crate::code::{
+    AnsweredBy, AttestationLevel, CallDirection, CallStatus, EndCause, Lang, NumberCheck, Outcome, RecordingState,
+};
 use crate::id::{AccountId, CallId, ContactId, ConversationId, TrunkId};
 use serde::{Deserialize, Serialize};
 
@@ -89,10 +91,13 @@ pub struct Outgoing {
     pub ended_at: Option<Timestamp>,
     /// Who placed it; none when a telephone that is nobody's did.
     pub by: Option<AccountId>,
-    /// The trunk that it was dialled through last.
+    /// The trunk that it was dialled through last, or the carrier (`trunk` of its account).
     pub trunk: TrunkId,
     /// The number that was shown to the called party; empty where the provider chose.
     pub caller_id: String,
+    /// Who answered, where a carrier was asked to find out.
+    #[serde(default)]
+    pub answered_by: Option<AnsweredBy>,
     /// It went to an emergency number.
     pub is_emergency: bool,
     /// Of each begun minute, in minor units of `currency`.

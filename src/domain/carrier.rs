@@ -1,8 +1,10 @@
 //! Carriers that are used by their API: the clinic's account with one, whose calls come by web requests and media sockets.
 
 use crate::Timestamp;
-use crate::code::CarrierKind;
+use crate::code::{CarrierKind, MachineDetection};
+use crate::id::TrunkId;
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 /// The clinic's account with a carrier; one of each kind. Holds secrets, so it never leaves the process as it is: the API has a
 /// view of its own.
@@ -20,10 +22,32 @@ pub struct Carrier {
     pub second_token: Option<String>,
     /// Networks that its requests come from; empty: any, as the signature is what counts.
     pub sources: Vec<String>,
+    /// Whether it finds out who answers calls that it places: a person or a machine.
+    #[serde(default = "undetected")]
+    pub machine_detection: MachineDetection,
     /// When it was set up.
     pub created_at: Timestamp,
     /// Grows by one with every change.
     pub version: u64,
+}
+
+fn undetected() -> MachineDetection {
+    MachineDetection::Off
+}
+
+impl CarrierKind {
+    /// The rules of outgoing calls name a carrier as they name a trunk, by an identity that never changes: one of those that are
+    /// made by nobody's clock (RFC 9562 section 5.8), so that no trunk has it.
+    pub fn trunk(self) -> TrunkId {
+        match self {
+            Self::Twilio => TrunkId(Uuid::from_u128(0x6175_7269_636c_8063_8000_0000_0000_0001)),
+        }
+    }
+
+    /// The carrier that the rules mean; none for a trunk.
+    pub fn behind(trunk: TrunkId) -> Option<Self> {
+        Self::ALL.iter().copied().find(|kind| kind.trunk() == trunk)
+    }
 }
 
 impl Carrier {

@@ -136,6 +136,19 @@ codes! {
     CarrierKind { /// Twilio (INT-01).
         Twilio = "twilio" }
 
+    /// Whether a carrier finds out who answers a call that it places.
+    MachineDetection { /// It does not.
+        Off = "off", /// It tells as soon as it knows.
+        Answer = "answer", /// Of a machine it tells when its greeting has ended.
+        GreetingEnd = "greeting_end" }
+
+    /// Who has answered a call that a carrier placed.
+    AnsweredBy { /// A person.
+        Human = "human", /// An answering machine or mailbox.
+        Machine = "machine", /// A fax.
+        Fax = "fax", /// The carrier could not tell.
+        Unknown = "unknown" }
+
     /// In which header a trunk wants to be told the number of a call, beside From (RFC 3325).
     IdentityHeader { /// In none.
         None = "none", /// P-Asserted-Identity: it trusts the clinic.

@@ -3,8 +3,8 @@
 use crate::Timestamp;
 use crate::account::Actor;
 use crate::code::{
-    AppointmentStatus, CallDirection, CarrierKind, EndCause, Lang, OutboundRule, Outcome, PhoneState, RecordingState,
-    Role, TaskKind, TaskState, TrunkFault, TrunkState,
+    AnsweredBy, AppointmentStatus, CallDirection, CarrierKind, EndCause, Lang, OutboundRule, Outcome, PhoneState,
+    RecordingState, Role, TaskKind, TaskState, TrunkFault, TrunkState,
 };
 use crate::conversation::Turn;
 use crate::id::{
@@ -68,6 +68,13 @@ events! {
         call: CallId,
         /// INVITE to 200, in milliseconds.
         answer_ms: u32,
+    },
+    /// A carrier has found out who answered a call to the outside.
+    CallAnsweredBy("call.answered_by") {
+        /// The call.
+        call: CallId,
+        /// Who.
+        by: AnsweredBy,
     },
     /// Somebody of the clinic calls.
     CallPlaced("call.placed") {

@@ -8,7 +8,7 @@ mod ledger;
 pub use ledger::{Ledger, Line, Noted};
 
 use crate::Timestamp;
-use crate::code::{NumberFormat, OutboundRule};
+use crate::code::{CarrierKind, NumberFormat, OutboundRule};
 use crate::dialled::{self, Dialled, Number};
 use crate::id::{AccountId, TrunkId};
 use crate::tenant::Tenant;
@@ -80,7 +80,8 @@ pub struct Night {
 pub struct Route {
     /// Digits with the country code, without the plus sign, up to 15; empty for every number.
     pub prefix: String,
-    /// The trunks, best first: the next one is taken when one is down or refuses. 1 to 16.
+    /// The trunks, best first: the next one is taken when one is down or refuses. 1 to 16. A carrier is named as a trunk, by
+    /// the `trunk` of its account.
     pub trunks: Vec<TrunkId>,
 }
 
@@ -88,12 +89,12 @@ pub struct Route {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TrunkUse {
-    /// The trunk.
+    /// The trunk, or the `trunk` of a carrier's account.
     pub trunk: TrunkId,
     /// The clinic's numbers that the called party may be shown, with plus sign; the first one unless another is asked for. Up to
-    /// 20. Without any, the provider shows what it likes.
+    /// 20. Without any, the provider shows what it likes; a carrier that routes name needs one.
     pub numbers: Vec<String>,
-    /// How numbers are written to the provider.
+    /// How numbers are written to the provider; to a carrier always as `plus`.
     pub format: NumberFormat,
 }
 
@@ -252,24 +253,32 @@ impl Outbound {
                 Some(wanted) => own.iter().find(|number| *number == wanted)?.clone(),
                 None => own.first().cloned().unwrap_or_default(),
             };
+            let is_carrier = CarrierKind::behind(trunk).is_some();
+            if is_carrier && caller_id.is_empty() {
+                return None;
+            }
             let format = its.map_or(NumberFormat::Plus, |its| its.format);
+            let format = if is_carrier { NumberFormat::Plus } else { format };
             Some(Way { trunk, number: written(number, format, &tenant.country), caller_id })
         };
         let ways: Vec<Way> = up.into_iter().filter_map(way).collect();
         if ways.is_empty() { Err(OutboundRule::CallerId) } else { Ok(ways) }
     }
 
-    /// An emergency call tries every trunk: those that are up first, those that routes name before others.
+    /// An emergency call tries every trunk: those that are up first, those that routes name before others. Carriers come after the
+    /// trunks that are up: they take few emergency numbers, and none without a number of the clinic's.
     fn emergency(&self, digits: String, trunks: &[Usable]) -> Result<Permit, OutboundRule> {
         let place = |trunk: TrunkId| self.routes.iter().position(|route| route.trunks.contains(&trunk));
         let mut order = trunks.to_vec();
-        order.sort_by_key(|usable| (!usable.is_up, place(usable.trunk).unwrap_or(usize::MAX)));
+        let is_carrier = |usable: &Usable| CarrierKind::behind(usable.trunk).is_some();
+        order.sort_by_key(|it| (!it.is_up, is_carrier(it), place(it.trunk).unwrap_or(usize::MAX)));
         let way = |usable: Usable| {
             let its = self.trunks.iter().find(|its| its.trunk == usable.trunk);
             let caller_id = its.and_then(|its| its.numbers.first()).cloned().unwrap_or_default();
             Way { trunk: usable.trunk, number: digits.clone(), caller_id }
         };
-        let ways: Vec<Way> = order.into_iter().map(way).collect();
+        let is_shown = |way: &Way| !way.caller_id.is_empty() || CarrierKind::behind(way.trunk).is_none();
+        let ways: Vec<Way> = order.into_iter().map(way).filter(is_shown).collect();
         if ways.is_empty() {
             return Err(OutboundRule::NoRoute);
         }

@@ -4,16 +4,18 @@ use super::shell::Shell;
 use super::{Ask, Ordered};
 use crate::clock;
 use crate::events::By;
+use crate::voice::carrierbook::Placement;
 use auricle_domain::Timestamp;
 use auricle_domain::account::{Account, Actor};
 use auricle_domain::call::Call;
-use auricle_domain::code::{OutboundRule, TaskKind, TaskState};
+use auricle_domain::carrier::Carrier;
+use auricle_domain::code::{CarrierKind, OutboundRule, TaskKind, TaskState};
 use auricle_domain::dialled::{self, Dialled};
 use auricle_domain::event::Event;
 use auricle_domain::floor::{
     Asked, Class, Ids, Input, Leg, NotPlaced, Order, Origin, Placing, Signal, Tag, Target, To, World,
 };
-use auricle_domain::id::{AccountId, CallId, CauseId, PhoneId, TaskId};
+use auricle_domain::id::{AccountId, CallId, CauseId, PhoneId, TaskId, TrunkId};
 use auricle_domain::outbound::{Ledger, Outbound, Usable};
 use auricle_domain::phone::{Phone, is_receptionist};
 use auricle_domain::task::Task;
@@ -118,8 +120,20 @@ impl Shell {
         });
         let rules = rules.unwrap_or_else(|| Outbound::usual(&tenant.country));
         let usable = |(trunk, line): (_, &crate::voice::trunkbook::Line)| Usable { trunk, is_up: line.is_up };
-        let trunks = self.parts.trunks.all().iter().map(|(trunk, line)| usable((*trunk, line))).collect();
+        let mut trunks: Vec<_> = self.parts.trunks.all().iter().map(|(trunk, line)| usable((*trunk, line))).collect();
+        trunks.extend(self.carriers().map(|kind| Usable { trunk: kind.trunk(), is_up: true }));
         Some(World { tenant, rules, trunks })
+    }
+
+    /// The carriers that place calls: whose account is set up, and that reach us.
+    fn carriers(&self) -> impl Iterator<Item = CarrierKind> + use<> {
+        let store = self.parts.store.clone();
+        let is_reachable = self.parts.carriers.is_reachable();
+        CarrierKind::ALL.iter().copied().filter(move |kind| {
+            let known = store.read(|tx| tx.get::<Carrier>(&kind.as_str()));
+            let known = known.inspect_err(|error| tracing::error!(%error, "a carrier's account cannot be read"));
+            is_reachable && known.is_ok_and(|carrier| carrier.is_some())
+        })
     }
 
     /// Whom somebody means who dials this. An emergency number is never taken for an extension.
@@ -175,7 +189,10 @@ impl Shell {
     pub(super) async fn dial(&mut self, call: CallId, tag: Tag, to: To) {
         let codecs = vec![Codec::G722, Codec::Pcma, Codec::Pcmu];
         let dial = match to {
-            To::Trunk { trunk, number, caller_id } => {
+            To::Trunk { trunk, number, caller_id, line } if CarrierKind::behind(trunk).is_some() => {
+                return self.dial_carrier(call, tag, trunk, (number, caller_id), line).await;
+            }
+            To::Trunk { trunk, number, caller_id, .. } => {
                 let line = self.parts.trunks.all().get(&trunk).copied();
                 line.map(|line| (DialTo::Trunk(line.number), number, caller_id))
             }
@@ -193,6 +210,20 @@ impl Shell {
                 tracing::warn!(%call, "there is no such trunk or telephone any more");
                 Box::pin(self.put(Input::NotDialled { tag })).await;
             }
+        }
+    }
+
+    /// Has a carrier place a call.
+    async fn dial_carrier(&mut self, call: CallId, tag: Tag, trunk: TrunkId, numbers: (String, String), line: usize) {
+        let (number, caller_id) = numbers;
+        let placed = CarrierKind::behind(trunk).is_some_and(|carrier| {
+            self.parts.carriers.place(Placement { carrier, call, line, tag: tag.0, number, caller_id })
+        });
+        if placed {
+            self.dialled.insert(tag.0, call);
+        } else {
+            tracing::warn!(%call, "too many calls wait to be placed by carriers");
+            Box::pin(self.put(Input::NotDialled { tag })).await;
         }
     }
 

@@ -1,10 +1,12 @@
 //! `/api/webhooks/`: what carriers send (API-12). Nobody is signed in here: each request passes the four layers of `carriers::guard`.
 
+use super::extract::Path;
 use super::guard::ClientAddress;
 use crate::app::App;
 use crate::carriers::guard::Raw;
 use crate::carriers::twilio;
 use crate::error::{Error, ErrorCode};
+use auricle_domain::id::CallId;
 use axum::Extension;
 use axum::body::Bytes;
 use axum::extract::{OriginalUri, State};
@@ -19,7 +21,12 @@ pub const PREFIX: &str = "/api/webhooks/";
 
 /// The routes of this file.
 pub fn routes() -> OpenApiRouter<Arc<App>> {
-    OpenApiRouter::new().routes(routes!(voice)).routes(routes!(stream)).routes(routes!(status))
+    OpenApiRouter::new()
+        .routes(routes!(voice))
+        .routes(routes!(stream))
+        .routes(routes!(status))
+        .routes(routes!(placed))
+        .routes(routes!(answered_by))
 }
 
 /// A request as its signature covers it.
@@ -82,5 +89,38 @@ async fn status(
     bytes: Result<Bytes, axum::extract::rejection::BytesRejection>,
 ) -> Result<StatusCode, Error> {
     twilio::status(&app, &raw(address, &uri, &headers, &body(bytes)?)).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Twilio tells how a call fares that it places (signed with `X-Twilio-Signature`).
+#[utoipa::path(post, path = "/api/webhooks/twilio/placed/{name}", tag = "webhooks", security(()),
+    params(("name" = String, Path, description = "Our name of the call")),
+    request_body(content = String, content_type = "application/x-www-form-urlencoded"), responses((status = 204)))]
+async fn placed(
+    State(app): State<Arc<App>>,
+    Extension(address): Extension<ClientAddress>,
+    OriginalUri(uri): OriginalUri,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+    bytes: Result<Bytes, axum::extract::rejection::BytesRejection>,
+) -> Result<StatusCode, Error> {
+    twilio::calls::told(&app, &raw(address, &uri, &headers, &body(bytes)?), &name).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Twilio tells who answered a call that it has placed (signed with `X-Twilio-Signature`).
+#[utoipa::path(post, path = "/api/webhooks/twilio/answered-by/{call}/{line}", tag = "webhooks", security(()),
+    params(("call" = CallId, Path, description = "The call"),
+        ("line" = usize, Path, description = "Its place among that call's calls to the outside, from 0")),
+    request_body(content = String, content_type = "application/x-www-form-urlencoded"), responses((status = 204)))]
+async fn answered_by(
+    State(app): State<Arc<App>>,
+    Extension(address): Extension<ClientAddress>,
+    OriginalUri(uri): OriginalUri,
+    Path((call, line)): Path<(CallId, usize)>,
+    headers: HeaderMap,
+    bytes: Result<Bytes, axum::extract::rejection::BytesRejection>,
+) -> Result<StatusCode, Error> {
+    twilio::calls::told_who(&app, &raw(address, &uri, &headers, &body(bytes)?), call, line).await?;
     Ok(StatusCode::NO_CONTENT)
 }

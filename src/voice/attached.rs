@@ -4,7 +4,7 @@
 //! leg's own until its socket takes it.
 
 use crate::voice::{Request, VoiceError, VoiceHandle};
-use auricle_media::io::{CarrierNews, CarrierOrder, Codec, Command, Hop, LegId};
+use auricle_media::io::{CallerIdentity, CarrierNews, CarrierOrder, Codec, Command, Hop, LegId};
 use std::collections::HashMap;
 use std::fmt;
 use tokio::sync::mpsc::error::TrySendError;
@@ -34,6 +34,22 @@ pub struct Arrival {
     pub to: String,
     /// Where the socket comes from.
     pub remote: Hop,
+    /// What the carrier says about the caller.
+    pub identity: CallerIdentity,
+}
+
+/// What a leg is made for.
+#[derive(Debug)]
+pub(crate) enum Attaching {
+    /// A call that has come.
+    Arrived(Arrival),
+    /// A call that is to be placed; its socket comes later.
+    Dialled {
+        /// As whoever dials it has named it.
+        tag: u64,
+        /// What the carrier speaks, both ways.
+        codec: Codec,
+    },
 }
 
 /// Shows all but the numbers.
@@ -113,14 +129,19 @@ impl Attached {
     /// What the engine is to be told of a new one.
     pub(super) fn begin(
         &mut self,
-        arrival: Arrival,
+        call: Attaching,
         to: mpsc::Sender<ToCarrier>,
         reply: oneshot::Sender<LegId>,
     ) -> Command {
         self.next_tag += 1;
         self.making = Some((self.next_tag, to, reply));
-        let Arrival { codec, from, to, remote } = arrival;
-        Command::Attach { tag: self.next_tag, codec, from, to, remote }
+        let tag = self.next_tag;
+        match call {
+            Attaching::Arrived(Arrival { codec, from, to, remote, identity }) => {
+                Command::Attach { tag, codec, from, to, remote, identity }
+            }
+            Attaching::Dialled { tag: dialled, codec } => Command::AttachDialled { tag, dialled, codec },
+        }
     }
 
     /// The engine has made its leg.
@@ -161,7 +182,13 @@ mod tests {
 
     fn arrival() -> Arrival {
         let remote = Hop { transport: Transport::Tls, address: SocketAddr::from(([127, 0, 0, 1], 443)) };
-        Arrival { codec: Codec::Pcmu, from: "+15550100".into(), to: "+15550199".into(), remote }
+        Arrival {
+            codec: Codec::Pcmu,
+            from: "+15550100".into(),
+            to: "+15550199".into(),
+            remote,
+            identity: CallerIdentity::default(),
+        }
     }
 
     #[test]
@@ -169,7 +196,9 @@ mod tests {
         let mut attached = Attached::default();
         let (to, mut out) = mpsc::channel(OUT_MAX);
         let (reply, mut leg) = oneshot::channel();
-        let Command::Attach { tag, .. } = attached.begin(arrival(), to, reply) else { unreachable!() };
+        let Command::Attach { tag, .. } = attached.begin(Attaching::Arrived(arrival()), to, reply) else {
+            unreachable!()
+        };
         attached.made(tag + 1, LegId(8));
         assert!(leg.try_recv().is_err(), "another's leg is not taken");
         attached.made(tag, LegId(9));
@@ -187,7 +216,10 @@ mod tests {
     fn a_socket_that_takes_nothing_loses_frames_and_then_its_leg() {
         let mut attached = Attached::default();
         let (to, _out) = mpsc::channel(1);
-        let Command::Attach { tag, .. } = attached.begin(arrival(), to, oneshot::channel().0) else { unreachable!() };
+        let Command::Attach { tag, .. } = attached.begin(Attaching::Arrived(arrival()), to, oneshot::channel().0)
+        else {
+            unreachable!()
+        };
         attached.made(tag, LegId(1));
         assert!(attached.frame(LegId(1), Box::new([1])) && !attached.frame(LegId(1), Box::new([2])));
         assert!(attached.any(), "a frame is no more than a frame");

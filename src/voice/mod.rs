@@ -8,6 +8,7 @@ pub mod attached;
 pub mod banlist;
 pub mod browsers;
 pub mod caller;
+pub mod carrierbook;
 pub mod certificate;
 mod meters;
 pub mod names;
@@ -23,7 +24,7 @@ pub mod tools;
 pub mod trunkbook;
 pub mod vocabulary;
 
-use crate::voice::attached::{Arrival, Attachment, FrameIn, ToCarrier};
+use crate::voice::attached::{Arrival, Attaching, Attachment, FrameIn, ToCarrier};
 use crate::voice::recording::{Meta, RecordingSink};
 use auricle_domain::code::SrtpPolicy;
 use auricle_media::engine::Network;
@@ -138,8 +139,8 @@ pub(crate) enum Request {
     Command(Command),
     /// Hand what the far end says to this reader.
     Tap { leg: LegId, to: mpsc::Sender<(Pcm, u64)> },
-    /// A call comes by a carrier's socket; the reply is its leg.
-    Attach { arrival: Arrival, to: mpsc::Sender<ToCarrier>, reply: oneshot::Sender<LegId> },
+    /// A call comes by a carrier's socket, or is to be placed by a carrier; the reply is its leg.
+    Attach { call: Attaching, to: mpsc::Sender<ToCarrier>, reply: oneshot::Sender<LegId> },
     /// A carrier tells something of a leg.
     Carrier { leg: LegId, news: CarrierNews },
     /// Record both sides into this sink.
@@ -156,7 +157,7 @@ impl std::fmt::Debug for Request {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Command(command) => command.fmt(f),
-            Self::Attach { arrival, .. } => arrival.fmt(f),
+            Self::Attach { call, .. } => call.fmt(f),
             Self::Carrier { leg, news } => write!(f, "Carrier({leg:?}, {news:?})"),
             Self::Tap { leg, .. } => write!(f, "Tap({leg:?})"),
             Self::Record { leg, .. } => write!(f, "Record({leg:?})"),
@@ -291,9 +292,22 @@ impl VoiceHandle {
     /// # Errors
     /// As [`send`](Self::send).
     pub async fn attach(&self, arrival: Arrival) -> Result<Attachment, VoiceError> {
+        self.attached(Attaching::Arrived(arrival)).await
+    }
+
+    /// Gives a call that a carrier is to place a leg, before anything is dialled: `tag` comes back in
+    /// [`EngineEvent::Dialing`]. The leg is up once [`CarrierNews::Answered`] is told.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send).
+    pub async fn attach_dialled(&self, tag: u64, codec: Codec) -> Result<Attachment, VoiceError> {
+        self.attached(Attaching::Dialled { tag, codec }).await
+    }
+
+    async fn attached(&self, call: Attaching) -> Result<Attachment, VoiceError> {
         let (to, out) = mpsc::channel(attached::OUT_MAX);
         let (reply, leg) = oneshot::channel();
-        self.request(Request::Attach { arrival, to, reply })?;
+        self.request(Request::Attach { call, to, reply })?;
         let leg = leg.await.map_err(|_| VoiceError::Stopped)?;
         Ok(Attachment::new(leg, out, self.clone()))
     }

@@ -456,8 +456,8 @@ impl Shard {
                 self.command(command);
                 lifted.into_iter().for_each(|source| self.bans.lift(source));
             }
-            Request::Attach { arrival, to, reply } => {
-                let command = self.attached.begin(arrival, to, reply);
+            Request::Attach { call, to, reply } => {
+                let command = self.attached.begin(call, to, reply);
                 self.command(command);
             }
             Request::Carrier { leg, news } => {

@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::atomic::{AtomicU16, Ordering};
+use std::time::Duration;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -15,6 +16,8 @@ use tokio::process::{Child, Command};
 const PORTS: u16 = 20;
 const SIP_PORT: u16 = 16;
 const KEYS_PORT: u16 = 18;
+/// How often a file that grows is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// Below those that the system gives out: one of these could be somebody's by the time the softphone takes it.
 static NEXT_PORT: AtomicU16 = AtomicU16::new(29_200);
 
@@ -129,11 +132,12 @@ impl Softphone {
         tokio::time::timeout(PATIENCE, pressed).await.unwrap_or_else(|_| panic!("{command} was not taken in"));
     }
 
-    /// Waits until it has heard two seconds of this tone, nearly alone; asking it something sets the pace.
+    /// Waits until it has heard two seconds of this tone, nearly alone.
     pub async fn has_heard(&self, hertz: f64) {
         let heard = async {
+            let mut look = tokio::time::interval(LOOK_EVERY);
             while !self.decoded().any(|path| lasts(&path) > 2 && share_of(&path, hertz) > 0.8) {
-                self.press("reginfo", "").await;
+                look.tick().await;
             }
         };
         tokio::time::timeout(PATIENCE, heard).await.expect("it does not hear the tone");

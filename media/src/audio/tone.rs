@@ -6,6 +6,8 @@ use crate::io::{Pcm, Rate};
 
 /// Amplitude of each of a tone's sines: -19 dBFS, the level of call progress tones beside speech.
 const PEAK: f32 = 3_600.0;
+/// Amplitude of each of a key's two sines: -10 dBFS, as telephones send them.
+const KEY_PEAK: f32 = 10_000.0;
 /// Fade at both ends of a sound against clicks.
 const FADE_MS: usize = 5;
 
@@ -42,6 +44,36 @@ impl Tone {
     }
 }
 
+/// How long a key sounds, and the pause after it (ITU-T Q.24 has 40 ms of each as the least that must be heard).
+const KEY_MS: usize = 100;
+const KEY_PAUSE_MS: usize = 80;
+
+/// Keys pressed one after the other, as tones (ITU-T Q.23): for far ends that are told digits in no other way. What is no key is
+/// left out.
+pub fn keys(digits: &str, rate: Rate) -> Pcm {
+    const ROWS: [(&str, f32); 4] = [("123A", 697.0), ("456B", 770.0), ("789C", 852.0), ("*0#D", 941.0)];
+    const COLUMNS: [f32; 4] = [1_209.0, 1_336.0, 1_477.0, 1_633.0];
+    let hertz = |digit: char| ROWS.iter().find_map(|(row, low)| row.find(digit).map(|column| [*low, COLUMNS[column]]));
+    let per_ms = rate.hz() as usize / 1_000;
+    let (sound, fade) = (KEY_MS * per_ms, (FADE_MS * per_ms) as f32);
+    let sample = |pair: [f32; 2], index: usize| {
+        if index >= sound {
+            // Not quite silent: of silence nothing is sent over carriers' sockets, and the pause must not shrink.
+            return if index % 2 == 0 { 8 } else { -8 };
+        }
+        let edge = index.min(sound - 1 - index) as f32;
+        let wave: f32 = pair.iter().map(|hz| (hz * TAU * index as f32 / rate.hz() as f32).sin()).sum();
+        (wave * KEY_PEAK * (edge / fade).min(1.0)) as i16
+    };
+    let pressed = digits.chars().filter_map(hertz);
+    Pcm {
+        rate,
+        samples: pressed
+            .flat_map(|pair| (0..sound + KEY_PAUSE_MS * per_ms).map(move |index| sample(pair, index)))
+            .collect(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -61,6 +93,27 @@ mod tests {
                 let peak = samples.iter().map(|sample| sample.unsigned_abs()).max().unwrap_or(0);
                 assert!((3_500..=7_200).contains(&peak), "{tone:?}: {peak}");
             }
+        }
+    }
+
+    #[test]
+    fn keys_are_the_tones_that_are_recognised() {
+        let pcm = keys("1x#", Rate::Hz8000);
+        assert_eq!(pcm.samples.len(), 2 * 180 * 8, "what is no key is left out");
+        let strength = |from: usize, hertz: f32| {
+            let part = &pcm.samples[from..from + 800];
+            let sum = |wave: fn(f32) -> f32| {
+                let term =
+                    |(index, sample): (usize, &i16)| f32::from(*sample) * wave(hertz * TAU * index as f32 / 8_000.0);
+                part.iter().enumerate().map(term).sum::<f32>() / 800.0
+            };
+            sum(f32::sin).hypot(sum(f32::cos))
+        };
+        for (from, present, absent) in
+            [(0, [697.0, 1_209.0], [941.0, 1_477.0]), (1_440, [941.0, 1_477.0], [697.0, 1_209.0])]
+        {
+            assert!(present.iter().all(|hertz| strength(from, *hertz) > 3_000.0));
+            assert!(absent.iter().all(|hertz| strength(from, *hertz) < 300.0));
         }
     }
 }

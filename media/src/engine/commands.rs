@@ -1,7 +1,7 @@
 //! What the engine is told to do.
 
 use super::Engine;
-use crate::io::{CallerIdentity, Command, DialTo, EngineEvent, LegEnd, LegId};
+use crate::io::{Command, DialTo, EngineEvent, LegEnd, LegId};
 use crate::leg::{Outgoing, Stage, Visitor};
 use crate::sip::agent::{AgentCommand, DialogId};
 use std::time::Instant;
@@ -13,11 +13,12 @@ impl Engine {
                 self.dial(tag, Outgoing { uri, to, from, codecs, identity, replaces }, now);
             }
             Command::Web { tag, offer, purpose } => self.web(tag, &offer, purpose, now),
-            Command::Attach { tag, codec, from, to, remote } => {
-                let (name, identity) = (String::new(), CallerIdentity::default());
+            Command::Attach { tag, codec, from, to, remote, identity } => {
+                let name = String::new();
                 let visitor = Visitor { from, name, to, remote, trunk: None, phone: None, identity, replaces: None };
                 self.attach(tag, codec, visitor, now);
             }
+            Command::AttachDialled { tag, dialled, codec } => self.attach_dialled(tag, dialled, codec, now),
             Command::WebClose { leg } if self.is_browser(leg) => self.forget(leg, LegEnd::RemoteHangup, now),
             Command::WebClose { .. } => {}
             Command::Ring { leg } => self.tell_leg(leg, |dialog| AgentCommand::Ring { dialog }, now),

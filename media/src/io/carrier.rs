@@ -21,6 +21,12 @@ pub enum CarrierNews {
     Back,
     /// The far end has hung up.
     Over,
+    /// It rings where we call.
+    Ringing,
+    /// Whom we call has answered, and there is a socket; its stream begins at 0.
+    Answered,
+    /// Whom we call is not reached: the SIP status that says so best (RFC 3261 section 21).
+    Refused(u16),
 }
 
 /// What a carrier is told of a leg.

@@ -1,8 +1,8 @@
 //! What the engine can be told to do.
 
 use super::{
-    BridgeId, Codec, DialIdentity, Hop, LegId, Party, Pcm, Phone, PhoneId, PlayId, TransferTo, Trunk, TrunkId,
-    WebPurpose,
+    BridgeId, CallerIdentity, Codec, DialIdentity, Hop, LegId, Party, Pcm, Phone, PhoneId, PlayId, TransferTo, Trunk,
+    TrunkId, WebPurpose,
 };
 use std::net::{IpAddr, SocketAddr};
 
@@ -48,6 +48,18 @@ pub enum Command {
         to: String,
         /// Where the socket comes from.
         remote: Hop,
+        /// What the carrier says about the caller.
+        identity: CallerIdentity,
+    },
+    /// Somebody is called through a carrier: a leg without SIP, which is up once the carrier's socket is there
+    /// ([`CarrierNews::Answered`](super::CarrierNews::Answered)). [`EngineEvent::Attached`](super::EngineEvent::Attached) with `tag` comes back, then `Dialing` with `dialled`.
+    AttachDialled {
+        /// Chosen by who attaches, handed back in [`EngineEvent::Attached`](super::EngineEvent::Attached).
+        tag: u64,
+        /// Chosen by who dials, handed back in [`EngineEvent::Dialing`](super::EngineEvent::Dialing).
+        dialled: u64,
+        /// What the carrier speaks, both ways.
+        codec: Codec,
     },
     /// Whoever is at a browser has hung up: the leg ends as one whose far end did.
     WebClose {

@@ -54,9 +54,9 @@ pub enum EngineEvent {
         /// Why.
         refusal: WebRefusal,
     },
-    /// An attached leg exists. `Incoming` follows, or `Ended` when there is no room for it.
+    /// An attached leg exists. `Incoming` follows, or `Dialing` for one that we dial; then `Ended` when there is no room for it.
     Attached {
-        /// The tag of [`Command::Attach`](super::Command::Attach).
+        /// The tag of [`Command::Attach`](super::Command::Attach) or [`Command::AttachDialled`](super::Command::AttachDialled).
         tag: u64,
         /// The new leg.
         leg: LegId,

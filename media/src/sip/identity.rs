@@ -85,7 +85,8 @@ fn check(uri: &Uri) -> Option<Attestation> {
     }
 }
 
-fn verdict(value: &str) -> Option<Attestation> {
+/// What a `verstat` says: `TN-Validation-Passed-A` and its siblings, in any case of letters; none for what is none.
+pub fn verdict(value: &str) -> Option<Attestation> {
     const VERDICTS: [(&str, NumberCheck); 3] = [
         ("tn-validation-passed", NumberCheck::Passed),
         ("tn-validation-failed", NumberCheck::Failed),
@@ -93,6 +94,8 @@ fn verdict(value: &str) -> Option<Attestation> {
     ];
     let value = value.trim().to_ascii_lowercase();
     let (rest, check) = VERDICTS.iter().find_map(|(name, check)| Some((value.strip_prefix(name)?, *check)))?;
+    // Some add that the call was diverted on its way; by whom is told elsewhere.
+    let rest = rest.strip_suffix("-diverted").unwrap_or(rest);
     match rest.strip_prefix('-') {
         None if rest.is_empty() => Some(Attestation { check, level: None }),
         None => None,

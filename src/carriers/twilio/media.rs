@@ -12,6 +12,8 @@ const ENCODING: &str = "audio/x-mulaw";
 const RATE_HZ: u32 = 8_000;
 /// The name of the parameter that carries the ticket.
 pub const TICKET: &str = "ticket";
+/// The name of the parameter that carries our name of a call that we place.
+pub const PLACED_NAME: &str = "placed";
 
 #[derive(Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]

@@ -1,7 +1,8 @@
 //! Twilio's REST API, as far as something here calls it: the account, its numbers, the end of a call.
 //!
 //! Every request has a deadline. One that changes nothing when repeated is repeated after 429, 5xx and lost connections, after a pause
-//! that grows. All of ours are of that kind: they read, or say how something is to be.
+//! that grows: it reads, or says how something is to be. Placing a call is not of that kind, and Twilio takes no name for it by which
+//! it would know a repetition: it is repeated only where Twilio has surely not taken it, after 429 and where no connection came about.
 
 use crate::error::{Error, ErrorCode};
 use auricle_domain::carrier::Carrier;
@@ -23,6 +24,10 @@ const PAUSE: Duration = Duration::from_millis(250);
 const ANSWER_BYTES_MAX: usize = 8 << 20;
 /// Numbers that are read: one page of the largest size.
 const NUMBERS_MAX: usize = 1_000;
+/// Twilio's own code of a token that is not accepted.
+const WRONG_TOKEN: u32 = 20_003;
+/// Twilio's own code of too many requests; here also where no connection came about.
+const BUSY: u32 = 20_429;
 /// Twilio's own code of what is not there (any more).
 const NOT_FOUND: u32 = 20_404;
 
@@ -79,6 +84,30 @@ struct Refusal {
     code: u32,
     #[serde(default)]
     message: String,
+}
+
+#[derive(Deserialize)]
+struct Placed {
+    sid: String,
+}
+
+/// Why a request has no answer.
+enum Unsent {
+    /// No connection came about: nothing was sent.
+    Connect,
+    /// It may have been sent.
+    Broken,
+    /// The answer is longer than answers are.
+    TooLong,
+}
+
+/// Why a call was not placed, or may not have been.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unplaced {
+    /// Twilio has not taken it: its own code of why, or one of those below.
+    Refused(u32),
+    /// The question was sent, and nobody knows what came of it.
+    Unsure,
 }
 
 /// The API, for one account.
@@ -143,6 +172,50 @@ impl<'a> Rest<'a> {
         self.request(Method::POST, &format!("/IncomingPhoneNumbers/{number}.json"), &form).await
     }
 
+    /// Places a call: its name.
+    ///
+    /// # Errors
+    /// [`Unplaced`].
+    pub async fn place_call(&self, form: &[(&str, &str)]) -> Result<String, Unplaced> {
+        let mut outcome = Err(Unplaced::Refused(0));
+        for token in &self.tokens {
+            let mut pause = PAUSE;
+            for _ in 0..TRIES_MAX {
+                outcome = self.place_once(form, token).await;
+                if outcome != Err(Unplaced::Refused(BUSY)) {
+                    break;
+                }
+                tokio::time::sleep(pause).await;
+                pause *= 2;
+            }
+            if outcome != Err(Unplaced::Refused(WRONG_TOKEN)) {
+                break;
+            }
+        }
+        outcome
+    }
+
+    async fn place_once(&self, form: &[(&str, &str)], token: &str) -> Result<String, Unplaced> {
+        let sent = self.send(&Method::POST, "/Calls.json", form, token).await;
+        let (status, body) = match sent {
+            Ok(answer) => answer,
+            Err(Unsent::Connect) => return Err(Unplaced::Refused(BUSY)),
+            Err(Unsent::Broken | Unsent::TooLong) => return Err(Unplaced::Unsure),
+        };
+        match status.as_u16() {
+            200..=299 => serde_json::from_slice(&body).map(|Placed { sid }| sid).map_err(|_| Unplaced::Unsure),
+            401 | 403 => Err(Unplaced::Refused(WRONG_TOKEN)),
+            429 => Err(Unplaced::Refused(BUSY)),
+            // It may have been taken before the fault.
+            500.. => Err(Unplaced::Unsure),
+            status => {
+                let Refusal { code, .. } = serde_json::from_slice(&body).unwrap_or_default();
+                tracing::warn!(status, code, "Twilio refused to place a call");
+                Err(Unplaced::Refused(code))
+            }
+        }
+    }
+
     /// Ends a call. One that is over already is no failure.
     ///
     /// # Errors
@@ -204,6 +277,27 @@ impl<'a> Rest<'a> {
         form: &[(&str, &str)],
         token: &str,
     ) -> Result<T, Error> {
+        let (status, body) = self.send(method, path, form, token).await.map_err(|unsent| match unsent {
+            Unsent::Connect | Unsent::Broken => silent(),
+            Unsent::TooLong => Error::new(ErrorCode::CarrierFailed, "Twilio's answer is too long to be one"),
+        })?;
+        if !status.is_success() {
+            return Err(refused(status, serde_json::from_slice(&body).unwrap_or_default()));
+        }
+        serde_json::from_slice(&body).map_err(|error| {
+            tracing::warn!(%error, "an answer of Twilio's was not understood");
+            Error::new(ErrorCode::CarrierFailed, "Twilio's answer was not understood")
+        })
+    }
+
+    /// Sends a request once.
+    async fn send(
+        &self,
+        method: &Method,
+        path: &str,
+        form: &[(&str, &str)],
+        token: &str,
+    ) -> Result<(StatusCode, Vec<u8>), Unsent> {
         let url = format!("{}/2010-04-01/Accounts/{}{path}", self.base, self.account);
         let mut request = self.client.request(method.clone(), url).basic_auth(self.account, Some(token));
         if *method == Method::POST {
@@ -215,23 +309,21 @@ impl<'a> Rest<'a> {
         let mut body = Vec::new();
         while let Some(piece) = response.chunk().await.map_err(|error| unanswered(&error))? {
             if body.len() + piece.len() > ANSWER_BYTES_MAX {
-                return Err(Error::new(ErrorCode::CarrierFailed, "Twilio's answer is too long to be one"));
+                return Err(Unsent::TooLong);
             }
             body.extend_from_slice(&piece);
         }
-        if !status.is_success() {
-            return Err(refused(status, serde_json::from_slice(&body).unwrap_or_default()));
-        }
-        serde_json::from_slice(&body).map_err(|error| {
-            tracing::warn!(%error, "an answer of Twilio's was not understood");
-            Error::new(ErrorCode::CarrierFailed, "Twilio's answer was not understood")
-        })
+        Ok((status, body))
     }
 }
 
-fn unanswered(error: &reqwest::Error) -> Error {
+fn unanswered(error: &reqwest::Error) -> Unsent {
     // The address holds the account's name; what went wrong does not.
     tracing::warn!(timeout = error.is_timeout(), connect = error.is_connect(), "Twilio's API did not answer");
+    if error.is_connect() { Unsent::Connect } else { Unsent::Broken }
+}
+
+fn silent() -> Error {
     let detail = "Twilio's API does not answer: check the network of this machine and carriers.twilio_api";
     Error::new(ErrorCode::CarrierSilent, detail).retry_after(30)
 }

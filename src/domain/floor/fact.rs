@@ -5,7 +5,7 @@
 
 use crate::Timestamp;
 use crate::call::{Call, CallQuality, Outgoing, Recording};
-use crate::code::{CallDirection, CallStatus, EndCause, Lang, Outcome, TaskKind, TaskState};
+use crate::code::{AnsweredBy, CallDirection, CallStatus, EndCause, Lang, Outcome, TaskKind, TaskState};
 use crate::conversation::{Conversation, Turn};
 use crate::event::Event;
 use crate::id::{AccountId, ContactId, TaskId, TrunkId};
@@ -60,6 +60,13 @@ pub enum Fact {
     OutsideAnswered {
         /// Its place among them.
         index: usize,
+    },
+    /// A carrier has found out who answered one of those. The first that it says stands.
+    AnsweredBy {
+        /// Its place among them.
+        index: usize,
+        /// Who.
+        by: AnsweredBy,
     },
     /// One of those ended.
     OutsideEnded {
@@ -148,6 +155,13 @@ impl Fact {
             Self::OutsideAnswered { index } => {
                 if let Some(outgoing) = call.outgoing.get_mut(*index) {
                     outgoing.answered_at = Some(at);
+                }
+            }
+            Self::AnsweredBy { index, by } => {
+                let outgoing = call.outgoing.get_mut(*index).filter(|outgoing| outgoing.answered_by.is_none());
+                if let Some(outgoing) = outgoing {
+                    outgoing.answered_by = Some(*by);
+                    applied.events.push(Event::CallAnsweredBy { call: call.id, by: *by });
                 }
             }
             Self::OutsideEnded { index } => {

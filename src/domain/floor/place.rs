@@ -18,7 +18,7 @@ pub struct World {
     pub tenant: Tenant,
     /// Rules of outgoing calls.
     pub rules: Outbound,
-    /// Its trunks that are switched on.
+    /// Its trunks that are switched on, and its carriers.
     pub trunks: Vec<Usable>,
 }
 
@@ -115,7 +115,7 @@ pub enum Order {
 /// Where a leg is dialled to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum To {
-    /// Through a trunk.
+    /// Through a trunk, or by a carrier.
     Trunk {
         /// Which.
         trunk: TrunkId,
@@ -123,6 +123,8 @@ pub enum To {
         number: String,
         /// The clinic's number that is shown; empty for the provider's choice.
         caller_id: String,
+        /// Its place among the call's calls to the outside.
+        line: usize,
     },
     /// To a telephone of the clinic.
     Phone {

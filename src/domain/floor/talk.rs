@@ -151,7 +151,8 @@ impl Stay {
                         news = Some(Fact::Dialled(Box::new(outgoing)));
                     }
                 }
-                To::Trunk { trunk: way.trunk, number: way.number, caller_id: way.caller_id }
+                let line = side.line.unwrap_or(calls);
+                To::Trunk { trunk: way.trunk, number: way.number, caller_id: way.caller_id, line }
             }
         };
         let tag = hands.tag();
@@ -295,6 +296,7 @@ fn outgoing(
         by,
         trunk: way.trunk,
         caller_id: way.caller_id.clone(),
+        answered_by: None,
         is_emergency: permit.is_emergency,
         minute_price: permit.minute_price,
         minutes_max: permit.minutes_max,

@@ -151,6 +151,36 @@ fn an_emergency_number_is_always_dialled() {
     }
 }
 
+/// CALL-01, VOICE-10: a carrier stands in for a trunk as another trunk does, is told numbers of the world, and shows a number of its own
+/// or is not asked; of emergencies it hears after the trunks that are up.
+#[test]
+fn a_carrier_is_a_way_among_others() {
+    let carrier = CarrierKind::Twilio.trunk();
+    assert_eq!((CarrierKind::behind(carrier), CarrierKind::behind(MAIN)), (Some(CarrierKind::Twilio), None));
+    let shows = |numbers: &[&str]| {
+        let numbers = numbers.iter().map(|number| (*number).to_owned()).collect();
+        let uses =
+            [rules().trunks, vec![TrunkUse { trunk: carrier, numbers, format: NumberFormat::National }]].concat();
+        let routes = vec![Route { prefix: String::new(), trunks: vec![carrier, MAIN] }];
+        Outbound { trunks: uses, routes, ..rules() }
+    };
+    let usable = [up()[0], Usable { trunk: carrier, is_up: true }, Usable { trunk: SPARE, is_up: false }];
+    let ways = |rules: &Outbound, dialled| {
+        let permit = rules.permit(&wish(dialled), &clinic(), &usable, &Ledger::default(), noon()).unwrap();
+        permit.ways.into_iter().map(|way| (way.trunk, way.number, way.caller_id)).collect::<Vec<_>>()
+    };
+    let by = |trunk, number: &str, shown: &str| (trunk, number.to_owned(), shown.to_owned());
+    let main = by(MAIN, "+420602123456", "+420212345678");
+    assert_eq!(
+        ways(&shows(&["+420233333333"]), "602123456"),
+        [by(carrier, "+420602123456", "+420233333333"), main.clone()]
+    );
+    assert_eq!(ways(&shows(&[]), "602123456"), [main]);
+    let emergency = ways(&shows(&["+420233333333"]), "112");
+    assert_eq!(emergency.iter().map(|way| way.0).collect::<Vec<_>>(), [MAIN, carrier, SPARE]);
+    assert_eq!(ways(&shows(&[]), "112").len(), 2, "a carrier that shows nothing is not asked");
+}
+
 #[test]
 fn at_night_nobody_calls() {
     let rules = Outbound { night: Some(Night { from_minute: 22 * 60, to_minute: 6 * 60 }), ..rules() };

@@ -10,8 +10,9 @@ use std::time::{Duration, Instant};
 
 use auricle_media::engine::{CATCH_UP_MAX, Engine, EngineConfig};
 use auricle_media::io::{
-    BridgeId, CarrierNews, Codec, Command, Credentials, DialTo, EngineEvent, Gain, Hop, IdentityHeader, Input, LegId,
-    Output, Party, PartyClass, Pcm, PlayId, Protection, Rate, Socket, TransferTo, Transport, Trunk, TrunkId,
+    BridgeId, CallerIdentity, CarrierNews, Codec, Command, Credentials, DialTo, EngineEvent, Gain, Hop, IdentityHeader,
+    Input, LegId, Output, Party, PartyClass, Pcm, PlayId, Protection, Rate, Socket, TransferTo, Transport, Trunk,
+    TrunkId,
 };
 use auricle_media::rtp::Clock;
 use auricle_media::rtp::session::{Seeds, Sender};
@@ -199,13 +200,27 @@ impl World {
         let codec = [Codec::Pcmu, Codec::Pcma, Codec::G722][usize::from(argument) % 3];
         let from = String::from_utf8_lossy(bytes).into_owned();
         let remote = Hop { transport: Transport::Tls, address: SocketAddr::from(([10, 0, 0, 3], 443)) };
-        self.give(Input::Command(Command::Attach { tag: 2, codec, from, to: "clinic".into(), remote }));
+        let command = match argument / 16 % 4 {
+            3 => Command::AttachDialled { tag: 2, dialled: 7, codec },
+            _ => Command::Attach {
+                tag: 2,
+                codec,
+                from,
+                to: "clinic".into(),
+                remote,
+                identity: CallerIdentity::default(),
+            },
+        };
+        self.give(Input::Command(command));
     }
 
     fn news(&mut self, argument: u8, bytes: &[u8]) {
         let first = bytes.first().copied().unwrap_or_default();
         let news = match argument % 16 {
-            0..=7 => CarrierNews::Mark(u64::from(first)),
+            0..=4 => CarrierNews::Mark(u64::from(first)),
+            5 => CarrierNews::Ringing,
+            6 => CarrierNews::Answered,
+            7 => CarrierNews::Refused(u16::from(first) + 300),
             8..=10 => CarrierNews::Digit(char::from(first)),
             11..=12 => CarrierNews::Lost,
             13..=14 => CarrierNews::Back,

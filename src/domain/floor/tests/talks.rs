@@ -57,7 +57,7 @@ fn calling(leg: u64) -> Origin {
 }
 
 fn to(trunk: TrunkId, caller_id: &str) -> To {
-    To::Trunk { trunk, number: NUMBER.into(), caller_id: caller_id.into() }
+    To::Trunk { trunk, number: NUMBER.into(), caller_id: caller_id.into(), line: 0 }
 }
 
 /// The tag and place of the one leg that is dialled among these.
@@ -296,7 +296,7 @@ fn an_emergency_call_is_placed_in_any_case() {
     desk.put(Input::Drain);
     let outputs = desk.put(Input::Place(place));
     let call = desk.record_of();
-    assert_eq!(dialled(&outputs).1, To::Trunk { trunk: MAIN, number: "999".into(), caller_id: String::new() });
+    assert_eq!(dialled(&outputs).1, To::Trunk { trunk: MAIN, number: "999".into(), caller_id: String::new(), line: 0 });
     assert!(call.emergency && call.outgoing[0].is_emergency);
     assert_eq!(desk.tasks[0].kind, crate::code::TaskKind::Emergency);
 }
