@@ -32,4 +32,5 @@ mod support;
 mod transfers;
 mod trunks;
 mod twilio;
+mod twilio_outgoing;
 mod voice;

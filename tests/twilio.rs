@@ -301,8 +301,8 @@ async fn is_closed(socket: &mut tokio_tungstenite::WebSocketStream<tokio::net::T
     tokio::time::timeout(PATIENCE, closed).await.unwrap_or(false)
 }
 
-/// VOICE-22: a socket that is lost for a second comes back into the same call; for three seconds, and the call is over, and a task
-/// to ring back.
+/// VOICE-22: a socket that is lost comes back into the same call within two seconds, because Twilio notices or because it is told; later
+/// the call is over, and a task to ring back.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lost_socket_may_come_back() {
     let twilio = Twilio::start().await;
@@ -314,7 +314,13 @@ async fn a_lost_socket_may_come_back() {
     caller.until("the greeting goes on", |heard| heard.sound() > back.sound() + 4_000).await;
     assert_eq!(arrivals(&clinic), 1, "it is the same call");
     assert!(clinic.last_call().unwrap().ended_at.is_none());
-    caller.cut(3_000);
+    // Twilio does not notice for long: it is told.
+    caller.cut(60_000);
+    let told = caller.until("a socket that was asked for", |heard| heard.sockets == 3).await;
+    caller.until("the greeting goes on again", |heard| heard.sound() > told.sound() + 1_000).await;
+    // It does not notice, and cannot be told.
+    twilio.fails(&[500, 503, 500]);
+    caller.cut(60_000);
     assert_eq!(caller.ended().await, CallEnd::Completed, "Twilio is told, as it holds the call");
     let call = clinic.settled().await;
     assert_eq!(call.cause, Some(EndCause::NoMedia));

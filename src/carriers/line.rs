@@ -3,17 +3,20 @@
 use crate::voice::VoiceHandle;
 use crate::voice::attached::{Arrival, Attachment, ToCarrier};
 use auricle_media::io::{CarrierNews, CarrierOrder};
+use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
 use futures_util::{Sink, SinkExt, StreamExt};
 use std::pin::Pin;
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 /// A socket that brings nothing for this long is gone: while a call is on, carriers send audio all the time.
 const SILENT_MAX: Duration = Duration::from_secs(5);
 /// A socket that takes nothing for this long is gone.
 const SEND_WITHIN: Duration = Duration::from_secs(5);
+/// A socket that is lost is asked for again after this long: by then the carrier has come by itself, or has not noticed.
+const RECALL_AFTER: Duration = Duration::from_millis(700);
 /// How long a socket may take to close.
 const CLOSE_WITHIN: Duration = Duration::from_secs(2);
 /// A carrier that has not said whether it places a call tells how it fares within this time, if it does.
@@ -77,6 +80,9 @@ pub struct Socket {
     pub place: OwnedSemaphorePermit,
 }
 
+/// How a carrier is asked to open another socket, where it has not noticed that the last one is gone.
+pub type Recall = Box<dyn Fn() -> BoxFuture<'static, ()> + Send + Sync>;
+
 /// What a line is told from outside.
 pub enum ToLine {
     /// There is another socket.
@@ -117,9 +123,15 @@ enum Step {
 }
 
 /// Carries a call that has come from its first socket to its end.
-pub async fn run(voice: VoiceHandle, arrival: Arrival, first: Socket, news: mpsc::Receiver<ToLine>) -> LineEnd {
+pub async fn run(
+    voice: VoiceHandle,
+    arrival: Arrival,
+    first: Socket,
+    news: mpsc::Receiver<ToLine>,
+    recall: Recall,
+) -> LineEnd {
     match voice.attach(arrival).await {
-        Ok(leg) => carry(leg, Box::new(first), news).await,
+        Ok(leg) => carry(leg, Box::new(first), news, recall).await,
         Err(error) => {
             tracing::error!(%error, "a carrier's call could not be given a leg");
             LineEnd::Ours
@@ -133,6 +145,7 @@ pub async fn place(
     mut leg: Attachment,
     asking: impl Future<Output = Result<(), NotTaken>>,
     mut news: mpsc::Receiver<ToLine>,
+    recall: Recall,
 ) -> LineEnd {
     tokio::pin!(asking);
     let (mut is_asked, mut is_wanted) = (false, true);
@@ -179,7 +192,7 @@ pub async fn place(
             ToLine::Socket(_) if !is_wanted => return LineEnd::Ours,
             ToLine::Socket(socket) => {
                 tell(&leg, CarrierNews::Answered);
-                return carry(leg, socket, news).await;
+                return carry(leg, socket, news, recall).await;
             }
         }
     }
@@ -191,12 +204,12 @@ fn refused(leg: &Attachment, status: u16, end: LineEnd) -> LineEnd {
 }
 
 /// Carries a call that is up.
-async fn carry(mut leg: Attachment, first: Box<Socket>, mut news: mpsc::Receiver<ToLine>) -> LineEnd {
+async fn carry(mut leg: Attachment, first: Box<Socket>, mut news: mpsc::Receiver<ToLine>, recall: Recall) -> LineEnd {
     let mut socket = Some(first);
     loop {
         let step = match &mut socket {
             Some(socket) => ride(&mut leg, socket, &mut news).await,
-            None => wait(&mut leg, &mut news).await,
+            None => wait(&mut leg, &mut news, &recall).await,
         };
         match step {
             Step::Socket(new) => {
@@ -272,9 +285,16 @@ async fn ride(leg: &mut Attachment, socket: &mut Socket, news: &mut mpsc::Receiv
 }
 
 /// While there is none: until another comes, or the engine has waited for long enough.
-async fn wait(leg: &mut Attachment, news: &mut mpsc::Receiver<ToLine>) -> Step {
+async fn wait(leg: &mut Attachment, news: &mut mpsc::Receiver<ToLine>, recall: &Recall) -> Step {
+    let recalling = async {
+        sleep(RECALL_AFTER).await;
+        recall().await;
+    };
+    tokio::pin!(recalling);
+    let mut is_recalled = false;
     loop {
         tokio::select! {
+            () = &mut recalling, if !is_recalled => is_recalled = true,
             out = leg.next() => match out {
                 None | Some(ToCarrier::Order(CarrierOrder::Hangup)) => return Step::Ended,
                 // What was under way when the socket went is lost.

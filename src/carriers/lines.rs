@@ -137,6 +137,11 @@ impl Lines {
         true
     }
 
+    /// The carrier's name of a call that we place, once it is known.
+    pub fn call_of(&self, name: &str) -> Option<String> {
+        self.state().placed.get(name)?.call.clone()
+    }
+
     /// Tells a call that we place how it fares. False when nobody places it any more.
     pub fn tell(&self, name: &str, news: ToLine) -> bool {
         let state = self.state();

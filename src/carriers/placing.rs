@@ -3,7 +3,7 @@
 //! A carrier is asked once, as a call that is asked for twice rings twice. Where its answer is lost it is waited for a moment whether the
 //! carrier tells how the call fares; a call that nobody wants any more by then is ended as soon as the carrier speaks of it.
 
-use super::line::{self, LineEnd, NotTaken};
+use super::line::{self, LineEnd, NotTaken, Recall};
 use super::twilio;
 use crate::app::App;
 use crate::clock;
@@ -46,13 +46,27 @@ async fn place(app: Arc<App>, placement: Placement) {
         return tracing::error!("too many calls are being placed by carriers");
     };
     let asking = ask(&app, &placement, &placing.name, &placing.ticket);
-    let end = line::place(leg, asking, placing.news).await;
+    let end = line::place(leg, asking, placing.news, recall(&app, placement.carrier, &placing.name)).await;
     let call = app.carriers.lines.close_placed(&placing.name);
     if let (LineEnd::Ours, Some(call)) = (end, call) {
         match placement.carrier {
             CarrierKind::Twilio => twilio::end_call(&app, &call).await,
         }
     }
+}
+
+/// How another socket of the call is asked for.
+fn recall(app: &Arc<App>, carrier: CarrierKind, name: &str) -> Recall {
+    let (app, name) = (Arc::clone(app), name.to_owned());
+    Box::new(move || {
+        let (app, call) = (Arc::clone(&app), app.carriers.lines.call_of(&name));
+        Box::pin(async move {
+            let Some(call) = call else { return };
+            match carrier {
+                CarrierKind::Twilio => twilio::recall(&app, &call).await,
+            }
+        })
+    })
 }
 
 /// What a carrier speaks on its sockets.

@@ -163,7 +163,12 @@ pub async fn socket(
             let remote = Hop { transport: Transport::Tls, address: SocketAddr::new(address, 443) };
             let Caller { from, to, identity } = caller;
             let arrival = Arrival { codec: Codec::Pcmu, from, to, remote, identity };
-            let line = line::run(app.voice.clone(), arrival, socket, news);
+            let (again, sid) = (Arc::clone(&app), call_sid.clone());
+            let recall: line::Recall = Box::new(move || {
+                let (app, call) = (Arc::clone(&again), sid.clone());
+                Box::pin(async move { recall(&app, &call).await })
+            });
+            let line = line::run(app.voice.clone(), arrival, socket, news, recall);
             let end = line.instrument(tracing::info_span!("carrier_line")).await;
             app.carriers.lines.close(&call_sid);
             if end == LineEnd::Ours {
@@ -179,6 +184,28 @@ pub async fn socket(
                 end_call(&app, &call_sid).await;
             }
         }
+    }
+}
+
+/// Has Twilio open another socket of a call whose socket is lost, where it has not asked by itself what comes next: it may not have
+/// noticed, or may not reach us with its question.
+pub(super) async fn recall(app: &App, call: &str) {
+    let (lines, now) = (&app.carriers.lines, Instant::now());
+    // It has asked, and is on its way: to redirect the call would end the socket that it opens.
+    if lines.pending(call, now).is_some() {
+        return;
+    }
+    let Some(ticket) = lines.reissue(call, now) else { return };
+    let twiml = answer(&stream(app, &ticket, None));
+    let sent = match (super::stored(app, CarrierKind::Twilio), app.carriers.client()) {
+        (Ok(Some(carrier)), Ok(client)) => {
+            Rest::of(client, &app.config.carriers.twilio_api, &carrier).redirect(call, &twiml).await
+        }
+        (Ok(None), Ok(_)) => Ok(()),
+        (Err(error), _) | (_, Err(error)) => Err(error),
+    };
+    if let Err(error) = sent {
+        tracing::warn!(%error, "a lost socket could not be asked for at Twilio; it comes back when Twilio notices");
     }
 }
 

@@ -5,9 +5,12 @@
 
 mod api;
 mod call;
+mod placed;
 
 pub use call::{CallEnd, Caller};
+pub use placed::Placed;
 
+use super::clinic::PATIENCE;
 use axum::Router;
 use axum::routing::{get, post};
 use base64::Engine as _;
@@ -18,6 +21,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use tokio::net::TcpStream;
+use tokio::sync::mpsc;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Error;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
@@ -38,6 +42,7 @@ pub struct Twilio {
     /// Address of its API.
     pub api: String,
     shared: Arc<Mutex<Shared>>,
+    wanted: Arc<tokio::sync::Mutex<mpsc::UnboundedReceiver<(String, Form)>>>,
 }
 
 struct Shared {
@@ -51,32 +56,46 @@ struct Shared {
     faults: VecDeque<u16>,
     /// Calls that were ended by the API.
     completed: Vec<String>,
+    /// What calls were given to do instead, by the API.
+    redirected: BTreeMap<String, String>,
     calls: u32,
+    /// Calls that the clinic has asked for.
+    asked: mpsc::UnboundedSender<(String, Form)>,
+    /// So many of the next ones are taken, and the answer is a fault all the same.
+    faulty_answers: usize,
+    /// The next ones are refused with these codes.
+    refusals: VecDeque<u32>,
 }
 
 impl Twilio {
     /// Starts on a free port; it ends with the test's runtime.
     pub async fn start() -> Self {
         let number = [("VoiceUrl", "https://demo.twilio.com/welcome/voice/"), ("TrunkSid", "")];
+        let (asked, wanted) = mpsc::unbounded_channel();
         let shared = Arc::new(Mutex::new(Shared {
+            asked,
+            faulty_answers: 0,
+            refusals: VecDeque::new(),
             tokens: vec![TOKEN.to_owned()],
             signer: TOKEN.to_owned(),
             status: "active",
             number: number.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
             faults: VecDeque::new(),
             completed: Vec::new(),
+            redirected: BTreeMap::new(),
             calls: 0,
         }));
         let app = Router::new()
             .route("/2010-04-01/Accounts/{account}", get(api::account))
             .route("/2010-04-01/Accounts/{account}/IncomingPhoneNumbers.json", get(api::numbers))
             .route("/2010-04-01/Accounts/{account}/IncomingPhoneNumbers/{sid}", post(api::change_number))
+            .route("/2010-04-01/Accounts/{account}/Calls.json", post(api::place_call))
             .route("/2010-04-01/Accounts/{account}/Calls/{sid}", post(api::change_call))
             .with_state(Arc::clone(&shared));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let api = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(async move { axum::serve(listener, app).await });
-        Self { api, shared }
+        Self { api, shared, wanted: Arc::new(tokio::sync::Mutex::new(wanted)) }
     }
 
     /// The account accepts these tokens, and the first of them signs.
@@ -96,6 +115,28 @@ impl Twilio {
         self.shared.lock().unwrap().faults.extend(statuses);
     }
 
+    /// So many of the calls that the clinic asks for are placed, though the answer is a fault.
+    pub fn answers_wrongly(&self, times: usize) {
+        self.shared.lock().unwrap().faulty_answers = times;
+    }
+
+    /// The next calls that the clinic asks for are refused with these codes.
+    pub fn refuses(&self, codes: &[u32]) {
+        self.shared.lock().unwrap().refusals.extend(codes);
+    }
+
+    /// The next call that the clinic asks for.
+    pub async fn placed(&self, clinic: SocketAddr) -> Placed {
+        let next = async { self.wanted.lock().await.recv().await };
+        let asked = tokio::time::timeout(PATIENCE, next).await.expect("the clinic asks for a call").unwrap();
+        Placed::new(self.clone(), clinic, asked)
+    }
+
+    /// How many calls the clinic has asked for that nobody has looked at.
+    pub async fn unseen(&self) -> usize {
+        self.wanted.lock().await.len()
+    }
+
     /// What is asked when the number is called.
     pub fn voice_url(&self) -> String {
         self.shared.lock().unwrap().number["VoiceUrl"].clone()
@@ -104,6 +145,11 @@ impl Twilio {
     /// Whether a call was ended by the API.
     pub fn completed(&self, call: &str) -> bool {
         self.shared.lock().unwrap().completed.iter().any(|ended| ended == call)
+    }
+
+    /// What a call was given to do instead, once.
+    fn redirected(&self, call: &str) -> Option<String> {
+        self.shared.lock().unwrap().redirected.remove(call)
     }
 
     /// A fresh name for a call.

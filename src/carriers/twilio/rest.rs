@@ -216,14 +216,26 @@ impl<'a> Rest<'a> {
         }
     }
 
+    /// Gives a call that is on something else to do. One that is over already is no failure.
+    ///
+    /// # Errors
+    /// As [`request`](Self::request).
+    pub async fn redirect(&self, call: &str, twiml: &str) -> Result<(), Error> {
+        self.change_call(call, &[("Twiml", twiml)]).await
+    }
+
     /// Ends a call. One that is over already is no failure.
     ///
     /// # Errors
     /// As [`request`](Self::request).
     pub async fn end_call(&self, call: &str) -> Result<(), Error> {
-        let ended: Result<serde_json::Value, Error> =
-            self.request(Method::POST, &format!("/Calls/{call}.json"), &[("Status", "completed")]).await;
-        match ended {
+        self.change_call(call, &[("Status", "completed")]).await
+    }
+
+    async fn change_call(&self, call: &str, form: &[(&str, &str)]) -> Result<(), Error> {
+        let changed: Result<serde_json::Value, Error> =
+            self.request(Method::POST, &format!("/Calls/{call}.json"), form).await;
+        match changed {
             Err(error) if error.code != ErrorCode::NotFound => Err(error),
             Ok(_) | Err(_) => Ok(()),
         }

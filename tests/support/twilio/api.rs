@@ -1,6 +1,6 @@
 //! Twilio's REST API, as far as the clinic uses it.
 
-use super::{ACCOUNT, NUMBER, NUMBER_SID, Shared};
+use super::{ACCOUNT, Form, NUMBER, NUMBER_SID, Shared};
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -71,16 +71,43 @@ pub async fn change_number(
     answer(&mut shared.lock().unwrap(), &headers, body)
 }
 
+/// A call is wanted. Its form may name a field several times.
+pub async fn place_call(State(shared): Server, headers: HeaderMap, body: String) -> Response {
+    let form: Form = form_urlencoded::parse(body.as_bytes()).into_owned().collect();
+    let mut shared = shared.lock().unwrap();
+    if let Some(refusal) = refusal(&mut shared, &headers) {
+        return refusal;
+    }
+    if let Some(code) = shared.refusals.pop_front() {
+        let body = json!({ "code": code, "message": "The number is not valid", "status": 400 });
+        return (StatusCode::BAD_REQUEST, axum::Json(body)).into_response();
+    }
+    shared.calls += 1;
+    let sid = format!("CA{:032x}", 0xb0_0000 + shared.calls);
+    shared.asked.send((sid.clone(), form)).unwrap();
+    if shared.faulty_answers > 0 {
+        shared.faulty_answers -= 1;
+        return StatusCode::BAD_GATEWAY.into_response();
+    }
+    (StatusCode::CREATED, axum::Json(json!({ "sid": sid, "status": "queued" }))).into_response()
+}
+
 pub async fn change_call(
     State(shared): Server,
     Path((_, sid)): Path<(String, String)>,
     headers: HeaderMap,
     axum::Form(form): axum::Form<HashMap<String, String>>,
 ) -> Response {
-    assert_eq!(form["Status"], "completed");
     let body = |shared: &mut Shared| {
-        shared.completed.push(sid.trim_end_matches(".json").to_owned());
-        json!({ "sid": sid, "status": "completed" })
+        let call = sid.trim_end_matches(".json").to_owned();
+        match form.get("Twiml") {
+            Some(twiml) => drop(shared.redirected.insert(call, twiml.clone())),
+            None => {
+                assert_eq!(form["Status"], "completed");
+                shared.completed.push(call);
+            }
+        }
+        json!({ "sid": sid, "status": "in-progress" })
     };
     answer(&mut shared.lock().unwrap(), &headers, body)
 }

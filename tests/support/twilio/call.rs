@@ -75,8 +75,19 @@ impl Caller {
         let (orders, ordered) = mpsc::unbounded_channel();
         let (heard, hearing) = watch::channel(Heard::default());
         let (call, from) = (sid.clone(), from.to_owned());
-        let conduct = Conduct { twilio, clinic, call, from, encoding, orders: ordered, heard };
-        Self { sid, orders, hearing, conducting: tokio::spawn(conduct.run()) }
+        let status_path = "/api/webhooks/twilio/status".to_owned();
+        let conduct = Conduct { twilio, clinic, call, from, encoding, orders: ordered, heard, status_path };
+        Self { sid, orders, hearing, conducting: tokio::spawn(conduct.run(None)) }
+    }
+
+    /// Whom the clinic has called answers.
+    pub(super) fn answer(twilio: Twilio, clinic: SocketAddr, sid: String, asked: (String, String)) -> Self {
+        let (orders, ordered) = mpsc::unbounded_channel();
+        let (heard, hearing) = watch::channel(Heard::default());
+        let (call, encoding, (twiml, status_path)) = (sid.clone(), "audio/x-mulaw", asked);
+        let conduct =
+            Conduct { twilio, clinic, call, from: String::new(), encoding, orders: ordered, heard, status_path };
+        Self { sid, orders, hearing, conducting: tokio::spawn(conduct.run(Some(twiml))) }
     }
 
     pub fn say(&self, speech: Vec<u8>) {
@@ -138,6 +149,7 @@ struct Conduct {
     encoding: &'static str,
     orders: mpsc::UnboundedReceiver<Order>,
     heard: watch::Sender<Heard>,
+    status_path: String,
 }
 
 enum StreamEnd {
@@ -148,12 +160,15 @@ enum StreamEnd {
 }
 
 impl Conduct {
-    async fn run(mut self) -> CallEnd {
-        let path = "/api/webhooks/twilio/voice".to_owned();
-        let mut twiml = self.ask(&path, "ringing").await;
+    /// From what is to be done first; without it, that is asked.
+    async fn run(mut self, first: Option<String>) -> CallEnd {
+        let mut twiml = match first {
+            Some(twiml) => twiml,
+            None => self.ask("/api/webhooks/twilio/voice", "ringing").await,
+        };
         let mut clock = interval(Duration::from_millis(20));
         clock.set_missed_tick_behavior(MissedTickBehavior::Burst);
-        loop {
+        'answers: loop {
             if twiml.contains("<Reject") {
                 return CallEnd::Rejected;
             }
@@ -173,6 +188,13 @@ impl Conduct {
                 StreamEnd::Cut(frames) => {
                     for _ in 0..frames {
                         clock.tick().await;
+                        if let Some(instead) = self.twilio.redirected(&self.call) {
+                            twiml = instead;
+                            continue 'answers;
+                        }
+                        if self.twilio.completed(&self.call) {
+                            return CallEnd::Completed;
+                        }
                     }
                 }
             }
@@ -195,19 +217,18 @@ impl Conduct {
         let mut form = about(&self.call, &self.from, "completed");
         form.push(("SequenceNumber".to_owned(), "0".to_owned()));
         form.push(("CallDuration".to_owned(), "7".to_owned()));
-        self.twilio.post(self.clinic, "/api/webhooks/twilio/status", &form).await;
+        self.twilio.post(self.clinic, &self.status_path, &form).await;
     }
 
     async fn stream(&mut self, twiml: &str, clock: &mut Interval) -> StreamEnd {
         let url = attribute(twiml, "Stream", "url");
-        let ticket = attribute(twiml, "Parameter", "value");
         let mut socket = self.twilio.open_socket(self.clinic, &url).await.expect("the clinic takes the socket");
         self.heard.send_modify(|heard| heard.sockets += 1);
         let sid = format!("MZ{:032x}", self.heard.borrow().sockets);
         let mut line = Line { sid: sid.clone(), sequence: 1, ..Line::default() };
         let start = json!({ "event": "start", "sequenceNumber": "1", "streamSid": sid, "start": {
             "streamSid": sid, "accountSid": ACCOUNT, "callSid": self.call, "tracks": ["inbound"],
-            "customParameters": { attribute(twiml, "Parameter", "name"): ticket },
+            "customParameters": parameters(twiml),
             "mediaFormat": { "encoding": self.encoding, "sampleRate": 8000, "channels": 1 } } });
         for text in [json!({ "event": "connected", "protocol": "Call", "version": "1.0.0" }), start] {
             socket.send(Message::text(text.to_string())).await.unwrap();
@@ -249,6 +270,14 @@ impl Conduct {
             }
         }
     }
+}
+
+/// The parameters of a stream.
+fn parameters(twiml: &str) -> Value {
+    let each = twiml.split("<Parameter ").skip(1).map(|rest| format!("<Parameter {rest}"));
+    each.map(|it| (attribute(&it, "Parameter", "name"), json!(attribute(&it, "Parameter", "value"))))
+        .collect::<serde_json::Map<_, _>>()
+        .into()
 }
 
 /// What waits to be played.

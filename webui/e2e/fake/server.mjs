@@ -264,7 +264,7 @@ function api({ db, state, emit, pushCalls }) {
       if (!/^AC[0-9a-f]{32}$/.test(body.account_sid)) fail(400, 'invalid', 'Not acceptable', [{ field: 'account_sid', code: 'format', detail: 'AC and 32 digits' }]);
       if (body.auth_token === 'wrong') fail(400, 'invalid', 'Not acceptable', [{ field: 'auth_token', code: 'refused', detail: 'Twilio does not accept it' }]);
       if (body.auth_token === 'down') fail(503, 'carrier_silent', 'Twilio does not answer');
-      Object.assign(db.twilio, { is_set_up: true, account_sid: body.account_sid, account_name: 'Lumen Skin Clinic', has_second_token: body.second_token ? true : body.second_token === '' ? false : db.twilio.has_second_token, sources: body.sources, version: db.twilio.version + 1 });
+      Object.assign(db.twilio, { is_set_up: true, account_sid: body.account_sid, account_name: 'Lumen Skin Clinic', has_second_token: body.second_token ? true : body.second_token === '' ? false : db.twilio.has_second_token, sources: body.sources, machine_detection: body.machine_detection ?? 'off', version: db.twilio.version + 1 });
       emit('carrier.changed', { carrier: 'twilio' });
       return db.twilio;
     },

@@ -292,10 +292,12 @@ export function stories(browser, fake) {
       await rules.getByText('Off', { exact: true }).waitFor();
       await shot(page, 'trunks-and-outgoing');
       await rules.getByLabel('Allow outgoing calls').check();
+      await rules.getByLabel('Own numbers of Twilio').fill('+442079460000');
       await rules.getByLabel('Add a country').selectOption('CZ');
       await rules.getByText('Czechia').waitFor();
       await rules.getByRole('button', { name: 'Add a route' }).click();
       await rules.getByLabel('Numbers that begin with').fill('44');
+      await rules.getByLabel('Then').selectOption('Twilio');
       await rules.getByLabel('Prices of a minute').fill('44 free');
       await rules.getByRole('button', { name: 'Save' }).click();
       await rules.getByText('This is not written as it should be.').waitFor();
@@ -424,6 +426,7 @@ export function stories(browser, fake) {
       await dialog.getByRole('button', { name: 'Save' }).click();
       await night.getByText('Calls come here').waitFor();
       await page.getByRole('button', { name: 'Edit Twilio' }).click();
+      await dialog.getByLabel('Who answers calls that you place').selectOption('answer');
       same(await dialog.getByRole('textbox', { name: /^Auth token/ }).inputValue(), '', 'a kept token is not shown');
     }),
 
