@@ -59,7 +59,7 @@ pub fn keys(digits: &str, rate: Rate) -> Pcm {
     let sample = |pair: [f32; 2], index: usize| {
         if index >= sound {
             // Not quite silent: of silence nothing is sent over carriers' sockets, and the pause must not shrink.
-            return if index % 2 == 0 { 8 } else { -8 };
+            return if index.is_multiple_of(2) { 8 } else { -8 };
         }
         let edge = index.min(sound - 1 - index) as f32;
         let wave: f32 = pair.iter().map(|hz| (hz * TAU * index as f32 / rate.hz() as f32).sin()).sum();
