@@ -16,12 +16,16 @@
 //! [`EngineEvent`]s must arrive. When their queue is full, a new call is refused with 503 and a call that is up is hung
 //! up; the one event that is still owed for it, `Ended`, waits here until there is room. Only levels may be dropped.
 
+mod open;
+mod outputs;
+mod requests;
+
 use crate::voice::attached::{Attached, FRAMES_MAX, FrameIn};
 use crate::voice::banlist::BanList;
 use crate::voice::browsers::{BrowserConfig, Offers};
 use crate::voice::meters::Meters;
-use crate::voice::outbox::{Condemned, Outbox};
-use crate::voice::recording::{Frame, Recordings};
+use crate::voice::outbox::Outbox;
+use crate::voice::recording::Recordings;
 use crate::voice::sockets::{Ports, READ_EVERY, READS_MAX, SIP, Shared, WAKER, WEB};
 use crate::voice::streams::{Arrived, StreamFaults, Streams, Welcome};
 use crate::voice::tls::Tls;
@@ -30,41 +34,29 @@ use crate::voice::{
     VoiceHandle, Ways,
 };
 use auricle_media::engine::{Engine, EngineConfig, Network};
-use auricle_media::io::{
-    Command, EngineEvent, Input, LegId, Output, Pcm, PhoneState, Socket, Transport, TrunkState, WakeReason,
-};
+use auricle_media::io::{Command, Input, LegId, Pcm, Socket, Transport, WakeReason};
 use mio::{Events, Interest, Poll, Waker};
-use socket2::{Domain, Protocol, Type};
+use open::{check, listen, open_both, open_web, prefer_this_thread, reachable};
 use std::collections::HashMap;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, sync_channel};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, RwLock};
 use std::time::{Duration, Instant};
-use tokio::net::TcpListener;
-use tokio::sync::mpsc::{self, error::TrySendError};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
-/// Requests taken from the queue before media is looked at again.
-const REQUESTS_AT_ONCE: usize = 256;
 /// Datagrams of browsers read before others have their turn: ten of them, five times over.
 const WEB_READS_MAX: usize = 512;
 /// How long hung-up legs may take to say goodbye when the process stops.
 const GOODBYE: Duration = Duration::from_secs(2);
 /// The longest sleep of a thread that nobody needs.
 const IDLE: Duration = Duration::from_secs(1);
-/// The media thread's niceness, where the system lets us: a tick must not wait for a recogniser's turn to end.
-const NICENESS: i32 = -11;
 /// Largest datagram there is.
 const DATAGRAM_BYTES_MAX: usize = 65_536;
 
 /// Usual port of SIP over TLS (RFC 3261 section 19.1.2).
 const SIPS_PORT: u16 = 5_061;
-/// Ports tried where any may be taken.
-const PORT_TRIES_MAX: u32 = 16;
-/// Connections that wait to be accepted.
-const LISTEN_BACKLOG: i32 = 256;
 
 /// Starts the media thread.
 #[derive(Debug)]
@@ -178,79 +170,6 @@ impl VoiceShell {
             .map_err(VoiceError::Thread)?;
         let ways = Ways { requests, frames, waker };
         Ok((VoiceHandle::new(ways, gauges, ears, sip_addr, tls_addr), received))
-    }
-}
-
-/// The UDP socket and the TCP listener of one port. A port of our choosing is one that both can have.
-fn open_both(address: SocketAddr) -> io::Result<(Shared, TcpListener)> {
-    let mut tries = if address.port() == 0 { PORT_TRIES_MAX } else { 1 };
-    loop {
-        let sip = Shared::open(address)?;
-        tries -= 1;
-        match listen(sip.local_addr()?) {
-            Ok(tcp) => return Ok((sip, tcp)),
-            Err(error) if tries == 0 => return Err(error),
-            Err(_) => {}
-        }
-    }
-}
-
-/// The socket of all browsers, and what the engine has to know of it.
-fn open_web(browsers: &BrowserConfig, engine: &mut Engine, control: &Poll) -> Result<Shared, VoiceError> {
-    let error = |source| VoiceError::Listen { address: browsers.listen, source };
-    let mut web = Shared::open(browsers.listen).map_err(error)?;
-    let local = web.local_addr().map_err(error)?;
-    control.registry().register(web.source(), WEB, Interest::READABLE).map_err(VoiceError::Thread)?;
-    let advertised = browsers.advertise.unwrap_or_else(|| reachable(local.ip()));
-    let address = SocketAddr::new(advertised, local.port());
-    tracing::info!(%address, "browsers are told this address for their audio");
-    engine.serve_browsers(address);
-    Ok(web)
-}
-
-fn listen(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = socket2::Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    // A restart must not wait for the connections of before.
-    socket.set_reuse_address(true)?;
-    socket.set_nonblocking(true)?;
-    socket.bind(&address.into())?;
-    socket.listen(LISTEN_BACKLOG)?;
-    TcpListener::from_std(socket.into())
-}
-
-/// Refuses what cannot work before anything is opened.
-fn check(config: &VoiceConfig) -> Result<(), VoiceError> {
-    let (first, last) = (*config.rtp_ports.start(), *config.rtp_ports.end());
-    let ports = (usize::from(last) + 1).saturating_sub(usize::from(first)) / 2;
-    if ports < config.calls_max {
-        return Err(VoiceError::Setting {
-            setting: "sip.rtp_ports",
-            value: format!("{first}-{last}"),
-            expected: "two ports for each of sip.calls_max calls",
-        });
-    }
-    if config.calls_max == 0 {
-        return Err(VoiceError::Setting { setting: "sip.calls_max", value: "0".to_owned(), expected: "1 or more" });
-    }
-    Ok(())
-}
-
-/// The address of this machine that others can reach, when SIP is listened for on all of them. Connecting a UDP socket
-/// sends nothing: it only asks the routing table.
-fn reachable(listen: IpAddr) -> IpAddr {
-    if !listen.is_unspecified() {
-        return listen;
-    }
-    std::net::UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))
-        .and_then(|socket| socket.connect((Ipv4Addr::new(192, 0, 2, 1), 9)).and_then(|()| socket.local_addr()))
-        .map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |address| address.ip())
-}
-
-/// Asks for the processor before others. On Linux this is the thread's own niceness, not the process's; without the
-/// permission (systemd: `LimitNICE=-11`) everything works as well, only later under load.
-fn prefer_this_thread() {
-    if let Err(error) = rustix::process::setpriority_process(None, NICENESS) {
-        tracing::info!(%error, "the media thread has no priority over others");
     }
 }
 
@@ -435,89 +354,6 @@ impl Shard {
         self.drain();
     }
 
-    fn take_requests(&mut self) {
-        for _ in 0..REQUESTS_AT_ONCE {
-            match self.requests.try_recv() {
-                Ok(request) => self.request(request),
-                Err(std::sync::mpsc::TryRecvError::Empty) => return,
-                // The last handle is gone: nobody can command the calls any more.
-                Err(std::sync::mpsc::TryRecvError::Disconnected) => {
-                    self.begin_stop(Duration::ZERO);
-                    return;
-                }
-            }
-        }
-    }
-
-    fn request(&mut self, request: Request) {
-        match request {
-            Request::Command(command) => {
-                let lifted = if let Command::Unban { source } = &command { Some(*source) } else { None };
-                self.command(command);
-                lifted.into_iter().for_each(|source| self.bans.lift(source));
-            }
-            Request::Attach { call, to, reply } => {
-                let command = self.attached.begin(call, to, reply);
-                self.command(command);
-            }
-            Request::Carrier { leg, news } => {
-                self.engine.handle(Input::Carrier { leg, news }, Instant::now());
-                self.drain();
-            }
-            Request::Tap { leg, to } => {
-                if self.engine.has(leg) {
-                    self.taps.insert(leg, to);
-                    self.command(Command::Tap { leg, on: true });
-                }
-            }
-            Request::Record { leg, sink, meta } => {
-                if !self.recordings.begin(leg, sink, meta) {
-                    self.meters.recordings_refused += 1;
-                } else if self.engine.has(leg) {
-                    self.command(Command::Record { leg, on: true });
-                } else {
-                    self.recordings.end(leg);
-                }
-            }
-            Request::Web { offer, purpose, reply } => {
-                let command = self.offers.command(offer, purpose, reply);
-                self.command(command);
-            }
-            // Whoever asked may have gone meanwhile.
-            Request::CaughtUp { reply } => drop(reply.send(())),
-            Request::Stop { grace } => self.begin_stop(grace),
-        }
-    }
-
-    fn command(&mut self, command: Command) {
-        if let Command::Trunks(trunks) = &command {
-            let hops = trunks.iter().flat_map(|trunk| &trunk.hops).map(|hop| Network::of(hop.address.ip()));
-            let sources = trunks.iter().flat_map(|trunk| &trunk.sources).cloned();
-            self.trunk_networks = hops.chain(sources).collect();
-            self.tell_listeners();
-        }
-        if let Command::Phones(phones) = &command {
-            self.has_phones = !phones.is_empty();
-            self.tell_listeners();
-        }
-        self.engine.handle(Input::Command(command), Instant::now());
-        self.drain();
-    }
-
-    fn tell_listeners(&self) {
-        let phones = self.phones.iter().filter(|_| self.has_phones);
-        let welcome = self.trusted.iter().chain(&self.trunk_networks).chain(phones).cloned().collect();
-        *self.welcome.write().unwrap_or_else(PoisonError::into_inner) = welcome;
-    }
-
-    fn begin_stop(&mut self, grace: Duration) {
-        let stop_at = Instant::now() + grace;
-        if self.stop_at.is_none_or(|before| stop_at < before) {
-            self.stop_at = Some(stop_at);
-            self.command(Command::Drain);
-        }
-    }
-
     /// Whether the thread may end; hangs up what is left when its time has come.
     fn finished(&mut self, stop_at: Instant, now: Instant) -> bool {
         if self.engine.legs() == 0 || now >= stop_at + GOODBYE {
@@ -529,107 +365,5 @@ impl Shard {
             }
         }
         false
-    }
-
-    /// Carries out everything the engine wants.
-    fn drain(&mut self) {
-        while let Some(output) = self.engine.poll() {
-            match output {
-                Output::Transmit { socket, remote, bytes } => self.transmit(socket, remote, &bytes),
-                Output::Send { hop, name, bytes } => self.streams.send(hop, name, bytes),
-                Output::Close { hop } => self.streams.close(hop),
-                Output::OpenPort(port) => {
-                    let opened = self.ports.open(port);
-                    self.engine.handle(Input::Port { port, opened }, Instant::now());
-                }
-                Output::ClosePort(port) => self.ports.close(port),
-                Output::Frame { leg, payload } => {
-                    if !self.attached.frame(leg, payload) {
-                        self.meters.unsent += 1;
-                    }
-                }
-                Output::Carrier { leg, order } => self.attached.order(leg, order),
-                Output::Event(event) => self.tell(event),
-                Output::Pcm { leg, pcm, at_ms } => self.hand_tap(leg, pcm, at_ms),
-                Output::Recorded { leg, rate, at_ms, caller, receptionist, staff, masked } => {
-                    let frame = Frame { rate, at_ms, channels: [caller, receptionist, staff], masked };
-                    if !self.recordings.frame(leg, frame) {
-                        self.meters.recorded_dropped += 1;
-                    }
-                }
-            }
-        }
-    }
-
-    fn transmit(&mut self, socket: Socket, remote: SocketAddr, bytes: &[u8]) {
-        let sent = match socket {
-            Socket::Sip => self.sip.send(bytes, remote),
-            Socket::Web => self.web.as_ref().is_some_and(|web| web.send(bytes, remote)),
-            media => self.ports.send(media, bytes, remote),
-        };
-        if !sent {
-            self.meters.unsent += 1;
-        }
-    }
-
-    fn hand_tap(&mut self, leg: LegId, pcm: Pcm, at_ms: u64) {
-        let Some(tap) = self.taps.get(&leg) else { return };
-        match tap.try_send((pcm, at_ms)) {
-            Ok(()) => {}
-            Err(TrySendError::Full(_)) => self.meters.tap_dropped += 1,
-            Err(TrySendError::Closed(_)) => {
-                self.taps.remove(&leg);
-                self.engine.handle(Input::Command(Command::Tap { leg, on: false }), Instant::now());
-            }
-        }
-    }
-
-    fn tell(&mut self, event: EngineEvent) {
-        if let EngineEvent::Trunk { trunk, state } = event {
-            self.trunk_states.send_modify(|states| {
-                let states = Arc::make_mut(states);
-                match state {
-                    TrunkState::Gone => states.remove(&trunk),
-                    state => states.insert(trunk, state),
-                };
-            });
-            return;
-        }
-        if let EngineEvent::Attached { tag, leg } = event {
-            return self.attached.made(tag, leg);
-        }
-        if let EngineEvent::Phone { phone, state } = event {
-            self.phone_states.send_modify(|states| {
-                let states = Arc::make_mut(states);
-                match state {
-                    PhoneState::Away => states.remove(&phone),
-                    state => states.insert(phone, state),
-                };
-            });
-            return;
-        }
-        if let EngineEvent::Banned { source } = event {
-            tracing::warn!(%source, "a source has guessed passwords of phones and is not heard for an hour");
-            self.bans.add(source, Instant::now());
-            return;
-        }
-        if matches!(event, EngineEvent::WebAnswer { .. } | EngineEvent::WebRefused { .. }) {
-            if let Some(leg) = self.offers.answer(event) {
-                self.engine.handle(Input::Command(Command::Hangup { leg }), Instant::now());
-            }
-            return;
-        }
-        if let EngineEvent::Ended { leg, .. } = event {
-            self.attached.end(leg);
-            self.taps.remove(&leg);
-            self.recordings.end(leg);
-        }
-        let Some(condemned) = self.outbox.tell(event) else { return };
-        self.meters.condemned += 1;
-        let command = match condemned {
-            Condemned::Unheard(leg) => Command::Reject { leg, status: 503 },
-            Condemned::Known(leg) => Command::Hangup { leg },
-        };
-        self.engine.handle(Input::Command(command), Instant::now());
     }
 }

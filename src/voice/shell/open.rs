@@ -1,0 +1,91 @@
+//! Opening what the media thread listens on, and what it needs of the machine.
+
+use crate::voice::browsers::BrowserConfig;
+use crate::voice::sockets::{Shared, WEB};
+use crate::voice::{VoiceConfig, VoiceError};
+use auricle_media::engine::Engine;
+use mio::{Interest, Poll};
+use socket2::{Domain, Protocol, Type};
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use tokio::net::TcpListener;
+
+/// The media thread's niceness, where the system lets us: a tick must not wait for a recogniser's turn to end.
+const NICENESS: i32 = -11;
+/// Ports tried where any may be taken.
+const PORT_TRIES_MAX: u32 = 16;
+/// Connections that wait to be accepted.
+const LISTEN_BACKLOG: i32 = 256;
+
+/// The UDP socket and the TCP listener of one port. A port of our choosing is one that both can have.
+pub(super) fn open_both(address: SocketAddr) -> io::Result<(Shared, TcpListener)> {
+    let mut tries = if address.port() == 0 { PORT_TRIES_MAX } else { 1 };
+    loop {
+        let sip = Shared::open(address)?;
+        tries -= 1;
+        match listen(sip.local_addr()?) {
+            Ok(tcp) => return Ok((sip, tcp)),
+            Err(error) if tries == 0 => return Err(error),
+            Err(_) => {}
+        }
+    }
+}
+
+/// The socket of all browsers, and what the engine has to know of it.
+pub(super) fn open_web(browsers: &BrowserConfig, engine: &mut Engine, control: &Poll) -> Result<Shared, VoiceError> {
+    let error = |source| VoiceError::Listen { address: browsers.listen, source };
+    let mut web = Shared::open(browsers.listen).map_err(error)?;
+    let local = web.local_addr().map_err(error)?;
+    control.registry().register(web.source(), WEB, Interest::READABLE).map_err(VoiceError::Thread)?;
+    let advertised = browsers.advertise.unwrap_or_else(|| reachable(local.ip()));
+    let address = SocketAddr::new(advertised, local.port());
+    tracing::info!(%address, "browsers are told this address for their audio");
+    engine.serve_browsers(address);
+    Ok(web)
+}
+
+pub(super) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = socket2::Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    // A restart must not wait for the connections of before.
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(LISTEN_BACKLOG)?;
+    TcpListener::from_std(socket.into())
+}
+
+/// Refuses what cannot work before anything is opened.
+pub(super) fn check(config: &VoiceConfig) -> Result<(), VoiceError> {
+    let (first, last) = (*config.rtp_ports.start(), *config.rtp_ports.end());
+    let ports = (usize::from(last) + 1).saturating_sub(usize::from(first)) / 2;
+    if ports < config.calls_max {
+        return Err(VoiceError::Setting {
+            setting: "sip.rtp_ports",
+            value: format!("{first}-{last}"),
+            expected: "two ports for each of sip.calls_max calls",
+        });
+    }
+    if config.calls_max == 0 {
+        return Err(VoiceError::Setting { setting: "sip.calls_max", value: "0".to_owned(), expected: "1 or more" });
+    }
+    Ok(())
+}
+
+/// The address of this machine that others can reach, when SIP is listened for on all of them. Connecting a UDP socket
+/// sends nothing: it only asks the routing table.
+pub(super) fn reachable(listen: IpAddr) -> IpAddr {
+    if !listen.is_unspecified() {
+        return listen;
+    }
+    std::net::UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))
+        .and_then(|socket| socket.connect((Ipv4Addr::new(192, 0, 2, 1), 9)).and_then(|()| socket.local_addr()))
+        .map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |address| address.ip())
+}
+
+/// Asks for the processor before others. On Linux this is the thread's own niceness, not the process's; without the
+/// permission (systemd: `LimitNICE=-11`) everything works as well, only later under load.
+pub(super) fn prefer_this_thread() {
+    if let Err(error) = rustix::process::setpriority_process(None, NICENESS) {
+        tracing::info!(%error, "the media thread has no priority over others");
+    }
+}
