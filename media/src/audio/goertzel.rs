@@ -27,17 +27,22 @@ const ROW_OVER: f32 = 10.0;
 /// Second harmonic of the column under its tone: 13 dB. That of the row lies too near to the columns to be looked at.
 const OVERTONE: f32 = 0.05;
 
-/// Energy of one frequency in a block, in units of the sum of squares.
-fn energy(samples: &[f32], cycles_per_sample: f32) -> f32 {
-    let coefficient = 2.0 * (TAU * cycles_per_sample).cos();
-    let (mut last, mut before) = (0.0f32, 0.0f32);
+/// Energies of frequencies in a block, in units of the sum of squares. Each sample needs the one before: several frequencies
+/// side by side take no longer than one.
+fn energies<const N: usize>(samples: &[f32], cycles_per_sample: [f32; N]) -> [f32; N] {
+    let coefficients = cycles_per_sample.map(|cycles| 2.0 * (TAU * cycles).cos());
+    let (mut last, mut before) = ([0.0f32; N], [0.0f32; N]);
     for sample in samples {
-        let next = sample + coefficient * last - before;
-        before = last;
-        last = next;
+        let mut next = [0.0; N];
+        for at in 0..N {
+            next[at] = sample + coefficients[at] * last[at] - before[at];
+        }
+        (before, last) = (last, next);
     }
-    let power = last * last + before * before - coefficient * last * before;
-    power * 2.0 / samples.len() as f32
+    std::array::from_fn(|at| {
+        let power = last[at] * last[at] + before[at] * before[at] - coefficients[at] * last[at] * before[at];
+        power * 2.0 / samples.len() as f32
+    })
 }
 
 /// Listens for digits in one stream.
@@ -114,13 +119,13 @@ impl KeyTones {
         if !balanced || low + high < total * PURITY {
             return None;
         }
-        let overtone = energy(&self.block, 2.0 * COLUMNS[column] / self.hz);
+        let [overtone] = energies(&self.block, [2.0 * COLUMNS[column] / self.hz]);
         (overtone < high * OVERTONE).then(|| KEYS[row][column])
     }
 
     /// The one clear tone of a group.
     fn strongest(&self, group: [f32; 4]) -> Option<(usize, f32)> {
-        let energies = group.map(|hz| energy(&self.block, hz / self.hz));
+        let energies = energies(&self.block, group.map(|hz| hz / self.hz));
         let (best, strongest) = energies.iter().copied().enumerate().max_by(|a, b| a.1.total_cmp(&b.1))?;
         let clear = energies.iter().enumerate().all(|(index, other)| index == best || other * CLEAR < strongest);
         clear.then_some((best, strongest))
