@@ -317,7 +317,7 @@ impl Leg {
     /// 20 ms of what the far end says. [`Self::speak`] follows in the same tick.
     pub(crate) fn hear(&mut self, at: Instant) {
         if let Some(audio) = &mut self.audio {
-            audio.hear(at);
+            audio.hear(at, self.tapped);
         }
     }
 

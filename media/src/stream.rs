@@ -11,7 +11,7 @@ use crate::audio::goertzel::KeyTones;
 use crate::audio::level::peak_percent;
 use crate::audio::mos::mos;
 use crate::audio::resample::{HighBand, Upsampler};
-use crate::audio::vad::{Vad, VadEvent, VadTimes};
+use crate::audio::vad::{Vad, VadTimes};
 use crate::codec::Encoder;
 use crate::io::{Codec, LegQuality, Rate};
 use crate::rtp::Clock;
@@ -84,6 +84,8 @@ pub struct MediaStream {
     vad: Vad,
     upsampler: Option<Upsampler>,
     held: bool,
+    /// Somebody wants to know when the far end speaks, or hears it at 16 kHz.
+    is_listened_to: bool,
     refused: u64,
     heard_at: Option<Instant>,
     frames: u64,
@@ -134,8 +136,9 @@ impl MediaStream {
             key_tones: dtmf_payload_type.is_none().then(|| KeyTones::new(rate)),
             toned: None,
             vad: Vad::new(VadTimes::default()),
-            upsampler: (rate == Rate::Hz8000).then(|| Upsampler::new(HighBand::Folded)),
+            upsampler: upsampler(rate),
             held: false,
+            is_listened_to: true,
             refused: 0,
             heard_at: None,
             frames: 0,
@@ -162,6 +165,16 @@ impl MediaStream {
     /// The codec of the leg.
     pub fn codec(&self) -> Codec {
         self.codec
+    }
+
+    /// Whether somebody wants to know when the far end speaks, or hears it at 16 kHz; at first somebody does. Finding it out is
+    /// most of what a frame of a narrowband leg costs. While nobody does, [`Tick::wide`] is empty; speech that is running is
+    /// over, and is told anew when somebody listens again.
+    pub fn listened_to(&mut self, on: bool) {
+        if on && !self.is_listened_to {
+            self.upsampler = upsampler(self.rate());
+        }
+        self.is_listened_to = on;
     }
 
     /// One frame of time passes: [`Self::hear`], then [`Self::speak`].
@@ -196,7 +209,7 @@ impl MediaStream {
             packet: self.latch.remote().map(|remote| (remote, &self.packet[..])),
             far: &self.far,
             made: self.made,
-            wide: &self.wide,
+            wide: if self.is_listened_to { &self.wide } else { &[] },
             near: &self.near,
             events: &self.events,
             at_ms,
@@ -345,20 +358,19 @@ impl MediaStream {
 
     /// Everything that is done with far-end audio.
     fn listen(&mut self, at_ms: u64) {
-        if self.held {
-            self.wide.fill(0);
-        } else if let Some(upsampler) = &mut self.upsampler {
-            upsampler.run(&self.far, &mut self.wide);
-        } else {
-            self.wide.copy_from_slice(&self.far);
-        }
         let events = &mut self.events;
-        self.vad.run(&self.wide, |event| {
-            events.push(match event {
-                VadEvent::Started { at_ms } => StreamEvent::SpeechStarted { at_ms },
-                VadEvent::Ended { at_ms } => StreamEvent::SpeechEnded { at_ms },
-            });
-        });
+        if self.is_listened_to {
+            if self.held {
+                self.wide.fill(0);
+            } else if let Some(upsampler) = &mut self.upsampler {
+                upsampler.run(&self.far, &mut self.wide);
+            } else {
+                self.wide.copy_from_slice(&self.far);
+            }
+            self.vad.run(&self.wide, |event| events.push(event.into()));
+        } else {
+            events.extend(self.vad.rest(FRAME_MS).map(StreamEvent::from));
+        }
         if let Some(key_tones) = self.key_tones.as_mut().filter(|_| !self.held) {
             key_tones.run(&self.far, |digit| {
                 self.toned = Some((digit, at_ms));
@@ -411,6 +423,11 @@ impl MediaStream {
         let (packets, octets) = self.sender.sent();
         Sent { ssrc: self.sender.ssrc(), timestamp: self.sender.timestamp(), packets, octets }
     }
+}
+
+/// What recognisers hear a narrowband leg with.
+fn upsampler(rate: Rate) -> Option<Upsampler> {
+    (rate == Rate::Hz8000).then(|| Upsampler::new(HighBand::Folded))
 }
 
 #[cfg(test)]

@@ -234,7 +234,7 @@ fn what_is_played_to_a_party_is_heard_beside_the_bridge() {
     assert!((played(0) - 1.0).abs() < TOLERANCE && played(1) < 0.1, "{} and {}", played(0), played(1));
 }
 
-/// Speech, keys, levels, taps and figures of a leg are told as ever while it is bridged.
+/// Keys, levels, taps and figures of a leg are told as ever while it is bridged.
 #[test]
 fn a_bridged_leg_is_still_listened_to() {
     let mut parties = Parties::new(2, &[Codec::Pcma, Codec::G722]);
@@ -257,6 +257,47 @@ fn a_bridged_leg_is_still_listened_to() {
     assert_eq!(parties.world.hosts[CLINIC].levels - levels, 2 * 30);
     let quality = |(_, event): &(u64, EngineEvent)| matches!(event, EngineEvent::Quality { leg, .. } if *leg == near);
     assert!(parties.world.hosts[CLINIC].events.iter().any(quality));
+}
+
+/// Who speaks is told of legs that somebody taps, and of those that are in no bridge. What was begun there is ended.
+#[test]
+fn speech_between_parties_is_told_where_somebody_listens() {
+    let speech: Vec<i16> = include_bytes!("../fixtures/speech-16k.ulaw").iter().map(|code| decode_mu(*code)).collect();
+    let mut world = World::new(LAN, 3);
+    let calls = [world.call(&[Codec::Pcma]), world.call(&[Codec::G722])];
+    let near = calls.map(|(_, near)| near);
+    let say = |world: &mut World, id| {
+        for (far, _) in calls {
+            let pcm = Pcm { rate: Rate::Hz16000, samples: speech.clone().into() };
+            world.command(CALLER, Command::Play { leg: far, id: PlayId(id), pcm, last: true });
+        }
+    };
+    let is_speech =
+        |event: &EngineEvent| matches!(event, EngineEvent::SpeechStarted { .. } | EngineEvent::SpeechEnded { .. });
+    let told = |world: &World, leg| world.told(CLINIC, leg).into_iter().filter(is_speech).collect::<Vec<_>>();
+    say(&mut world, 1);
+    world.run(3_000);
+    for leg in near {
+        assert!(matches!(told(&world, leg)[..], [.., EngineEvent::SpeechStarted { .. }]), "nobody is bridged yet");
+    }
+    let legs = near.map(|leg| (leg, STAFF));
+    world.command(CLINIC, Command::Bridge { bridge: BRIDGE, parties: Party::all(&legs) });
+    world.run(40);
+    let bridged = near.map(|leg| told(&world, leg));
+    for told in &bridged {
+        assert!(matches!(told[..], [.., EngineEvent::SpeechEnded { at_ms: 1_000..=3_100, .. }]), "{told:?}");
+    }
+    world.run(8_000);
+    say(&mut world, 2);
+    world.run(3_000);
+    assert_eq!(near.map(|leg| told(&world, leg)), bridged, "they talk with each other alone");
+    world.command(CLINIC, Command::Tap { leg: near[0], on: true });
+    world.run(8_000);
+    say(&mut world, 3);
+    world.run(3_000);
+    let tapped = told(&world, near[0]);
+    assert!(matches!(tapped[..], [.., EngineEvent::SpeechStarted { at_ms: 22_500..=23_500, .. }]), "{tapped:?}");
+    assert_eq!(told(&world, near[1]), bridged[1], "nobody taps this one");
 }
 
 /// One too many is left out and counted; the others talk.

@@ -102,6 +102,16 @@ impl Vad {
         self.skipped_ms += span_ms;
     }
 
+    /// A span of audio in which nobody wants to know who speaks. Speech that was running is over where it was heard last; what
+    /// comes after the span is heard anew.
+    pub fn rest(&mut self, span_ms: u64) -> Option<VadEvent> {
+        let ended = VadEvent::Ended { at_ms: self.skipped_ms + (self.last_voiced + 1) * FRAME_MS };
+        self.skipped_ms += span_ms + self.filled as u64 * FRAME_MS / FRAME as u64;
+        (self.filled, self.run_start) = (0, None);
+        (self.inaudible, self.loudness, self.means) = (u32::MAX, 0, [0; STEADY_FRAMES]);
+        std::mem::take(&mut self.speaking).then_some(ended)
+    }
+
     /// Takes samples and tells every change to `tell`. A 20 ms frame brings at most two decisions.
     pub fn run(&mut self, samples: &[i16], mut tell: impl FnMut(VadEvent)) {
         let mut rest = samples;
@@ -236,6 +246,30 @@ mod tests {
     fn running_speech_holds_at_a_lower_probability() {
         assert_eq!(events("+++++++++"), []);
         assert_eq!(events("#####++++++++++++++++++++++++++").len(), 1);
+    }
+
+    /// A span that nobody listens to ends what was spoken before it, and what is spoken after it is told with the time in it.
+    #[test]
+    fn who_is_listened_to_again_is_heard_anew() {
+        let narrow = raised(&speech_narrow());
+        let mut vad = Vad::new(VadTimes::default());
+        let mut events = Vec::new();
+        for frame in narrow[..16 * 2_010].chunks(320) {
+            vad.run(frame, |event| events.push(event));
+        }
+        let ended = vad.rest(20);
+        assert!(matches!(ended, Some(VadEvent::Ended { at_ms: 1_700..=2_010 })), "{ended:?}");
+        assert_eq!((vad.rest(990), vad.speaking()), (None, false));
+        events.clear();
+        for frame in narrow.chunks(320) {
+            vad.run(frame, |event| events.push(event));
+        }
+        let shifted = |event: &VadEvent| match event {
+            VadEvent::Started { at_ms } => VadEvent::Started { at_ms: at_ms - 3_020 },
+            VadEvent::Ended { at_ms } => VadEvent::Ended { at_ms: at_ms - 3_020 },
+        };
+        let events: Vec<VadEvent> = events.iter().map(shifted).collect();
+        assert!(is_two_speakers(&events), "{events:?}");
     }
 
     /// What a whole recording brings, in 20 ms frames.

@@ -81,14 +81,15 @@ pub enum EngineEvent {
         /// INVITE to 200, in milliseconds.
         setup_ms: u32,
     },
-    /// The caller began to speak.
+    /// The caller began to speak. Of a leg that is in a bridge this is told while it is tapped: those who talk with each other
+    /// alone need not be told.
     SpeechStarted {
         /// Which leg.
         leg: LegId,
         /// First voiced sample, milliseconds after answer.
         at_ms: u64,
     },
-    /// The caller stopped speaking (after the VAD's hangover).
+    /// The caller stopped speaking (after the VAD's hangover), or nobody listens for it any more.
     SpeechEnded {
         /// Which leg.
         leg: LegId,

@@ -235,8 +235,9 @@ impl Audio {
         }
     }
 
-    /// 20 ms of what the far end says.
-    pub(crate) fn hear(&mut self, at: Instant) {
+    /// 20 ms of what the far end says. Those who talk with each other alone need not be told when somebody speaks.
+    pub(crate) fn hear(&mut self, at: Instant, tapped: bool) {
+        self.stream.listened_to(tapped || self.bridged.is_none());
         self.stream.hear(at);
     }
 

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use crate::audio::vad::VadEvent;
 use crate::io::CARRIER_FRAME_OCTETS_MAX;
 use crate::rtp::packet::PacketError;
 use crate::rtp::receive::Made;
@@ -66,6 +67,15 @@ pub enum StreamEvent {
     },
 }
 
+impl From<VadEvent> for StreamEvent {
+    fn from(event: VadEvent) -> Self {
+        match event {
+            VadEvent::Started { at_ms } => Self::SpeechStarted { at_ms },
+            VadEvent::Ended { at_ms } => Self::SpeechEnded { at_ms },
+        }
+    }
+}
+
 /// What a tick gives. Borrowed from the stream: use it before the next call.
 #[derive(Debug)]
 pub struct Tick<'a> {
@@ -76,7 +86,7 @@ pub struct Tick<'a> {
     /// What `far` was made of.
     pub made: Made,
     /// Far-end audio as 320 samples at 16 kHz, for speech recognition: the high band of narrowband legs is filled.
-    /// Silence while on hold, as hold music is nobody speaking.
+    /// Silence while on hold, as hold music is nobody speaking; empty while nobody listens.
     pub wide: &'a [i16],
     /// Our audio at the codec's rate as it left: silence in frames that carry a digit and while on hold.
     pub near: &'a [i16],
