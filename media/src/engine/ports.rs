@@ -41,7 +41,8 @@ impl Ports {
     /// The same of a port that no far end was told of: nothing can come to it, so that it need not rest. Otherwise calls that
     /// are refused, as fast as somebody can place them, would leave none for others.
     pub(crate) fn release_untold(&mut self, port: u16, now: Instant) {
-        self.resting.push(Resting { port, until: now, open: true });
+        // It is due before all others.
+        self.resting.push_front((now, port));
     }
 
     /// This port could not be opened.
