@@ -373,7 +373,7 @@ impl Engine {
 
     /// A leg with its port on the way; none when there are too many legs or no port is left.
     fn new_leg(&mut self, stage: Stage, now: Instant) -> Option<LegId> {
-        if self.draining || self.legs.len() >= self.config.calls_max {
+        if self.draining || self.is_full() {
             return None;
         }
         let port = self.ports.take()?;

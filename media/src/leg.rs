@@ -162,6 +162,11 @@ impl Leg {
         self.dialog.into_iter().chain(self.forks.iter().copied())
     }
 
+    /// Whether it is somebody at a browser who waits for calls.
+    pub(crate) fn is_station(&self) -> bool {
+        self.web.as_ref().is_some_and(|web| !web.calls())
+    }
+
     pub(crate) fn audio(&self) -> Option<&Audio> {
         self.audio.as_ref()
     }

@@ -496,11 +496,14 @@ fn offers_that_cannot_be_taken_are_refused_by_name() {
     }
     world.command(Command::Web { tag: 9, offer: good.clone(), purpose: WebPurpose::Renew(LegId(77)) });
     assert_eq!(world.events.pop().unwrap().1, EngineEvent::WebRefused { tag: 9, refusal: WebRefusal::Gone });
+    // People who wait for calls take no caller's place.
+    world.open(WebPurpose::Station);
     for _ in 0..4 {
-        world.open(WebPurpose::Station);
+        world.open(call());
     }
-    world.command(Command::Web { tag: 9, offer: good, purpose: WebPurpose::Station });
+    world.command(Command::Web { tag: 9, offer: good, purpose: call() });
     assert_eq!(world.events.pop().unwrap().1, EngineEvent::WebRefused { tag: 9, refusal: WebRefusal::Full });
+    world.open(WebPurpose::Station);
     assert!(SdpOffer::from_sdp_string("nonsense").is_err());
 }
 

@@ -36,6 +36,11 @@ impl Bridges {
         left
     }
 
+    /// Whether a leg hears others.
+    pub(super) fn has(&self, leg: LegId) -> bool {
+        self.of.contains_key(&leg)
+    }
+
     /// Another leg takes a leg's place.
     fn replace(&mut self, leg: LegId, by: LegId) {
         let Some(id) = self.of.remove(&leg) else { return };

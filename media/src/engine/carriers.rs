@@ -18,7 +18,7 @@ impl Engine {
         let id = LegId(self.next_leg);
         self.next_leg += 1;
         self.event(EngineEvent::Attached { tag, leg: id });
-        if self.draining || self.legs.len() >= self.config.calls_max {
+        if self.draining || self.is_full() {
             self.counters.calls_refused += 1;
             return self.event(EngineEvent::Ended { leg: id, cause: LegEnd::Overloaded });
         }

@@ -11,6 +11,9 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::time::Instant;
 
+/// Stations at the same time, beside the calls.
+const STATIONS_MAX: usize = 250;
+
 /// Who is who on the browsers' socket. Each leg has one name and a few addresses.
 #[derive(Default)]
 pub(super) struct Browsers {
@@ -32,6 +35,20 @@ impl Engine {
     /// Serves browsers, which reach us at this address. Before that, their offers are refused.
     pub fn serve_browsers(&mut self, address: SocketAddr) {
         self.browsers.address = Some(address);
+    }
+
+    /// Whether no call has a place any more. Stations take none: they are people who wait for calls, and need no ports.
+    pub(super) fn is_full(&self) -> bool {
+        self.legs.len() - self.stations() >= self.config.calls_max
+    }
+
+    fn stations(&self) -> usize {
+        self.legs.values().filter(|leg| leg.is_station()).count()
+    }
+
+    /// Whether nobody is on the telephone: there is no leg but stations that talk with nobody.
+    pub fn is_idle(&self) -> bool {
+        self.legs.iter().all(|(id, leg)| leg.is_station() && !self.bridges.has(*id))
     }
 
     pub(super) fn is_browser(&self, leg: LegId) -> bool {
@@ -62,7 +79,8 @@ impl Engine {
 
     fn welcome(&mut self, offer: &str, visitor: Option<Visitor>, now: Instant) -> Result<(LegId, String), WebRefusal> {
         let address = self.browsers.address.ok_or(WebRefusal::Off)?;
-        if self.draining || self.legs.len() >= self.config.calls_max {
+        let full = if visitor.is_some() { self.is_full() } else { self.stations() >= STATIONS_MAX };
+        if self.draining || full {
             self.counters.calls_refused += 1;
             return Err(WebRefusal::Full);
         }

@@ -5,7 +5,8 @@ use super::LegId;
 /// What a browser's leg is for.
 #[derive(Clone, PartialEq, Eq)]
 pub enum WebPurpose {
-    /// A station: its audio starts as soon as it is connected, and calls are bridged to it.
+    /// A station: its audio starts as soon as it is connected, and calls are bridged to it. It takes no caller's place
+    /// among `calls_max`.
     Station,
     /// It calls: [`EngineEvent::Incoming`](super::EngineEvent::Incoming) is told once it is connected.
     Call {
