@@ -2,7 +2,10 @@
 
 mod placing;
 
-pub use placing::{DtmfInput, PlaceInput, Placed, PlacedStatus, TransferInput, dtmf, hang_up, hold, place, transfer};
+pub use placing::{
+    DtmfInput, PlaceInput, Placed, PlacedStatus, TransferInput, answer, decline, dtmf, hang_up, hold, mute, place,
+    transfer,
+};
 
 use crate::app::App;
 use crate::auth::May;

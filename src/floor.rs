@@ -19,12 +19,13 @@ use crate::tasks::Tasks;
 use crate::voice::carrierbook::CarrierBook;
 use crate::voice::phonebook::PhoneBook;
 use crate::voice::receptionist::Desk;
+use crate::voice::stationbook::StationBook;
 use crate::voice::trunkbook::TrunkBook;
 use crate::voice::{EngineEvents, VoiceHandle};
 use auricle_domain::account::Actor;
 use auricle_domain::code::Lang;
-use auricle_domain::floor::{Floor, NotPlaced, Order};
-use auricle_domain::id::{AccountId, CallId, CauseId, PhoneId};
+use auricle_domain::floor::{Floor, NotPlaced, Order, Origin};
+use auricle_domain::id::{AccountId, CallId, CauseId};
 use auricle_domain::live::LiveCall;
 use auricle_media::io::LegId;
 use auricle_storage::Store;
@@ -51,6 +52,8 @@ pub struct FloorParts {
     pub voice: VoiceHandle,
     /// Which phones are which.
     pub phones: PhoneBook,
+    /// Whose softphones are there.
+    pub stations: StationBook,
     /// Which trunks are which, and which are up.
     pub trunks: TrunkBook,
     /// Who places calls by carriers.
@@ -80,9 +83,9 @@ pub struct Wanted {
     pub actor: Actor,
     /// The piece of work.
     pub cause: CauseId,
-    /// Their telephone, which is rung first.
-    pub phone: PhoneId,
-    /// Its extension: what colleagues are shown.
+    /// From where: their softphone, or their telephone, which is rung first.
+    pub origin: Origin,
+    /// What colleagues are shown: an extension or a name.
     pub shown: String,
     /// What they dialled: a number or an extension.
     pub to: String,
@@ -94,8 +97,8 @@ pub struct Wanted {
 #[derive(Clone, Debug)]
 enum Ask {
     Place(Wanted),
-    Order { call: CallId, order: Order },
-    Transfer { call: CallId, to: String, attended: bool },
+    Order { call: CallId, by: AccountId, order: Order },
+    Transfer { call: CallId, by: AccountId, to: String, attended: bool },
     Drain,
 }
 
@@ -134,47 +137,30 @@ impl FloorHandle {
         self.changes.load(Ordering::Acquire)
     }
 
-    /// Ends a call.
+    /// Places a call: from the person's softphone at once, otherwise their telephone is rung first.
     ///
     /// # Errors
-    /// `conflict` when it is not on any more, `unavailable` when the service is stopping.
-    pub async fn hang_up(&self, call: CallId) -> Result<(), Error> {
-        if !self.snapshot().iter().any(|on| on.call == call) {
-            return Err(Error::new(ErrorCode::Conflict, "The call has ended already"));
-        }
-        self.ask(Ask::Order { call, order: Order::HangUp }).await
-    }
-
-    /// Places a call: the person's telephone is rung, then the other side.
-    ///
-    /// # Errors
-    /// `outbound_refused` with the rule that stands against it, `unavailable` when no place is left.
+    /// `outbound_refused` with the rule that stands against it, `conflict` when their softphone is in use, `unavailable` when no
+    /// place is left.
     pub async fn place(&self, wanted: Wanted) -> Result<(), Error> {
         self.ask(Ask::Place(wanted)).await
     }
 
-    /// Lets the other side of a call wait with music, or takes it back.
+    /// Does what a person wants of a call that is on. Calls are handed on by [`Self::transfer`].
     ///
     /// # Errors
-    /// `conflict` when nobody is on its other side.
-    pub async fn hold(&self, call: CallId, on: bool) -> Result<(), Error> {
-        self.ask(Ask::Order { call, order: Order::Hold(on) }).await
-    }
-
-    /// Sends digits to the other side of a call.
-    ///
-    /// # Errors
-    /// As [`Self::hold`].
-    pub async fn dtmf(&self, call: CallId, digits: String) -> Result<(), Error> {
-        self.ask(Ask::Order { call, order: Order::Dtmf(digits) }).await
+    /// `conflict` when it is not on any more, or nobody is on its other side, or it does not ring for them; `unavailable` when the
+    /// service is stopping.
+    pub async fn order(&self, call: CallId, by: AccountId, order: Order) -> Result<(), Error> {
+        self.ask(Ask::Order { call, by, order }).await
     }
 
     /// Hands a call on to a number or an extension; `attended` asks there first.
     ///
     /// # Errors
-    /// As [`Self::place`] and [`Self::hold`].
-    pub async fn transfer(&self, call: CallId, to: String, attended: bool) -> Result<(), Error> {
-        self.ask(Ask::Transfer { call, to, attended }).await
+    /// As [`Self::place`] and [`Self::order`].
+    pub async fn transfer(&self, call: CallId, by: AccountId, to: String, attended: bool) -> Result<(), Error> {
+        self.ask(Ask::Transfer { call, by, to, attended }).await
     }
 
     async fn ask(&self, ask: Ask) -> Result<(), Error> {
@@ -187,6 +173,10 @@ impl FloorHandle {
             Err(NotPlaced::NotTalking) => {
                 Err(Error::new(ErrorCode::Conflict, "Nobody is on the other side of this call, or it has ended"))
             }
+            Err(NotPlaced::Busy) => Err(Error::new(
+                ErrorCode::Conflict,
+                "Your softphone is in a call, or it rings: end or answer that one first",
+            )),
             Err(NotPlaced::Full) => {
                 Err(Error::new(ErrorCode::Unavailable, "Every line is taken (sip.calls_max)").retry_after(30))
             }

@@ -7,6 +7,7 @@ use crate::app::App;
 use crate::auth::{May, permissions::TakeCalls};
 use crate::error::{Error, ErrorCode};
 use crate::voice::browsers::{WebAnswer, WebFault};
+use crate::voice::stationbook::StationBook;
 use auricle_domain::id::{AccountId, CallId};
 use auricle_media::io::{Command, LegId, WebPurpose, WebRefusal};
 use governor::clock::{Clock as _, DefaultClock};
@@ -14,7 +15,7 @@ use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::num::NonZeroU32;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Sessions that an account may open in a row, and in a minute: a page that is loaded again and again, or a bad network.
 const SESSIONS_A_MINUTE: NonZeroU32 = NonZeroU32::new(20).expect("20 is not 0");
@@ -27,6 +28,8 @@ pub const OFFER_BYTES_MAX: usize = 16 * 1_024;
 pub enum Purpose {
     /// It calls the receptionist, as any caller does.
     TestCall,
+    /// It is the account's telephone: calls are placed with it, and brought to it.
+    Station,
 }
 
 /// A browser's offer.
@@ -48,38 +51,46 @@ pub struct SessionAnswer {
     pub resumed: bool,
 }
 
-/// How an account's test call stands.
+/// How an account's session stands.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
 pub struct SessionState {
-    /// The call, once it has arrived.
+    /// The call that is on it, or rings.
     pub call: Option<CallId>,
 }
 
-/// Which legs accounts have. An entry stays when its leg has ended, and gives way to the account's next one: there is one for each
-/// account and purpose at most.
+/// Which legs accounts have: one for each account and purpose at most.
 pub struct Softphones {
-    legs: Mutex<HashMap<(AccountId, Purpose), LegId>>,
+    /// Softphones proper, which calls are brought to.
+    pub stations: StationBook,
+    /// Test calls. An entry stays when its leg has ended, and gives way to the account's next one.
+    test_calls: Mutex<HashMap<AccountId, LegId>>,
     limits: DefaultKeyedRateLimiter<AccountId>,
 }
 
-impl Default for Softphones {
-    fn default() -> Self {
-        Self { legs: Mutex::default(), limits: RateLimiter::keyed(Quota::per_minute(SESSIONS_A_MINUTE)) }
-    }
-}
-
 impl Softphones {
-    /// The leg that an account's page opened last for this purpose. It may have ended since.
+    /// None yet; those that calls are brought to are found in the book.
+    pub fn new(stations: StationBook) -> Self {
+        let limits = RateLimiter::keyed(Quota::per_minute(SESSIONS_A_MINUTE));
+        Self { stations, test_calls: Mutex::default(), limits }
+    }
+
+    /// The leg that an account's page opened last for this purpose. That of a test call may have ended since.
     pub fn leg(&self, account: AccountId, purpose: Purpose) -> Option<LegId> {
-        self.legs.lock().unwrap_or_else(PoisonError::into_inner).get(&(account, purpose)).copied()
+        match purpose {
+            Purpose::TestCall => self.test_calls().get(&account).copied(),
+            Purpose::Station => self.stations.of(account).map(|station| station.leg),
+        }
     }
 
     fn set(&self, account: AccountId, purpose: Purpose, leg: LegId) -> Option<LegId> {
-        self.legs.lock().unwrap_or_else(PoisonError::into_inner).insert((account, purpose), leg)
+        match purpose {
+            Purpose::TestCall => self.test_calls().insert(account, leg),
+            Purpose::Station => self.stations.open(account, leg),
+        }
     }
 
-    fn take(&self, account: AccountId, purpose: Purpose) -> Option<LegId> {
-        self.legs.lock().unwrap_or_else(PoisonError::into_inner).remove(&(account, purpose))
+    fn test_calls(&self) -> MutexGuard<'_, HashMap<AccountId, LegId>> {
+        self.test_calls.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn check(&self, account: AccountId) -> Result<(), Error> {
@@ -112,6 +123,7 @@ pub async fn open(app: &App, may: &May<TakeCalls>, offer: SessionOffer) -> Resul
     let wanted = match purpose {
         // A browser has no number: the call is one of a caller who withholds theirs.
         Purpose::TestCall => WebPurpose::Call { from: String::new(), name: String::new(), to: String::new() },
+        Purpose::Station => WebPurpose::Station,
     };
     let WebAnswer { leg, sdp } = app.voice.web(sdp, wanted).await.map_err(refused)?;
     if let Some(before) = app.softphones.set(account, purpose, leg) {
@@ -121,13 +133,21 @@ pub async fn open(app: &App, may: &May<TakeCalls>, offer: SessionOffer) -> Resul
     Ok(SessionAnswer { sdp, resumed: false })
 }
 
-/// How the account's test call stands.
+/// How the account's session stands.
 ///
 /// # Errors
-/// `not_found` when its page has opened none.
+/// `not_found` when no page has opened one; of a softphone also when it has ended since.
 pub fn state(app: &App, may: &May<TakeCalls>, purpose: Purpose) -> Result<SessionState, Error> {
-    let leg = app.softphones.leg(may.who().account, purpose).ok_or_else(|| Error::not_found("session"))?;
-    Ok(SessionState { call: app.floor.call_of(leg) })
+    let account = may.who().account;
+    let leg = app.softphones.leg(account, purpose).ok_or_else(|| Error::not_found("session"))?;
+    let call = match purpose {
+        Purpose::TestCall => app.floor.call_of(leg),
+        Purpose::Station => {
+            let calls = app.floor.snapshot();
+            calls.iter().find(|call| call.stations.iter().any(|it| it.account == account)).map(|call| call.call)
+        }
+    };
+    Ok(SessionState { call })
 }
 
 /// Ends the account's session, and the call that is on it.
@@ -135,7 +155,7 @@ pub fn state(app: &App, may: &May<TakeCalls>, purpose: Purpose) -> Result<Sessio
 /// # Errors
 /// `unavailable` when the service is stopping.
 pub fn close(app: &App, may: &May<TakeCalls>, purpose: Purpose) -> Result<(), Error> {
-    match app.softphones.take(may.who().account, purpose) {
+    match app.softphones.leg(may.who().account, purpose) {
         Some(leg) => send(app, Command::WebClose { leg }),
         None => Ok(()),
     }

@@ -60,6 +60,7 @@ async fn a_caller_whose_receptionist_fails_twice_hears_so_and_is_rung_back() {
         events: app.events.clone(),
         voice: voice.clone(),
         phones: auricle::voice::phonebook::PhoneBook::default(),
+        stations: auricle::voice::stationbook::StationBook::default(),
         trunks: auricle::voice::trunkbook::TrunkBook::default(),
         carriers: auricle::voice::carrierbook::open(false).0,
         desk,

@@ -27,6 +27,7 @@ mod phones;
 mod reasons;
 mod signing_in;
 mod softphone;
+mod stations;
 mod storage;
 mod support;
 mod transfers;

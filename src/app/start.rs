@@ -27,6 +27,7 @@ use crate::voice::carrierbook;
 use crate::voice::certificate::{self, CertificateError};
 use crate::voice::phonebook::PhoneBook;
 use crate::voice::receptionist::{self, Desk};
+use crate::voice::stationbook::StationBook;
 use crate::voice::tools::Tools;
 use crate::voice::trunkbook::TrunkBook;
 use crate::voice::{EngineEvents, TlsFiles, VoiceConfig, VoiceError, VoiceHandle, VoiceShell};
@@ -312,10 +313,11 @@ fn assemble(
         tasks.spawn("recogniser", warm_recogniser(stt, Arc::clone(&tools)));
     }
     let desk = Desk { voice: Arc::new(voice.clone()), stt, tts, llm, tools, reports: reports_out, clock };
-    let (book, trunk_book) = (PhoneBook::default(), TrunkBook::default());
+    let (book, trunk_book, stations) = (PhoneBook::default(), TrunkBook::default(), StationBook::default());
     let (carrier_book, placements) = carrierbook::open(!config.server.public_url.is_empty());
     let parts = FloorParts {
         phones: book.clone(),
+        stations: stations.clone(),
         trunks: trunk_book.clone(),
         carriers: carrier_book,
         store: store.clone(),
@@ -377,7 +379,7 @@ fn assemble(
         carriers,
         trunks,
         phones,
-        softphones: Softphones::default(),
+        softphones: Softphones::new(stations),
         events,
         voice,
         floor,

@@ -3,15 +3,18 @@
 use super::known;
 use crate::app::App;
 use crate::auth::May;
-use crate::auth::permissions::{HandleCalls, PlaceCalls};
+use crate::auth::permissions::{HandleCalls, PlaceCalls, TakeCalls};
 use crate::clock;
 use crate::error::{Error, ErrorCode};
 use crate::floor::Wanted;
 use crate::page::Checks;
 use crate::phones;
+use auricle_domain::account::Account;
 use auricle_domain::call::Call;
 use auricle_domain::code::{CallStatus, PhoneState, Role};
+use auricle_domain::floor::{Leg, Order, Origin};
 use auricle_domain::id::{AccountId, CallId, PhoneId};
+use auricle_domain::live::LiveStation;
 use auricle_domain::phone::Phone;
 use serde::{Deserialize, Serialize};
 
@@ -27,10 +30,11 @@ pub struct PlaceInput {
     /// A number as one dials it, or an extension; up to 64 characters.
     #[serde(default)]
     pub phone_number: Option<String>,
-    /// A colleague, instead of a number: their telephone rings.
+    /// A colleague, instead of a number: they are rung.
     #[serde(default)]
     pub account_id: Option<AccountId>,
-    /// One's own telephone that rings first; the first one that is there, unless told.
+    /// One's own telephone that rings first. Unless told one's softphone calls, where a page has it on; otherwise the first
+    /// telephone that is there.
     #[serde(default)]
     pub phone_id: Option<PhoneId>,
     /// The clinic's number that the called party shall be shown; the trunk's first one, unless told.
@@ -46,7 +50,7 @@ pub struct PlaceInput {
 pub struct Placed {
     /// The call.
     pub id: CallId,
-    /// `queued`: one's own telephone rings, then the other side is dialled.
+    /// `queued`: one's own telephone rings, then the other side is dialled; from a softphone that is dialled at once.
     pub status: PlacedStatus,
 }
 
@@ -77,22 +81,22 @@ pub struct DtmfInput {
     pub digits: String,
 }
 
-/// Places a call: one's own telephone rings first.
+/// Places a call: one's softphone is in it at once, one's own telephone rings first.
 ///
 /// # Errors
-/// `invalid`; `outbound_refused` with the rule; `conflict` without a telephone that is there; `unavailable`.
+/// `invalid`; `outbound_refused` with the rule; `conflict` without a telephone that is there, and while one's softphone is in a
+/// call; `unavailable`.
 pub async fn place(app: &App, may: &May<PlaceCalls>, key: Option<&str>, input: PlaceInput) -> Result<Placed, Error> {
     let to = wanted_number(app, &input)?;
     let caller_id = input.caller_id.filter(|number| !number.trim().is_empty());
-    let station = station(app, may.who().account, input.phone_id)?;
+    let (origin, shown) = origin(app, may.who().account, input.phone_id)?;
     let fresh = clock::fresh(CallId::new, (app.clock)());
     let call = app.events.commit(may.op("call.place", key), may.by(), move |_| Ok(fresh)).await?;
     let is_repeated = call != fresh && app.store.read(|tx| tx.get::<Call>(&call))?.is_some();
     if !is_repeated {
         let (by, actor, cause) = (may.who().account, may.actor(), may.cause());
-        let (phone, shown) = (station.id, station.extension);
         tracing::info!(%cause, %call, "a person places a call");
-        app.floor.place(Wanted { call, by, actor, cause, phone, shown, to, caller_id }).await?;
+        app.floor.place(Wanted { call, by, actor, cause, origin, shown, to, caller_id }).await?;
     }
     Ok(Placed { id: call, status: PlacedStatus::Queued })
 }
@@ -108,13 +112,28 @@ fn wanted_number(app: &App, input: &PlaceInput) -> Result<String, Error> {
     let number = input.phone_number.as_deref().map(|number| checks.text("phone_number", number, 1, NUMBER_CHARS_MAX));
     checks.done()?;
     match (number, input.account_id) {
-        (_, Some(colleague)) => Ok(station(app, colleague, None)?.extension),
+        (_, Some(colleague)) => Ok(telephone(app, colleague, None)?.extension),
         (number, None) => Ok(number.unwrap_or_default()),
     }
 }
 
-/// The telephone of a person: the one they name, or the first one that is there.
-fn station(app: &App, account: AccountId, named: Option<PhoneId>) -> Result<Phone, Error> {
+/// From where a person calls, and how colleagues are shown it.
+fn origin(app: &App, account: AccountId, named: Option<PhoneId>) -> Result<(Origin, String), Error> {
+    let Some(leg) = app.softphones.stations.up(account).filter(|_| named.is_none()) else {
+        let phone = telephone(app, account, named)?;
+        return Ok((Origin::Phone(phone.id), phone.extension));
+    };
+    let shown = app.store.read(|tx| {
+        let own = phones::all(tx)?.into_iter().find(|phone| phone.account == Some(account) && phone.is_on);
+        let name = || Ok::<_, Error>(tx.get::<Account>(&account)?.map(|account| account.name).unwrap_or_default());
+        own.map_or_else(name, |phone| Ok(phone.extension))
+    })?;
+    Ok((Origin::Station(Leg(leg.0)), shown))
+}
+
+/// The telephone of a person: the one they name, or the first one that is there. At one that is switched off a softphone rings, so
+/// that it need not be there while that is.
+fn telephone(app: &App, account: AccountId, named: Option<PhoneId>) -> Result<Phone, Error> {
     let status = app.phones.status();
     let is_there = |phone: &Phone| status.get(&phone.id).is_some_and(|status| status.state == PhoneState::Registered);
     let mut own = app.store.read(phones::all)?;
@@ -122,8 +141,11 @@ fn station(app: &App, account: AccountId, named: Option<PhoneId>) -> Result<Phon
     if let Some(id) = named {
         return own.into_iter().find(|phone| phone.id == id).ok_or_else(|| Error::not_found("telephone"));
     }
+    let any = app.softphones.stations.up(account).and_then(|_| own.first().cloned());
     let there = own.into_iter().find(is_there);
-    there.ok_or_else(|| Error::new(ErrorCode::Conflict, "No telephone of this person is registered at the moment"))
+    there
+        .or(any)
+        .ok_or_else(|| Error::new(ErrorCode::Conflict, "No telephone of this person is registered at the moment"))
 }
 
 /// Ends a call that is on; while somebody is being asked, hands it on to them.
@@ -133,7 +155,7 @@ fn station(app: &App, account: AccountId, named: Option<PhoneId>) -> Result<Phon
 pub async fn hang_up(app: &App, may: &May<HandleCalls>, id: CallId) -> Result<(), Error> {
     on(app, may, id)?;
     tracing::info!(cause = %may.cause(), call = %id, "a person ends the call");
-    app.floor.hang_up(id).await
+    app.floor.order(id, may.who().account, Order::HangUp).await
 }
 
 /// Lets the other side of a call wait with music, or takes it back.
@@ -142,7 +164,7 @@ pub async fn hang_up(app: &App, may: &May<HandleCalls>, id: CallId) -> Result<()
 /// As [`hang_up`].
 pub async fn hold(app: &App, may: &May<HandleCalls>, id: CallId, on_hold: bool) -> Result<(), Error> {
     on(app, may, id)?;
-    app.floor.hold(id, on_hold).await
+    app.floor.order(id, may.who().account, Order::Hold(on_hold)).await
 }
 
 /// Hands a call on.
@@ -155,7 +177,7 @@ pub async fn transfer(app: &App, may: &May<HandleCalls>, id: CallId, input: Tran
     checks.done()?;
     on(app, may, id)?;
     tracing::info!(cause = %may.cause(), call = %id, "a person hands the call on");
-    app.floor.transfer(id, to, input.attended).await
+    app.floor.transfer(id, may.who().account, to, input.attended).await
 }
 
 /// Sends digits to the other side of a call.
@@ -169,12 +191,53 @@ pub async fn dtmf(app: &App, may: &May<HandleCalls>, id: CallId, input: DtmfInpu
     checks.require(known, "digits", "format", || "digits are 0-9, *, #, A-D".to_owned());
     checks.done()?;
     on(app, may, id)?;
-    app.floor.dtmf(id, digits).await
+    app.floor.order(id, may.who().account, Order::Dtmf(digits)).await
 }
 
-/// That a call is on, and that the person may act on it: agents on their own, the others on all.
+/// Takes a call at one's softphone, where it rings.
+///
+/// # Errors
+/// `not_found`; `conflict` when it does not ring there (any more); `unavailable`.
+pub async fn answer(app: &App, may: &May<TakeCalls>, id: CallId) -> Result<(), Error> {
+    rings(app, may, id)?;
+    tracing::info!(cause = %may.cause(), call = %id, "a person answers the call");
+    app.floor.order(id, may.who().account, Order::Answer).await
+}
+
+/// Lets a call ring no more for oneself, neither at one's softphone nor at one's telephone.
+///
+/// # Errors
+/// As [`answer`].
+pub async fn decline(app: &App, may: &May<TakeCalls>, id: CallId) -> Result<(), Error> {
+    rings(app, may, id)?;
+    tracing::info!(cause = %may.cause(), call = %id, "a person declines the call");
+    app.floor.order(id, may.who().account, Order::Decline).await
+}
+
+/// Lets nobody in the call hear one's softphone, or lets them again.
+///
+/// # Errors
+/// `not_found`; `forbidden` for an agent when the call is not their own; `conflict` when one's softphone is not in it; `unavailable`.
+pub async fn mute(app: &App, may: &May<HandleCalls>, id: CallId, is_muted: bool) -> Result<(), Error> {
+    on(app, may, id)?;
+    app.floor.order(id, may.who().account, Order::Mute(is_muted)).await
+}
+
+/// That a call rings at the person's softphone.
+fn rings(app: &App, may: &May<TakeCalls>, id: CallId) -> Result<(), Error> {
+    let own = |station: &LiveStation| station.is_ringing && station.account == may.who().account;
+    if app.floor.snapshot().iter().any(|live| live.call == id && live.stations.iter().any(own)) {
+        return Ok(());
+    }
+    app.store.read(|tx| known(tx, id))?;
+    Err(Error::new(ErrorCode::Conflict, "The call does not ring at your softphone, or somebody else was faster"))
+}
+
+/// That a call is on, and that the person may act on it: agents on their own and those that their softphone is in, the others on
+/// all.
 fn on(app: &App, may: &May<HandleCalls>, id: CallId) -> Result<(), Error> {
-    let live = app.floor.snapshot().iter().find(|live| live.call == id).map(|live| live.agent);
+    let board = app.floor.snapshot();
+    let live = board.iter().find(|live| live.call == id).map(|live| live.agent);
     let call = app.store.read(|tx| known(tx, id));
     let agent = match (live, call) {
         (Some(agent), _) => agent,
@@ -184,7 +247,9 @@ fn on(app: &App, may: &May<HandleCalls>, id: CallId) -> Result<(), Error> {
         }
         (None, Err(error)) => return Err(error),
     };
-    if may.who().role == Role::Agent && agent != Some(may.who().account) {
+    let own = |station: &LiveStation| !station.is_ringing && station.account == may.who().account;
+    let is_in = board.iter().any(|live| live.call == id && live.stations.iter().any(own));
+    if may.who().role == Role::Agent && agent != Some(may.who().account) && !is_in {
         return Err(Error::forbidden("handle the call of somebody else"));
     }
     if live.is_none() {

@@ -10,6 +10,7 @@ mod io;
 mod order;
 mod place;
 mod side;
+mod station;
 mod stay;
 mod talk;
 
@@ -68,7 +69,7 @@ impl Floor {
                 self.arrived(Stay::new(leg, ids, from, to, *tenant, now).identified(*identity), now)
             }
             Input::Place(placing) => self.place(*placing, now),
-            Input::Order { call, order } => self.order(call, order, now),
+            Input::Order { call, by, order } => self.order(call, by, order, now),
             Input::TransferAsked { leg, asked, world } => self.transfer_asked(leg, asked, world, now),
             Input::Replaced { leg, by } => self.replaced(leg, by),
             Input::Dialling { tag, leg } => self.dialling(tag, leg),
@@ -152,7 +153,9 @@ impl Floor {
     fn place(&mut self, placing: Placing, now: Timestamp) {
         let (call, leg) =
             (placing.ids.call, if let Origin::Calling(_, leg) = placing.origin { Some(leg) } else { None });
-        match self.admitted(&placing, now) {
+        let in_use = matches!(placing.origin, Origin::Station(leg) if self.legs.contains_key(&leg));
+        let admitted = if in_use { Err(NotPlaced::Busy) } else { self.admitted(&placing, now) };
+        match admitted {
             Ok((far, to, is_emergency)) => {
                 let stay = Stay::placed(&placing, to, now);
                 self.out.push_back(stay.open(placing.actor));
@@ -176,8 +179,14 @@ impl Floor {
     /// Whether a call may be placed: with whom, under which number, and whether it is an emergency.
     fn admitted(&mut self, placing: &Placing, now: Timestamp) -> Result<(Who, String, bool), NotPlaced> {
         let (full, draining) = (self.calls() >= self.calls_max, self.draining);
-        let mut hands =
-            Hands { now, ledger: &mut self.ledger, next: &mut self.next, out: &mut self.out, cause: placing.ids.cause };
+        let mut hands = Hands {
+            now,
+            ledger: &mut self.ledger,
+            next: &mut self.next,
+            legs: &mut self.legs,
+            out: &mut self.out,
+            cause: placing.ids.cause,
+        };
         let dialled = if let Target::Outside(number) = &placing.target { number.as_str() } else { "" };
         let wish = Wish { dialled, account: placing.by, caller_id: placing.caller_id.as_deref() };
         let far = talk::reached(&placing.target, wish, &placing.world, &mut hands).map_err(|rule| {
@@ -196,7 +205,7 @@ impl Floor {
         }
     }
 
-    fn order(&mut self, call: CallId, order: Order, now: Timestamp) {
+    fn order(&mut self, call: CallId, by: Option<AccountId>, order: Order, now: Timestamp) {
         let answer = match self.stays.get(&call) {
             // Hanging up on the receptionist's caller is one of its own inputs.
             Some(stay) if order == Order::HangUp && stay.talk.is_none() => {
@@ -204,7 +213,7 @@ impl Floor {
                 Ok(())
             }
             Some(_) => {
-                self.with(call, now, |stay, hands| stay.order(order, hands)).unwrap_or(Err(NotPlaced::NotTalking))
+                self.with(call, now, |stay, hands| stay.order(order, by, hands)).unwrap_or(Err(NotPlaced::NotTalking))
             }
             None => Err(NotPlaced::NotTalking),
         };
@@ -240,7 +249,8 @@ impl Floor {
     ) -> Option<T> {
         let stay = self.stays.get_mut(&call)?;
         let cause = stay.ids.cause;
-        let mut hands = Hands { now, ledger: &mut self.ledger, next: &mut self.next, out: &mut self.out, cause };
+        let (ledger, next, legs, out) = (&mut self.ledger, &mut self.next, &mut self.legs, &mut self.out);
+        let mut hands = Hands { now, ledger, next, legs, out, cause };
         let done = work(stay, &mut hands);
         if !stay.is_on() {
             self.legs.retain(|_, of| *of != call);
@@ -257,6 +267,8 @@ struct Hands<'a> {
     now: Timestamp,
     ledger: &'a mut Ledger,
     next: &'a mut u64,
+    /// Of telephones and callers the call that they are in; of softphones also the one that they ring for.
+    legs: &'a mut HashMap<Leg, CallId>,
     out: &'a mut VecDeque<Output>,
     cause: CauseId,
 }
@@ -298,9 +310,10 @@ impl Hands<'_> {
 fn refusal_of(why: NotPlaced) -> u16 {
     match why {
         NotPlaced::Rule(OutboundRule::Number) => 404,
-        NotPlaced::Rule(OutboundRule::NoRoute | OutboundRule::TrunksDown) | NotPlaced::Full | NotPlaced::Stopping => {
-            STATUS_NO_PLACE
-        }
+        NotPlaced::Rule(OutboundRule::NoRoute | OutboundRule::TrunksDown)
+        | NotPlaced::Full
+        | NotPlaced::Stopping
+        | NotPlaced::Busy => STATUS_NO_PLACE,
         NotPlaced::Rule(_) | NotPlaced::NotTalking => 403,
     }
 }

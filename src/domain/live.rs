@@ -67,4 +67,34 @@ pub struct LiveCall {
     pub last_speaker: Option<Speaker>,
     /// The last words, whole turn or partial.
     pub last_words: String,
+    /// Softphones that it rings at, and those that are in it.
+    #[serde(default)]
+    pub stations: Vec<LiveStation>,
+    /// A colleague is being asked before the call is handed on.
+    #[serde(default)]
+    pub asked: Option<LiveAsked>,
+}
+
+/// A person's softphone, as far as a call has to do with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct LiveStation {
+    /// Whose.
+    pub account: AccountId,
+    /// It rings, and may be answered; otherwise it is in the call.
+    pub is_ringing: bool,
+    /// It is not heard by the others.
+    pub is_muted: bool,
+    /// Since when it rings, or is in the call.
+    #[schema(value_type = String, format = DateTime)]
+    pub since: Timestamp,
+}
+
+/// How it stands with a colleague who is being asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum LiveAsked {
+    /// It rings there.
+    Ringing,
+    /// They talk.
+    Talking,
 }

@@ -66,18 +66,18 @@ impl Shell {
         let Ordered { ask, reply } = ordered;
         let (input, call) = match ask {
             Ask::Drain => (Some(Input::Drain), None),
-            Ask::Order { call, order } => (Some(Input::Order { call, order }), Some(call)),
-            Ask::Transfer { call, to, attended } => {
+            Ask::Order { call, by, order } => (Some(Input::Order { call, by: Some(by), order }), Some(call)),
+            Ask::Transfer { call, by, to, attended } => {
                 let order = self.world().map(|world| {
                     let target = self.target(&to, &world.tenant);
                     Order::Transfer { target, attended, world: Box::new(world) }
                 });
-                (order.map(|order| Input::Order { call, order }), Some(call))
+                (order.map(|order| Input::Order { call, by: Some(by), order }), Some(call))
             }
             Ask::Place(wanted) => {
                 let ids = Ids { cause: wanted.cause, call: wanted.call, ..self.fresh_ids() };
-                let (by, origin) = ((Some(wanted.by), wanted.actor), Origin::Phone(wanted.phone));
-                let placing = self.placing(ids, origin, by, wanted.shown, &wanted.to, wanted.caller_id);
+                let by = (Some(wanted.by), wanted.actor);
+                let placing = self.placing(ids, wanted.origin, by, wanted.shown, &wanted.to, wanted.caller_id);
                 if placing.is_some() {
                     self.open_line(ids);
                 }
@@ -143,7 +143,8 @@ impl Shell {
         match listed {
             Some(listed) if !is_emergency => {
                 let account = self.sits_at(listed.phone).map(|(account, _)| account);
-                Target::Phone { phone: listed.phone, account, extension: listed.extension }
+                let station = account.and_then(|account| self.parts.stations.up(account)).map(|leg| Leg(leg.0));
+                Target::Phone { phone: listed.phone, account, extension: listed.extension, station }
             }
             _ => Target::Outside(to.to_owned()),
         }
@@ -247,10 +248,20 @@ impl Shell {
         self.signals.insert(leg, id);
     }
 
-    pub(super) fn bridge(&self, bridge: u64, parties: &[(Leg, Class)]) {
+    /// A softphone has left its call: it hears nothing until its next one.
+    pub(super) fn rest(&mut self, leg: LegId) {
+        self.signal(leg, Signal::Silence);
+        self.voice(Command::Music { leg, on: false });
+    }
+
+    pub(super) fn bridge(&self, bridge: u64, parties: &[(Leg, Class)], muted: &[Leg]) {
         let class = |class: Class| if class == Class::Staff { PartyClass::Staff } else { PartyClass::Caller };
         let legs: Vec<_> = parties.iter().map(|(leg, of)| (LegId(leg.0), class(*of))).collect();
-        self.voice(Command::Bridge { bridge: BridgeId(bridge), parties: Party::all(&legs) });
+        let mut parties = Party::all(&legs);
+        for party in &mut parties {
+            party.hears.retain(|(other, _)| !muted.contains(&Leg(other.0)));
+        }
+        self.voice(Command::Bridge { bridge: BridgeId(bridge), parties });
     }
 
     /// Writes down that a rule stood against a call, and makes the task when it looks like an attack.

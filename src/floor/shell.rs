@@ -145,7 +145,7 @@ impl Shell {
 
     /// The media thread has ended: every leg with it.
     async fn engine_gone(&mut self) {
-        let legs: Vec<LegId> = self.legs.keys().copied().collect();
+        let legs: Vec<LegId> = self.legs.keys().copied().chain(self.parts.stations.legs()).collect();
         for leg in legs {
             self.engine(EngineEvent::Ended { leg, cause: LegEnd::LocalHangup }).await;
         }
@@ -174,6 +174,7 @@ impl Shell {
             EngineEvent::Held { leg, on } => Some(Input::Held { leg: Leg(leg.0), on: *on }),
             EngineEvent::Dtmf { leg, digit, .. } => Some(Input::Digit { leg: Leg(leg.0), digit: *digit }),
             EngineEvent::Answered { leg, codec, setup_ms } => {
+                self.parts.stations.connected(*leg);
                 Some(Input::Answered { leg: Leg(leg.0), answer_ms: *setup_ms, rate_hz: codec.rate().hz() })
             }
             EngineEvent::Level { leg, caller, clinic } => {
@@ -187,7 +188,11 @@ impl Shell {
                 mos: (quality.mos > 0.0).then_some(quality.mos),
                 one_way: quality.one_way,
             }),
-            EngineEvent::Ended { leg, cause } => Some(Input::LegEnded { leg: Leg(leg.0), cause: end_cause(*cause) }),
+            EngineEvent::Ended { leg, cause } => {
+                self.parts.stations.ended(*leg);
+                self.signals.remove(leg);
+                Some(Input::LegEnded { leg: Leg(leg.0), cause: end_cause(*cause) })
+            }
             EngineEvent::PlayedTo { leg, id, done, .. } => self.played(*leg, *id, *done),
             _ => None,
         };
@@ -311,8 +316,6 @@ impl Shell {
             self.lines.retain(|call, _| !gone(call));
             self.legs.retain(|_, call| !gone(call));
             self.seen.legs.send_replace(self.legs.clone());
-            let legs = &self.legs;
-            self.signals.retain(|leg, _| legs.contains_key(leg));
         }
     }
 
@@ -345,7 +348,8 @@ impl Shell {
             Output::Dial { call, tag, to } => self.dial(call, tag, to).await,
             Output::Ring(leg) => self.voice(Command::Ring { leg: LegId(leg.0) }),
             Output::Signal { leg, signal } => self.signal(LegId(leg.0), signal),
-            Output::Bridge { bridge, parties } => self.bridge(bridge, &parties),
+            Output::Rest(leg) => self.rest(LegId(leg.0)),
+            Output::Bridge { bridge, parties, muted } => self.bridge(bridge, &parties, &muted),
             Output::Music { leg, on } => self.voice(Command::Music { leg: LegId(leg.0), on }),
             Output::Dtmf { leg, digits } => self.voice(Command::Dtmf { leg: LegId(leg.0), digits }),
             Output::TransferTold { leg, status } => {

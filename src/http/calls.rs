@@ -5,7 +5,7 @@ use crate::app::App;
 use crate::appointments::{self, CallAppointments};
 use crate::auth::{
     May,
-    permissions::{HandleCalls, PlaceCalls, ReadCalls},
+    permissions::{HandleCalls, PlaceCalls, ReadCalls, TakeCalls},
 };
 use crate::calls::{
     self, CallQuery, CallStats, CallView, DtmfInput, LiveCalls, PlaceInput, Placed, TransferInput, Turns,
@@ -34,9 +34,13 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(turns))
         .routes(routes!(recording))
         .routes(routes!(waveform))
+        .routes(routes!(answer))
+        .routes(routes!(decline))
         .routes(routes!(hang_up))
         .routes(routes!(hold))
         .routes(routes!(resume))
+        .routes(routes!(mute))
+        .routes(routes!(unmute))
         .routes(routes!(transfer))
         .routes(routes!(dtmf))
         .routes(routes!(tasks))
@@ -122,7 +126,7 @@ async fn waveform(
     Ok(axum::Json(recordings::waveform(&app, &may, id, query.points).await?))
 }
 
-/// Places a call: one's own telephone rings first, then the other side is dialled.
+/// Places a call: from one's softphone at once; otherwise one's own telephone rings first, then the other side is dialled.
 #[utoipa::path(post, path = "/api/calls", tag = "calls", request_body = PlaceInput, params(super::openapi::IdempotencyHeader),
     responses((status = 200, body = Placed)))]
 async fn place(
@@ -132,6 +136,24 @@ async fn place(
     Json(input): Json<PlaceInput>,
 ) -> Result<axum::Json<Placed>, Error> {
     Ok(axum::Json(calls::place(&app, &may, key.0.as_deref(), input).await?))
+}
+
+/// Takes a call at one's softphone, where it rings.
+#[utoipa::path(post, path = "/api/calls/{id}/answer", tag = "calls", params(("id" = CallId, Path)), responses((status = 204, description = "One is in it")))]
+async fn answer(State(app): State<Arc<App>>, may: May<TakeCalls>, Path(id): Path<CallId>) -> Result<StatusCode, Error> {
+    calls::answer(&app, &may, id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Lets a call ring no more for oneself, neither at one's softphone nor at one's telephone.
+#[utoipa::path(post, path = "/api/calls/{id}/decline", tag = "calls", params(("id" = CallId, Path)), responses((status = 204, description = "It rings no more")))]
+async fn decline(
+    State(app): State<Arc<App>>,
+    may: May<TakeCalls>,
+    Path(id): Path<CallId>,
+) -> Result<StatusCode, Error> {
+    calls::decline(&app, &may, id).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// Ends a call; while a colleague is being asked, hands it on to them.
@@ -160,6 +182,24 @@ async fn resume(
     Path(id): Path<CallId>,
 ) -> Result<StatusCode, Error> {
     calls::hold(&app, &may, id, false).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Lets nobody in the call hear one's softphone; this holds when its page is loaded again.
+#[utoipa::path(post, path = "/api/calls/{id}/mute", tag = "calls", params(("id" = CallId, Path)), responses((status = 204, description = "It is not heard")))]
+async fn mute(State(app): State<Arc<App>>, may: May<HandleCalls>, Path(id): Path<CallId>) -> Result<StatusCode, Error> {
+    calls::mute(&app, &may, id, true).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Lets the others hear one's softphone again.
+#[utoipa::path(post, path = "/api/calls/{id}/unmute", tag = "calls", params(("id" = CallId, Path)), responses((status = 204, description = "It is heard")))]
+async fn unmute(
+    State(app): State<Arc<App>>,
+    may: May<HandleCalls>,
+    Path(id): Path<CallId>,
+) -> Result<StatusCode, Error> {
+    calls::mute(&app, &may, id, false).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

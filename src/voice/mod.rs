@@ -18,6 +18,7 @@ pub mod receptionist;
 pub mod recording;
 pub mod shell;
 mod sockets;
+pub mod stationbook;
 mod streams;
 mod tls;
 pub mod tools;

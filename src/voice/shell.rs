@@ -359,7 +359,7 @@ impl Shard {
         if self.engine.legs() == 0 || now >= stop_at + GOODBYE {
             return true;
         }
-        if now >= stop_at {
+        if now >= stop_at || self.engine.is_idle() {
             for leg in self.engine.leg_ids() {
                 self.command(Command::Hangup { leg });
             }

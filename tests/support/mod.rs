@@ -3,6 +3,7 @@
 pub mod clinic;
 pub mod kamailio;
 pub mod openai_server;
+pub mod page;
 pub mod peer;
 pub mod person;
 pub mod softphone;

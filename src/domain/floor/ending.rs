@@ -16,14 +16,20 @@ const TELLING_MAX: SignedDuration = SignedDuration::from_secs(4);
 impl Stay {
     /// A leg of the talk has ended.
     pub(super) fn side_ended(&mut self, leg: Leg, cause: EndCause, hands: &mut Hands<'_>) {
-        let Some(seat) = self.talk.as_ref().and_then(|talk| talk.seat(leg)) else { return };
-        self.seat_ended(seat, cause, hands);
+        let Some(talk) = &mut self.talk else { return };
+        let Some(seat) = talk.seat(leg) else { return };
+        // Of a telephone and a softphone that ring the other one goes on: a telephone that is engaged speaks for itself alone.
+        let goes_on = talk.side(seat).is_some_and(|side| side.goes_on_without(leg, hands));
+        if !goes_on {
+            self.seat_ended(seat, cause, hands);
+        }
         hands.out.push_back(Output::Board);
     }
 
     pub(super) fn seat_ended(&mut self, seat: Seat, cause: EndCause, hands: &mut Hands<'_>) {
         let Some(side) = self.talk.as_mut().and_then(|talk| talk.side(seat)) else { return };
         let was_up = side.is_up();
+        side.leave_station(hands);
         side.leg = None;
         // The next trunk, where there is one; a telephone is not rung twice.
         let has_ways = !was_up && cause == EndCause::Failed && !side.ways.is_empty();
@@ -124,8 +130,11 @@ impl Stay {
     /// The call is over: whoever is left is hung up on.
     pub(super) fn over(&mut self, cause: EndCause, hands: &mut Hands<'_>) {
         if let Some(talk) = self.talk.take() {
+            if talk.sides().any(Side::is_at_station) {
+                hands.out.push_back(talk.apart());
+            }
             for side in talk.sides() {
-                hands.out.extend(side.leg.map(Output::HangUp));
+                side.leave(hands);
                 self.line_over(side, hands);
             }
         }
@@ -144,7 +153,7 @@ impl Stay {
             if side.minute_at.is_some_and(|at| at <= now) {
                 self.next_minute(seat, hands);
             } else if side.until.take_if(|until| *until <= now).is_some() {
-                hands.out.extend(side.leg.map(Output::HangUp));
+                side.leave(hands);
                 self.seat_ended(seat, EndCause::NoAnswer, hands);
             }
         }

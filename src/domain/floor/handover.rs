@@ -22,7 +22,7 @@ impl Floor {
                 let call = self.legs.get(&leg).copied();
                 let done = call.and_then(|call| {
                     self.with(call, now, |stay, hands| {
-                        if stay.sit_near(leg) { stay.order(order, hands) } else { Err(NotPlaced::NotTalking) }
+                        if stay.sit_near(leg) { stay.order(order, None, hands) } else { Err(NotPlaced::NotTalking) }
                     })
                 });
                 done.unwrap_or(Err(NotPlaced::NotTalking))
@@ -66,7 +66,7 @@ impl Floor {
 
 impl Stay {
     /// Makes whoever has this leg the one who handles the call; between colleagues both may. False for anybody else.
-    fn sit_near(&mut self, leg: Leg) -> bool {
+    pub(super) fn sit_near(&mut self, leg: Leg) -> bool {
         let Some(talk) = &mut self.talk else { return false };
         if talk.seat(leg) == Some(Seat::Far) && matches!(talk.far.who, Who::Staff { .. }) {
             std::mem::swap(&mut talk.near, &mut talk.far);

@@ -134,6 +134,8 @@ pub enum Input {
     Order {
         /// Of which call.
         call: CallId,
+        /// Who; what they do is done as the one of the call whose softphone it is, where there is one.
+        by: Option<AccountId>,
         /// What.
         order: Order,
     },
@@ -236,6 +238,8 @@ pub enum Output {
     Refuse(Leg, u16),
     /// End it.
     HangUp(Leg),
+    /// A softphone has left its call, and is silent until its next one.
+    Rest(Leg),
     /// Start a receptionist for the call.
     Attend(Box<Assignment>),
     /// The receptionist of the call is no longer wanted.
@@ -317,6 +321,8 @@ pub enum Output {
         bridge: u64,
         /// Who.
         parties: Vec<(Leg, Class)>,
+        /// Which of them nobody hears.
+        muted: Vec<Leg>,
     },
     /// Start or stop music for a party that waits.
     Music {

@@ -8,6 +8,7 @@ use super::talk::{OUTSIDE_MAX, Seat, Talk, reached};
 use super::{Hands, Leg, Output};
 use crate::account::Actor;
 use crate::code::{CallStatus, EndCause};
+use crate::id::AccountId;
 use crate::outbound::Wish;
 
 impl Stay {
@@ -22,7 +23,7 @@ impl Stay {
         if !talk.far.is_up() || self.call.status == CallStatus::OnHold {
             return;
         }
-        hands.out.push_back(Output::Bridge { bridge: talk.bridge, parties: Vec::new() });
+        hands.out.push_back(talk.apart());
         hands.out.extend(talk.far.leg.map(|leg| Output::Music { leg, on: true }));
         self.call.status = CallStatus::OnHold;
         self.write(Actor::System, Fact::Handed { status: CallStatus::OnHold }, hands.now, hands.out);
@@ -43,7 +44,7 @@ impl Stay {
 
     fn drop_third(&mut self, hands: &mut Hands<'_>) {
         let Some(third) = self.talk.as_mut().and_then(|talk| talk.third.take()) else { return };
-        hands.out.extend(third.leg.map(Output::HangUp));
+        third.leave(hands);
         self.line_over(&third, hands);
         if let Some(talk) = &self.talk {
             Talk::signal(&talk.near, Signal::Silence, hands);
@@ -53,7 +54,9 @@ impl Stay {
     /// The telephone of `near` or `far` puts its other side on hold by itself.
     pub(super) fn held_by(&mut self, leg: Leg, on: bool, hands: &mut Hands<'_>) {
         let Some(talk) = &self.talk else { return };
-        if talk.seat(leg) == Some(Seat::Near) && talk.third.is_none() {
+        // A softphone whose page is loaded again is no hold.
+        let holds = talk.seat(leg) == Some(Seat::Near) && !talk.near.is_at_station();
+        if holds && talk.third.is_none() {
             if on { self.hold(hands) } else { self.take_back(hands) }
         }
     }
@@ -70,10 +73,26 @@ impl Stay {
     }
 
     /// Does what somebody wants of a call.
-    pub(super) fn order(&mut self, order: Order, hands: &mut Hands<'_>) -> Result<(), NotPlaced> {
+    pub(super) fn order(
+        &mut self,
+        order: Order,
+        by: Option<AccountId>,
+        hands: &mut Hands<'_>,
+    ) -> Result<(), NotPlaced> {
+        match (&order, by.and_then(|by| self.station_of(by))) {
+            (Order::Answer | Order::Decline, at) => return self.rung(order == Order::Answer, at, hands),
+            (Order::Mute(on), at) => return self.mute(*on, at, hands),
+            (_, Some((seat, _))) if seat != Seat::Near => {
+                if let Some(done) = self.steps_in(&order, seat, hands) {
+                    return done;
+                }
+            }
+            _ => {}
+        }
         let is_talking = |talk: &Talk| talk.near.is_up() && talk.far.is_up() && talk.telling.is_none();
         let talking = self.talk.as_ref().is_some_and(is_talking);
         match order {
+            Order::Answer | Order::Decline | Order::Mute(_) => {}
             Order::HangUp => self.leave(hands),
             Order::Transfer { target, attended, world } => return self.transfer(&target, attended, world, hands),
             Order::Hold(_) | Order::Dtmf(_) if !talking => return Err(NotPlaced::NotTalking),
@@ -92,7 +111,7 @@ impl Stay {
         let leg = self.talk.as_ref().filter(|talk| talk.third.is_some()).and_then(|talk| talk.near.leg);
         match leg {
             Some(leg) => {
-                hands.out.push_back(Output::HangUp(leg));
+                self.seat_leaves(Seat::Near, hands);
                 self.side_ended(leg, EndCause::ClinicHungUp, hands);
             }
             None => {
@@ -136,7 +155,7 @@ impl Stay {
             self.dial(Seat::Third, hands);
         } else {
             let former = std::mem::replace(&mut talk.near, Side::new(who));
-            hands.out.extend(former.leg.map(Output::HangUp));
+            former.leave(hands);
             talk.former = former.leg.is_some().then(|| former.who.clone());
             self.line_over(&former, hands);
             self.dial(Seat::Near, hands);
@@ -148,7 +167,7 @@ impl Stay {
     fn take_from_receptionist(&mut self, world: Box<World>, hands: &mut Hands<'_>) {
         let mut far = Side::new(Who::Caller);
         (far.leg, far.state) = (self.leg, State::Up);
-        let near = Side::new(Who::Staff { account: None, phone: None });
+        let near = Side::new(Who::Staff { account: None, phone: None, station: None });
         let (shown, bridge) = (self.call.from_number.clone(), hands.bridge());
         self.phase = Phase::Talking;
         self.talk = Some(Talk { near, far, third: None, former: None, shown, telling: None, world, bridge });

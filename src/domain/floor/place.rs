@@ -50,7 +50,7 @@ pub enum Origin {
     Phone(PhoneId),
     /// Their telephone calls: it hears ringing until the other side answers.
     Calling(PhoneId, Leg),
-    /// A station of theirs that is up.
+    /// Their softphone, which is up: it hears how the call fares from the beginning.
     Station(Leg),
 }
 
@@ -59,7 +59,7 @@ pub enum Origin {
 pub enum Target {
     /// A number as it was dialled; the rules of outgoing calls decide.
     Outside(String),
-    /// A colleague's telephone.
+    /// A colleague, at their telephone and at their softphone: the first of them to answer has the call.
     Phone {
         /// Which.
         phone: PhoneId,
@@ -67,6 +67,8 @@ pub enum Target {
         account: Option<AccountId>,
         /// Its extension.
         extension: String,
+        /// Their softphone, which rings as well while it is free; none while it is not there.
+        station: Option<Leg>,
     },
 }
 
@@ -90,6 +92,8 @@ pub enum NotPlaced {
     Stopping,
     /// The call is not one that can be handed on now: nobody is on its other side.
     NotTalking,
+    /// The softphone of whoever wants it is in another call, or rings.
+    Busy,
 }
 
 /// What to do with a call that is on.
@@ -110,6 +114,12 @@ pub enum Order {
     Dtmf(String),
     /// End it; while somebody is being asked, hand on to them.
     HangUp,
+    /// Take it at one's softphone, where it rings.
+    Answer,
+    /// Let it ring no more for oneself, neither here nor at one's telephone.
+    Decline,
+    /// Let nobody hear one's softphone, or let them again.
+    Mute(bool),
 }
 
 /// Where a leg is dialled to.

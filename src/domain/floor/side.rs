@@ -9,7 +9,7 @@ use jiff::SignedDuration;
 use std::collections::VecDeque;
 
 /// How long a party is rung before it counts as not answering.
-pub(super) const RINGING_MAX: SignedDuration = SignedDuration::from_secs(60);
+const RINGING_MAX: SignedDuration = SignedDuration::from_secs(60);
 /// How long before its end a minute is followed by the next one, or the call ended: hanging up takes its time.
 const AHEAD: SignedDuration = SignedDuration::from_secs(3);
 /// What is paid for at once.
@@ -20,8 +20,8 @@ pub(super) const MINUTE: SignedDuration = SignedDuration::from_mins(1);
 pub(super) enum Who {
     /// Whoever called the clinic.
     Caller,
-    /// One of the clinic's people, or a telephone of theirs.
-    Staff { account: Option<AccountId>, phone: Option<PhoneId> },
+    /// One of the clinic's people, or a telephone of theirs; and their softphone, where it was there.
+    Staff { account: Option<AccountId>, phone: Option<PhoneId>, station: Option<Leg> },
     /// Somebody outside whom we call.
     Outside(Box<Permit>),
 }
@@ -47,6 +47,11 @@ pub(super) struct Side {
     pub(super) who: Who,
     pub(super) state: State,
     pub(super) leg: Option<Leg>,
+    /// The softphone that rings for it, or that its leg is.
+    pub(super) station: Option<Leg>,
+    /// Since when.
+    pub(super) station_since: Option<Timestamp>,
+    pub(super) is_muted: bool,
     pub(super) tag: Option<Tag>,
     /// When it has been waited for long enough.
     pub(super) until: Option<Timestamp>,
@@ -70,6 +75,9 @@ impl Side {
             who,
             state: State::Idle,
             leg: None,
+            station: None,
+            station_since: None,
+            is_muted: false,
             tag: None,
             until: None,
             ways,
@@ -100,6 +108,11 @@ impl Side {
             Who::Staff { .. } => Class::Staff,
             Who::Caller | Who::Outside(_) => Class::Outside,
         }
+    }
+
+    /// It is being rung.
+    pub(super) fn dialled(&mut self, now: Timestamp) {
+        (self.state, self.until) = (State::Dialled, Some(later(now, RINGING_MAX)));
     }
 
     /// It has answered.

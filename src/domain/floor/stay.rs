@@ -139,13 +139,13 @@ impl Stay {
         }
     }
 
-    /// As boards show it.
     /// The same with what the carrier says about the caller.
     pub(super) fn identified(mut self, identity: CallIdentity) -> Self {
         self.call.identity = identity;
         self
     }
 
+    /// As boards show it.
     pub(super) fn card(&self) -> LiveCall {
         LiveCall {
             call: self.id(),
@@ -161,6 +161,8 @@ impl Stay {
             emergency: self.call.emergency,
             last_speaker: self.last_speaker,
             last_words: self.last_words.clone(),
+            stations: self.talk.as_ref().map(Talk::stations).unwrap_or_default(),
+            asked: self.talk.as_ref().and_then(Talk::asked),
         }
     }
 

@@ -5,7 +5,7 @@
 
 use super::fact::Fact;
 use super::place::{Origin, Placing, Signal, Tag, Target, To, World};
-use super::side::{RINGING_MAX, Side, State, Who};
+use super::side::{Side, State, Who};
 use super::stay::{Phase, Stay};
 use super::{ARRIVING_MAX, Hands, Leg, Output, later};
 use crate::account::Actor;
@@ -48,10 +48,10 @@ impl Talk {
     }
 
     pub(super) fn seat(&self, leg: Leg) -> Option<Seat> {
-        let third = self.third.as_ref().is_some_and(|third| third.leg == Some(leg));
+        let third = self.third.as_ref().is_some_and(|third| third.has(leg));
         match leg {
-            _ if self.near.leg == Some(leg) => Some(Seat::Near),
-            _ if self.far.leg == Some(leg) => Some(Seat::Far),
+            _ if self.near.has(leg) => Some(Seat::Near),
+            _ if self.far.has(leg) => Some(Seat::Far),
             _ => third.then_some(Seat::Third),
         }
     }
@@ -84,7 +84,9 @@ pub(super) fn reached(
     hands: &mut Hands<'_>,
 ) -> Result<Who, OutboundRule> {
     match target {
-        Target::Phone { phone, account, .. } => Ok(Who::Staff { account: *account, phone: Some(*phone) }),
+        Target::Phone { phone, account, station, .. } => {
+            Ok(Who::Staff { account: *account, phone: Some(*phone), station: *station })
+        }
         Target::Outside(_) => {
             let permit = world.rules.permit(&wish, &world.tenant, &world.trunks, hands.ledger, hands.now)?;
             Ok(Who::Outside(Box::new(permit)))
@@ -96,11 +98,11 @@ impl Stay {
     /// Begins a call that somebody of the clinic places.
     pub(super) fn place(&mut self, placing: Placing, far: Who, hands: &mut Hands<'_>) {
         let Placing { by, origin, shown, world, .. } = placing;
-        let staff = |phone| Who::Staff { account: by, phone };
+        let staff = |phone| Who::Staff { account: by, phone, station: None };
         let near = match origin {
             Origin::Phone(phone) => Side::new(staff(Some(phone))),
             Origin::Calling(phone, leg) => Side::with(staff(Some(phone)), leg, State::Waiting),
-            Origin::Station(leg) => Side::with(staff(None), leg, State::Up),
+            Origin::Station(leg) => Side::at_station(by, leg, self.id(), hands),
         };
         if let Who::Outside(permit) = &far {
             // Before anything is dialled: of two wishes that come while telephones ring, the second must see the first.
@@ -138,7 +140,7 @@ impl Stay {
         let to = match &side.who {
             Who::Caller => return false,
             Who::Staff { phone: Some(phone), .. } => To::Phone { phone: *phone, shown },
-            Who::Staff { phone: None, .. } => return false,
+            Who::Staff { phone: None, .. } => return self.ring_station(seat, hands),
             Who::Outside(permit) => {
                 let Some(way) = side.ways.pop_front() else { return false };
                 match side.line {
@@ -156,12 +158,13 @@ impl Stay {
             }
         };
         let tag = hands.tag();
-        (side.tag, side.leg, side.state) = (Some(tag), None, State::Dialled);
-        side.until = Some(later(hands.now, RINGING_MAX));
+        (side.tag, side.leg) = (Some(tag), None);
+        side.dialled(hands.now);
         if let Some(fact) = news {
             self.write(Actor::System, fact, hands.now, hands.out);
         }
         hands.out.push_back(Output::Dial { call, tag, to });
+        self.ring_station(seat, hands);
         true
     }
 
@@ -188,7 +191,8 @@ impl Stay {
     /// What was to be dialled could not be: it has failed.
     pub(super) fn not_dialled(&mut self, tag: Tag, hands: &mut Hands<'_>) {
         for seat in [Seat::Near, Seat::Far, Seat::Third] {
-            let is_it = |side: &mut Side| side.tag == Some(tag) && side.leg.is_none();
+            let is_it =
+                |side: &mut Side| side.tag.take_if(|of| *of == tag).is_some() && side.leg.is_none() && !side.rings();
             if self.talk.as_mut().and_then(|talk| talk.side(seat)).is_some_and(is_it) {
                 return self.seat_ended(seat, EndCause::Failed, hands);
             }
@@ -215,8 +219,9 @@ impl Stay {
     pub(super) fn side_answered(&mut self, leg: Leg, rate_hz: u32, hands: &mut Hands<'_>) {
         let Some(talk) = &mut self.talk else { return };
         let Some(seat) = talk.seat(leg) else { return };
-        let Some(side) = talk.side(seat).filter(|side| !side.is_up()) else { return };
+        let Some(side) = talk.side(seat).filter(|side| !side.is_up() && side.leg == Some(leg)) else { return };
         side.answered(hands.now);
+        side.rings_no_more(hands);
         if let Some(index) = side.line {
             if let Some(outgoing) = self.call.outgoing.get_mut(index) {
                 outgoing.answered_at = Some(hands.now);
@@ -277,7 +282,8 @@ impl Stay {
         let (bridge, near) = (talk.bridge, (talk.near.leg, talk.near.class()));
         let Some(other) = talk.side(with).map(|side| (side.leg, side.class())) else { return };
         let parties = [near, other].into_iter().filter_map(|(leg, class)| leg.map(|leg| (leg, class)));
-        hands.out.push_back(Output::Bridge { bridge, parties: parties.collect() });
+        let muted = talk.sides().filter(|side| side.is_muted).filter_map(|side| side.leg).collect();
+        hands.out.push_back(Output::Bridge { bridge, parties: parties.collect(), muted });
     }
 }
 

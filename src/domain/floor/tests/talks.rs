@@ -6,13 +6,13 @@ use crate::code::{CallDirection, NumberFormat, Role};
 use crate::id::{AccountId, PhoneId, TrunkId};
 use crate::outbound::{Outbound, Price, Route, TrunkUse, Usable};
 
-const ANNA: AccountId = AccountId(Uuid::from_u128(51));
-const BEN: AccountId = AccountId(Uuid::from_u128(52));
+pub(super) const ANNA: AccountId = AccountId(Uuid::from_u128(51));
+pub(super) const BEN: AccountId = AccountId(Uuid::from_u128(52));
 const DESK: PhoneId = PhoneId(Uuid::from_u128(61));
 const WARD: PhoneId = PhoneId(Uuid::from_u128(62));
 const MAIN: TrunkId = TrunkId(Uuid::from_u128(71));
 const SPARE: TrunkId = TrunkId(Uuid::from_u128(72));
-const NUMBER: &str = "+442079460958";
+pub(super) const NUMBER: &str = "+442079460958";
 
 fn world() -> World {
     let trunk = |trunk, number: &str| TrunkUse { trunk, numbers: vec![number.into()], format: NumberFormat::Plus };
@@ -31,15 +31,15 @@ fn world() -> World {
     World { tenant: *tenant(true), rules, trunks }
 }
 
-fn outside(number: &str) -> Target {
+pub(super) fn outside(number: &str) -> Target {
     Target::Outside(number.into())
 }
 
 fn ward() -> Target {
-    Target::Phone { phone: WARD, account: Some(BEN), extension: "22".into() }
+    Target::Phone { phone: WARD, account: Some(BEN), extension: "22".into(), station: None }
 }
 
-fn placing(number: u128, origin: Origin, target: Target) -> Input {
+pub(super) fn placing(number: u128, origin: Origin, target: Target) -> Input {
     Input::Place(Box::new(Placing {
         ids: ids(number),
         by: Some(ANNA),
@@ -61,7 +61,7 @@ fn to(trunk: TrunkId, caller_id: &str) -> To {
 }
 
 /// The tag and place of the one leg that is dialled among these.
-fn dialled(outputs: &[Output]) -> (Tag, To) {
+pub(super) fn dialled(outputs: &[Output]) -> (Tag, To) {
     let dials = outputs.iter().filter_map(|output| match output {
         Output::Dial { tag, to, .. } => Some((*tag, to.clone())),
         _ => None,
@@ -72,13 +72,13 @@ fn dialled(outputs: &[Output]) -> (Tag, To) {
 }
 
 /// What is done with voices, without what is written down.
-fn voices(outputs: Vec<Output>) -> Vec<Output> {
+pub(super) fn voices(outputs: Vec<Output>) -> Vec<Output> {
     let is_voice = |output: &Output| !matches!(output, Output::Identify { .. } | Output::Done(_)) && is_voice(output);
     outputs.into_iter().filter(is_voice).collect()
 }
 
-fn joined(bridge: u64, near: (u64, Class), far: (u64, Class)) -> Output {
-    Output::Bridge { bridge, parties: vec![(Leg(near.0), near.1), (Leg(far.0), far.1)] }
+pub(super) fn joined(bridge: u64, near: (u64, Class), far: (u64, Class)) -> Output {
+    Output::Bridge { bridge, parties: vec![(Leg(near.0), near.1), (Leg(far.0), far.1)], muted: Vec::new() }
 }
 
 impl Desk {
@@ -99,14 +99,14 @@ impl Desk {
     }
 
     fn order(&mut self, number: u128, order: Order) -> Vec<Output> {
-        self.put(Input::Order { call: ids(number).call, order })
+        self.put(Input::Order { call: ids(number).call, by: None, order })
     }
 
-    fn transfer(&mut self, number: u128, target: Target, attended: bool) -> Vec<Output> {
+    pub(super) fn transfer(&mut self, number: u128, target: Target, attended: bool) -> Vec<Output> {
         self.order(number, Order::Transfer { target, attended, world: Box::new(world()) })
     }
 
-    fn record_of(&self) -> Call {
+    pub(super) fn record_of(&self) -> Call {
         self.call.clone().unwrap()
     }
 }
@@ -326,7 +326,8 @@ fn the_other_side_waits_with_music() {
         voices(desk.put(Input::Digit { leg: Leg(1), digit: '5' })),
         [Output::Dtmf { leg: Leg(9), digits: "5".into() }]
     );
-    let (apart, music) = (Output::Bridge { bridge: 1, parties: vec![] }, Output::Music { leg: Leg(9), on: true });
+    let (apart, music) =
+        (Output::Bridge { bridge: 1, parties: vec![], muted: vec![] }, Output::Music { leg: Leg(9), on: true });
     assert_eq!(voices(desk.order(1, Order::Hold(true))), [apart.clone(), music.clone()]);
     assert_eq!(desk.record_of().status, CallStatus::OnHold);
     assert!(voices(desk.order(1, Order::Hold(true))).is_empty());

@@ -31,6 +31,8 @@ fn call(n: u8, emergency: bool, speaker: Speaker, words: &str) -> LiveCall {
         emergency,
         last_speaker: Some(speaker),
         last_words: words.to_owned(),
+        stations: Vec::new(),
+        asked: None,
     }
 }
 

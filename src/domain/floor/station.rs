@@ -1,0 +1,198 @@
+//! Softphones in calls: they ring beside a desk phone, are answered from their page, are muted, and stay when a call ends.
+//!
+//! A softphone is in one call at most, or rings for one: it stands among the floor's legs meanwhile, and is left in peace by others.
+
+use super::place::{NotPlaced, Order};
+use super::side::{Side, State, Who};
+use super::stay::Stay;
+use super::talk::{Seat, Talk};
+use super::{Hands, Leg, Output};
+use crate::code::{CallStatus, EndCause};
+use crate::id::{AccountId, CallId};
+use crate::live::{LiveAsked, LiveStation};
+
+/// Softphones speak Opus, of which we take 16 kHz.
+const RATE_HZ: u32 = 16_000;
+
+impl Side {
+    /// A person at their softphone, which has no other call.
+    pub(super) fn at_station(account: Option<AccountId>, leg: Leg, call: CallId, hands: &mut Hands<'_>) -> Self {
+        hands.legs.insert(leg, call);
+        let who = Who::Staff { account, phone: None, station: Some(leg) };
+        Self { station: Some(leg), station_since: Some(hands.now), ..Self::with(who, leg, State::Up) }
+    }
+
+    /// Whether this leg is its own, or that of the softphone that rings for it.
+    pub(super) fn has(&self, leg: Leg) -> bool {
+        self.leg == Some(leg) || self.station == Some(leg)
+    }
+
+    /// Whether it is there by its softphone.
+    pub(super) fn is_at_station(&self) -> bool {
+        self.station.is_some() && self.leg == self.station
+    }
+
+    /// Whether its softphone rings.
+    pub(super) fn rings(&self) -> bool {
+        self.station.is_some() && self.leg != self.station
+    }
+
+    /// It has been reached: a softphone that is not where it was reached rings no more.
+    pub(super) fn rings_no_more(&mut self, hands: &mut Hands<'_>) {
+        if self.rings() {
+            self.leave_station(hands);
+        }
+    }
+
+    /// Its softphone is free for other calls.
+    pub(super) fn leave_station(&mut self, hands: &mut Hands<'_>) {
+        if let Some(station) = self.station.take() {
+            hands.legs.remove(&station);
+        }
+    }
+
+    /// Lets go of its leg: a telephone is hung up on, a softphone stays for its next call.
+    pub(super) fn leave(&self, hands: &mut Hands<'_>) {
+        hands
+            .out
+            .extend(self.leg.map(|leg| if self.is_at_station() { Output::Rest(leg) } else { Output::HangUp(leg) }));
+        if let Some(station) = self.station {
+            hands.legs.remove(&station);
+        }
+    }
+
+    /// One of its legs is gone while both a telephone and a softphone ring. False where it was the last one.
+    pub(super) fn goes_on_without(&mut self, leg: Leg, hands: &mut Hands<'_>) -> bool {
+        if !self.rings() {
+            return false;
+        }
+        if self.station == Some(leg) {
+            self.leave_station(hands);
+            return self.tag.is_some();
+        }
+        (self.leg, self.tag) = (None, None);
+        true
+    }
+}
+
+impl Talk {
+    /// Nobody hears anybody any more.
+    pub(super) fn apart(&self) -> Output {
+        Output::Bridge { bridge: self.bridge, parties: Vec::new(), muted: Vec::new() }
+    }
+
+    /// Its softphones, as boards show them.
+    pub(super) fn stations(&self) -> Vec<LiveStation> {
+        let shown = |side: &Side| {
+            let (is_ringing, is_muted) = (side.rings(), side.is_muted);
+            side.station.and(side.account().zip(side.station_since)).map(|(account, since)| LiveStation {
+                account,
+                is_ringing,
+                is_muted,
+                since,
+            })
+        };
+        self.sides().filter_map(shown).collect()
+    }
+
+    /// How it stands with whom `near` asks.
+    pub(super) fn asked(&self) -> Option<LiveAsked> {
+        self.third.as_ref().map(|third| if third.is_up() { LiveAsked::Talking } else { LiveAsked::Ringing })
+    }
+}
+
+impl Stay {
+    /// Rings at the softphone of a side, where it has one that is free. False where it has none.
+    pub(super) fn ring_station(&mut self, seat: Seat, hands: &mut Hands<'_>) -> bool {
+        let call = self.id();
+        let Some(side) = self.talk.as_mut().and_then(|talk| talk.side(seat)) else { return false };
+        let Who::Staff { station: Some(station), .. } = side.who else { return false };
+        if hands.legs.contains_key(&station) {
+            return false;
+        }
+        hands.legs.insert(station, call);
+        side.station = Some(station);
+        side.station_since = Some(hands.now);
+        side.is_muted = false;
+        side.dialled(hands.now);
+        self.ringing(station, hands);
+        hands.out.push_back(Output::Board);
+        true
+    }
+
+    /// Where the softphone of this person is in the call, or rings.
+    pub(super) fn station_of(&self, account: AccountId) -> Option<(Seat, Leg)> {
+        let talk = self.talk.as_ref()?;
+        let side = talk.sides().find(|side| side.station.is_some() && side.account() == Some(account))?;
+        side.station.and_then(|leg| Some((talk.seat(leg)?, leg)))
+    }
+
+    /// Somebody for whom it rings answers or declines.
+    pub(super) fn rung(
+        &mut self,
+        answers: bool,
+        at: Option<(Seat, Leg)>,
+        hands: &mut Hands<'_>,
+    ) -> Result<(), NotPlaced> {
+        let (seat, station) = at.ok_or(NotPlaced::NotTalking)?;
+        let side = self.talk.as_mut().and_then(|talk| talk.side(seat)).filter(|side| side.rings());
+        let side = side.ok_or(NotPlaced::NotTalking)?;
+        if !answers {
+            side.leave(hands);
+            self.seat_ended(seat, EndCause::Busy, hands);
+            hands.out.push_back(Output::Board);
+            return Ok(());
+        }
+        hands.out.extend(side.leg.take().map(Output::HangUp));
+        (side.leg, side.tag, side.station_since) = (Some(station), None, Some(hands.now));
+        if seat == Seat::Far {
+            self.leg = Some(station);
+        }
+        self.side_answered(station, RATE_HZ, hands);
+        Ok(())
+    }
+
+    /// Nobody hears the softphone at this seat, or they hear it again; for the rest of its call, whoever it talks with.
+    pub(super) fn mute(&mut self, on: bool, at: Option<(Seat, Leg)>, hands: &mut Hands<'_>) -> Result<(), NotPlaced> {
+        let (seat, _) = at.ok_or(NotPlaced::NotTalking)?;
+        let status = self.call.status;
+        let talk = self.talk.as_mut().ok_or(NotPlaced::NotTalking)?;
+        let side = talk.side(seat).filter(|side| side.is_at_station()).ok_or(NotPlaced::NotTalking)?;
+        side.is_muted = on;
+        let asks = talk.third.as_ref().is_some_and(Side::is_up);
+        match status {
+            CallStatus::WithAgent => self.bridge(Seat::Far, hands),
+            CallStatus::OnHold if asks => self.bridge(Seat::Third, hands),
+            // It holds once they are joined.
+            _ => {}
+        }
+        hands.out.push_back(Output::Board);
+        Ok(())
+    }
+
+    /// One who does not handle the call wants something of it: they may leave, and between colleagues who talk they may also take
+    /// it into their hands. None where they have, and the order is still to be carried out.
+    pub(super) fn steps_in(
+        &mut self,
+        order: &Order,
+        seat: Seat,
+        hands: &mut Hands<'_>,
+    ) -> Option<Result<(), NotPlaced>> {
+        let side = self.talk.as_mut().and_then(|talk| talk.side(seat)).filter(|side| side.is_at_station());
+        let Some(leg) = side.and_then(|side| side.leg) else { return Some(Err(NotPlaced::NotTalking)) };
+        if *order == Order::HangUp {
+            self.seat_leaves(seat, hands);
+            self.side_ended(leg, EndCause::CallerHungUp, hands);
+            return Some(Ok(()));
+        }
+        let talks = seat == Seat::Far && self.call.status == CallStatus::WithAgent;
+        (!(talks && self.sit_near(leg))).then_some(Err(NotPlaced::NotTalking))
+    }
+
+    /// A side goes by itself.
+    pub(super) fn seat_leaves(&mut self, seat: Seat, hands: &mut Hands<'_>) {
+        if let Some(side) = self.talk.as_mut().and_then(|talk| talk.side(seat)) {
+            side.leave(hands);
+        }
+    }
+}

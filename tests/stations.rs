@@ -1,0 +1,207 @@
+//! Softphones in the browser, as people work with them: str0m plays their pages, baresip the telephones.
+
+use crate::support::clinic::{Clinic, PATIENCE};
+use crate::support::page::Page;
+use crate::support::person::{Person, read};
+use crate::support::softphone::{Line, Softphone};
+use auricle_domain::call::Call;
+use auricle_domain::code::{CallDirection, CallStatus, EndCause, Role};
+use auricle_domain::event::Event;
+use auricle_domain::id::CallId;
+use auricle_domain::live::LiveCall;
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// A clinic with two people, who have extensions.
+struct Scene {
+    clinic: Clinic,
+    admin: Person,
+    eve: Person,
+    sam: Person,
+    /// Sam's desk phone, which nobody has switched on.
+    phone: Value,
+}
+
+impl Scene {
+    async fn open() -> Self {
+        let clinic = Clinic::quiet().await;
+        let admin = clinic.admin().await;
+        let (eve, sam) = (
+            clinic.person("eve@clinic.example", Role::Agent).await,
+            clinic.person("sam@clinic.example", Role::Agent).await,
+        );
+        let mut phone = Value::Null;
+        for (person, extension) in [(&eve, "201"), (&sam, "202")] {
+            let me = read(person.get("/api/auth/me").await, StatusCode::OK).await;
+            let input = json!({ "label": extension, "extension": extension, "account": me["id"] });
+            phone = admin.made("/api/phones", input).await;
+        }
+        Self { clinic, admin, eve, sam, phone }
+    }
+
+    /// Waits until a call on the board is like this.
+    async fn shows(&self, what: &str, is_it: impl Fn(&LiveCall) -> bool) -> LiveCall {
+        let mut board = self.clinic.app().floor.watch();
+        let found = tokio::time::timeout(PATIENCE, board.wait_for(|board| board.iter().any(&is_it))).await;
+        let board = found.unwrap_or_else(|_| panic!("{what}: {:?}", self.clinic.feed())).unwrap();
+        board.iter().find(|call| is_it(call)).unwrap().clone()
+    }
+
+    /// Waits until it rings at somebody's softphone.
+    async fn rings(&self) -> CallId {
+        self.shows("it should ring", |call| call.stations.iter().any(|it| it.is_ringing)).await.call
+    }
+
+    async fn ended(&self, id: CallId) -> Call {
+        self.clinic.happened(|event| matches!(event, Event::CallEnded { call, .. } if *call == id)).await;
+        self.clinic.app().store.read(|tx| tx.get::<Call>(&id)).unwrap().unwrap()
+    }
+
+    async fn close(self) {
+        self.clinic.running.stop(Duration::ZERO).await;
+    }
+}
+
+async fn act(person: &Person, call: CallId, what: &str) -> StatusCode {
+    person.send(Method::POST, &format!("/api/calls/{call}/{what}"), json!(null)).await.status()
+}
+
+async fn done(person: &Person, call: CallId, what: &str) {
+    assert_eq!(act(person, call, what).await, StatusCode::NO_CONTENT, "{what}");
+}
+
+async fn on_session(person: &Person) -> Value {
+    read(person.get("/api/softphone/session?purpose=station").await, StatusCode::OK).await["call"].clone()
+}
+
+/// CALL-01, B-24: one page calls the other's extension, which rings and is answered; both hear each other. Who is muted is not heard,
+/// also when their page has been loaded again in the middle of it. Afterwards both softphones are free.
+#[tokio::test(flavor = "multi_thread")]
+async fn two_pages_talk_and_one_is_loaded_again() {
+    let scene = Scene::open().await;
+    let (mut eve, mut sam) = (Page::open(&scene.eve, 500.0).await, Page::open(&scene.sam, 900.0).await);
+    let placed = scene.eve.send(Method::POST, "/api/calls", json!({ "phone_number": "202" })).await;
+    let placed = read(placed, StatusCode::OK).await;
+    let call = scene.rings().await;
+    assert_eq!((&json!(call), on_session(&scene.eve).await), (&placed["id"], placed["id"].clone()));
+    assert_eq!(act(&scene.eve, call, "answer").await, StatusCode::CONFLICT, "it does not ring for her");
+    assert_eq!(act(&scene.sam, call, "hold").await, StatusCode::FORBIDDEN, "he has not answered");
+    done(&scene.sam, call, "answer").await;
+    sam.hears(500.0).await;
+    eve.hears(900.0).await;
+    let second = scene.eve.send(Method::POST, "/api/calls", json!({ "phone_number": "202" })).await;
+    assert_eq!(second.status(), StatusCode::CONFLICT, "she is in a call");
+
+    done(&scene.eve, call, "mute").await;
+    sam.hears_nothing().await;
+    eve.hears(900.0).await;
+    let mut again = Page::open(&scene.eve, 700.0).await;
+    assert!(again.resumed);
+    drop(eve);
+    again.hears(900.0).await;
+    sam.hears_nothing().await;
+    let shown = scene.shows("she is muted", |call| call.stations.iter().any(|it| it.is_muted)).await;
+    assert_eq!((shown.call, shown.status), (call, CallStatus::WithAgent));
+    done(&scene.eve, call, "unmute").await;
+    sam.hears(700.0).await;
+
+    done(&scene.sam, call, "hold").await;
+    sam.hears_nothing().await;
+    done(&scene.sam, call, "resume").await;
+    sam.hears(700.0).await;
+    done(&scene.sam, call, "hangup").await;
+    let ended = scene.ended(call).await;
+    assert_eq!((ended.direction, ended.status), (CallDirection::Internal, CallStatus::Ended));
+    again.hears_nothing().await;
+    assert_eq!((on_session(&scene.eve).await, on_session(&scene.sam).await), (Value::Null, Value::Null));
+
+    // The page goes, and its softphone with it.
+    let gone = scene.sam.send(Method::DELETE, "/api/softphone/session?purpose=station", json!(null)).await;
+    assert_eq!(gone.status(), StatusCode::NO_CONTENT);
+    let stations = &scene.clinic.app().softphones.stations;
+    let away = async {
+        while stations.legs().len() != 1 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, away).await.expect("one softphone should be left");
+    scene.close().await;
+}
+
+/// CALL-06: a caller whom the receptionist has is handed to a person, whose page rings; what is declined goes back, what is answered
+/// is theirs.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_caller_is_put_through_to_a_page() {
+    let scene = Scene::open().await;
+    let mut sam = Page::open(&scene.sam, 900.0).await;
+    let uri = format!("sip:clinic@{}", scene.clinic.app().voice.sip_addr());
+    let caller = Softphone::call(&uri, 40, "g711", &[], "");
+    let with_receptionist = |call: &LiveCall| call.status == CallStatus::WithReceptionist && call.stations.is_empty();
+    let call = scene.shows("the receptionist has it", with_receptionist).await.call;
+    let path = format!("/api/calls/{call}/transfer");
+    let hand_on = async || scene.admin.send(Method::POST, &path, json!({ "to": "202" })).await.status();
+    assert_eq!(hand_on().await, StatusCode::NO_CONTENT);
+    assert_eq!(scene.rings().await, call);
+    done(&scene.sam, call, "decline").await;
+    scene.shows("the receptionist has it again", with_receptionist).await;
+    assert_eq!(act(&scene.sam, call, "answer").await, StatusCode::CONFLICT);
+    assert_eq!(hand_on().await, StatusCode::NO_CONTENT);
+    scene.rings().await;
+    done(&scene.sam, call, "answer").await;
+    sam.hears(440.0).await;
+    done(&scene.sam, call, "hangup").await;
+    let ended = scene.ended(call).await;
+    let me = read(scene.sam.get("/api/auth/me").await, StatusCode::OK).await;
+    assert_eq!((json!(ended.agent), ended.cause), (me["id"].clone(), Some(EndCause::ClinicHungUp)));
+    drop(caller);
+    scene.close().await;
+}
+
+/// CALL-01: a desk phone calls a person whose own desk phone is away: their page rings, and both hear each other.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_desk_phone_calls_a_page() {
+    let scene = Scene::open().await;
+    let lab = scene.admin.made("/api/phones", json!({ "label": "Lab", "extension": "203" })).await;
+    let mut sam = Page::open(&scene.sam, 700.0).await;
+    let host = lab["server"]["host"].as_str().unwrap().parse().unwrap();
+    let line = Line {
+        server: SocketAddr::new(host, scene.clinic.app().voice.sip_addr().port()),
+        transport: "udp",
+        user: lab["phone"]["user"].as_str().unwrap(),
+        password: lab["password"].as_str().unwrap(),
+        modules: &[],
+        account: "",
+    };
+    let desk = Softphone::desk(&line, Some("202"), 12);
+    let call = scene.rings().await;
+    done(&scene.sam, call, "answer").await;
+    sam.hears(440.0).await;
+    let heard = desk.heard_tone(700.0).await;
+    assert!(heard > 0.8, "the desk phone heard {heard}");
+    scene.ended(call).await;
+    assert_eq!(on_session(&scene.sam).await, Value::Null, "the softphone stays");
+    assert_eq!(scene.phone["phone"]["extension"], "202");
+    scene.close().await;
+}
+
+/// Whoever has no call that rings, no softphone, or no such call, is told so.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_does_not_ring_is_not_answered() {
+    let scene = Scene::open().await;
+    let nothing = CallId::new(Default::default(), [7; 10]);
+    for what in ["answer", "decline", "mute", "unmute"] {
+        assert_eq!(act(&scene.eve, nothing, what).await, StatusCode::NOT_FOUND, "{what}");
+    }
+    let none = scene.eve.get("/api/softphone/session?purpose=station").await;
+    assert_eq!(none.status(), StatusCode::NOT_FOUND);
+    let placed = scene.eve.send(Method::POST, "/api/calls", json!({ "phone_number": "202" })).await;
+    assert_eq!(placed.status(), StatusCode::CONFLICT, "neither a softphone nor a telephone is there");
+    // She calls; nobody is there, so that she hears so and it ends.
+    let _eve = Page::open(&scene.eve, 500.0).await;
+    let placed = scene.eve.send(Method::POST, "/api/calls", json!({ "phone_number": "202" })).await;
+    let id: CallId = serde_json::from_value(read(placed, StatusCode::OK).await["id"].clone()).unwrap();
+    assert_eq!(scene.ended(id).await.cause, Some(EndCause::NoAnswer));
+    scene.close().await;
+}

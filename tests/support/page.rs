@@ -1,0 +1,181 @@
+//! A browser's page with a microphone that hums, over real sockets of the loopback: str0m plays the browser.
+
+use super::clinic::PATIENCE;
+use super::person::{Person, read};
+use reqwest::{Method, StatusCode};
+use serde_json::json;
+use std::f64::consts::TAU;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+use str0m::change::SdpAnswer;
+use str0m::media::{Direction, MediaKind, Mid, Pt};
+use str0m::net::{Protocol, Receive};
+use str0m::rtp::RtpWrite;
+use str0m::{Candidate, Event, Input, Output, Rtc, RtcConfig};
+use tokio::net::UdpSocket;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::MissedTickBehavior;
+
+const RATE_HZ: usize = 16_000;
+/// What is listened to at once, the newest that was heard: a third of a second.
+const SPAN: usize = RATE_HZ / 3;
+/// Below this nobody speaks.
+const QUIET: i16 = 300;
+
+/// A page that is open; it is gone without a word when this is dropped.
+pub struct Page {
+    playing: JoinHandle<()>,
+    heard: watch::Receiver<Vec<i16>>,
+    /// Whether it has taken over the session of a page before.
+    pub resumed: bool,
+}
+
+impl Drop for Page {
+    fn drop(&mut self) {
+        self.playing.abort();
+    }
+}
+
+impl Page {
+    /// Opens a person's softphone, whose microphone hums at `hertz`, and waits until it is connected.
+    pub async fn open(person: &Person, hertz: f64) -> Self {
+        let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let address = socket.local_addr().unwrap();
+        let mut rtc = RtcConfig::new().set_rtp_mode(true).clear_codecs().enable_opus(true, false).build(Instant::now());
+        rtc.add_local_candidate(Candidate::host(address, "udp").unwrap());
+        let mut api = rtc.sdp_api();
+        let mid = api.add_media(MediaKind::Audio, Direction::SendRecv, None, None, None);
+        let (offer, pending) = api.apply().unwrap();
+        let body = json!({ "sdp": offer.to_sdp_string(), "purpose": "station" });
+        let answer = read(person.send(Method::POST, "/api/softphone/session", body).await, StatusCode::OK).await;
+        let sdp = SdpAnswer::from_sdp_string(answer["sdp"].as_str().unwrap()).unwrap();
+        rtc.sdp_api().accept_answer(pending, sdp).unwrap();
+        let (connected, mut is_connected) = watch::channel(false);
+        let (told, heard) = watch::channel(Vec::new());
+        let line = Line {
+            rtc,
+            socket,
+            address,
+            mid,
+            hertz,
+            spoken: 0,
+            packets: 0,
+            encoder: opus::Encoder::new(RATE_HZ as u32, opus::Channels::Mono, opus::Application::Audio).unwrap(),
+            decoder: opus::Decoder::new(RATE_HZ as u32, opus::Channels::Mono).unwrap(),
+            connected,
+            told,
+        };
+        let playing = tokio::spawn(line.play());
+        let up = is_connected.wait_for(|connected| *connected);
+        let _up = tokio::time::timeout(PATIENCE, up).await.expect("the page should be connected").unwrap();
+        Self { playing, heard, resumed: answer["resumed"] == true }
+    }
+
+    /// Waits until it hears this tone and nothing else.
+    pub async fn hears(&mut self, hertz: f64) {
+        self.listens(&format!("{hertz} Hz"), |span| {
+            span.iter().any(|it| it.abs() > QUIET) && purity(span, hertz) > 0.8
+        })
+        .await;
+    }
+
+    /// Waits until it hears nothing.
+    pub async fn hears_nothing(&mut self) {
+        self.listens("nothing", |span| span.iter().all(|it| it.abs() < QUIET)).await;
+    }
+
+    async fn listens(&mut self, what: &str, is_it: impl Fn(&[i16]) -> bool) {
+        let heard = self.heard.wait_for(|heard| heard.len() == SPAN && is_it(heard));
+        let heard = tokio::time::timeout(PATIENCE, heard).await;
+        drop(heard.unwrap_or_else(|_| panic!("it should hear {what}")).unwrap());
+    }
+}
+
+struct Line {
+    rtc: Rtc,
+    socket: UdpSocket,
+    address: SocketAddr,
+    mid: Mid,
+    hertz: f64,
+    spoken: usize,
+    packets: u64,
+    encoder: opus::Encoder,
+    decoder: opus::Decoder,
+    connected: watch::Sender<bool>,
+    told: watch::Sender<Vec<i16>>,
+}
+
+impl Line {
+    async fn play(mut self) {
+        let mut frames = tokio::time::interval(Duration::from_millis(20));
+        frames.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut bytes = [0; 2_000];
+        loop {
+            let wake = self.drain().await;
+            let (is_frame, received) = tokio::select! {
+                _ = frames.tick() => (true, None),
+                received = self.socket.recv_from(&mut bytes) => (false, received.ok()),
+                () = tokio::time::sleep_until(wake.into()) => (false, None),
+            };
+            let now = Instant::now();
+            let datagram = received
+                .and_then(|(length, source)| Receive::new(Protocol::Udp, source, self.address, &bytes[..length]).ok());
+            if is_frame && *self.connected.borrow() {
+                self.speak(now);
+            }
+            let input = datagram.map_or(Input::Timeout(now), |datagram| Input::Receive(now, datagram));
+            self.rtc.handle_input(input).unwrap();
+        }
+    }
+
+    /// Sends what there is to send; says when it wants to go on.
+    async fn drain(&mut self) -> Instant {
+        loop {
+            match self.rtc.poll_output().unwrap() {
+                Output::Timeout(at) => return at,
+                Output::Transmit(transmit) => {
+                    // A service that is gone takes nothing.
+                    let _sent = self.socket.send_to(&transmit.contents, transmit.destination).await;
+                }
+                Output::Event(Event::Connected) => drop(self.connected.send_replace(true)),
+                Output::Event(Event::RtpPacket(packet)) => self.hear(&packet.payload),
+                Output::Event(_) => {}
+            }
+        }
+    }
+
+    fn hear(&mut self, payload: &[u8]) {
+        let mut samples = [0; 1_920];
+        let length = self.decoder.decode(payload, &mut samples, false).unwrap();
+        self.told.send_modify(|heard| {
+            heard.extend_from_slice(&samples[..length]);
+            heard.drain(..heard.len().saturating_sub(SPAN));
+        });
+    }
+
+    fn speak(&mut self, now: Instant) {
+        let wave = |at: usize| ((at as f64 * self.hertz * TAU / RATE_HZ as f64).sin() * 8_000.0) as i16;
+        let frame: Vec<i16> = (self.spoken..self.spoken + RATE_HZ / 50).map(wave).collect();
+        self.spoken += frame.len();
+        self.packets += 1;
+        let payload = self.encoder.encode_vec(&frame, 400).unwrap();
+        let mut direct = self.rtc.direct_api();
+        let stream = direct.stream_tx_by_mid(self.mid, None).unwrap();
+        let time = u32::try_from(self.spoken * 3).unwrap();
+        stream.write_rtp(RtpWrite::new(Pt::new_with_value(111), self.packets.into(), time, now, payload));
+    }
+}
+
+/// How much of the signal's power lies at this frequency, 0.0 to 1.0 (Goertzel).
+fn purity(samples: &[i16], hertz: f64) -> f64 {
+    let coefficient = 2.0 * (TAU * hertz / RATE_HZ as f64).cos();
+    let (mut first, mut second, mut total) = (0.0, 0.0, 0.0);
+    for sample in samples {
+        let value = f64::from(*sample);
+        total += value * value;
+        (first, second) = (value + coefficient * first - second, first);
+    }
+    let power = first * first + second * second - coefficient * first * second;
+    if total == 0.0 { 0.0 } else { 2.0 * power / (total * samples.len() as f64) }
+}
