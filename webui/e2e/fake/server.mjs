@@ -29,7 +29,7 @@ export function start(port = 0) {
     const turn = db.turns.filter((one) => one.call === call.id).at(-1);
     return {
       call: call.id, direction: call.direction, from_number: call.from_number, to_number: call.to_number, agent: call.agent, name: call.contact_name, status: call.status, language: call.language, created_at: call.created_at, answered_at: call.answered_at,
-      emergency: call.emergency, last_speaker: call.partial?.speaker ?? turn?.speaker ?? null, last_words: call.partial?.text ?? turn?.text ?? '',
+      emergency: call.emergency, last_speaker: call.partial?.speaker ?? turn?.speaker ?? null, last_words: call.partial?.text ?? turn?.text ?? '', stations: call.stations ?? [], asked: call.asked ?? null,
     };
   });
   const pushCalls = () => sockets.forEach((socket) => socket.send(JSON.stringify({ type: 'calls', items: liveCalls() })));
@@ -63,6 +63,7 @@ export function start(port = 0) {
       partial: () => { const live = JSON.parse(body); db.calls.find((one) => one.id === live.call).partial = live; pushLive({ type: 'call.partial', ...live }); pushCalls(); },
       level: () => pushLive({ type: 'call.level', ...JSON.parse(body) }),
       ring: () => { const call = { ...db.blank(), ...JSON.parse(body || '{}') }; db.calls.unshift(call); emit('call.arrived', { call: call.id, conversation: call.conversation, from_number: call.from_number, to_number: call.to_number }); pushCalls(); response.setHeader('x-call', call.id); },
+      station: () => { const { call: id, ...change } = JSON.parse(body); Object.assign(db.calls.find((one) => one.id === id), change); pushCalls(); },
       end: () => { const { call: id, outcome } = JSON.parse(body); const call = db.calls.find((one) => one.id === id); end(call, outcome); },
     };
     levers[url.pathname.slice(8)]?.();
@@ -185,7 +186,24 @@ function api({ db, state, emit, pushCalls }) {
     'GET /api/calls/:id/appointments': ({ id }) => ({ items: db.appointments.filter((one) => one.call === id) }),
     'GET /api/calls/:id/waveform': ({ id, query }) => waveform(db, found(db.calls, id), Number(query.get('points') ?? 600)),
     'GET /api/calls/:id/recording': ({ id, request, response }) => { asks(id, request, 'all', 'recordings'); sound(request, response, wav(db, found(db.calls, id))); return undefined; },
-    'POST /api/calls/:id/hangup': ({ id, who }) => { if (who.role === 'AGENT') fail(403, 'forbidden', 'no'); state.end(found(db.calls, id), 'abandoned', 'clinic_hung_up'); return null; },
+    'POST /api/softphone/session': () => ({ sdp: 'v=0', resumed: false }),
+    'GET /api/softphone/session': () => ({ call: null }),
+    'DELETE /api/softphone/session': ({ response }) => { response.statusCode = 204; return null; },
+    'POST /api/calls': ({ who, body }) => {
+      if (body.phone_number.startsWith('0900')) fail(409, 'outbound_refused', 'Refused by a rule', [{ field: 'phone_number', code: 'premium', detail: 'premium' }]);
+      const call = { ...db.blank(), id: uuid(), direction: 'outgoing', status: 'ringing', from_number: '201', to_number: body.phone_number, agent: who.id, contact_name: null, created_at: new Date().toISOString(), answered_at: null, stations: [seat(who)] };
+      db.calls.unshift(call);
+      pushCalls();
+      return { id: call.id, status: 'queued' };
+    },
+    'POST /api/calls/:id/answer': ({ id, who }) => handle(id, (call) => Object.assign(call, { status: 'with_agent', agent: who.id, stations: [seat(who)] })),
+    'POST /api/calls/:id/decline': ({ id }) => handle(id, (call) => Object.assign(call, { stations: [] })),
+    'POST /api/calls/:id/mute': ({ id }) => handle(id, (call) => (call.stations[0].is_muted = true)),
+    'POST /api/calls/:id/unmute': ({ id }) => handle(id, (call) => (call.stations[0].is_muted = false)),
+    'POST /api/calls/:id/hold': ({ id }) => handle(id, (call) => (call.status = 'on_hold')),
+    'POST /api/calls/:id/resume': ({ id }) => handle(id, (call) => Object.assign(call, { status: 'with_agent', asked: null })),
+    'POST /api/calls/:id/transfer': ({ id, body }) => handle(id, (call) => Object.assign(call, body.attended ? { status: 'on_hold', asked: 'ringing' } : { stations: [] })),
+    'POST /api/calls/:id/hangup': ({ id, who }) => { const call = found(db.calls, id); if (call.stations?.length && !call.asked) { state.end(call, null, 'clinic_hung_up'); return null; } if (call.asked) return handle(id, () => Object.assign(call, { asked: null, stations: [] })); if (who.role === 'AGENT') fail(403, 'forbidden', 'no'); state.end(found(db.calls, id), 'abandoned', 'clinic_hung_up'); return null; },
     'GET /api/storage': () => db.storage,
     'GET /api/backups': () => ({ items: db.backups }),
     'POST /api/backups': ({ response }) => { db.storage.backup.making = { rows: 0, blobs: 0, verifying: false }; response.statusCode = 202; return db.storage.backup; },
@@ -283,6 +301,9 @@ function api({ db, state, emit, pushCalls }) {
     'GET /api/contacts/:id': ({ id }) => found(db.contacts, id),
     'GET /api/search': ({ query }) => find(query),
   };
+
+  const seat = (who) => ({ account: who.id, is_ringing: false, is_muted: false, since: new Date().toISOString() });
+  const handle = (id, change) => { change(found(db.calls, id)); pushCalls(); return null; };
 
   /** A trunk is being connected for a moment, and then up: unless its server is named after trouble. */
   function connect(trunk, { password, ...body }) {

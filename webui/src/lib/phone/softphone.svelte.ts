@@ -2,7 +2,8 @@ import { request } from '../api/client';
 import type { SessionAnswer, SessionState } from '../api/types';
 import { between, figures, type Figures, type Quality } from './quality';
 
-export type Purpose = 'test_call';
+/** A test call calls the receptionist; a station is the account's telephone, which calls are placed with and brought to. */
+export type Purpose = 'test_call' | 'station';
 /** Where it stands: `resting` before and between calls; `lost` while a connection that is gone is made anew. */
 export type Phase = 'resting' | 'asking' | 'connecting' | 'on' | 'lost' | 'over' | 'taken' | 'failed';
 export type Fault = 'no_microphone' | 'denied' | 'insecure' | 'unreachable';
@@ -64,7 +65,11 @@ export class Softphone {
   }
   /** Whether this tab had a call when its page was loaded again. */
   get wasOn(): boolean {
-    return sessionStorage.getItem(CONNECTION_KEPT) === this.#purpose;
+    return sessionStorage.getItem(this.#kept) !== null;
+  }
+
+  get #kept(): string {
+    return `${CONNECTION_KEPT}.${this.#purpose}`;
   }
 
   /** Asks for the microphone and calls. */
@@ -141,7 +146,7 @@ export class Softphone {
   leave(): void {
     const kept = this.isOn;
     this.#end('resting');
-    if (kept) sessionStorage.setItem(CONNECTION_KEPT, this.#purpose);
+    if (kept) sessionStorage.setItem(this.#kept, 'on');
   }
 
   #listen(): Promise<MediaStream> {
@@ -169,7 +174,7 @@ export class Softphone {
       const answer = await request<SessionAnswer>('POST', '/api/softphone/session', { body });
       if (!mine()) return;
       // A call that has ended while we were away is not begun anew by itself.
-      if (this.phase === 'lost' && !answer.resumed) return void (await this.hangUp());
+      if (this.#purpose === 'test_call' && this.phase === 'lost' && !answer.resumed) return void (await this.hangUp());
       await connection.setRemoteDescription({ type: 'answer', sdp: answer.sdp });
       const transport = connection.getSenders()[0]?.transport;
       if (transport) transport.onstatechange = () => mine() && transport.state === 'closed' && void this.#closed();
@@ -182,7 +187,7 @@ export class Softphone {
     if (state === 'connected') {
       this.phase = 'on';
       this.#attempts = 0;
-      sessionStorage.setItem(CONNECTION_KEPT, this.#purpose);
+      sessionStorage.setItem(this.#kept, 'on');
       this.#measure();
       this.#count();
     } else if (state === 'failed') {
@@ -196,6 +201,7 @@ export class Softphone {
 
   /** The service has closed the connection: the call is over, or another page has it. */
   async #closed(): Promise<void> {
+    if (this.#purpose === 'station') return this.#displaced();
     const call = this.call;
     let taken = false;
     try {
@@ -205,6 +211,17 @@ export class Softphone {
       // Nobody knows of a session: it is over.
     }
     this.#end(taken ? 'taken' : 'over');
+  }
+
+  /** A station that is closed is another page's, or the service gave it up and it is made anew. */
+  async #displaced(): Promise<void> {
+    const connection = this.#connection;
+    try {
+      await request<SessionState>('GET', '/api/softphone/session', { query: { purpose: this.#purpose } });
+      if (this.#connection === connection) this.#end('taken');
+    } catch {
+      if (this.#connection === connection) this.#again('unreachable');
+    }
   }
 
   async #isOn(call: string): Promise<boolean> {
@@ -264,7 +281,7 @@ export class Softphone {
       this.quality = between(this.#figures, now) ?? this.quality;
       this.#figures = now;
     }
-    if (this.call === null) {
+    if (this.call === null && this.#purpose === 'test_call') {
       const state = await request<SessionState>('GET', '/api/softphone/session', { query: { purpose: this.#purpose } }).catch(() => null);
       if (this.#connection === connection) this.call = state?.call ?? null;
     }
@@ -290,7 +307,7 @@ export class Softphone {
 
   #end(phase: Phase): void {
     this.phase = phase;
-    sessionStorage.removeItem(CONNECTION_KEPT);
+    sessionStorage.removeItem(this.#kept);
     this.#drop();
     for (const track of this.#stream?.getTracks() ?? []) track.stop();
     this.#stream = null;

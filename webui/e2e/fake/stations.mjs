@@ -1,0 +1,160 @@
+// The telephone at the foot of the pages, without sound: what the service says of calls is shown, and what is pressed is asked of it.
+// With sound it is tested in ../softphone.mjs.
+import { SIZES, axe, same, shot, yes } from '../browser.mjs';
+
+const BUTTONS = ['Hang up', 'Mute', 'Hold', 'Transfer', 'Keypad'];
+
+/** A microphone that is silent, and a connection that is there at once. */
+const silent = () => {
+  Object.defineProperty(MediaDevices.prototype, 'getUserMedia', { value: async () => new AudioContext().createMediaStreamDestination().stream });
+  globalThis.RTCPeerConnection = class {
+    connectionState = 'new';
+    localDescription = { sdp: 'v=0' };
+    addTrack() {}
+    getSenders() { return []; }
+    async getStats() { return new Map(); }
+    async setLocalDescription() {}
+    async setRemoteDescription() {
+      this.connectionState = 'connected';
+      this.onconnectionstatechange?.();
+    }
+    close() {}
+  };
+};
+
+export function stationStories({ fake, lever, story }) {
+  const me = () => fake.state.db.accounts[0].id;
+  const bar = (page) => page.locator('[data-call]');
+  const button = (page, name) => bar(page).getByRole('button', { name, exact: true });
+  const is = (page, state) => page.locator(`[data-phone=${state}]`).waitFor();
+  const asked = (page, what) => page.waitForRequest((request) => request.method() === 'POST' && request.url().endsWith(what));
+
+  async function switchedOn(page) {
+    await page.addInitScript(silent);
+    await page.reload();
+    await page.locator('[data-connection=up], [data-connection]').first().waitFor({ state: 'attached' });
+    await page.locator('[data-phone=off]').click();
+    const dock = page.getByRole('region', { name: 'Your telephone' });
+    await dock.getByText('Make and take calls in this browser').waitFor();
+    await dock.getByRole('button', { name: 'Switch the telephone on' }).click();
+    await is(page, 'ready');
+  }
+
+  /** A call rings at the administrator's softphone. */
+  async function rings(name) {
+    const call = (await lever('ring', { contact_name: name, status: 'with_receptionist' })).headers.get('x-call');
+    await lever('station', { call, status: 'on_hold', stations: [{ account: me(), is_ringing: true, is_muted: false, since: new Date().toISOString() }] });
+    return call;
+  }
+
+  return {
+    // CALL-01, CALL-06
+    'a call rings at the telephone, is answered, muted, held, handed on and ended by keys': story('/calls', async (page) => {
+      await switchedOn(page);
+      same(await axe(page), [], 'axe on the telephone');
+      await page.keyboard.press('Escape');
+      const call = await rings('Zoe Nowak');
+      const ringing = page.locator('[data-ringing]');
+      await ringing.getByText('Zoe Nowak').waitFor();
+      await is(page, 'rings');
+      await shot(page, 'station-ringing');
+      same(await axe(page), [], 'axe on a call that rings');
+      await page.keyboard.press('a');
+      await ringing.waitFor({ state: 'detached' });
+      await bar(page).getByText('Zoe Nowak').waitFor();
+      same(await bar(page).getByRole('button').allTextContents(), BUTTONS, 'the controls, in their order');
+      await page.keyboard.press('m');
+      await bar(page).getByText('You are muted').waitFor();
+      await page.keyboard.press('m');
+      await bar(page).getByText('In a call').waitFor();
+      await page.keyboard.press('h');
+      await bar(page).getByText('On hold').waitFor();
+      await page.keyboard.press('h');
+      await page.keyboard.press('k');
+      await page.getByRole('button', { name: 'Key 5' }).waitFor();
+      await shot(page, 'station-keypad');
+      // Another page: the call stays where it is.
+      await page.getByRole('link', { name: 'Messages' }).click();
+      await page.waitForURL('**/messages');
+      await bar(page).getByText('In a call').waitFor();
+      await page.keyboard.press('t');
+      await page.getByLabel('To which number or extension').fill('202');
+      await page.getByRole('button', { name: 'Ask them first' }).click();
+      await bar(page).getByText('Ringing your colleague').waitFor();
+      await shot(page, 'station-asking');
+      same(await axe(page), [], 'axe while a colleague is asked');
+      await button(page, 'Take back').click();
+      await bar(page).getByText('In a call').waitFor();
+      const told = asked(page, `/api/calls/${call}/hangup`);
+      await page.keyboard.press('x');
+      await told;
+      await bar(page).waitFor({ state: 'detached' });
+      await is(page, 'ready');
+    }),
+
+    'a number is called, what a rule forbids is said, and a call that rings is declined': story('/calls', async (page) => {
+      await switchedOn(page);
+      const number = page.getByLabel('Number or extension');
+      await number.fill('0900 123456');
+      await page.getByRole('button', { name: 'Call', exact: true }).click();
+      await page.locator('[role=status], [role=alert]').filter({ hasText: /\w/ }).first().waitFor();
+      same(await bar(page).count(), 0, 'calls after a refusal');
+      await number.fill('');
+      for (const key of '020') await page.getByRole('button', { name: `Key ${key}` }).click();
+      same(await number.inputValue(), '020', 'what the keypad typed');
+      await number.fill('+442079460958');
+      await page.getByRole('button', { name: 'Call', exact: true }).click();
+      await bar(page).getByText('020 7946 0958').waitFor();
+      await bar(page).getByText('Ringing', { exact: true }).waitFor();
+      yes(await button(page, 'Hold').isDisabled(), 'nobody can be held before somebody is there');
+      await button(page, 'Hang up').click();
+      await bar(page).waitFor({ state: 'detached' });
+      await rings('Emma Brown');
+      await page.getByRole('button', { name: 'Decline' }).click();
+      await page.locator('[data-ringing]').waitFor({ state: 'detached' });
+    }),
+
+    // B-24
+    'a page that is loaded again has its telephone and its call back': story('/calls', async (page) => {
+      await switchedOn(page);
+      await rings('Zoe Nowak');
+      await page.getByRole('button', { name: 'Answer' }).click();
+      await button(page, 'Mute').click();
+      await bar(page).getByText('You are muted').waitFor();
+      await page.reload();
+      await bar(page).getByText('You are muted').waitFor();
+      await is(page, 'talks');
+      await page.getByRole('button', { name: /^Telephone/ }).click();
+      await page.getByRole('button', { name: 'Switch the telephone off' }).click();
+      await is(page, 'talks');
+      await bar(page).getByText('You talk in another window').waitFor();
+      await button(page, 'Hang up').click();
+      await is(page, 'off');
+    }),
+
+    'the telephone fits every size, in light and dark': story('/calls', async (page) => {
+      await switchedOn(page);
+      const open = page.locator('[data-phone]');
+      for (const [size, viewport] of Object.entries(SIZES)) {
+        await page.setViewportSize(viewport);
+        for (const colorScheme of ['light', 'dark']) {
+          await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
+          await shot(page, `station-open-${size}-${colorScheme}`);
+          same(await axe(page), [], `axe on the telephone, ${size} ${colorScheme}`);
+        }
+        yes(await page.evaluate(() => document.documentElement.scrollWidth <= document.documentElement.clientWidth), `${size}: no wider than the screen`);
+      }
+      await open.click();
+      await rings('Zoe Nowak');
+      await page.locator('[data-ringing]').waitFor();
+      await shot(page, 'station-ringing-narrow');
+      same(await axe(page), [], 'axe on a call that rings, narrow');
+      await page.getByRole('button', { name: 'Answer' }).click();
+      await bar(page).waitFor();
+      await shot(page, 'station-call-narrow');
+      same(await axe(page), [], 'axe on a call, narrow');
+      await button(page, 'Hang up').click();
+      await bar(page).waitFor({ state: 'detached' });
+    }),
+  };
+}
