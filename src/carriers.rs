@@ -83,6 +83,8 @@ pub struct TwilioView {
     pub sources: Vec<String>,
     /// Whether Twilio finds out who answers calls that are placed by it.
     pub machine_detection: MachineDetection,
+    /// The number of the account that bookings are confirmed from by text message; empty: they are not.
+    pub text_number: String,
     /// How the rules of outgoing calls name the account, as if it were a trunk.
     pub trunk: TrunkId,
     /// What Twilio asks when a number is called; none while this server has no public address (`server.public_url`).
@@ -111,6 +113,9 @@ pub struct TwilioInput {
     /// Whether Twilio finds out who answers calls that are placed by it: `off` unless told. Twilio charges for it.
     #[serde(default = "undetected")]
     pub machine_detection: MachineDetection,
+    /// A number of the account that bookings of callers are confirmed from by text message; empty, as unless told: they are not.
+    #[serde(default)]
+    pub text_number: String,
 }
 
 fn undetected() -> MachineDetection {
@@ -138,6 +143,7 @@ impl TwilioInput {
     fn checked(mut self) -> Result<Self, Error> {
         let mut checks = Checks::default();
         self.account_sid = self.account_sid.trim().to_owned();
+        self.text_number = self.text_number.replace(' ', "");
         checks.require(is_sid("AC", &self.account_sid), "account_sid", "format", || {
             "account_sid must be AC and 32 hexadecimal digits, as the console shows it".to_owned()
         });
@@ -181,6 +187,7 @@ impl TwilioInput {
             second_token,
             sources: self.sources.clone(),
             machine_detection: self.machine_detection,
+            text_number: self.text_number.clone(),
             created_at: kept.map_or(now, |kept| kept.created_at),
             version: 0,
         })
@@ -251,6 +258,14 @@ async fn proved(app: &App, carrier: &Carrier) -> Result<String, Error> {
             _ => error,
         })?;
     }
+    if !carrier.text_number.is_empty() {
+        let numbers = Rest::of(client, base, carrier).numbers().await?;
+        let sends = |number: &Number| number.phone_number == carrier.text_number && number.capabilities.sms;
+        if !numbers.iter().any(sends) {
+            let detail = "text_number must be a number of the account that sends text messages, such as +442079460958";
+            return Err(Error::field("text_number", "unknown", detail));
+        }
+    }
     Ok(account.friendly_name.chars().take(TOKEN_CHARS_MAX).collect())
 }
 
@@ -320,6 +335,7 @@ fn view(app: &App, carrier: Option<Carrier>) -> TwilioView {
             has_second_token: false,
             sources: Vec::new(),
             machine_detection: undetected(),
+            text_number: String::new(),
             trunk,
             voice_url,
             version: 0,
@@ -331,6 +347,7 @@ fn view(app: &App, carrier: Option<Carrier>) -> TwilioView {
             account_name: carrier.account_name,
             sources: carrier.sources,
             machine_detection: carrier.machine_detection,
+            text_number: carrier.text_number,
             trunk,
             voice_url,
             version: carrier.version,

@@ -36,6 +36,7 @@ pub mod softphone;
 pub mod storage;
 pub mod tasks;
 pub mod tasks_owed;
+pub mod texts;
 pub mod tools;
 pub mod trunks;
 pub mod voice;

@@ -34,4 +34,5 @@ mod transfers;
 mod trunks;
 mod twilio;
 mod twilio_outgoing;
+mod twilio_texts;
 mod voice;

@@ -255,8 +255,8 @@ async fn a_call_is_asked_for_once() {
     scene.close().await;
 }
 
-/// CALL-01, VOICE-09: a desk phone dials a number as people do; Twilio calls it, and both hear each other; when the phone hangs up while it
-/// rings, it rings no more.
+/// CALL-01, VOICE-09: a desk phone dials a number as people do; Twilio calls it, and both hear each other; one that is given up while
+/// it rings, rings no more.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_desk_phone_calls_through_twilio() {
     let scene = Scene::open().await;
@@ -272,7 +272,7 @@ async fn a_desk_phone_calls_through_twilio() {
         modules: &[],
         account: "",
     };
-    let desk = Softphone::desk(&line, Some("02079460958"), 8);
+    let desk = Softphone::desk(&line, Some("02079460958"), 12);
     let placed = scene.twilio.placed(scene.web).await;
     assert_eq!(placed.field("To"), OUTSIDE);
     let mut callee = placed.answer();
@@ -283,10 +283,14 @@ async fn a_desk_phone_calls_through_twilio() {
     scene.completed(&placed.sid).await;
     scene.clinic.happened(|event| matches!(event, Event::CallEnded { end: EndCause::ClinicHungUp, .. })).await;
 
-    let impatient = Softphone::desk(&line, Some("02079460958"), 3);
+    let second = Softphone::desk(&line, Some("02079460958"), 30);
     let placed = scene.twilio.placed(scene.web).await;
     placed.tell("ringing", 1, &[]).await;
-    impatient.ended().await;
+    let call = scene.clinic.last_call().unwrap().id;
+    assert_eq!(scene.act(call, "hangup", json!(null)).await, StatusCode::NO_CONTENT);
     scene.completed(&placed.sid).await;
+    let over = scene.until(call, "over", |call| call.ended_at.is_some()).await;
+    assert_eq!((over.cause, over.answered_at, over.outgoing[0].cost), (Some(EndCause::Cancelled), None, 0));
+    drop(second);
     scene.close().await;
 }

@@ -388,6 +388,7 @@ fn assemble(
         clock,
         started_at,
     });
+    app.tasks.spawn("texts", jobs::texts::run(Arc::clone(&app)));
     app.tasks.spawn("carrier_calls", placing::run(Arc::clone(&app), placements));
     app
 }

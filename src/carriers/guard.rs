@@ -176,6 +176,7 @@ mod tests {
             second_token: None,
             sources: sources.iter().map(|&source| source.to_owned()).collect(),
             machine_detection: MachineDetection::Off,
+            text_number: String::new(),
             created_at: Timestamp::UNIX_EPOCH,
             version: 1,
         }

@@ -8,6 +8,7 @@ pub mod calls;
 pub mod media;
 pub mod rest;
 pub mod signature;
+pub mod texts;
 
 use super::guard::{Raw, first_time};
 use super::line::{self, LineEnd, Socket};

@@ -117,6 +117,7 @@ impl Event {
             }
             Self::ServiceChanged { service } => ("service", service.to_string()),
             Self::AppointmentChanged { appointment, .. } => ("appointment", appointment.to_string()),
+            Self::TextChanged { text, .. } => ("text", text.to_string()),
             Self::TaskChanged { task, .. } => ("task", task.to_string()),
             Self::AccountChanged { account, .. } | Self::SignedIn { account } | Self::SignInLocked { account } => {
                 ("account", account.to_string())

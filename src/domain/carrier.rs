@@ -25,6 +25,9 @@ pub struct Carrier {
     /// Whether it finds out who answers calls that it places: a person or a machine.
     #[serde(default = "undetected")]
     pub machine_detection: MachineDetection,
+    /// The number of the account that bookings are confirmed from by text message; empty: they are not.
+    #[serde(default)]
+    pub text_number: String,
     /// When it was set up.
     pub created_at: Timestamp,
     /// Grows by one with every change.

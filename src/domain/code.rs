@@ -149,6 +149,29 @@ codes! {
         Fax = "fax", /// The carrier could not tell.
         Unknown = "unknown" }
 
+    /// Where a text message stands. Carriers tell in any order; what is later in this list is not taken back.
+    TextState { /// About to be handed to the carrier.
+        Waiting = "waiting", /// It was handed to the carrier, and the answer was lost: it may have been taken.
+        Unsure = "unsure", /// The carrier has it.
+        Queued = "queued", /// The carrier has passed it on.
+        Sent = "sent", /// It has arrived.
+        Delivered = "delivered", /// It was passed on, and has not arrived.
+        Undelivered = "undelivered", /// The carrier has not taken it, or not passed it on.
+        Failed = "failed", /// A rule of the clinic stands against it: it was not handed over.
+        Withheld = "withheld" }
+
+    /// Why a text message has not arrived.
+    TextFault { /// Too many within an hour, or to one number within a day.
+        Limit = "limit", /// The rules of outgoing calls do not allow the number.
+        Number = "number", /// The number that it comes from is not one that may send.
+        Sender = "sender", /// Nobody is reached at the number.
+        Unreachable = "unreachable", /// It is a landline.
+        Landline = "landline", /// Who has the number wants no messages from the clinic's.
+        OptedOut = "opted_out", /// A network on the way has taken it for unwanted.
+        Filtered = "filtered", /// The carrier does not answer.
+        Silent = "silent", /// The carrier says something else.
+        Other = "other" }
+
     /// In which header a trunk wants to be told the number of a call, beside From (RFC 3325).
     IdentityHeader { /// In none.
         None = "none", /// P-Asserted-Identity: it trusts the clinic.

@@ -4,12 +4,12 @@ use crate::Timestamp;
 use crate::account::Actor;
 use crate::code::{
     AnsweredBy, AppointmentStatus, CallDirection, CarrierKind, EndCause, Lang, OutboundRule, Outcome, PhoneState,
-    RecordingState, Role, TaskKind, TaskState, TrunkFault, TrunkState,
+    RecordingState, Role, TaskKind, TaskState, TextState, TrunkFault, TrunkState,
 };
 use crate::conversation::Turn;
 use crate::id::{
     AccountId, AppointmentId, CallId, CauseId, ContactId, ConversationId, DocumentId, PhoneId, ServiceId, TaskId,
-    TenantId, TrunkId,
+    TenantId, TextId, TrunkId,
 };
 use serde::{Deserialize, Serialize};
 
@@ -176,6 +176,15 @@ events! {
         /// Its status now.
         status: AppointmentStatus,
         /// The call it was made in.
+        call: Option<CallId>,
+    },
+    /// A text message was written, or its state changed.
+    TextChanged("text.changed") {
+        /// The message.
+        text: TextId,
+        /// Where it stands now.
+        state: TextState,
+        /// The call that it came of.
         call: Option<CallId>,
     },
     /// A task was made or changed.

@@ -73,6 +73,8 @@ ids! {
     AppointmentId,
     /// Something a person owes: a message to read, a call to return.
     TaskId,
+    /// A text message to somebody.
+    TextId,
     /// A SIP connection to a provider.
     TrunkId,
     /// A telephone of the clinic that registers here.

@@ -27,6 +27,7 @@ pub mod phrases;
 pub mod slots;
 pub mod task;
 pub mod tenant;
+pub mod text;
 pub mod trunk;
 pub mod when;
 pub mod words;

@@ -194,11 +194,17 @@ impl Outbound {
         }
     }
 
+    /// Whether text messages may go to a number: where calls may go, whether or not there are any.
+    pub fn may_be_texted(&self, number: &Number) -> bool {
+        self.check_place(number).is_ok()
+    }
+
     fn check_number(&self, number: &Number) -> Result<(), OutboundRule> {
+        if self.is_on { self.check_place(number) } else { Err(OutboundRule::Off) }
+    }
+
+    fn check_place(&self, number: &Number) -> Result<(), OutboundRule> {
         let begins = |prefixes: &[String]| prefixes.iter().any(|prefix| number.digits().starts_with(prefix.as_str()));
-        if !self.is_on {
-            return Err(OutboundRule::Off);
-        }
         if !number.country().is_some_and(|country| self.countries.iter().any(|allowed| allowed == country)) {
             return Err(OutboundRule::Country);
         }

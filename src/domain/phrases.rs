@@ -110,6 +110,8 @@ phrases! {
     OtherWhen = "other_when" [],
     /// Booked, read back.
     Booked = "booked" ["service", "when", "name"],
+    /// Booked, as a text message. Nothing in it says what for: others may read it.
+    BookedText = "booked_text" ["clinic", "when"],
     /// Booked without a name.
     BookedNameless = "booked_nameless" ["service", "when"],
     /// The same was booked before in this call.

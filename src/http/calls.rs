@@ -15,6 +15,7 @@ use crate::error::Error;
 use crate::page::{Page, PageQuery};
 use crate::recordings;
 use crate::tasks_owed::{self, CallTasks};
+use crate::texts::{self, CallTexts};
 use auricle_domain::conversation::Conversation;
 use auricle_domain::id::{CallId, ConversationId};
 use axum::extract::State;
@@ -45,6 +46,7 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(dtmf))
         .routes(routes!(tasks))
         .routes(routes!(appointments))
+        .routes(routes!(texts))
         .routes(routes!(list_conversations))
         .routes(routes!(conversation))
 }
@@ -247,6 +249,16 @@ async fn appointments(
     Path(id): Path<CallId>,
 ) -> Result<axum::Json<CallAppointments>, Error> {
     Ok(axum::Json(appointments::of_call(&app, &may, id)?))
+}
+
+/// Text messages that came of a call, and whether they have arrived.
+#[utoipa::path(get, path = "/api/calls/{id}/texts", tag = "calls", params(("id" = CallId, Path)), responses((status = 200, body = CallTexts)))]
+async fn texts(
+    State(app): State<Arc<App>>,
+    may: May<ReadCalls>,
+    Path(id): Path<CallId>,
+) -> Result<axum::Json<CallTexts>, Error> {
+    Ok(axum::Json(texts::of_call(&app, &may, id)?))
 }
 
 /// Conversations, newest first.

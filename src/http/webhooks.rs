@@ -6,7 +6,7 @@ use crate::app::App;
 use crate::carriers::guard::Raw;
 use crate::carriers::twilio;
 use crate::error::{Error, ErrorCode};
-use auricle_domain::id::CallId;
+use auricle_domain::id::{CallId, TextId};
 use axum::Extension;
 use axum::body::Bytes;
 use axum::extract::{OriginalUri, State};
@@ -27,6 +27,7 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(status))
         .routes(routes!(placed))
         .routes(routes!(answered_by))
+        .routes(routes!(text))
 }
 
 /// A request as its signature covers it.
@@ -122,5 +123,21 @@ async fn answered_by(
     bytes: Result<Bytes, axum::extract::rejection::BytesRejection>,
 ) -> Result<StatusCode, Error> {
     twilio::calls::told_who(&app, &raw(address, &uri, &headers, &body(bytes)?), call, line).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Twilio tells how a text message fares (signed with `X-Twilio-Signature`).
+#[utoipa::path(post, path = "/api/webhooks/twilio/text/{id}", tag = "webhooks", security(()),
+    params(("id" = TextId, Path, description = "The message")),
+    request_body(content = String, content_type = "application/x-www-form-urlencoded"), responses((status = 204)))]
+async fn text(
+    State(app): State<Arc<App>>,
+    Extension(address): Extension<ClientAddress>,
+    OriginalUri(uri): OriginalUri,
+    Path(id): Path<TextId>,
+    headers: HeaderMap,
+    bytes: Result<Bytes, axum::extract::rejection::BytesRejection>,
+) -> Result<StatusCode, Error> {
+    twilio::texts::told(&app, &raw(address, &uri, &headers, &body(bytes)?), id).await?;
     Ok(StatusCode::NO_CONTENT)
 }

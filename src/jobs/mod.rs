@@ -5,4 +5,5 @@ pub mod phones;
 pub mod room;
 pub mod search;
 pub mod secrets;
+pub mod texts;
 pub mod trunks;

@@ -3,7 +3,7 @@
 use auricle_domain::Timestamp;
 use auricle_domain::id::{
     AccountId, AppointmentId, CallId, CauseId, ContactId, ConversationId, DocumentId, PassageId, PhoneId, ServiceId,
-    SessionId, TaskId, TenantId, TrunkId,
+    SessionId, TaskId, TenantId, TextId, TrunkId,
 };
 
 /// Longest key, in bytes: what every backend we mean to have can hold.
@@ -91,6 +91,7 @@ id_parts!(
     ServiceId,
     SessionId,
     TaskId,
+    TextId,
     TrunkId,
     TenantId
 );

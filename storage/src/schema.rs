@@ -27,18 +27,19 @@ use auricle_domain::account::{Account, Session};
 use auricle_domain::appointment::{Appointment, Service};
 use auricle_domain::call::Call;
 use auricle_domain::carrier::Carrier;
-use auricle_domain::code::{CallStatus, RecordingState};
+use auricle_domain::code::{CallStatus, RecordingState, TextState};
 use auricle_domain::contact::Contact;
 use auricle_domain::conversation::{Conversation, Turn};
 use auricle_domain::id::{
     AccountId, AppointmentId, CallId, ContactId, ConversationId, DocumentId, PassageId, PhoneId, ServiceId, TaskId,
-    TenantId, TrunkId,
+    TenantId, TextId, TrunkId,
 };
 use auricle_domain::knowledge::{Document, Passage};
 use auricle_domain::outbound::Outbound;
 use auricle_domain::phone::Phone;
 use auricle_domain::task::Task;
 use auricle_domain::tenant::Tenant;
+use auricle_domain::text::TextMessage;
 use auricle_domain::trunk::Trunk;
 use serde::{Deserialize, Serialize};
 
@@ -87,6 +88,15 @@ pub const APPOINTMENTS_BY_CALL: Index<Appointment> = Index::new(115, "appointmen
 pub const TASKS_BY_STATE: Index<Task> = Index::new(116, "tasks_by_state");
 /// Tasks of a call: `call, created_at`.
 pub const TASKS_BY_CALL: Index<Task> = Index::new(117, "tasks_by_call");
+
+/// Text messages, by when they were written: `created_at`.
+pub const TEXTS_BY_TIME: Index<TextMessage> = Index::new(118, "texts_by_time");
+/// Text messages to a number: `lookup().number(number), created_at`.
+pub const TEXTS_BY_NUMBER: Index<TextMessage> = Index::new(119, "texts_by_number");
+/// Text messages that came of a call: `call, created_at`.
+pub const TEXTS_BY_CALL: Index<TextMessage> = Index::new(120, "texts_by_call");
+/// Text messages that are about to be handed over: `created_at`.
+pub const TEXTS_WAITING: Index<TextMessage> = Index::new(121, "texts_waiting");
 
 /// What a row is, in words for an administrator: table or index, and what names the row in it.
 pub(crate) fn describe(key: &[u8]) -> String {
@@ -156,7 +166,8 @@ pub(crate) fn index_rows(key: &[u8], value: &[u8], lookup: &LookupKey) -> Result
             }
         };
     }
-    let entries = of!(Account, StoredSession, Call, Conversation, Turn, Contact, Passage, Appointment, Task);
+    let entries =
+        of!(Account, StoredSession, Call, Conversation, Turn, Contact, Passage, Appointment, Task, TextMessage);
     Ok(entries.into_iter().map(|entry| entry.key).collect())
 }
 
@@ -203,6 +214,7 @@ fn name_of(id: u16) -> &'static str {
         Outbound::TABLE,
         Phone::TABLE,
         Carrier::TABLE,
+        TextMessage::TABLE,
     ];
     match tables.iter().find(|table| table.id == id) {
         Some(table) => table.name,
@@ -235,6 +247,10 @@ pub(crate) fn index_name(number: u16) -> &'static str {
         (APPOINTMENTS_BY_CALL.id, APPOINTMENTS_BY_CALL.name),
         (TASKS_BY_STATE.id, TASKS_BY_STATE.name),
         (TASKS_BY_CALL.id, TASKS_BY_CALL.name),
+        (TEXTS_BY_TIME.id, TEXTS_BY_TIME.name),
+        (TEXTS_BY_NUMBER.id, TEXTS_BY_NUMBER.name),
+        (TEXTS_BY_CALL.id, TEXTS_BY_CALL.name),
+        (TEXTS_WAITING.id, TEXTS_WAITING.name),
     ];
     indexes.iter().find(|(id, _)| *id == number).map_or("unknown", |(_, name)| name)
 }
@@ -437,5 +453,24 @@ impl Record for Carrier {
     type Key = &'static str;
     fn key(&self) -> &'static str {
         self.kind.as_str()
+    }
+}
+
+/// Key: text message.
+impl Record for TextMessage {
+    const TABLE: Table = Table { id: 31, name: "text", version: 1 };
+    type Key = TextId;
+    fn key(&self) -> TextId {
+        self.id
+    }
+    fn index(&self, entries: &mut Entries<'_>) {
+        entries.add(TEXTS_BY_TIME, self.created_at);
+        entries.add(TEXTS_BY_NUMBER, (entries.lookup().number(&self.to_number), self.created_at));
+        if let Some(call) = self.call {
+            entries.add(TEXTS_BY_CALL, (call, self.created_at));
+        }
+        if self.state == TextState::Waiting {
+            entries.add(TEXTS_WAITING, self.created_at);
+        }
     }
 }

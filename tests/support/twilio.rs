@@ -43,6 +43,7 @@ pub struct Twilio {
     pub api: String,
     shared: Arc<Mutex<Shared>>,
     wanted: Arc<tokio::sync::Mutex<mpsc::UnboundedReceiver<(String, Form)>>>,
+    texts: Arc<tokio::sync::Mutex<mpsc::UnboundedReceiver<(String, Form)>>>,
 }
 
 struct Shared {
@@ -61,6 +62,8 @@ struct Shared {
     calls: u32,
     /// Calls that the clinic has asked for.
     asked: mpsc::UnboundedSender<(String, Form)>,
+    /// Text messages that the clinic has handed over.
+    written: mpsc::UnboundedSender<(String, Form)>,
     /// So many of the next ones are taken, and the answer is a fault all the same.
     faulty_answers: usize,
     /// The next ones are refused with these codes.
@@ -72,8 +75,10 @@ impl Twilio {
     pub async fn start() -> Self {
         let number = [("VoiceUrl", "https://demo.twilio.com/welcome/voice/"), ("TrunkSid", "")];
         let (asked, wanted) = mpsc::unbounded_channel();
+        let (written, texts) = mpsc::unbounded_channel();
         let shared = Arc::new(Mutex::new(Shared {
             asked,
+            written,
             faulty_answers: 0,
             refusals: VecDeque::new(),
             tokens: vec![TOKEN.to_owned()],
@@ -89,13 +94,15 @@ impl Twilio {
             .route("/2010-04-01/Accounts/{account}", get(api::account))
             .route("/2010-04-01/Accounts/{account}/IncomingPhoneNumbers.json", get(api::numbers))
             .route("/2010-04-01/Accounts/{account}/IncomingPhoneNumbers/{sid}", post(api::change_number))
+            .route("/2010-04-01/Accounts/{account}/Messages.json", post(api::take_text))
             .route("/2010-04-01/Accounts/{account}/Calls.json", post(api::place_call))
             .route("/2010-04-01/Accounts/{account}/Calls/{sid}", post(api::change_call))
             .with_state(Arc::clone(&shared));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let api = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(async move { axum::serve(listener, app).await });
-        Self { api, shared, wanted: Arc::new(tokio::sync::Mutex::new(wanted)) }
+        let (wanted, texts) = (Arc::new(tokio::sync::Mutex::new(wanted)), Arc::new(tokio::sync::Mutex::new(texts)));
+        Self { api, shared, wanted, texts }
     }
 
     /// The account accepts these tokens, and the first of them signs.
@@ -130,6 +137,18 @@ impl Twilio {
         let next = async { self.wanted.lock().await.recv().await };
         let asked = tokio::time::timeout(PATIENCE, next).await.expect("the clinic asks for a call").unwrap();
         Placed::new(self.clone(), clinic, asked)
+    }
+
+    /// The next text message that the clinic hands over.
+    pub async fn text(&self, clinic: SocketAddr) -> Placed {
+        let next = async { self.texts.lock().await.recv().await };
+        let written = tokio::time::timeout(PATIENCE, next).await.expect("the clinic hands a text over").unwrap();
+        Placed::new(self.clone(), clinic, written)
+    }
+
+    /// How many text messages the clinic has handed over that nobody has looked at.
+    pub async fn unseen_texts(&self) -> usize {
+        self.texts.lock().await.len()
     }
 
     /// How many calls the clinic has asked for that nobody has looked at.

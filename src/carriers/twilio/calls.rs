@@ -52,7 +52,7 @@ pub async fn place(app: &App, placement: &Placement, name: &str, ticket: &str) -
         form.extend([("MachineDetection", detection), ("AsyncAmd", "true")]);
         form.extend([("AsyncAmdStatusCallback", found.as_str()), ("AsyncAmdStatusCallbackMethod", "POST")]);
     }
-    Rest::of(client, &app.config.carriers.twilio_api, &carrier).place_call(&form).await.map_err(|unplaced| {
+    Rest::of(client, &app.config.carriers.twilio_api, &carrier).create("/Calls.json", &form).await.map_err(|unplaced| {
         match unplaced {
             Unplaced::Unsure => NotTaken::Unsure,
             Unplaced::Refused(code) => NotTaken::Refused(status_of(code)),

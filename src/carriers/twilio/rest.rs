@@ -1,8 +1,8 @@
 //! Twilio's REST API, as far as something here calls it: the account, its numbers, the end of a call.
 //!
 //! Every request has a deadline. One that changes nothing when repeated is repeated after 429, 5xx and lost connections, after a pause
-//! that grows: it reads, or says how something is to be. Placing a call is not of that kind, and Twilio takes no name for it by which
-//! it would know a repetition: it is repeated only where Twilio has surely not taken it, after 429 and where no connection came about.
+//! that grows: it reads, or says how something is to be. Making a call or a text message is not of that kind, and Twilio takes no name for it
+//! by which it would know a repetition: it is repeated only where Twilio has surely not taken it, after 429 and where no connection came about.
 
 use crate::error::{Error, ErrorCode};
 use auricle_domain::carrier::Carrier;
@@ -70,6 +70,9 @@ pub struct Capabilities {
     /// Calls.
     #[serde(default)]
     pub voice: bool,
+    /// Text messages.
+    #[serde(default)]
+    pub sms: bool,
 }
 
 #[derive(Deserialize)]
@@ -101,7 +104,7 @@ enum Unsent {
     TooLong,
 }
 
-/// Why a call was not placed, or may not have been.
+/// Why a call or a text message was not made, or may not have been.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unplaced {
     /// Twilio has not taken it: its own code of why, or one of those below.
@@ -172,16 +175,16 @@ impl<'a> Rest<'a> {
         self.request(Method::POST, &format!("/IncomingPhoneNumbers/{number}.json"), &form).await
     }
 
-    /// Places a call: its name.
+    /// Has Twilio make something: a call (`/Calls.json`) or a text message (`/Messages.json`). Its name there.
     ///
     /// # Errors
     /// [`Unplaced`].
-    pub async fn place_call(&self, form: &[(&str, &str)]) -> Result<String, Unplaced> {
+    pub async fn create(&self, path: &str, form: &[(&str, &str)]) -> Result<String, Unplaced> {
         let mut outcome = Err(Unplaced::Refused(0));
         for token in &self.tokens {
             let mut pause = PAUSE;
             for _ in 0..TRIES_MAX {
-                outcome = self.place_once(form, token).await;
+                outcome = self.create_once(path, form, token).await;
                 if outcome != Err(Unplaced::Refused(BUSY)) {
                     break;
                 }
@@ -195,8 +198,8 @@ impl<'a> Rest<'a> {
         outcome
     }
 
-    async fn place_once(&self, form: &[(&str, &str)], token: &str) -> Result<String, Unplaced> {
-        let sent = self.send(&Method::POST, "/Calls.json", form, token).await;
+    async fn create_once(&self, path: &str, form: &[(&str, &str)], token: &str) -> Result<String, Unplaced> {
+        let sent = self.send(&Method::POST, path, form, token).await;
         let (status, body) = match sent {
             Ok(answer) => answer,
             Err(Unsent::Connect) => return Err(Unplaced::Refused(BUSY)),
@@ -210,7 +213,7 @@ impl<'a> Rest<'a> {
             500.. => Err(Unplaced::Unsure),
             status => {
                 let Refusal { code, .. } = serde_json::from_slice(&body).unwrap_or_default();
-                tracing::warn!(status, code, "Twilio refused to place a call");
+                tracing::warn!(status, code, "Twilio refused to make a call or a text message");
                 Err(Unplaced::Refused(code))
             }
         }

@@ -72,10 +72,27 @@ pub async fn change_number(
 }
 
 /// A call is wanted. Its form may name a field several times.
-pub async fn place_call(State(shared): Server, headers: HeaderMap, body: String) -> Response {
+pub async fn place_call(shared: Server, headers: HeaderMap, body: String) -> Response {
+    make(shared, &headers, &body, "CA", |shared| &shared.asked)
+}
+
+/// A text message is to be sent.
+pub async fn take_text(shared: Server, headers: HeaderMap, body: String) -> Response {
+    make(shared, &headers, &body, "SM", |shared| &shared.written)
+}
+
+type Taken = tokio::sync::mpsc::UnboundedSender<(String, Form)>;
+
+fn make(
+    State(shared): Server,
+    headers: &HeaderMap,
+    body: &str,
+    kind: &str,
+    taken: impl FnOnce(&Shared) -> &Taken,
+) -> Response {
     let form: Form = form_urlencoded::parse(body.as_bytes()).into_owned().collect();
     let mut shared = shared.lock().unwrap();
-    if let Some(refusal) = refusal(&mut shared, &headers) {
+    if let Some(refusal) = refusal(&mut shared, headers) {
         return refusal;
     }
     if let Some(code) = shared.refusals.pop_front() {
@@ -83,8 +100,8 @@ pub async fn place_call(State(shared): Server, headers: HeaderMap, body: String)
         return (StatusCode::BAD_REQUEST, axum::Json(body)).into_response();
     }
     shared.calls += 1;
-    let sid = format!("CA{:032x}", 0xb0_0000 + shared.calls);
-    shared.asked.send((sid.clone(), form)).unwrap();
+    let sid = format!("{kind}{:032x}", 0xb0_0000 + shared.calls);
+    taken(&shared).send((sid.clone(), form)).unwrap();
     if shared.faulty_answers > 0 {
         shared.faulty_answers -= 1;
         return StatusCode::BAD_GATEWAY.into_response();

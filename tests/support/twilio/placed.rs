@@ -1,11 +1,11 @@
-//! A call that the clinic has asked Twilio for: how it fares is the test's to say.
+//! A call that the clinic has asked Twilio for, or a text message that it has handed over: how it fares is the test's to say.
 
 use super::call::Caller;
 use super::{ACCOUNT, Form, PUBLIC, Twilio};
 use reqwest::StatusCode;
 use std::net::SocketAddr;
 
-/// A call that is wanted.
+/// A call that is wanted, or a text message.
 pub struct Placed {
     pub sid: String,
     twilio: Twilio,
@@ -54,6 +54,18 @@ impl Placed {
         let form = self.about(&[("CallStatus", status), ("SequenceNumber", "9")]);
         let path = self.path("StatusCallback");
         self.twilio.post_signed(self.clinic, &path, &form, "AAAAAAAAAAAAAAAAAAAAAAAAAAA=").await.status()
+    }
+
+    /// Tells how a text message fares.
+    pub async fn tell_text(&self, status: &str, code: &str) -> StatusCode {
+        self.tell_text_as(&self.sid, status, code).await
+    }
+
+    /// The same under another name of Twilio's.
+    pub async fn tell_text_as(&self, sid: &str, status: &str, code: &str) -> StatusCode {
+        let pairs = [("MessageSid", sid), ("AccountSid", ACCOUNT), ("MessageStatus", status), ("ErrorCode", code)];
+        let form = pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
+        self.twilio.post(self.clinic, &self.path("StatusCallback"), &form).await.status()
     }
 
     /// Tells who answered.

@@ -183,6 +183,7 @@ function api({ db, state, emit, pushCalls }) {
     'GET /api/calls/:id': ({ id }) => { const call = found(db.calls, id); return { ...call, last_words: db.turns.filter((one) => one.call === id).at(-1)?.text ?? '' }; },
     'GET /api/calls/:id/turns': ({ id, request }) => asks(id, request, 'all') ?? ({ items: db.turns.filter((one) => one.call === id) }),
     'GET /api/calls/:id/tasks': ({ id }) => ({ items: db.tasks.filter((one) => one.call === id) }),
+    'GET /api/calls/:id/texts': ({ id }) => ({ items: (db.texts ?? []).filter((one) => one.call === id) }),
     'GET /api/calls/:id/appointments': ({ id }) => ({ items: db.appointments.filter((one) => one.call === id) }),
     'GET /api/calls/:id/waveform': ({ id, query }) => waveform(db, found(db.calls, id), Number(query.get('points') ?? 600)),
     'GET /api/calls/:id/recording': ({ id, request, response }) => { asks(id, request, 'all', 'recordings'); sound(request, response, wav(db, found(db.calls, id))); return undefined; },
@@ -282,7 +283,7 @@ function api({ db, state, emit, pushCalls }) {
       if (!/^AC[0-9a-f]{32}$/.test(body.account_sid)) fail(400, 'invalid', 'Not acceptable', [{ field: 'account_sid', code: 'format', detail: 'AC and 32 digits' }]);
       if (body.auth_token === 'wrong') fail(400, 'invalid', 'Not acceptable', [{ field: 'auth_token', code: 'refused', detail: 'Twilio does not accept it' }]);
       if (body.auth_token === 'down') fail(503, 'carrier_silent', 'Twilio does not answer');
-      Object.assign(db.twilio, { is_set_up: true, account_sid: body.account_sid, account_name: 'Lumen Skin Clinic', has_second_token: body.second_token ? true : body.second_token === '' ? false : db.twilio.has_second_token, sources: body.sources, machine_detection: body.machine_detection ?? 'off', version: db.twilio.version + 1 });
+      Object.assign(db.twilio, { is_set_up: true, account_sid: body.account_sid, account_name: 'Lumen Skin Clinic', has_second_token: body.second_token ? true : body.second_token === '' ? false : db.twilio.has_second_token, sources: body.sources, machine_detection: body.machine_detection ?? 'off', text_number: body.text_number ?? '', version: db.twilio.version + 1 });
       emit('carrier.changed', { carrier: 'twilio' });
       return db.twilio;
     },

@@ -392,6 +392,25 @@ export function stories(browser, fake) {
     }),
 
     // INT-01
+    'a call says who answered, and whether the confirmation of its booking has arrived': story('/calls', async (page) => {
+      const id = past('booked');
+      const call = fake.state.db.calls.find((one) => one.id === id);
+      const text = (state, fault, carrier_code) => ({
+        id: `text-${state}`, appointment: id, call: id, contact: null, to_number: '+447700900123', from_number: '+442079460000', body: 'Lumen: your appointment is booked on Thursday the 26th of November at 10:20 am.',
+        carrier: 'twilio', carrier_name: 'SM1', state, fault, carrier_code, created_at: call.created_at, changed_at: call.created_at, version: 2,
+      });
+      fake.state.db.texts = [text('delivered', null, null), text('undelivered', 'landline', 30006)];
+      call.outgoing = [{ number: '+447700900123', placed_at: call.created_at, answered_at: call.created_at, ended_at: call.created_at, by: null, trunk: fake.state.db.twilio.trunk, caller_id: '+442079460000', is_emergency: false, minute_price: 2, minutes_max: 60, cost: 2, currency: 'EUR', answered_by: 'machine' }];
+      await page.goto(`/calls/${id}`);
+      await page.getByText('An answering machine').waitFor();
+      await page.getByText('Delivered', { exact: true }).waitFor();
+      await page.getByText('This is a landline.').waitFor();
+      await page.getByText('(code 30006)').waitFor();
+      await shot(page, 'call-texts');
+      same(await axe(page), [], 'axe on a call with text messages');
+      fake.state.db.texts = [];
+      call.outgoing = [];
+    }),
     'an account with Twilio is set up, its fault told in words, and a number connected with one click': story('/carriers', async (page) => {
       const night = page.locator('li', { hasText: 'Night number' });
       await night.getByText('Goes to another address').waitFor();
@@ -429,6 +448,8 @@ export function stories(browser, fake) {
       await night.getByText('Calls come here').waitFor();
       await page.getByRole('button', { name: 'Edit Twilio' }).click();
       await dialog.getByLabel('Who answers calls that you place').selectOption('answer');
+      await dialog.getByLabel('Confirm bookings by text message from').fill('+442079460000');
+      await shot(page, 'carriers-change');
       same(await dialog.getByRole('textbox', { name: /^Auth token/ }).inputValue(), '', 'a kept token is not shown');
     }),
 

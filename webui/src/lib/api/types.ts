@@ -31,6 +31,7 @@ export type LiveCall = Sent<Schemas['LiveCall']>;
 export type Turn = Sent<Schemas['Turn']>;
 export type Waveform = Sent<Schemas['Waveform']>;
 export type Task = Sent<Schemas['Task']>;
+export type TextMessage = Sent<Schemas['TextMessage']>;
 export type Appointment = Sent<Schemas['Appointment']>;
 export type OpenSpan = Sent<Schemas['OpenSpan']>;
 export type Contact = Sent<Schemas['Contact']>;
