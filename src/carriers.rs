@@ -1,9 +1,11 @@
 //! Carriers that are used by their API: the accounts with them, their numbers, and the calls they bring.
 
+pub mod api;
 pub mod guard;
 pub mod line;
 pub mod lines;
 pub mod placing;
+pub mod telnyx;
 pub mod twilio;
 
 use crate::app::App;
@@ -48,7 +50,7 @@ impl Carriers {
         Self {
             gate: Gate::default(),
             lines: Lines::default(),
-            client: twilio::rest::client().map_err(|error| error.to_string()),
+            client: api::client().map_err(|error| error.to_string()),
             sockets: Arc::new(Semaphore::new(calls_max + SPARE_SOCKETS)),
         }
     }
@@ -156,15 +158,7 @@ impl TwilioInput {
             *token = token.take().map(|_| text);
         }
         self.auth_token = self.auth_token.filter(|token| !token.is_empty());
-        checks.require(self.sources.len() <= SOURCES_MAX, "sources", "too_long", || {
-            format!("sources has {} entries, allowed are up to {SOURCES_MAX}", self.sources.len())
-        });
-        for (index, source) in self.sources.iter_mut().take(SOURCES_MAX).enumerate() {
-            match source.trim().parse::<Network>() {
-                Ok(network) => *source = network.to_string(),
-                Err(error) => checks.require(false, &format!("sources[{index}]"), "format", || error.to_string()),
-            }
-        }
+        check_sources(&mut checks, &mut self.sources);
         checks.done()?;
         Ok(self)
     }
@@ -185,12 +179,27 @@ impl TwilioInput {
             account_name: String::new(),
             token,
             second_token,
+            public_keys: Vec::new(),
             sources: self.sources.clone(),
             machine_detection: self.machine_detection,
             text_number: self.text_number.clone(),
             created_at: kept.map_or(now, |kept| kept.created_at),
             version: 0,
         })
+    }
+}
+
+/// Networks of a carrier, each written in the one way.
+fn check_sources(checks: &mut Checks, sources: &mut [String]) {
+    let count = sources.len();
+    checks.require(count <= SOURCES_MAX, "sources", "too_long", || {
+        format!("sources has {count} entries, allowed are up to {SOURCES_MAX}")
+    });
+    for (index, source) in sources.iter_mut().take(SOURCES_MAX).enumerate() {
+        match source.trim().parse::<Network>() {
+            Ok(network) => *source = network.to_string(),
+            Err(error) => checks.require(false, &format!("sources[{index}]"), "format", || error.to_string()),
+        }
     }
 }
 
@@ -228,18 +237,7 @@ pub async fn set_up_twilio(
     let input = input.checked()?;
     let mut carrier = input.onto(stored(app, CarrierKind::Twilio)?, (app.clock)())?;
     carrier.account_name = proved(app, &carrier).await?;
-    let changed = app.events.commit(clock::op(), may.by(), move |tx| {
-        let before = of(tx, CarrierKind::Twilio)?.map_or(0, |before| before.version);
-        if before != version {
-            return Err(Error::stale("account with Twilio", version, before));
-        }
-        let carrier = Carrier { version: before + 1, ..carrier.clone() };
-        tx.put(&carrier)?;
-        tx.event(Event::CarrierChanged { carrier: carrier.kind });
-        // The reply is kept beside the operation's id: no tokens in it.
-        Ok(())
-    });
-    changed.await?;
+    save(app, may, version, carrier).await?;
     Ok(view(app, stored(app, CarrierKind::Twilio)?))
 }
 
@@ -269,16 +267,31 @@ async fn proved(app: &App, carrier: &Carrier) -> Result<String, Error> {
     Ok(account.friendly_name.chars().take(TOKEN_CHARS_MAX).collect())
 }
 
-/// Removes the account with Twilio: nothing that comes from it is believed any more. Calls that are on stay.
+/// Writes down an account that its carrier has accepted.
+async fn save(app: &App, may: &May<EditCarriers>, version: u64, carrier: Carrier) -> Result<(), Error> {
+    let changed = app.events.commit(clock::op(), may.by(), move |tx| {
+        let before = of(tx, carrier.kind)?.map_or(0, |before| before.version);
+        if before != version {
+            return Err(Error::stale(noun(carrier.kind), version, before));
+        }
+        let carrier = Carrier { version: before + 1, ..carrier.clone() };
+        tx.put(&carrier)?;
+        tx.event(Event::CarrierChanged { carrier: carrier.kind });
+        // The reply is kept beside the operation's id: no tokens in it.
+        Ok(())
+    });
+    changed.await
+}
+
+/// Removes the account with a carrier: nothing that comes from it is believed any more. Calls that are on stay.
 ///
 /// # Errors
 /// `not_found`, `stale`.
-pub async fn remove_twilio(app: &App, may: &May<EditCarriers>, version: u64) -> Result<(), Error> {
+pub async fn remove(app: &App, may: &May<EditCarriers>, kind: CarrierKind, version: u64) -> Result<(), Error> {
     let removed = app.events.commit(clock::op(), may.by(), move |tx| {
-        let kind = CarrierKind::Twilio;
-        let before = of(tx, kind)?.ok_or_else(|| Error::not_found("account with Twilio"))?;
+        let before = of(tx, kind)?.ok_or_else(|| Error::not_found(noun(kind)))?;
         if before.version != version {
-            return Err(Error::stale("account with Twilio", version, before.version));
+            return Err(Error::stale(noun(kind), version, before.version));
         }
         tx.delete::<Carrier>(&kind.as_str())?;
         tx.event(Event::CarrierRemoved { carrier: kind });
@@ -287,12 +300,44 @@ pub async fn remove_twilio(app: &App, may: &May<EditCarriers>, version: u64) -> 
     removed.await
 }
 
+/// What errors call the account with a carrier.
+fn noun(kind: CarrierKind) -> &'static str {
+    match kind {
+        CarrierKind::Twilio => "account with Twilio",
+        CarrierKind::Telnyx => "account with Telnyx",
+    }
+}
+
+/// The account with a carrier, which must be set up.
+fn known(app: &App, kind: CarrierKind) -> Result<Carrier, Error> {
+    stored(app, kind)?.ok_or_else(|| Error::not_found(noun(kind)))
+}
+
+/// Where carriers reach a path of ours; none while this server has no public address.
+fn public(app: &App, path: &str) -> Option<String> {
+    let base = &app.config.server.public_url;
+    (!base.is_empty()).then(|| format!("{base}{path}"))
+}
+
+/// The same where nothing works without one.
+fn reachable(app: &App, path: &str) -> Result<String, Error> {
+    public(app, path).ok_or_else(|| {
+        let detail = "This server has no public address: set server.public_url in its configuration";
+        Error::new(ErrorCode::Conflict, detail)
+    })
+}
+
+/// Whether a path is where carriers open their media sockets.
+pub fn is_media(path: &str) -> bool {
+    path == twilio::MEDIA || path.strip_prefix(telnyx::MEDIA).is_some_and(|rest| rest.starts_with('/'))
+}
+
 /// The numbers of the account with Twilio, as Twilio has them now.
 ///
 /// # Errors
 /// `not_found` while no account is set up; what Twilio says.
 pub async fn twilio_numbers(app: &App, _may: &May<EditCarriers>) -> Result<Vec<TwilioNumber>, Error> {
-    let carrier = known(app)?;
+    let carrier = known(app, CarrierKind::Twilio)?;
     let numbers = Rest::of(app.carriers.client()?, &app.config.carriers.twilio_api, &carrier).numbers().await?;
     Ok(numbers.into_iter().map(|number| shown(app, number)).collect())
 }
@@ -305,11 +350,8 @@ pub async fn connect_twilio_number(app: &App, may: &May<EditCarriers>, sid: Stri
     if !is_sid("PN", &sid) {
         return Err(Error::not_found("number"));
     }
-    let carrier = known(app)?;
-    let Some(voice_url) = voice_url(app) else {
-        let detail = "This server has no public address: set server.public_url in its configuration";
-        return Err(Error::new(ErrorCode::Conflict, detail));
-    };
+    let carrier = known(app, CarrierKind::Twilio)?;
+    let voice_url = reachable(app, twilio::VOICE)?;
     let status_url = format!("{}{}", app.config.server.public_url, twilio::STATUS);
     let rest = Rest::of(app.carriers.client()?, &app.config.carriers.twilio_api, &carrier);
     let number = rest.connect(&sid, &voice_url, &status_url).await?;
@@ -319,10 +361,6 @@ pub async fn connect_twilio_number(app: &App, may: &May<EditCarriers>, sid: Stri
     });
     noted.await?;
     Ok(shown(app, number))
-}
-
-fn known(app: &App) -> Result<Carrier, Error> {
-    stored(app, CarrierKind::Twilio)?.ok_or_else(|| Error::not_found("account with Twilio"))
 }
 
 fn view(app: &App, carrier: Option<Carrier>) -> TwilioView {
@@ -356,8 +394,7 @@ fn view(app: &App, carrier: Option<Carrier>) -> TwilioView {
 }
 
 fn voice_url(app: &App) -> Option<String> {
-    let base = &app.config.server.public_url;
-    (!base.is_empty()).then(|| format!("{base}{}", twilio::VOICE))
+    public(app, twilio::VOICE)
 }
 
 fn shown(app: &App, number: Number) -> TwilioNumber {

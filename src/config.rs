@@ -201,6 +201,8 @@ pub enum SttKind {
 pub struct CarriersConfig {
     /// Address of Twilio's API.
     pub twilio_api: String,
+    /// Address of Telnyx's API.
+    pub telnyx_api: String,
 }
 
 /// `[llm]`

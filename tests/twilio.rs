@@ -57,7 +57,7 @@ async fn set_up(twilio: &Twilio, real: bool) -> (Clinic, Person) {
 }
 
 /// What flite says, as mu-law.
-async fn speech(text: &str) -> Vec<u8> {
+pub async fn speech(text: &str) -> Vec<u8> {
     let pieces: Vec<_> = Flite::new("flite", "rms").speak(text, Lang::En).collect().await;
     let mut narrow = Vec::new();
     for piece in pieces.into_iter().map(Result::unwrap) {
@@ -75,7 +75,7 @@ async fn speech(text: &str) -> Vec<u8> {
     coded
 }
 
-fn turns(clinic: &Clinic, speaker: Speaker) -> Vec<String> {
+pub fn turns(clinic: &Clinic, speaker: Speaker) -> Vec<String> {
     let said = clinic.feed().into_iter().filter_map(|envelope| match envelope.event {
         Event::TurnCommitted { turn } if turn.speaker == speaker => Some(turn.text),
         _ => None,
@@ -83,7 +83,7 @@ fn turns(clinic: &Clinic, speaker: Speaker) -> Vec<String> {
     said.collect()
 }
 
-fn arrivals(clinic: &Clinic) -> usize {
+pub fn arrivals(clinic: &Clinic) -> usize {
     clinic.feed().iter().filter(|envelope| matches!(envelope.event, Event::CallArrived { .. })).count()
 }
 
@@ -289,7 +289,7 @@ async fn a_request_of_before_a_restart_is_not_taken_again() {
     second.running.stop(Duration::ZERO).await;
 }
 
-async fn is_closed(socket: &mut tokio_tungstenite::WebSocketStream<tokio::net::TcpStream>) -> bool {
+pub async fn is_closed(socket: &mut tokio_tungstenite::WebSocketStream<tokio::net::TcpStream>) -> bool {
     let closed = async {
         loop {
             match socket.next().await {

@@ -109,7 +109,7 @@ impl Scene {
 }
 
 /// 700 Hz, as loud as a voice, in mu-law.
-fn tone(ms: usize) -> Vec<u8> {
+pub fn tone(ms: usize) -> Vec<u8> {
     use auricle_media::codec::Encoder;
     use auricle_media::io::Codec;
     let wave = |at: usize| ((at as f64 * std::f64::consts::TAU * 700.0 / 8_000.0).sin() * 9_000.0) as i16;

@@ -2,7 +2,7 @@
 //!
 //! 1. Requests that fail are limited: thirty a minute from one address; those that are good are not counted (SEC-14).
 //! 2. Where the administrator has named the carrier's networks, others are refused (SEC-13).
-//! 3. The signature over the request as it came must be that of a token that holds (SEC-11).
+//! 3. The signature over the request as it came must be that of a token or key that holds (SEC-11).
 //! 4. A request that was taken is not taken again ([`first_time`]).
 //!
 //! How a carrier signs, and what names a request of its, is the carrier's file's business.
@@ -128,7 +128,7 @@ fn judge(carrier: Option<Carrier>, raw: &Raw, is_signed: impl FnOnce(&Carrier) -
         return Err(Error::new(ErrorCode::Forbidden, "The request does not come from a network of the carrier's"));
     }
     if !is_signed(&carrier) {
-        return Err(Error::new(ErrorCode::BadSignature, "The request is not signed with a token of the account"));
+        return Err(Error::new(ErrorCode::BadSignature, "The request is not signed as the account signs"));
     }
     Ok(carrier)
 }
@@ -174,6 +174,7 @@ mod tests {
             account_name: String::new(),
             token: "secret".into(),
             second_token: None,
+            public_keys: Vec::new(),
             sources: sources.iter().map(|&source| source.to_owned()).collect(),
             machine_detection: MachineDetection::Off,
             text_number: String::new(),

@@ -31,7 +31,7 @@ pub struct Caller {
     pub identity: CallerIdentity,
 }
 
-/// The calls of one carrier, by the carrier's names for them.
+/// The calls of carriers, by the carriers' names for them.
 #[derive(Default)]
 pub struct Lines(Mutex<State>);
 
@@ -98,6 +98,19 @@ impl Lines {
         self.state().tickets.get(call).filter(|ticket| now < ticket.until).map(|ticket| ticket.token.clone())
     }
 
+    /// Whether a call is on, or its first socket is still awaited.
+    pub fn is_on(&self, call: &str, now: Instant) -> bool {
+        let state = self.state();
+        state.lines.contains_key(call) || state.tickets.get(call).is_some_and(|ticket| now < ticket.until)
+    }
+
+    /// Whether a ticket is out, for whichever call: what a socket may be opened with whose opening is not signed.
+    pub fn is_out(&self, token: &str, now: Instant) -> bool {
+        let state = self.state();
+        let good = |ticket: &&Ticket| now < ticket.until && bool::from(ticket.token.as_bytes().ct_eq(token.as_bytes()));
+        state.tickets.values().any(|ticket| good(&ticket))
+    }
+
     /// Uses a ticket up. With one for a new call the call is on.
     pub fn redeem(&self, call: &str, token: &str, now: Instant) -> Option<Redeemed> {
         let mut state = self.state();
@@ -151,6 +164,13 @@ impl Lines {
         true
     }
 
+    /// Whether the ticket of a call that we place is out.
+    pub fn is_placed(&self, name: &str, token: &str) -> bool {
+        let state = self.state();
+        let ticket = state.placed.get(name).and_then(|placed| placed.token.as_deref());
+        ticket.is_some_and(|ticket| bool::from(ticket.as_bytes().ct_eq(token.as_bytes())))
+    }
+
     /// Uses the ticket of a call that we place up.
     pub fn redeem_placed(&self, name: &str, token: &str) -> Option<Redeemed> {
         let mut state = self.state();
@@ -168,9 +188,11 @@ impl Lines {
         Some(call)
     }
 
-    /// The carrier says that a call is over.
+    /// The carrier says that a call is over. Its ticket, if it is out, is good for nothing any more.
     pub fn over(&self, call: &str) {
-        if let Some(line) = self.state().lines.get(call) {
+        let mut state = self.state();
+        state.tickets.remove(call);
+        if let Some(line) = state.lines.get(call) {
             // A line that has so much to take in is about to find out by itself.
             let _full = line.try_send(ToLine::Over);
         }

@@ -4,7 +4,7 @@
 //! carrier tells how the call fares; a call that nobody wants any more by then is ended as soon as the carrier speaks of it.
 
 use super::line::{self, LineEnd, NotTaken, Recall};
-use super::twilio;
+use super::{telnyx, twilio};
 use crate::app::App;
 use crate::clock;
 use crate::error::Error;
@@ -51,6 +51,7 @@ async fn place(app: Arc<App>, placement: Placement) {
     if let (LineEnd::Ours, Some(call)) = (end, call) {
         match placement.carrier {
             CarrierKind::Twilio => twilio::end_call(&app, &call).await,
+            CarrierKind::Telnyx => telnyx::hang_up(&app, &call).await,
         }
     }
 }
@@ -64,6 +65,7 @@ fn recall(app: &Arc<App>, carrier: CarrierKind, name: &str) -> Recall {
             let Some(call) = call else { return };
             match carrier {
                 CarrierKind::Twilio => twilio::recall(&app, &call).await,
+                CarrierKind::Telnyx => telnyx::recall(&app, &call, codec(carrier)).await,
             }
         })
     })
@@ -73,6 +75,7 @@ fn recall(app: &Arc<App>, carrier: CarrierKind, name: &str) -> Recall {
 fn codec(carrier: CarrierKind) -> Codec {
     match carrier {
         CarrierKind::Twilio => Codec::Pcmu,
+        CarrierKind::Telnyx => telnyx::calls::CODEC,
     }
 }
 
@@ -80,6 +83,7 @@ fn codec(carrier: CarrierKind) -> Codec {
 async fn ask(app: &App, placement: &Placement, name: &str, ticket: &str) -> Result<(), NotTaken> {
     let call = match placement.carrier {
         CarrierKind::Twilio => twilio::calls::place(app, placement, name, ticket).await?,
+        CarrierKind::Telnyx => telnyx::calls::place(app, placement, name, ticket).await?,
     };
     app.carriers.lines.named(name, &call);
     Ok(())

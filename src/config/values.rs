@@ -72,7 +72,10 @@ pub(super) fn config(settings: &Settings) -> Result<Config, ConfigError> {
             english: read.text("speech.english", english),
             espeak: read.text("speech.espeak", filled),
         },
-        carriers: CarriersConfig { twilio_api: read.text("carriers.twilio_api", api_url) },
+        carriers: CarriersConfig {
+            twilio_api: read.text("carriers.twilio_api", api_url),
+            telnyx_api: read.text("carriers.telnyx_api", api_url),
+        },
         llm: LlmConfig {
             provider: read.text("llm.provider", llm),
             base_url: read.text("llm.base_url", url),

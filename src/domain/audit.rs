@@ -132,7 +132,7 @@ impl Event {
             | Self::PhoneStateChanged { phone, .. } => ("phone", phone.to_string()),
             Self::SourceBanned { source } | Self::SourceHeard { source } => ("source", source.clone()),
             Self::CarrierChanged { carrier } | Self::CarrierRemoved { carrier } => ("carrier", carrier.to_string()),
-            Self::NumberConnected { number, .. } => ("number", number.clone()),
+            Self::NumberConnected { number, .. } | Self::NumberReleased { number, .. } => ("number", number.clone()),
             Self::BackupMade { .. } => ("backup", String::new()),
             Self::SearchRebuilt { .. } => ("search_index", String::new()),
             Self::StoreRestored { .. } => ("store", String::new()),

@@ -12,14 +12,17 @@ use uuid::Uuid;
 pub struct Carrier {
     /// Which carrier.
     pub kind: CarrierKind,
-    /// How the carrier names the account.
+    /// How the carrier names the account, or the application in it that calls come to; empty while there is none yet.
     pub account: String,
     /// What the account is called there; as it said when it was last asked.
     pub account_name: String,
-    /// Signs what the carrier sends, and lets us in at its API.
+    /// Lets us in at its API; with some carriers it signs what they send, too.
     pub token: String,
     /// A second one that holds as well, while the first is being replaced at the carrier.
     pub second_token: Option<String>,
+    /// Keys that check what the carrier signs, where that is not done with a token: base64, at most two.
+    #[serde(default)]
+    pub public_keys: Vec<String>,
     /// Networks that its requests come from; empty: any, as the signature is what counts.
     pub sources: Vec<String>,
     /// Whether it finds out who answers calls that it places: a person or a machine.
@@ -44,6 +47,7 @@ impl CarrierKind {
     pub fn trunk(self) -> TrunkId {
         match self {
             Self::Twilio => TrunkId(Uuid::from_u128(0x6175_7269_636c_8063_8000_0000_0000_0001)),
+            Self::Telnyx => TrunkId(Uuid::from_u128(0x6175_7269_636c_8063_8000_0000_0000_0002)),
         }
     }
 

@@ -134,7 +134,8 @@ codes! {
 
     /// A carrier that is used by its API.
     CarrierKind { /// Twilio (INT-01).
-        Twilio = "twilio" }
+        Twilio = "twilio", /// Telnyx (INT-02).
+        Telnyx = "telnyx" }
 
     /// Whether a carrier finds out who answers a call that it places.
     MachineDetection { /// It does not.

@@ -295,6 +295,13 @@ events! {
         /// Which carrier.
         carrier: CarrierKind,
     },
+    /// A number at a carrier brings its calls here no more.
+    NumberReleased("carrier.number_released") {
+        /// Which carrier.
+        carrier: CarrierKind,
+        /// How the carrier names it.
+        number: String,
+    },
     /// A number at a carrier was told to bring its calls here.
     NumberConnected("carrier.number") {
         /// Which carrier.

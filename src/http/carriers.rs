@@ -1,5 +1,7 @@
 //! `/api/carriers`: accounts with carriers that are used by their API (administrators only), and the carriers' media sockets.
 
+mod telnyx;
+
 use super::extract::{IfMatch, Json, Path};
 use super::guard::ClientAddress;
 use super::webhooks::raw;
@@ -8,20 +10,25 @@ use crate::auth::{May, permissions::EditCarriers};
 use crate::carriers::line::{Gone, Socket};
 use crate::carriers::{self, TwilioInput, TwilioNumber, TwilioView, twilio};
 use crate::error::Error;
+use auricle_domain::code::CarrierKind;
 use axum::Extension;
 use axum::body::Bytes;
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
 use axum::extract::{OriginalUri, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
-use futures_util::{SinkExt, StreamExt, future};
-use std::net::IpAddr;
+use futures_util::stream::BoxStream;
+use futures_util::{Sink, SinkExt, StreamExt, future};
+use std::pin::Pin;
 use std::sync::Arc;
-use tokio::sync::OwnedSemaphorePermit;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 /// Largest message of a carrier's socket, in bytes: half a second of audio in base64 has less.
 const MESSAGE_BYTES_MAX: usize = 16 * 1024;
+
+/// Texts from a carrier, and to it.
+type Incoming = BoxStream<'static, String>;
+type Outgoing = Pin<Box<dyn Sink<String, Error = Gone> + Send>>;
 
 /// The routes of this file.
 pub fn routes() -> OpenApiRouter<Arc<App>> {
@@ -30,6 +37,7 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(numbers))
         .routes(routes!(connect))
         .routes(routes!(media))
+        .merge(telnyx::routes())
 }
 
 /// The account with Twilio, without its tokens.
@@ -54,7 +62,7 @@ async fn replace(
 #[utoipa::path(delete, path = "/api/carriers/twilio", tag = "carriers", params(super::openapi::IfMatchHeader),
     responses((status = 204)))]
 async fn remove(State(app): State<Arc<App>>, may: May<EditCarriers>, version: IfMatch) -> Result<StatusCode, Error> {
-    carriers::remove_twilio(&app, &may, version.0).await?;
+    carriers::remove(&app, &may, CarrierKind::Twilio, version.0).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -87,12 +95,21 @@ async fn media(
     upgrade: WebSocketUpgrade,
 ) -> Result<Response, Error> {
     let place = twilio::admit_socket(&app, &raw(address, &uri, &headers, &Bytes::new()))?;
-    let upgrade = upgrade.max_message_size(MESSAGE_BYTES_MAX).max_frame_size(MESSAGE_BYTES_MAX);
-    Ok(upgrade.on_upgrade(move |socket| async move { carry(app, address.0, socket, place) }))
+    Ok(open(upgrade, move |socket| {
+        let (incoming, outgoing) = halves(socket);
+        let make = move |incoming, wire| Socket { wire, incoming, outgoing, place };
+        app.tasks.clone().spawn("carrier_socket", twilio::socket(app, address.0, incoming, make));
+    }))
 }
 
-/// Carries a call beside the requests: stopping waits for it.
-fn carry(app: Arc<App>, address: IpAddr, socket: WebSocket, place: OwnedSemaphorePermit) {
+/// Opens a carrier's socket. `carry` starts what carries it beside the requests: stopping waits for that.
+fn open(upgrade: WebSocketUpgrade, carry: impl FnOnce(WebSocket) + Send + 'static) -> Response {
+    let upgrade = upgrade.max_message_size(MESSAGE_BYTES_MAX).max_frame_size(MESSAGE_BYTES_MAX);
+    upgrade.on_upgrade(move |socket| async move { carry(socket) })
+}
+
+/// Both directions of a socket, as texts.
+fn halves(socket: WebSocket) -> (Incoming, Outgoing) {
     let (outgoing, incoming) = socket.split();
     let incoming = incoming
         .take_while(|message| future::ready(message.is_ok()))
@@ -107,7 +124,5 @@ fn carry(app: Arc<App>, address: IpAddr, socket: WebSocket, place: OwnedSemaphor
     let outgoing = outgoing
         .sink_map_err(|_: axum::Error| Gone)
         .with(|text: String| future::ready(Ok::<_, Gone>(Message::Text(text.into()))));
-    let make = move |incoming, wire| Socket { wire, incoming, outgoing: Box::pin(outgoing), place };
-    let tasks = app.tasks.clone();
-    tasks.spawn("carrier_socket", twilio::socket(app, address, incoming, make));
+    (incoming, Box::pin(outgoing))
 }

@@ -119,7 +119,7 @@ async fn admit(guard: &Guard, request: &mut Request) -> Result<(), Error> {
 
 /// Whether a path is for carriers: nobody is signed in there, and it has a limit of its own that good requests do not use up.
 fn is_carriers(path: &str) -> bool {
-    path.starts_with(super::webhooks::PREFIX) || path == crate::carriers::twilio::MEDIA
+    path.starts_with(super::webhooks::PREFIX) || crate::carriers::is_media(path)
 }
 
 /// Where a request really comes from, behind trusted proxies.

@@ -4,7 +4,7 @@ use super::extract::Path;
 use super::guard::ClientAddress;
 use crate::app::App;
 use crate::carriers::guard::Raw;
-use crate::carriers::twilio;
+use crate::carriers::{telnyx, twilio};
 use crate::error::{Error, ErrorCode};
 use auricle_domain::id::{CallId, TextId};
 use axum::Extension;
@@ -28,6 +28,8 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(placed))
         .routes(routes!(answered_by))
         .routes(routes!(text))
+        .routes(routes!(telnyx_calls))
+        .routes(routes!(telnyx_placed))
 }
 
 /// A request as its signature covers it.
@@ -139,5 +141,37 @@ async fn text(
     bytes: Result<Bytes, axum::extract::rejection::BytesRejection>,
 ) -> Result<StatusCode, Error> {
     twilio::texts::told(&app, &raw(address, &uri, &headers, &body(bytes)?), id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Telnyx tells what has happened to a call (signed with `telnyx-signature-ed25519`). What is answered goes by commands of its API.
+#[utoipa::path(post, path = "/api/webhooks/telnyx/calls", tag = "webhooks", security(()),
+    request_body(content = Object, description = "An event of API version 2"), responses((status = 204)))]
+async fn telnyx_calls(
+    State(app): State<Arc<App>>,
+    Extension(address): Extension<ClientAddress>,
+    OriginalUri(uri): OriginalUri,
+    headers: HeaderMap,
+    bytes: Result<Bytes, axum::extract::rejection::BytesRejection>,
+) -> Result<StatusCode, Error> {
+    telnyx::event(&app, &raw(address, &uri, &headers, &body(bytes)?)).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Telnyx tells how a call fares that it places, and who answered it (signed with `telnyx-signature-ed25519`).
+#[utoipa::path(post, path = "/api/webhooks/telnyx/placed/{name}/{call}/{line}", tag = "webhooks", security(()),
+    params(("name" = String, Path, description = "Our name of the call"),
+        ("call" = CallId, Path, description = "The call that it is part of"),
+        ("line" = usize, Path, description = "Its place among that call's calls to the outside, from 0")),
+    request_body(content = Object, description = "An event of API version 2"), responses((status = 204)))]
+async fn telnyx_placed(
+    State(app): State<Arc<App>>,
+    Extension(address): Extension<ClientAddress>,
+    OriginalUri(uri): OriginalUri,
+    Path((name, call, line)): Path<(String, CallId, usize)>,
+    headers: HeaderMap,
+    bytes: Result<Bytes, axum::extract::rejection::BytesRejection>,
+) -> Result<StatusCode, Error> {
+    telnyx::calls::told(&app, &raw(address, &uri, &headers, &body(bytes)?), &name, (call, line)).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -7,5 +7,6 @@ pub mod page;
 pub mod peer;
 pub mod person;
 pub mod softphone;
+pub mod telnyx;
 pub mod tree;
 pub mod twilio;

@@ -7,7 +7,7 @@ mod api;
 mod call;
 mod placed;
 
-pub use call::{CallEnd, Caller};
+pub use call::{CallEnd, Caller, Heard};
 pub use placed::Placed;
 
 use super::clinic::PATIENCE;

@@ -35,7 +35,7 @@ pub fn identity(head: &Head) -> CallerIdentity {
     let level = LEVEL_HEADERS.iter().filter_map(|name| head.get(name)).find_map(level);
     CallerIdentity {
         asserted: asserted.filter(|_| !withheld).as_deref().map(told),
-        diverted_from: diverted_from(head).filter(|number| !number.is_empty()).as_deref().map(told),
+        diverted_from: diverted_by(head).filter(|number| !number.is_empty()).as_deref().map(told),
         attestation: said.map(|said| Attestation { level: said.level.or(level), ..said }),
     }
 }
@@ -112,12 +112,21 @@ fn level(value: &str) -> Option<AttestationLevel> {
     }
 }
 
+/// The number that was called first, as a Diversion header says (RFC 5806); `None` where it is to be hidden.
+pub fn diverted_from(value: &str) -> Option<String> {
+    let first = NameAddr::parse(split(value, b',')?.pop()?)?;
+    first_of(&first).filter(|number| !number.is_empty()).as_deref().map(told)
+}
+
+fn first_of(entry: &NameAddr) -> Option<String> {
+    let hidden = entry.params.get("privacy").is_some_and(|value| !value.eq_ignore_ascii_case("off"));
+    Some(user(&entry.uri)).filter(|_| !hidden)
+}
+
 /// The number that was called first. Diversion lists the latest first (RFC 5806 section 4), History-Info the first.
-fn diverted_from(head: &Head) -> Option<String> {
-    let first = head.addresses("Diversion").unwrap_or_default().pop();
-    if let Some(first) = first {
-        let hidden = first.params.get("privacy").is_some_and(|value| !value.eq_ignore_ascii_case("off"));
-        return Some(user(&first.uri)).filter(|_| !hidden);
+fn diverted_by(head: &Head) -> Option<String> {
+    if let Some(first) = head.addresses("Diversion").unwrap_or_default().pop() {
+        return first_of(&first);
     }
     let entries = head.addresses("History-Info").unwrap_or_default();
     let (first, later) = entries.split_first()?;

@@ -4,24 +4,13 @@
 //! that grows: it reads, or says how something is to be. Making a call or a text message is not of that kind, and Twilio takes no name for it
 //! by which it would know a repetition: it is repeated only where Twilio has surely not taken it, after 429 and where no connection came about.
 
+use crate::carriers::api::{self, PAUSE, TRIES_MAX, Unsent, clipped};
 use crate::error::{Error, ErrorCode};
 use auricle_domain::carrier::Carrier;
-use reqwest::redirect::Policy;
 use reqwest::{Client, Method, StatusCode};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use std::time::Duration;
 
-/// How long a connection may take.
-const CONNECT_WITHIN: Duration = Duration::from_secs(3);
-/// How long one request may take.
-const ANSWER_WITHIN: Duration = Duration::from_secs(6);
-/// How often one is sent altogether.
-const TRIES_MAX: u32 = 3;
-/// The pause before the second try; the third has twice that.
-const PAUSE: Duration = Duration::from_millis(250);
-/// Largest answer that is read, in bytes: a thousand numbers have less.
-const ANSWER_BYTES_MAX: usize = 8 << 20;
 /// Numbers that are read: one page of the largest size.
 const NUMBERS_MAX: usize = 1_000;
 /// Twilio's own code of a token that is not accepted.
@@ -94,16 +83,6 @@ struct Placed {
     sid: String,
 }
 
-/// Why a request has no answer.
-enum Unsent {
-    /// No connection came about: nothing was sent.
-    Connect,
-    /// It may have been sent.
-    Broken,
-    /// The answer is longer than answers are.
-    TooLong,
-}
-
 /// Why a call or a text message was not made, or may not have been.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unplaced {
@@ -119,14 +98,6 @@ pub struct Rest<'a> {
     base: &'a str,
     account: &'a str,
     tokens: Vec<&'a str>,
-}
-
-/// A client for all requests.
-///
-/// # Errors
-/// When the machine's certificates cannot be read.
-pub fn client() -> Result<Client, reqwest::Error> {
-    Client::builder().redirect(Policy::none()).connect_timeout(CONNECT_WITHIN).timeout(ANSWER_WITHIN).build()
 }
 
 impl<'a> Rest<'a> {
@@ -292,10 +263,10 @@ impl<'a> Rest<'a> {
         form: &[(&str, &str)],
         token: &str,
     ) -> Result<T, Error> {
-        let (status, body) = self.send(method, path, form, token).await.map_err(|unsent| match unsent {
-            Unsent::Connect | Unsent::Broken => silent(),
-            Unsent::TooLong => Error::new(ErrorCode::CarrierFailed, "Twilio's answer is too long to be one"),
-        })?;
+        let (status, body) = self
+            .send(method, path, form, token)
+            .await
+            .map_err(|unsent| unsent.told("Twilio", "carriers.twilio_api"))?;
         if !status.is_success() {
             return Err(refused(status, serde_json::from_slice(&body).unwrap_or_default()));
         }
@@ -319,28 +290,8 @@ impl<'a> Rest<'a> {
             let body: String = form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
             request = request.header("content-type", "application/x-www-form-urlencoded").body(body);
         }
-        let mut response = request.send().await.map_err(|error| unanswered(&error))?;
-        let status = response.status();
-        let mut body = Vec::new();
-        while let Some(piece) = response.chunk().await.map_err(|error| unanswered(&error))? {
-            if body.len() + piece.len() > ANSWER_BYTES_MAX {
-                return Err(Unsent::TooLong);
-            }
-            body.extend_from_slice(&piece);
-        }
-        Ok((status, body))
+        api::send(request).await
     }
-}
-
-fn unanswered(error: &reqwest::Error) -> Unsent {
-    // The address holds the account's name; what went wrong does not.
-    tracing::warn!(timeout = error.is_timeout(), connect = error.is_connect(), "Twilio's API did not answer");
-    if error.is_connect() { Unsent::Connect } else { Unsent::Broken }
-}
-
-fn silent() -> Error {
-    let detail = "Twilio's API does not answer: check the network of this machine and carriers.twilio_api";
-    Error::new(ErrorCode::CarrierSilent, detail).retry_after(30)
 }
 
 fn refused(status: StatusCode, Refusal { code, message }: Refusal) -> Error {
@@ -357,9 +308,4 @@ fn refused(status: StatusCode, Refusal { code, message }: Refusal) -> Error {
 
 fn refused_token() -> Error {
     Error::field("auth_token", "refused", "Twilio does not accept this account SID with this auth token")
-}
-
-/// The beginning of somebody else's words.
-fn clipped(text: &str) -> String {
-    text.chars().filter(|letter| !letter.is_control()).take(200).collect()
 }
