@@ -290,6 +290,20 @@ function api({ db, state, emit, pushCalls }) {
     'DELETE /api/carriers/twilio': ({ request, response }) => { fresh(db.twilio, request); Object.assign(db.twilio, { is_set_up: false, account_sid: '', account_name: '', has_second_token: false, sources: [], version: 0 }); emit('carrier.removed', { carrier: 'twilio' }); response.statusCode = 204; return null; },
     'GET /api/carriers/twilio/numbers': () => db.numbers,
     'POST /api/carriers/twilio/numbers/:id/connect': ({ id }) => { const number = db.numbers.find((one) => one.sid === id); Object.assign(number, { is_connected: true, goes_to: null }); emit('carrier.number', { carrier: 'twilio', number: id }); return number; },
+    'GET /api/carriers/telnyx': ({ who }) => { if (who.role !== 'ADMIN') fail(403, 'forbidden', 'no'); return db.telnyx; },
+    'PUT /api/carriers/telnyx': ({ request, body }) => {
+      fresh(db.telnyx, request);
+      if (body.public_keys.some((key) => key.length !== 44)) fail(400, 'invalid', 'Not acceptable', [{ field: 'public_keys[0]', code: 'format', detail: 'as the portal shows it' }]);
+      if (body.api_key === 'wrong') fail(400, 'invalid', 'Not acceptable', [{ field: 'api_key', code: 'refused', detail: 'Telnyx does not accept it' }]);
+      if (body.api_key === 'down') fail(503, 'carrier_silent', 'Telnyx does not answer');
+      Object.assign(db.telnyx, { is_set_up: true, public_keys: body.public_keys, sources: body.sources, machine_detection: body.machine_detection ?? 'off', version: db.telnyx.version + 1 });
+      emit('carrier.changed', { carrier: 'telnyx' });
+      return db.telnyx;
+    },
+    'DELETE /api/carriers/telnyx': ({ request, response }) => { fresh(db.telnyx, request); Object.assign(db.telnyx, { is_set_up: false, application: '', public_keys: [], sources: [], version: 0 }); emit('carrier.removed', { carrier: 'telnyx' }); response.statusCode = 204; return null; },
+    'GET /api/carriers/telnyx/numbers': () => db.telnyxNumbers,
+    'POST /api/carriers/telnyx/numbers/:id/connect': ({ id }) => { const number = db.telnyxNumbers.find((one) => one.id === id); Object.assign(number, { is_connected: true, goes_to: null }); Object.assign(db.telnyx, { application: 'Auricle', version: db.telnyx.version + 1 }); emit('carrier.number', { carrier: 'telnyx', number: id }); return number; },
+    'POST /api/carriers/telnyx/numbers/:id/disconnect': ({ id }) => { const number = db.telnyxNumbers.find((one) => one.id === id); Object.assign(number, { is_connected: false, goes_to: null }); emit('carrier.number_released', { carrier: 'telnyx', number: id }); return number; },
     'GET /api/outbound': ({ who }) => { if (who.role !== 'ADMIN') fail(403, 'forbidden', 'no'); return db.outbound; },
     'PUT /api/outbound': ({ request, body }) => {
       fresh(db.outbound, request);

@@ -421,6 +421,8 @@ export function stories(browser, fake) {
       await page.getByRole('button', { name: 'Delete Twilio' }).click();
       const dialog = page.locator('dialog');
       await dialog.getByRole('button', { name: 'Delete' }).click();
+      await page.getByRole('button', { name: 'Delete Telnyx' }).click();
+      await dialog.getByRole('button', { name: 'Delete' }).click();
       await page.getByText('No carrier yet').waitFor();
       fake.state.db.twilio.voice_url = null;
       await page.reload();
@@ -451,6 +453,46 @@ export function stories(browser, fake) {
       await dialog.getByLabel('Confirm bookings by text message from').fill('+442079460000');
       await shot(page, 'carriers-change');
       same(await dialog.getByRole('textbox', { name: /^Auth token/ }).inputValue(), '', 'a kept token is not shown');
+    }),
+
+    // INT-02
+    'an account with Telnyx is set up, its fault told in words, and a number connected and released with one click': story('/carriers', async (page) => {
+      const telnyx = page.getByRole('region', { name: 'Telnyx' });
+      if (!fake.state.db.telnyx.is_set_up) Object.assign(fake.state.db.telnyx, { is_set_up: true, public_keys: ['6kpsY+Kcuga6PfGwzx9d0wHgGGb4XQ2gFNxNQXHrVfo='], version: 1 });
+      await page.reload();
+      const old = telnyx.locator('li', { hasText: '0144' });
+      await old.getByText('Goes to The old system').waitFor();
+      await old.getByRole('button', { name: 'Bring calls here' }).click();
+      await old.getByText('Calls come here').waitFor();
+      await old.getByRole('button', { name: 'Release' }).click();
+      await page.locator('dialog').getByText('reaches nobody').waitFor();
+      await page.locator('dialog').getByRole('button', { name: 'Release' }).click();
+      await old.getByText('Goes nowhere').waitFor();
+      await shot(page, 'carriers-telnyx');
+      same(await axe(page), [], 'axe on Telnyx beside Twilio');
+      await page.getByRole('button', { name: 'Delete Telnyx' }).click();
+      const dialog = page.locator('dialog');
+      await dialog.getByRole('button', { name: 'Delete' }).click();
+      await telnyx.waitFor({ state: 'detached' });
+      await page.getByRole('button', { name: 'Set up Telnyx' }).click();
+      await dialog.getByLabel('API key').fill('wrong');
+      await dialog.getByLabel('Public key', { exact: true }).fill('x');
+      await dialog.getByRole('button', { name: 'Save' }).click();
+      await dialog.getByText('This is not written as it should be').waitFor();
+      await dialog.getByLabel('Public key', { exact: true }).fill('6kpsY+Kcuga6PfGwzx9d0wHgGGb4XQ2gFNxNQXHrVfo=');
+      await dialog.getByRole('button', { name: 'Save' }).click();
+      await dialog.getByText('This was not accepted there').waitFor();
+      await dialog.getByLabel('API key').fill('down');
+      await dialog.getByRole('button', { name: 'Save' }).click();
+      await dialog.getByText('The carrier does not answer').waitFor();
+      await dialog.getByText('More settings').click();
+      await shot(page, 'carriers-telnyx-set-up');
+      same(await axe(page), [], 'axe on setting Telnyx up');
+      await dialog.getByLabel('API key').fill('KEY0123456789');
+      await dialog.getByRole('button', { name: 'Save' }).click();
+      await telnyx.locator('li', { hasText: '0133' }).getByText('Calls come here').waitFor();
+      await page.getByRole('button', { name: 'Edit Telnyx' }).click();
+      same(await dialog.getByLabel('API key').inputValue(), '', 'a kept API key is not shown');
     }),
 
     // B-17
