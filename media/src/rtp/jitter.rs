@@ -1,7 +1,7 @@
 //! The jitter buffer: packets in order, and how long to wait for the late ones.
 //!
 //! The wait follows the measured lateness of packets against the fastest of the last seconds: long enough for 97 of 100,
-//! never under 20 ms and never over 120 ms. Lateness against the fastest also shows clock drift: see [`Delay::behind`].
+//! never under 10 ms and never over 120 ms. Lateness against the fastest also shows clock drift: see [`Delay::behind`].
 
 use std::collections::VecDeque;
 
@@ -151,7 +151,8 @@ impl Buffer {
 
 /// Wait before anything is known, and the least one for the first second.
 const START: i64 = 40 * UNITS_PER_MS as i64;
-const SHORTEST: i64 = 20 * UNITS_PER_MS as i64;
+/// A clean path's packets are within one step of 5 ms, and ticks may be a step late; the tick that comes next adds up to 20 ms.
+const SHORTEST: i64 = 10 * UNITS_PER_MS as i64;
 const LONGEST: i64 = 120 * UNITS_PER_MS as i64;
 /// Lateness is counted in steps of 5 ms up to 200 ms.
 const STEP: i64 = 5 * UNITS_PER_MS as i64;
@@ -325,9 +326,9 @@ mod tests {
         assert_eq!(target_ms(0, |_| 0), 40, "before anything is known");
         assert_eq!(target_ms(49, |_| 0), 40, "for the first second at the least");
         assert_eq!(target_ms(20, |index| index % 4 * 25), 85, "but longer as soon as that is not enough");
-        assert_eq!(target_ms(500, |_| 0), 20, "on a clean path");
+        assert_eq!(target_ms(500, |_| 0), 10, "on a clean path");
         assert_eq!(target_ms(500, |index| index % 4 * 10), 40, "a quarter of packets 30 ms late");
-        assert_eq!(target_ms(500, |index| if index % 50 == 0 { 100 } else { 0 }), 20, "two in a hundred are given up");
+        assert_eq!(target_ms(500, |index| if index % 50 == 0 { 100 } else { 0 }), 10, "two in a hundred are given up");
         assert_eq!(target_ms(500, |index| if index % 10 == 0 { 90 } else { 0 }), 100);
         assert_eq!(target_ms(500, |index| index % 3 * 300), 120, "never over 120 ms");
     }

@@ -13,8 +13,9 @@ use super::{UNITS_PER_FRAME, UNITS_PER_MS};
 
 /// Waiting longer than the target by this much: a silent frame is left out.
 const SLACK_LONG: i64 = 15 * UNITS_PER_MS as i64;
-/// Waiting shorter than the target by this much: a silent frame is played twice.
-const SLACK_SHORT: i64 = 10 * UNITS_PER_MS as i64;
+/// Waiting shorter than the target by this much: a silent frame is played twice. With the one above it is a frame: what is
+/// left out is not played twice at once.
+const SLACK_SHORT: i64 = 5 * UNITS_PER_MS as i64;
 /// Waiting longer by this much: a frame is left out even in speech.
 const EXCESS: i64 = 60 * UNITS_PER_MS as i64;
 /// Timestamps this far from the played one are another timeline.
