@@ -2,16 +2,19 @@
 //! recorded where that is measured.
 
 use crate::far::Traffic;
+use crate::line::{Line, certify};
+use crate::side::{Side, description, told_key};
 use crate::{Pair, Relay};
 use auricle::recordings::BlobSink;
-use auricle::voice::{EngineEvents, VoiceConfig, VoiceHandle, VoiceShell};
+use auricle::voice::{EngineEvents, TlsFiles, VoiceConfig, VoiceHandle, VoiceShell};
 use auricle_domain::Timestamp;
 use auricle_domain::id::{CallId, TenantId};
 use auricle_media::io::{BridgeId, Codec, Command, EngineEvent, LegId, Party, PartyClass};
 use auricle_storage::{Backend, BlobId, KeySource, Store, StoreOptions};
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Read};
-use std::net::{SocketAddr, UdpSocket};
+use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::{Child, ChildStdin, Stdio};
 use std::time::{Duration, Instant};
 
@@ -28,12 +31,14 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub fn run(task: &str) {
     let (calls, recorded) = task.split_once(' ').unwrap();
     let (calls, recorded): (u16, bool) = (calls.parse().unwrap(), recorded.parse().unwrap());
+    let folder = tempfile::tempdir().unwrap();
+    let (certificate, key) = certify(folder.path());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let _guard = runtime.enter();
     let (voice, events) = VoiceShell::start(VoiceConfig {
         sip_listen: SocketAddr::from(([127, 0, 0, 1], 0)),
-        tls_listen: None,
-        tls: Default::default(),
+        tls_listen: Some(SocketAddr::from(([127, 0, 0, 1], 0))),
+        tls: TlsFiles { own: Some((certificate.clone(), key)), ..TlsFiles::default() },
         advertise: None,
         rtp_ports: RTP_PORT..=RTP_PORT + calls * 4 + 1,
         calls_max: usize::from(calls) * 2,
@@ -41,11 +46,10 @@ pub fn run(task: &str) {
         phones: Vec::new(),
         algorithms: Vec::new(),
         spared: Vec::new(),
-        codecs: vec![Codec::Pcma],
+        codecs: vec![Codec::Pcma, Codec::Opus],
     })
     .unwrap();
-    println!("{}", voice.sip_addr().port());
-    let folder = tempfile::tempdir().unwrap();
+    println!("{} {} {}", voice.sip_addr(), voice.tls_addr().unwrap(), certificate.display());
     let directory = folder.path().join("clinic");
     let store = recorded.then(|| {
         let keys = KeySource::File(folder.path().join("store.key"));
@@ -99,9 +103,12 @@ pub struct Own {
     process: Child,
     stdin: ChildStdin,
     sip: SocketAddr,
+    tls: SocketAddr,
+    certificate: PathBuf,
+    callers: Side,
 }
 
-pub fn start(calls: usize, recorded: bool) -> Own {
+pub fn start(calls: usize, recorded: bool, callers: Side) -> Own {
     let mut process = std::process::Command::new(std::env::current_exe().unwrap())
         .env(TASK, format!("{calls} {recorded}"))
         .stdin(Stdio::piped())
@@ -111,7 +118,10 @@ pub fn start(calls: usize, recorded: bool) -> Own {
     let mut line = String::new();
     BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
     let stdin = process.stdin.take().unwrap();
-    Own { process, stdin, sip: SocketAddr::from(([127, 0, 0, 1], line.trim().parse().unwrap())) }
+    let mut told = line.trim().splitn(3, ' ');
+    let mut next = || told.next().unwrap();
+    let (sip, tls) = (next().parse().unwrap(), next().parse().unwrap());
+    Own { process, stdin, sip, tls, certificate: next().into(), callers }
 }
 
 impl Relay for Own {
@@ -120,38 +130,20 @@ impl Relay for Own {
     }
 
     fn calls(&mut self, count: usize, traffic: &Traffic) -> Vec<Pair> {
-        let sip = UdpSocket::bind("127.0.0.1:0").unwrap();
-        sip.connect(self.sip).unwrap();
-        sip.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
-        let media = traffic.addresses();
-        let mut ports: Vec<Option<u16>> = vec![None; count * 2];
-        let (mut asked, mut answered, mut buffer) = (0, 0, vec![0; 65_536]);
-        let mut heard = Instant::now();
-        while answered < ports.len() {
-            while asked < ports.len() && asked - answered < RINGING_MAX {
-                let body = sdp(media[asked % 2].port());
-                sip.send(request("INVITE", asked, sip.local_addr().unwrap(), "", &body).as_bytes()).unwrap();
-                asked += 1;
-            }
-            let Ok(length) = sip.recv(&mut buffer) else {
-                assert!(heard.elapsed() < PATIENCE, "{answered} of {} calls were answered", ports.len());
-                continue;
-            };
-            heard = Instant::now();
-            let text = String::from_utf8_lossy(&buffer[..length]);
-            if !text.starts_with("SIP/2.0 200") {
-                assert!(text.starts_with("SIP/2.0 1"), "{text}");
-                continue;
-            }
-            let line = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)).unwrap().trim();
-            let leg: usize = line("Call-ID:").parse().unwrap();
-            let tag = line("To:").split_once(";tag=").unwrap().1;
-            sip.send(request("ACK", leg, sip.local_addr().unwrap(), &format!(";tag={tag}"), "").as_bytes()).unwrap();
-            let port = text.split_once("m=audio ").unwrap().1.split(' ').next().unwrap().parse().unwrap();
-            answered += usize::from(ports[leg].replace(port).is_none());
-        }
-        let port = |leg: usize| ports[leg].unwrap();
-        (0..count).map(|call| Pair { caller: port(call * 2), staff: port(call * 2 + 1) }).collect()
+        // Keys are told where nobody else reads them.
+        let mut callers = match self.callers {
+            Side::Secure => Line::tls(self.tls, &self.certificate),
+            Side::Plain | Side::Opus => Line::udp(self.sip),
+        };
+        let told_callers = side(&mut callers, 0, count, traffic);
+        let told_staff = side(&mut Line::udp(self.sip), 1, count, traffic);
+        let pairs = told_callers.into_iter().zip(told_staff);
+        pairs
+            .map(|(caller, staff)| {
+                let key = told_key(&caller).filter(|_| self.callers == Side::Secure);
+                Pair { caller: port_of(&caller), staff: port_of(&staff), key }
+            })
+            .collect()
     }
 
     fn end(mut self: Box<Self>) {
@@ -160,21 +152,47 @@ impl Relay for Own {
     }
 }
 
-fn sdp(port: u16) -> String {
-    format!(
-        "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio {port} RTP/AVP 8\r\n\
-         a=rtpmap:8 PCMA/8000\r\na=sendrecv\r\n"
-    )
+fn port_of(sdp: &str) -> u16 {
+    sdp.split_once("m=audio ").unwrap().1.split(' ').next().unwrap().parse().unwrap()
 }
 
-/// Legs with the same half belong together.
-fn request(method: &str, leg: usize, own: SocketAddr, tag: &str, body: &str) -> String {
+/// Sets up one side of all calls; what each of them was answered.
+fn side(line: &mut Line, side: usize, count: usize, traffic: &Traffic) -> Vec<String> {
+    let mut answers: Vec<Option<String>> = vec![None; count];
+    let (mut asked, mut answered, mut heard) = (0, 0, Instant::now());
+    while answered < count {
+        while asked < count && asked - answered < RINGING_MAX {
+            let body = description(traffic.side(side), traffic.address(asked, side));
+            line.send(&request(line, "INVITE", (asked, side), "", &body));
+            asked += 1;
+        }
+        let Some(text) = line.receive() else {
+            assert!(heard.elapsed() < PATIENCE, "{answered} of {count} calls were answered");
+            continue;
+        };
+        heard = Instant::now();
+        if !text.starts_with("SIP/2.0 200") {
+            assert!(text.starts_with("SIP/2.0 1"), "{text}");
+            continue;
+        }
+        let value = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)).unwrap().trim();
+        let call: usize = value("Call-ID:").split_once('-').unwrap().0.parse().unwrap();
+        let tag = value("To:").split_once(";tag=").unwrap().1;
+        line.send(&request(line, "ACK", (call, side), &format!(";tag={tag}"), ""));
+        answered += usize::from(answers[call].replace(text.clone()).is_none());
+    }
+    answers.into_iter().map(Option::unwrap).collect()
+}
+
+/// Both sides of a call come with its number.
+fn request(line: &Line, method: &str, (call, side): (usize, usize), tag: &str, body: &str) -> String {
     let kind = if body.is_empty() { "" } else { "Content-Type: application/sdp\r\n" };
+    let (own, transport) = line.own();
     format!(
-        "{method} sip:clinic@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP {own};branch=z9hG4bK{method}{leg}\r\n\
-         From: <sip:{}@{own}>;tag=a{leg}\r\nTo: <sip:clinic@127.0.0.1>{tag}\r\nCall-ID: {leg}\r\nCSeq: 1 {method}\r\n\
-         Contact: <sip:bench@{own}>\r\nMax-Forwards: 70\r\n{kind}Content-Length: {}\r\n\r\n{body}",
-        leg / 2,
+        "{method} sip:clinic@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/{transport} {own};branch=z9hG4bK{method}{call}-{side}\r\n\
+         From: <sip:{call}@{own}>;tag=a{call}-{side}\r\nTo: <sip:clinic@127.0.0.1>{tag}\r\nCall-ID: {call}-{side}\r\n\
+         CSeq: 1 {method}\r\nContact: <sip:bench@{own};transport={transport}>\r\nMax-Forwards: 70\r\n{kind}\
+         Content-Length: {}\r\n\r\n{body}",
         body.len()
     )
 }

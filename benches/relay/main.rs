@@ -1,10 +1,14 @@
-//! What a relayed call costs: two SIP legs that are bridged, G.711 both ways, at 100, 400 and 600 calls, plain and recorded, in
-//! a process of its own; and beside it rtpengine in user space, which relays packets without looking into them.
-//! `cargo bench --bench relay`; `RELAY_SECONDS` is how long each row is measured (default 6), `RELAY_CALLS` says other sizes.
+//! What a relayed call costs: two SIP legs that are bridged, at 100, 400 and 600 calls with RTP both ways, in a process of its own;
+//! and beside it, in the same run, rtpengine in user space. Rows are A-law on both sides, the same recorded, Opus on one side, and
+//! SRTP on one side.
 //!
-//! Our rows play every packet through jitter buffer, voice activity, levels, bridge and encoder; recorded ones are sealed to a
-//! disk. The far ends are one process that sends and reads bare packets. Each carries the time at which it left, which comes
-//! out of the relay unchanged, as G.711 of one law passes our mixer bit for bit: so the delay is measured as well.
+//! `cargo bench --bench relay`. `RELAY_SECONDS` is how long each row is measured (default 4), `RELAY_CALLS` says other sizes,
+//! `RELAY_ROWS` picks among `plain`, `recorded`, `opus` and `srtp`.
+//!
+//! Our rows play every packet through jitter buffer, levels, bridge and encoder; recorded ones are sealed to a disk. rtpengine
+//! passes packets on without looking into them, but for the row with Opus, where both convert. The far ends are in one process.
+//! Packets of A-law carry the time at which they left, which comes out of the relay unchanged, as it passes our mixer bit for bit:
+//! so the delay is measured as well. Unevenness is how far the time between two packets that a relay sends is from 20 ms; rtpengine's is its senders'.
 //!
 //! A row with less than all packets relayed says that the machine had no room for it, and nothing about what a call costs:
 //! the load before the first row is printed.
@@ -12,22 +16,36 @@
 
 mod clinic;
 mod far;
+mod line;
 mod rtpengine;
+mod side;
 
+use auricle_media::rtp::srtp::MasterKey;
 use far::Traffic;
+use side::Side;
 use std::time::{Duration, Instant};
 
 /// Sizes measured.
 const CALLS: [usize; 3] = [100, 400, 600];
+/// Rows: their name, whether they are recorded, and what callers speak.
+const ROWS: [(&str, bool, Side); 4] = [
+    ("plain", false, Side::Plain),
+    ("recorded", true, Side::Plain),
+    ("opus", false, Side::Opus),
+    ("srtp", false, Side::Secure),
+];
 /// From the last answer to the begin of the measurement: jitter buffers have found their wait.
 const SETTLE: Duration = Duration::from_secs(3);
+/// What our media thread asks for; the far ends and the peer run with it as well, where the system lets them.
+const NICENESS: i32 = -11;
 /// Clock ticks a second in `/proc` (`getconf CLK_TCK`; 100 on every Linux that we run on).
 const CLOCK_TICKS: f64 = 100.0;
 
-/// Where both sides of a call receive at the relay.
+/// Where both sides of a call receive at the relay, and with what it protects what it sends to the caller.
 pub struct Pair {
     pub caller: u16,
     pub staff: u16,
+    pub key: Option<MasterKey>,
 }
 
 /// A relay that is up, with its calls.
@@ -43,31 +61,45 @@ fn main() {
     if let Ok(task) = std::env::var(clinic::TASK) {
         return clinic::run(&task);
     }
-    let seconds = std::env::var("RELAY_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(6);
+    let seconds = std::env::var("RELAY_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(4);
+    let span = Duration::from_secs(seconds);
     let sizes: Vec<usize> = match std::env::var("RELAY_CALLS") {
         Ok(text) => text.split(',').map(|size| size.parse().unwrap()).collect(),
         Err(_) => CALLS.to_vec(),
     };
+    let rows = std::env::var("RELAY_ROWS").unwrap_or_else(|_| ROWS.map(|(name, ..)| name).join(","));
     let load = std::fs::read_to_string("/proc/loadavg").unwrap();
     println!("load of the machine before (1, 5, 15 minutes): {}", load.trim());
-    println!("| relay | calls | CPU, % of a core | per call | MB per call | packets relayed | delay p50 | p99 |");
-    println!("|---|---|---|---|---|---|---|---|");
-    for recorded in [false, true] {
+    println!(
+        "| row | relay | calls | CPU, % of a core | per call | of rtpengine's | MB per call | packets relayed | delay p50 | p99 | uneven p99.9 |"
+    );
+    println!("|---|---|---|---|---|---|---|---|---|---|---|");
+    for (row, recorded, callers) in ROWS.into_iter().filter(|(name, ..)| rows.split(',').any(|row| row == *name)) {
         for calls in &sizes {
-            let what = if recorded { ", recorded" } else { "" };
-            let own = clinic::start(*calls, recorded);
-            measure(&format!("Auricle{what}"), Box::new(own), *calls, Duration::from_secs(seconds));
-            match rtpengine::start(recorded) {
-                Ok(peer) => measure(&format!("rtpengine{what}"), Box::new(peer), *calls, Duration::from_secs(seconds)),
-                Err(why) => println!("| rtpengine{what} | {calls} | not measured: {why} | | | | | |"),
-            }
+            let theirs = match rtpengine::start(recorded) {
+                Ok(peer) => Some(measure(&format!("| {row} | rtpengine"), Box::new(peer), *calls, callers, span, None)),
+                Err(why) => {
+                    println!("| {row} | rtpengine | {calls} | not measured: {why} | | | | | | | |");
+                    None
+                }
+            };
+            let own = clinic::start(*calls, recorded, callers);
+            measure(&format!("| {row} | Auricle"), Box::new(own), *calls, callers, span, theirs);
         }
     }
 }
 
-fn measure(name: &str, mut relay: Box<dyn Relay>, calls: usize, span: Duration) {
+/// Prints a row; what the relay used of a core, in percent.
+fn measure(
+    name: &str,
+    mut relay: Box<dyn Relay>,
+    calls: usize,
+    callers: Side,
+    span: Duration,
+    theirs: Option<f64>,
+) -> f64 {
     let process = relay.process();
-    let mut traffic = Traffic::new();
+    let mut traffic = Traffic::new(callers);
     let idle = resident_mb(process);
     let pairs = relay.calls(calls, &traffic);
     traffic.start(&pairs);
@@ -79,14 +111,18 @@ fn measure(name: &str, mut relay: Box<dyn Relay>, calls: usize, span: Duration) 
     let memory = (resident_mb(process) - idle) / calls as f64;
     let seen = traffic.end();
     relay.end();
+    let ms = |time: Option<f64>| time.map_or("-".to_owned(), |ms| format!("{ms:.1} ms"));
     println!(
-        "| {name} | {calls} | {share:.1} | {:.3} % | {memory:.2} | {:.2} % of {} | {:.1} ms | {:.1} ms |",
+        "{name} | {calls} | {share:.1} | {:.3} % | {} | {memory:.2} | {:.2} % of {} | {} | {} | {} |",
         share / calls as f64,
+        theirs.map_or("-".to_owned(), |theirs| format!("{:.2}", share / theirs)),
         seen.received as f64 / seen.sent as f64 * 100.0,
         seen.sent,
-        seen.delay_ms(0.5),
-        seen.delay_ms(0.99),
+        ms(seen.delay_p50),
+        ms(seen.delay_p99),
+        ms(seen.uneven_p999),
     );
+    share
 }
 
 /// Processor time of a process so far, in all its threads, user and system.
