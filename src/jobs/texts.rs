@@ -58,6 +58,8 @@ async fn follow(app: &App) -> Result<bool, Error> {
             {
                 let news = match text.carrier {
                     CarrierKind::Twilio => twilio::texts::send(app, &text).await,
+                    // No number of an account with Telnyx can be chosen for them.
+                    CarrierKind::Telnyx => continue,
                 };
                 texts::note(&app.events, text.id, news).await?;
             }

@@ -113,6 +113,7 @@ impl TelnyxInput {
             public_keys: self.public_keys,
             sources: self.sources,
             machine_detection: self.machine_detection,
+            text_number: String::new(),
             created_at: kept.map_or(now, |kept| kept.created_at),
             version: 0,
         })
