@@ -156,7 +156,12 @@ async fn arrived(app: &Arc<App>, call: String, payload: &Payload) {
     let to = number(payload.to.as_deref().unwrap_or_default());
     let caller = Caller { from, to, identity: identity(payload) };
     let codec = codec_of(payload.offered_codecs.as_deref().unwrap_or_default());
-    let Some(ticket) = app.carriers.lines.issue(&call, caller, Instant::now()) else {
+    let (lines, now) = (&app.carriers.lines, Instant::now());
+    let Some(ticket) = lines.issue(&call, caller, now) else {
+        // It is on: the event was told again under another name.
+        if lines.is_on(&call, now) {
+            return;
+        }
         return tell_logged(app, &call, "reject", json!({ "cause": "USER_BUSY" })).await;
     };
     let beside = Arc::clone(app);
