@@ -15,6 +15,7 @@ use crate::config::Config;
 use crate::events::Events;
 use crate::floor::FloorHandle;
 use crate::knowledge::Library;
+use crate::music::Music;
 use crate::phones::Phones;
 use crate::reasons::Reasons;
 use crate::search::rebuild::Rebuild;
@@ -57,6 +58,8 @@ pub struct App {
     pub softphones: Softphones,
     /// The one path for facts.
     pub events: Events,
+    /// Music on hold.
+    pub music: Music,
     /// The engine.
     pub voice: VoiceHandle,
     /// Who talks to whom.

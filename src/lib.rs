@@ -21,6 +21,7 @@ pub mod http;
 pub mod jobs;
 pub mod knowledge;
 pub mod log;
+pub mod music;
 pub mod notes;
 pub mod outbound;
 pub mod page;

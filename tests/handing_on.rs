@@ -37,6 +37,8 @@ async fn a_desk_phone_holds_and_hands_its_call_on() {
     let there = scene.switched_on_with(&lab_phone, None, 90, &["ctrl_tcp"]).await;
     let here = scene.switched_on_with(&front, Some("02079460958"), 90, &["ctrl_tcp"]).await;
     scene.clinic.happened(|event| matches!(event, Event::CallAnswered { .. })).await;
+    // The phone hears a little later that it is answered: its keys mean nothing before that.
+    here.has_heard(700.0).await;
 
     here.press("hold", "").await;
     held(&scene, true, 1).await;
@@ -67,6 +69,8 @@ async fn a_desk_phone_is_refused_to_hand_on_to_a_premium_number() {
     let phone = scene.phone("201", Value::Null).await;
     let here = scene.switched_on_with(&phone, Some("02079460958"), 90, &["ctrl_tcp"]).await;
     scene.clinic.happened(|event| matches!(event, Event::CallAnswered { .. })).await;
+    // The phone hears a little later that it is answered: its keys mean nothing before that.
+    here.has_heard(700.0).await;
     here.press("transfer", "09098790123").await;
     let refused = scene.clinic.happened(|event| matches!(event, Event::OutboundRefused { .. })).await;
     assert!(matches!(refused.event, Event::OutboundRefused { rule: OutboundRule::Premium, .. }), "{refused:?}");

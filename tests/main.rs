@@ -20,6 +20,7 @@ mod handing_on;
 mod knowledge;
 mod layers;
 mod listening;
+mod music;
 mod openai_model;
 mod openapi;
 mod outbound;

@@ -19,7 +19,7 @@ mod transfers;
 mod trunks;
 mod web;
 
-use crate::audio::music::Music;
+use crate::audio::music::{Music, Piece};
 use crate::io::{Codec, EngineEvent, Input, LegEnd, LegId, NextWake, Output, Socket, WakeReason};
 use crate::io::{Hop, PhoneId, Protection, Transport, TrunkId};
 use crate::leg::{Leg, Stage};
@@ -131,6 +131,8 @@ pub struct Engine {
     config: EngineConfig,
     admission: Admission,
     bans: Bans,
+    /// What is played to whoever is on hold; none: our own piece.
+    piece: Option<Arc<Piece>>,
     connections: Connections,
     agent: UserAgent,
     ports: Ports,
@@ -179,6 +181,7 @@ impl Engine {
         Self {
             admission: Admission::new(config.trusted.clone()),
             bans: Bans::default(),
+            piece: None,
             connections: Connections::default(),
             agent,
             ports: Ports::new(config.rtp_ports.clone()),

@@ -5,6 +5,7 @@ mod carrier;
 mod channels;
 mod web;
 
+use crate::audio::music::Piece;
 use crate::io::{
     CallerIdentity, Codec, Command, DialIdentity, DialTo, EngineEvent, Hop, LegEnd, LegId, Output, PhoneId, Protection,
     TrunkId,
@@ -14,6 +15,7 @@ use crate::sip::agent::DialogId;
 use crate::sip::sdp::{Agreed, Sdp, SdpRefusal, Session};
 use std::collections::VecDeque;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Instant;
 
 pub(crate) use audio::{Audio, Kept};
@@ -349,9 +351,9 @@ impl Leg {
     }
 
     /// Our music on hold begins or stops. Before there is audio there is nobody to hear it.
-    pub(crate) fn music(&mut self, on: bool) {
+    pub(crate) fn music(&mut self, on: bool, piece: Option<Arc<Piece>>) {
         if let Some(audio) = &mut self.audio {
-            audio.music(on);
+            audio.music(on, piece);
         }
     }
 

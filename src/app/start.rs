@@ -12,6 +12,7 @@ use crate::floor::{self, FloorParts};
 use crate::http;
 use crate::jobs::{self, search::Indexer};
 use crate::knowledge::Library;
+use crate::music::{self, Music};
 use crate::phones::Phones;
 use crate::providers::local::HashedWords;
 use crate::providers::{ProviderError, Stt, Vocabulary};
@@ -353,6 +354,8 @@ fn assemble(
         book,
     };
     tasks.spawn("phones", jobs::phones::run(parts, tasks.stop_token()));
+    let music = Music::default();
+    tasks.spawn("music", music::begin(music.clone(), store.clone(), voice.clone()));
     tasks.spawn("room", jobs::room::run(store.clone(), tasks.stop_token()));
     let rebuild = Rebuild::default();
     let indexer = Indexer {
@@ -380,6 +383,7 @@ fn assemble(
         trunks,
         phones,
         softphones: Softphones::new(stations),
+        music,
         events,
         voice,
         floor,

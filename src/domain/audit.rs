@@ -130,6 +130,7 @@ impl Event {
             | Self::PhonePasswordGiven { phone }
             | Self::PhoneRemoved { phone }
             | Self::PhoneStateChanged { phone, .. } => ("phone", phone.to_string()),
+            Self::MusicChanged {} | Self::MusicRemoved {} => ("music", String::new()),
             Self::SourceBanned { source } | Self::SourceHeard { source } => ("source", source.clone()),
             Self::CarrierChanged { carrier } | Self::CarrierRemoved { carrier } => ("carrier", carrier.to_string()),
             Self::NumberConnected { number, .. } | Self::NumberReleased { number, .. } => ("number", number.clone()),

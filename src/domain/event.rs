@@ -218,6 +218,10 @@ events! {
         /// Its version now.
         version: u64,
     },
+    /// The clinic has brought music on hold of its own.
+    MusicChanged("music.changed") {},
+    /// The built-in music on hold is played again.
+    MusicRemoved("music.removed") {},
     /// A trunk was made or changed.
     TrunkChanged("trunk.changed") {
         /// The trunk.

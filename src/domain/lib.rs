@@ -20,6 +20,7 @@ pub mod id;
 pub mod intent;
 pub mod knowledge;
 pub mod live;
+pub mod music;
 pub mod numbers;
 pub mod outbound;
 pub mod phone;

@@ -22,6 +22,7 @@ mod health;
 mod knowledge;
 mod limits;
 mod metrics;
+mod music;
 pub mod openapi;
 mod outbound;
 mod phones;
@@ -71,6 +72,7 @@ fn routes() -> OpenApiRouter<Arc<App>> {
         .merge(clinic::routes())
         .merge(trunks::routes())
         .merge(outbound::routes())
+        .merge(music::routes())
         .merge(phones::routes())
         .merge(carriers::routes())
         .merge(webhooks::routes())

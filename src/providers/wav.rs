@@ -61,6 +61,22 @@ pub fn read_wideband(bytes: &[u8]) -> Result<Vec<i16>, WavError> {
     Err(WavError::NotWav)
 }
 
+/// A WAV file of 16-bit mono samples.
+pub fn file(rate_hz: u32, samples: &[i16]) -> Vec<u8> {
+    let data_bytes = u32::try_from(samples.len() * 2).unwrap_or(u32::MAX - 36);
+    let mut bytes = Vec::with_capacity(samples.len() * 2 + 44);
+    let mut put = |part: &[u8]| bytes.extend_from_slice(part);
+    put(b"RIFF");
+    put(&(data_bytes + 36).to_le_bytes());
+    put(b"WAVEfmt \x10\0\0\0\x01\0\x01\0");
+    put(&rate_hz.to_le_bytes());
+    put(&(rate_hz * 2).to_le_bytes());
+    put(b"\x02\0\x10\0data");
+    put(&data_bytes.to_le_bytes());
+    samples.iter().for_each(|sample| put(&sample.to_le_bytes()));
+    bytes
+}
+
 /// Samples as a piece of 16 kHz audio.
 pub fn wideband(samples: &[i16]) -> Pcm {
     Pcm { rate: Rate::Hz16000, samples: samples.into() }
@@ -136,6 +152,12 @@ mod tests {
         let samples = [1, -2, 3];
         assert_eq!(read_wideband(&wav(16_000, 1, 0, &samples)), Ok(samples.to_vec()));
         assert_eq!(read_wideband(&wav(16_000, 1, 0x7fff_f000, &samples)), Ok(samples.to_vec()));
+    }
+
+    #[test]
+    fn a_file_is_read_as_it_was_written() {
+        let samples = tone(16_000, 440.0, 1_000);
+        assert_eq!(read_wideband(&file(16_000, &samples)), Ok(samples));
     }
 
     #[test]

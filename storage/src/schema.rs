@@ -35,6 +35,7 @@ use auricle_domain::id::{
     TenantId, TextId, TrunkId,
 };
 use auricle_domain::knowledge::{Document, Passage};
+use auricle_domain::music::HoldMusic;
 use auricle_domain::outbound::Outbound;
 use auricle_domain::phone::Phone;
 use auricle_domain::task::Task;
@@ -141,6 +142,10 @@ pub(crate) fn named_blob(key: &[u8], value: &[u8]) -> Result<Option<Named>, Stor
             let is_made = recording.state == RecordingState::Stopped && recording.length_ms > 0;
             is_made.then(|| Named { what: format!("the recording of call {id}"), blob: BlobId::Recording(id) })
         }
+        id if id == HoldMusic::TABLE.id => {
+            let HoldMusic { content_sha256, .. } = codec::decode(HoldMusic::TABLE, value)?;
+            BlobId::from_sha256(&content_sha256).map(|blob| Named { what: "the music on hold".to_owned(), blob })
+        }
         _ => None,
     };
     Ok(named)
@@ -215,6 +220,7 @@ fn name_of(id: u16) -> &'static str {
         Phone::TABLE,
         Carrier::TABLE,
         TextMessage::TABLE,
+        HoldMusic::TABLE,
     ];
     match tables.iter().find(|table| table.id == id) {
         Some(table) => table.name,
@@ -473,4 +479,11 @@ impl Record for TextMessage {
             entries.add(TEXTS_WAITING, self.created_at);
         }
     }
+}
+
+/// Key: none, there is one.
+impl Record for HoldMusic {
+    const TABLE: Table = Table { id: 32, name: "hold_music", version: 1 };
+    type Key = ();
+    fn key(&self) {}
 }

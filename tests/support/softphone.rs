@@ -21,6 +21,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// Below those that the system gives out: one of these could be somebody's by the time the softphone takes it.
 static NEXT_PORT: AtomicU16 = AtomicU16::new(29_200);
 
+/// Two seconds at 8 kHz.
+const LAST_SAMPLES: usize = 16_000;
+
 /// A softphone that runs; it is ended with this.
 pub struct Softphone {
     child: Child,
@@ -132,11 +135,16 @@ impl Softphone {
         tokio::time::timeout(PATIENCE, pressed).await.unwrap_or_else(|_| panic!("{command} was not taken in"));
     }
 
-    /// Waits until it has heard two seconds of this tone, nearly alone.
+    /// Waits until the last two seconds that it has heard are this tone, nearly alone.
     pub async fn has_heard(&self, hertz: f64) {
+        let is_it = |path: PathBuf| {
+            let samples = samples_of(&path);
+            let last = samples.len().checked_sub(LAST_SAMPLES).map(|from| &samples[from..]);
+            last.is_some_and(|last| tone_in(last, hertz) > 0.8)
+        };
         let heard = async {
             let mut look = tokio::time::interval(LOOK_EVERY);
-            while !self.decoded().any(|path| lasts(&path) > 2 && share_of(&path, hertz) > 0.8) {
+            while !self.decoded().any(is_it) {
                 look.tick().await;
             }
         };
@@ -189,17 +197,20 @@ pub fn free_address(host: &str) -> SocketAddr {
     SocketAddr::new(host, free_ports(host) + SIP_PORT)
 }
 
-/// Seconds that a WAV file of 16 bits and 8 kHz lasts, as far as it is written.
-fn lasts(path: &Path) -> u64 {
-    std::fs::metadata(path).map_or(0, |file| file.len() / 16_000)
+/// The samples of a WAV file of 16 bits, as far as it is written.
+fn samples_of(path: &Path) -> Vec<f64> {
+    let bytes = std::fs::read(path).unwrap();
+    let samples = bytes.get(44..).unwrap_or_default().chunks_exact(2);
+    samples.map(|sample| f64::from(i16::from_le_bytes([sample[0], sample[1]]))).collect()
 }
 
 /// How much of what a WAV file of 16 bits and 8 kHz holds is this tone: 1.0 is all of it. Silence at its begin does not count.
 fn share_of(path: &Path, hertz: f64) -> f64 {
-    let bytes = std::fs::read(path).unwrap();
-    let samples = bytes.get(44..).unwrap_or_default().chunks_exact(2);
-    let samples: Vec<f64> = samples.map(|sample| f64::from(i16::from_le_bytes([sample[0], sample[1]]))).collect();
-    let loud: Vec<f64> = samples.into_iter().skip_while(|sample| sample.abs() < 1_000.0).collect();
+    tone_in(&samples_of(path), hertz)
+}
+
+fn tone_in(samples: &[f64], hertz: f64) -> f64 {
+    let loud: Vec<f64> = samples.iter().copied().skip_while(|sample| sample.abs() < 1_000.0).collect();
     let energy: f64 = loud.iter().map(|sample| sample * sample).sum();
     let turn = |at: usize| at as f64 * hertz * TAU / 8_000.0;
     // Piece by piece: what is cut out or shifted by a jitter buffer must not take the whole file out of phase.

@@ -4,7 +4,7 @@
 //! for all legs, and what rings beyond its end is folded to its beginning: it goes round without a seam.
 
 use std::f32::consts::TAU;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use super::resample::Downsampler;
 use crate::io::Rate;
@@ -50,22 +50,59 @@ const STEP_OUT: f32 = 1.0 / 5.0;
 /// How loud it is while something is played: 14 dB less.
 const BEHIND: f32 = 0.2;
 
-/// The piece at both rates.
-struct Piece {
+/// Fewest samples of a piece that somebody brings: a second.
+pub const SAMPLES_MIN: usize = HZ;
+/// The quietest that is made as loud as ours, as the mean of its squares: below -60 dBFS there is nothing to hear.
+const POWER_MIN: f32 = 32_768.0 * 32_768.0 * 1.0e-6;
+/// Where the loudest sample of a piece lies at most: what is beside it in a call needs some room.
+const PEAK_MAX: f32 = 24_000.0;
+
+/// A piece at both rates, that goes round.
+#[derive(PartialEq)]
+pub struct Piece {
     narrow: Vec<i16>,
     wide: Vec<i16>,
 }
 
-static PIECE: LazyLock<Piece> = LazyLock::new(|| {
-    let wide = compose();
-    let mut downsampler = Downsampler::default();
-    let mut narrow = vec![0; wide.len() / 2];
-    // Twice, so that the filter begins with the end of the piece.
-    for _ in 0..2 {
-        downsampler.run(&wide, &mut narrow);
+/// Its length, not its samples.
+impl std::fmt::Debug for Piece {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Piece").field("samples", &self.wide.len()).finish()
     }
-    Piece { narrow, wide }
-});
+}
+
+impl Piece {
+    /// Of samples at 16 kHz, as loud as our own where its peaks allow that. None when they are fewer than [`SAMPLES_MIN`] or
+    /// nothing that can be heard. Takes some milliseconds for each minute: not while calls wait for it.
+    pub fn new(wide: &[i16]) -> Option<Self> {
+        // Of even length, so that both rates go round at the same time.
+        let wide = wide.get(..wide.len() / 2 * 2).filter(|wide| wide.len() >= SAMPLES_MIN)?;
+        let power = wide.iter().map(|sample| f32::from(*sample).powi(2)).sum::<f32>() / wide.len() as f32;
+        if power < POWER_MIN {
+            return None;
+        }
+        let peak = wide.iter().map(|sample| sample.unsigned_abs()).max().map_or(1.0, f32::from);
+        let scale = (32_768.0 * 10.0_f32.powf(LEVEL_DBFS / 20.0) / power.sqrt()).min(PEAK_MAX / peak);
+        Some(Self::whole(wide.iter().map(|sample| (f32::from(*sample) * scale) as i16).collect()))
+    }
+
+    fn whole(wide: Vec<i16>) -> Self {
+        let mut downsampler = Downsampler::default();
+        let mut narrow = vec![0; wide.len() / 2];
+        // Twice, so that the filter begins with the end of the piece.
+        for _ in 0..2 {
+            downsampler.run(&wide, &mut narrow);
+        }
+        Self { narrow, wide }
+    }
+
+    /// Its samples at 16 kHz.
+    pub fn wide(&self) -> &[i16] {
+        &self.wide
+    }
+}
+
+static PIECE: LazyLock<Piece> = LazyLock::new(|| Piece::whole(compose()));
 
 /// The whole piece at 16 kHz.
 fn compose() -> Vec<i16> {
@@ -113,6 +150,8 @@ fn strike(sound: &mut [f32], wave: &[f32], start: usize, semitones: i32, strengt
 /// One leg's place in the piece.
 #[derive(Debug, Default)]
 pub struct Music {
+    /// None: ours.
+    piece: Option<Arc<Piece>>,
     /// Samples at 16 kHz.
     at: usize,
     level: f32,
@@ -123,6 +162,11 @@ impl Music {
     /// Makes the piece, if it was not made before: some milliseconds that should not be spent while calls are on.
     pub fn prepare() {
         LazyLock::force(&PIECE);
+    }
+
+    /// From the beginning of this piece, or of ours.
+    pub fn of(piece: Option<Arc<Piece>>) -> Self {
+        Self { piece, ..Self::default() }
     }
 
     /// It fades out from now on.
@@ -150,9 +194,10 @@ impl Music {
         };
         let next =
             if wanted < self.level { (self.level - STEP_OUT).max(wanted) } else { (self.level + STEP).min(wanted) };
+        let whole = self.piece.as_deref().unwrap_or(&PIECE);
         let (piece, at) = match rate {
-            Rate::Hz8000 => (&PIECE.narrow, self.at / 2),
-            Rate::Hz16000 => (&PIECE.wide, self.at),
+            Rate::Hz8000 => (&whole.narrow, self.at / 2),
+            Rate::Hz16000 => (&whole.wide, self.at),
         };
         let step = (next - self.level) / frame.len().max(1) as f32;
         for (index, sample) in frame.iter_mut().enumerate() {
@@ -161,7 +206,7 @@ impl Music {
             *sample = sample.saturating_add(music as i16);
         }
         self.level = next;
-        self.at = (self.at + Rate::Hz16000.frame()) % PIECE.wide.len();
+        self.at = (self.at + Rate::Hz16000.frame()) % whole.wide.len();
     }
 }
 
@@ -219,9 +264,36 @@ mod tests {
         assert!(frames(&mut music, 1, false).iter().all(|sample| *sample == 0));
     }
 
+    /// Whatever somebody brings sounds as loud as ours, or as its peaks allow; silence and snippets are no piece.
+    #[test]
+    fn a_piece_of_somebody_elses_is_as_loud_as_ours() {
+        let tone =
+            |level: f32| -> Vec<i16> { (0..20_001).map(|at| ((at as f32 * 0.4).sin() * level) as i16).collect() };
+        for level in [200.0, 3_000.0, 32_000.0] {
+            let piece = Piece::new(&tone(level))
+                .map(|piece| (decibels(&piece.wide), decibels(&piece.narrow), piece.wide.len()));
+            let near = |it: f64| (it + 24.0).abs() < 0.3;
+            assert!(
+                piece.is_some_and(|(wide, narrow, length)| near(wide) && near(narrow) && length == 20_000),
+                "{piece:?}"
+            );
+        }
+        // One loud click in near silence: nothing of it may clip.
+        let mut click = tone(300.0);
+        click[5_000] = i16::MIN;
+        let piece = Piece::new(&click);
+        assert!(
+            piece.is_some_and(|piece| piece.wide.iter().all(|sample| f32::from(sample.unsigned_abs()) <= PEAK_MAX))
+        );
+        assert_eq!(
+            (Piece::new(&tone(3_000.0)[..SAMPLES_MIN - 1]), Piece::new(&tone(5.0)), Piece::new(&[])),
+            (None, None, None)
+        );
+    }
+
     #[test]
     fn it_goes_round_and_never_wraps() {
-        let mut music = Music { at: PIECE.wide.len() - 320, level: 1.0, stopped: false };
+        let mut music = Music { piece: None, at: PIECE.wide.len() - 320, level: 1.0, stopped: false };
         let mut frame = [i16::MAX; 160];
         music.mix(Rate::Hz8000, false, &mut frame);
         assert!(frame.iter().all(|sample| *sample > 0));

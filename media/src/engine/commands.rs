@@ -37,6 +37,7 @@ impl Engine {
             }
             Command::Trunks(trunks) => self.set_trunks(trunks, now),
             Command::Phones(phones) => self.set_phones(phones, now),
+            Command::MusicPiece(piece) => self.piece = piece,
             Command::Unban { source } => self.bans.lift(source),
             Command::Clock { unix_s } => self.tell_agent(AgentCommand::Clock { unix_s }, now),
             Command::Drain => {
@@ -56,7 +57,7 @@ impl Engine {
             Command::Bridge { bridge, parties } => self.bridge(bridge, parties),
             Command::Music { leg, on } => {
                 if let Some(leg) = self.legs.get_mut(&leg) {
-                    leg.music(on);
+                    leg.music(on, self.piece.clone());
                 }
             }
             Command::Mask { leg, on } => self.mask(leg, on),

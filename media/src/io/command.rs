@@ -4,7 +4,9 @@ use super::{
     BridgeId, CallerIdentity, Codec, DialIdentity, Hop, LegId, Party, Pcm, Phone, PhoneId, PlayId, TransferTo, Trunk,
     TrunkId, WebPurpose,
 };
+use crate::audio::music::Piece;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 /// What the engine can be told to do. A command for a leg that is gone changes nothing.
 #[derive(Clone, Debug)]
@@ -195,6 +197,8 @@ pub enum Command {
     /// These are all trunks from now on. One that is equal to one that is there stays as it is, with its registration; one
     /// that is not among them is left, and its registration given back.
     Trunks(Vec<Trunk>),
+    /// Whoever is put on hold from now on hears this piece; none: our own.
+    MusicPiece(Option<Arc<Piece>>),
     /// Hear a source again that was banned for wrong passwords.
     Unban {
         /// Which, as [`EngineEvent::Banned`](super::EngineEvent::Banned) told it.

@@ -2,7 +2,7 @@
 
 use super::channels::Channels;
 use crate::audio::mix::Mix;
-use crate::audio::music::Music;
+use crate::audio::music::{Music, Piece};
 use crate::audio::playout::{Playout, Progress};
 use crate::io::{Command, EngineEvent, LegId, LegQuality, Output, Pcm, PlayId, Rate, Socket};
 use crate::rtp::rtcp::is_rtcp;
@@ -226,11 +226,11 @@ impl Audio {
     }
 
     /// Our music on hold begins anew, or fades out.
-    pub(crate) fn music(&mut self, on: bool) {
+    pub(crate) fn music(&mut self, on: bool, piece: Option<Arc<Piece>>) {
         match &mut self.music {
             Some(music) if !on => music.stop(),
             Some(music) if !music.is_stopped() => {}
-            _ if on => self.music = Some(Music::default()),
+            _ if on => self.music = Some(Music::of(piece)),
             _ => {}
         }
     }

@@ -79,6 +79,7 @@ export function seed() {
     phone('Front desk', '201', [place('192.168.1.31:5060', 'udp', 'Yealink SIP-T46U 108.86.0.90')]), phone('Dr Weiss', '202', [place('192.168.1.32:5061', 'tls', 'snom370/8.7.5.35'), place('192.168.1.77:40112', 'tcp', 'baresip v1.0.0 (x86_64/linux)', false)]),
     phone('Laser room', '203', []), phone('Old nurse phone', '209', [], { is_on: false, status: { state: 'off', since: ago(8_000), places: [] } }),
   ];
+  db.music = { own: null };
   db.bans = [{ source: '203.0.113.77', until: new Date(Date.now() + 41.5 * 60_000).toISOString() }, { source: '2001:db8:7::1', until: new Date(Date.now() + 3.5 * 60_000).toISOString() }];
   db.telnyx = { is_set_up: true, application: 'Auricle', public_keys: ['6kpsY+Kcuga6PfGwzx9d0wHgGGb4XQ2gFNxNQXHrVfo='], sources: [], machine_detection: 'off', trunk: '61757269-636c-8063-8000-000000000002', webhook_url: 'https://desk.lumen.test/api/webhooks/telnyx/calls', version: 1 };
   db.telnyxNumbers = [{ id: '1293384261075731499', number: '+442079460133', is_connected: true, goes_to: null }, { id: '1293384261075731500', number: '+442079460144', is_connected: false, goes_to: 'The old system' }];

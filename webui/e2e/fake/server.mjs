@@ -256,6 +256,9 @@ function api({ db, state, emit, pushCalls }) {
     'PUT /api/trunks/:id': ({ id, request, body }) => { const trunk = found(db.trunks, id); fresh(trunk, request); return connect(trunk, body); },
     'DELETE /api/trunks/:id': ({ id, request, response }) => { fresh(found(db.trunks, id), request); db.trunks = db.trunks.filter((one) => one.id !== id); emit('trunk.removed', { trunk: id }); response.statusCode = 204; return null; },
     'GET /api/phones': ({ who }) => { if (who.role !== 'ADMIN') fail(403, 'forbidden', 'no'); return { server: PHONE_SERVER, phones: db.phones }; },
+    'GET /api/music': ({ who }) => { if (who.role !== 'ADMIN') fail(403, 'forbidden', 'no'); return db.music; },
+    'PUT /api/music': ({ query }) => { if (!query.get('name').endsWith('.wav')) fail(400, 'invalid', 'Not acceptable', [{ field: 'file', code: 'not_wav', detail: 'not a WAV file' }]); db.music = { own: { name: query.get('name'), length_ms: 93_000, content_sha256: '00', created_at: new Date().toISOString() } }; emit('music.changed', {}); return db.music; },
+    'DELETE /api/music': ({ response }) => { db.music = { own: null }; emit('music.removed', {}); response.statusCode = 204; return null; },
     'GET /api/phones/bans': ({ who }) => { if (who.role !== 'ADMIN') fail(403, 'forbidden', 'no'); return { items: db.bans }; },
     'DELETE /api/phones/bans/:id': ({ id, response }) => { const source = decodeURIComponent(id); db.bans = db.bans.filter((one) => one.source !== source); emit('phone.source_heard', { source }); response.statusCode = 204; return null; },
     'POST /api/phones': ({ body, response }) => {

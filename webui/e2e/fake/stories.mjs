@@ -345,6 +345,22 @@ export function stories(browser, fake) {
       await row.waitFor({ state: 'detached' });
     }),
 
+    // CALL-06
+    'an administrator brings music on hold, which can be heard, and goes back to the built-in piece': story('/clinic', async (page) => {
+      await page.getByText('Callers who wait hear the built-in piece.').waitFor();
+      const bring = (name) => page.getByLabel('Choose a file').setInputFiles({ name, mimeType: 'audio/wav', buffer: Buffer.from('RIFF') });
+      await bring('Waltz.txt');
+      await page.getByText('This is no WAV file').waitFor();
+      await bring('Waltz.wav');
+      await page.getByText('Callers who wait hear Waltz.wav.').waitFor();
+      await page.getByLabel('How it sounds').waitFor();
+      await page.getByRole('heading', { name: 'Music on hold' }).scrollIntoViewIfNeeded();
+      await shot(page, 'music');
+      same(await axe(page), [], 'axe on music on hold');
+      await page.getByRole('button', { name: 'Play the built-in piece' }).click();
+      await page.getByText('Callers who wait hear the built-in piece.').waitFor();
+    }),
+
     // SEC-11
     'who guesses the passwords of phones is shown with the time left, and is heard again when somebody says so': story('/phones', async (page) => {
       const row = page.locator('li', { hasText: '203.0.113.77' });

@@ -34,6 +34,8 @@ export interface Options {
   range?: string;
   /** Content type where the body is a text rather than JSON. */
   text?: boolean;
+  /** What is sent as it is, in the place of a body. */
+  file?: Blob;
 }
 
 /** Told when the server says that nobody is signed in. */
@@ -42,6 +44,7 @@ export const onSignedOut: { call: (() => void) | null } = { call: null };
 export async function request<T>(method: string, path: string, options: Options = {}): Promise<T> {
   const headers: Record<string, string> = { accept: 'application/json' };
   if (options.body !== undefined) headers['content-type'] = options.text ? 'text/plain; charset=utf-8' : 'application/json';
+  if (options.file !== undefined) headers['content-type'] = options.file.type || 'application/octet-stream';
   if (options.version !== undefined) headers['if-match'] = `"${options.version}"`;
   if (options.key !== undefined) headers['idempotency-key'] = options.key;
   if (options.reason !== undefined) headers['access-reason'] = extended(options.reason);
@@ -50,7 +53,7 @@ export async function request<T>(method: string, path: string, options: Options 
   try {
     response = await fetch(path + queryText(options.query), {
       method, headers, credentials: 'same-origin', signal: AbortSignal.timeout(ANSWER_MS_MAX),
-      body: options.body === undefined ? undefined : options.text ? String(options.body) : JSON.stringify(options.body),
+      body: options.file ? options.file : options.body === undefined ? undefined : options.text ? String(options.body) : JSON.stringify(options.body),
     });
   } catch (error) {
     const timeout = error instanceof DOMException && error.name === 'TimeoutError';

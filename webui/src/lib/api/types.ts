@@ -47,6 +47,7 @@ export type TrunkView = Sent<Schemas['TrunkView']>;
 export type Outbound = Sent<Schemas['Outbound']>;
 export type PhoneView = Sent<Schemas['PhoneView']>;
 export type PhoneList = Sent<Schemas['PhoneList']>;
+export type MusicView = Sent<Schemas['MusicView']>;
 export type Ban = Sent<Schemas['Ban']>;
 export type BanList = Sent<Schemas['BanList']>;
 export type PhoneCredential = Sent<Schemas['PhoneCredential']>;
