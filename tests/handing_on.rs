@@ -49,15 +49,12 @@ async fn a_desk_phone_holds_and_hands_its_call_on() {
     let is_theirs =
         |event: &Event| matches!(event, Event::CallAgent { agent: Some(agent), .. } if json!(agent) == lab["id"]);
     scene.clinic.happened(is_theirs).await;
-    // Both must have had the time to hear the other.
-    there.has_heard(700.0).await;
     drop(here);
+    // What each of them hears last is the other, not the music before it.
+    there.has_heard(700.0).await;
+    provider.has_heard(440.0).await;
     there.press("quit", "").await;
-    let heard = there.heard_tone(700.0).await;
     assert_eq!(scene.ended().await, EndCause::ClinicHungUp);
-    provider.press("quit", "").await;
-    let heard_there = provider.heard_tone(440.0).await;
-    assert!(heard > 0.8 && heard_there > 0.8, "the colleague heard {heard}, the far end {heard_there}");
     scene.close().await;
 }
 
