@@ -6,7 +6,7 @@ use crate::clock;
 use crate::error::{Error, ErrorCode};
 use crate::events::{By, Events, Writing};
 use crate::page::{Checks, Page, PageQuery, cursor_of};
-use crate::{password, sessions};
+use crate::{password, sessions, softphone};
 use auricle_domain::Timestamp;
 use auricle_domain::account::Account;
 use auricle_domain::code::{AccountState, Lang, Role};
@@ -90,7 +90,7 @@ pub struct AccountChange {
     /// The language of their screens.
     #[serde(default)]
     pub language: Option<Lang>,
-    /// `active` or `disabled`; disabling ends their sessions at once.
+    /// `active` or `disabled`; disabling ends their sessions at once, and what they say from a browser.
     #[serde(default)]
     pub state: Option<AccountState>,
 }
@@ -293,7 +293,11 @@ pub async fn change(
         }
         put(tx, account)
     });
-    changed.await
+    let changed = changed.await?;
+    if changed.state == AccountState::Disabled {
+        softphone::end_all(app, id)?;
+    }
+    Ok(changed)
 }
 
 /// Gives a person a new one-time password.

@@ -161,6 +161,15 @@ pub fn close(app: &App, may: &May<TakeCalls>, purpose: Purpose) -> Result<(), Er
     }
 }
 
+/// Ends the sessions of an account that may speak no more, and the calls that are on them.
+///
+/// # Errors
+/// As [`close`].
+pub(crate) fn end_all(app: &App, account: AccountId) -> Result<(), Error> {
+    let legs = [Purpose::TestCall, Purpose::Station].into_iter().filter_map(|it| app.softphones.leg(account, it));
+    legs.into_iter().try_for_each(|leg| send(app, Command::WebClose { leg }))
+}
+
 fn send(app: &App, command: Command) -> Result<(), Error> {
     app.voice.send(command).map_err(|error| Error::new(ErrorCode::Unavailable, error.to_string()))
 }

@@ -53,7 +53,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("voice", &["providers"]),
     ("floor", &["events", "providers", "voice", "recordings"]),
     // Use-cases see the core and the shared state, and each other; never HTTP.
-    ("accounts", &["app", "auth", "events", "password", "sessions"]),
+    ("accounts", &["app", "auth", "events", "password", "sessions", "softphone"]),
     ("appointments", &["app", "auth", "events", "contacts", "voice"]),
     ("calls", &["app", "auth", "events", "floor", "phones", "reasons"]),
     ("carriers", &["app", "auth", "events", "texts", "voice"]),
