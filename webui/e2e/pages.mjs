@@ -26,7 +26,7 @@ async function visit(browser, url, { email, password }, size, sought) {
       yes(!id || ids[id], `there is no ${id} to show`);
       await page.goto(path.replace(/\{(\w+)\}/, (_, key) => ids[key]));
       await page.locator('main h1').first().waitFor();
-      await page.locator('main .loading').waitFor({ state: 'detached' });
+      await page.waitForFunction(() => !document.querySelector('main .loading'));
       if (name === 'search') {
         await page.locator('input[type=search]').first().fill(sought);
         await page.locator('main [data-row]').first().waitFor();

@@ -80,7 +80,7 @@ export function seed() {
     phone('Laser room', '203', []), phone('Old nurse phone', '209', [], { is_on: false, status: { state: 'off', since: ago(8_000), places: [] } }),
   ];
   db.music = { own: null };
-  db.bans = [{ source: '203.0.113.77', until: new Date(Date.now() + 41.5 * 60_000).toISOString() }, { source: '2001:db8:7::1', until: new Date(Date.now() + 3.5 * 60_000).toISOString() }];
+  db.bans = [{ source: '203.0.113.77', until: new Date(Date.now() + 41.5 * 60_000).toISOString() }, { source: '2001:db8:7::1', until: new Date(Date.now() + 29.5 * 60_000).toISOString() }];
   db.telnyx = { is_set_up: true, application: 'Auricle', public_keys: ['6kpsY+Kcuga6PfGwzx9d0wHgGGb4XQ2gFNxNQXHrVfo='], sources: [], machine_detection: 'off', trunk: '61757269-636c-8063-8000-000000000002', webhook_url: 'https://desk.lumen.test/api/webhooks/telnyx/calls', version: 1 };
   db.telnyxNumbers = [{ id: '1293384261075731499', number: '+442079460133', is_connected: true, goes_to: null }, { id: '1293384261075731500', number: '+442079460144', is_connected: false, goes_to: 'The old system' }];
   db.twilio = { is_set_up: true, account_sid: 'AC0123456789abcdef0123456789abcdef', account_name: 'Lumen Skin Clinic', has_second_token: false, sources: [], machine_detection: 'off', text_number: '', trunk: '61757269-636c-8063-8000-000000000001', voice_url: 'https://desk.lumen.test/api/webhooks/twilio/voice', version: 1 };
