@@ -6,7 +6,7 @@
 //! of what the relay sends are measured there.
 
 use crate::Pair;
-use crate::side::{Side, Source, departure_us, spoken};
+use crate::side::{LEFT_OVER_BYTES, Side, Source, departure_us, payload, spoken};
 use auricle_media::rtp::srtp::Unprotector;
 use socket2::{Domain, Protocol, Type};
 use std::collections::HashMap;
@@ -119,11 +119,11 @@ impl Traffic {
     }
 
     pub fn start(&mut self, pairs: &[Pair]) {
-        let spoken = spoken();
+        let spoken = [0, 1].map(|side| spoken(self.side(side)));
         let leg = |(index, (call, side, port)): (usize, (usize, usize, u16))| Leg {
             socket: Arc::clone(&self.sockets[side][usize::from(is_probe(call))]),
             port,
-            source: Source::new(self.side(side), index as u32 + 1, &spoken),
+            source: Source::new(self.side(side), index as u32 + 1, &spoken[side]),
         };
         let ports = pairs.iter().enumerate().flat_map(|(call, pair)| [(call, 0, pair.caller), (call, 1, pair.staff)]);
         let legs: Vec<Leg> = ports.enumerate().map(leg).collect();
@@ -135,12 +135,12 @@ impl Traffic {
                 let keys = keys.filter_map(|pair| Some((pair.caller, Unprotector::new(pair.key.as_ref()?)))).collect();
                 let reader = Reader {
                     socket: Arc::clone(&self.sockets[side][usize::from(is_probe)]),
-                    side: self.side(side),
                     // Nothing comes through two codecs as it was.
                     is_whole: self.callers != Side::Opus,
                     is_probe,
                     keys,
                     last: HashMap::new(),
+                    tails: HashMap::new(),
                     shared: Arc::clone(&self.shared),
                 };
                 self.threads.push(std::thread::spawn(move || reader.run()));
@@ -216,7 +216,6 @@ fn send(mut legs: Vec<Leg>, shared: &Shared) {
 /// Reads what comes at one socket.
 struct Reader {
     socket: Arc<UdpSocket>,
-    side: Side,
     /// Only what comes as it was sent counts as relayed.
     is_whole: bool,
     is_probe: bool,
@@ -224,6 +223,8 @@ struct Reader {
     keys: HashMap<u16, Unprotector>,
     /// By the relay's port, number and time of the last packet.
     last: HashMap<u16, (u16, u64)>,
+    /// By the relay's port, the end of the last payload.
+    tails: HashMap<u16, Vec<u8>>,
     shared: Arc<Shared>,
 }
 
@@ -247,16 +248,20 @@ impl Reader {
     }
 
     fn take(&mut self, port: u16, packet: &[u8]) {
-        let Some(left_us) = departure_us(packet, self.side) else { return };
+        let Some(payload) = payload(packet) else { return };
         let now_us = self.shared.now_us();
-        if left_us > 0 || !self.is_whole {
+        let tail = self.tails.entry(port).or_default();
+        let left = if self.is_whole { departure_us(tail, payload) } else { None };
+        tail.clear();
+        tail.extend_from_slice(&payload[payload.len().saturating_sub(LEFT_OVER_BYTES)..]);
+        if left.is_some() || !self.is_whole {
             self.shared.received.fetch_add(1, Ordering::Relaxed);
         }
         if !self.is_probe {
             return;
         }
-        if left_us > 0 {
-            self.shared.delays.add(now_us.saturating_sub(left_us));
+        if let Some((left_us, later_us)) = left {
+            self.shared.delays.add(now_us.saturating_add_signed(later_us).saturating_sub(left_us));
         }
         let number = u16::from_be_bytes([packet[2], packet[3]]);
         if let Some((before, at_us)) = self.last.insert(port, (number, now_us))

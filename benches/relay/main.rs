@@ -7,8 +7,8 @@
 //!
 //! Our rows play every packet through jitter buffer, levels, bridge and encoder; recorded ones are sealed to a disk. rtpengine
 //! passes packets on without looking into them, but for the row with Opus, where both convert. The far ends are in one process.
-//! Packets of A-law carry the time at which they left, which comes out of the relay unchanged, as it passes our mixer bit for bit:
-//! so the delay is measured as well. Unevenness is how far the time between two packets that a relay sends is from 20 ms; rtpengine's is its senders'.
+//! What is said is speech with its pauses. Packets of A-law begin with the time at which they left, which comes out of the relay
+//! unchanged, as it passes our mixer bit for bit: so the delay of each is measured as well, of its first sample. Unevenness is how far the time between two packets that a relay sends is from 20 ms; rtpengine's is its senders'.
 //!
 //! A row with less than all packets relayed says that the machine had no room for it, and nothing about what a call costs:
 //! the load before the first row is printed.
@@ -34,8 +34,8 @@ const ROWS: [(&str, bool, Side); 4] = [
     ("opus", false, Side::Opus),
     ("srtp", false, Side::Secure),
 ];
-/// From the last answer to the begin of the measurement: jitter buffers have found their wait.
-const SETTLE: Duration = Duration::from_secs(3);
+/// From the last answer to the begin of the measurement: jitter buffers have found their wait, and everybody has paused.
+const SETTLE: Duration = Duration::from_secs(6);
 /// What our media thread asks for; the far ends and the peer run with it as well, where the system lets them.
 const NICENESS: i32 = -11;
 /// Clock ticks a second in `/proc` (`getconf CLK_TCK`; 100 on every Linux that we run on).

@@ -1,7 +1,8 @@
 //! What the callers' side of a relay sends and receives; the other side is plain A-law.
 
+use auricle_media::audio::resample::Downsampler;
 use auricle_media::codec::Encoder;
-use auricle_media::codec::g711::decode_mu;
+use auricle_media::codec::g711::{decode_mu, encode_a};
 use auricle_media::io::{Codec, Rate};
 use auricle_media::rtp::srtp::{MasterKey, Protector, Suite};
 use std::net::SocketAddr;
@@ -20,10 +21,15 @@ pub enum Side {
 
 const SUITE: Suite = Suite::AesCm128Sha80;
 const HEADER_BYTES: usize = 12;
-/// After the time of its departure every packet of A-law holds this: what is concealed or shifted is not taken for a packet.
+/// Every packet of A-law begins with the time of its departure and this: what is concealed is not taken for a packet.
 const MARK: [u8; 8] = *b"auricle!";
-/// Octets of a packet of A-law.
-const PLAIN_BYTES: usize = 172;
+/// Octets of the time and the mark.
+const MARKED_BYTES: usize = 8 + MARK.len();
+/// Octets of a packet's A-law, of which eight last a millisecond.
+const PLAIN_BYTES: usize = 160;
+const US_PER_BYTE: i64 = 125;
+/// What can be left over of a mark that is cut in two.
+pub const LEFT_OVER_BYTES: usize = MARKED_BYTES - 1;
 
 /// With what callers protect: one key for all, and a source for each.
 pub fn callers_key() -> MasterKey {
@@ -73,7 +79,7 @@ impl Source {
         Self { side, packet, spoken: Arc::clone(spoken), protector, number: 0 }
     }
 
-    /// The next one. A-law carries the time, the mark, and something that is no silence.
+    /// The next one: speech with its pauses, each source elsewhere in it.
     pub fn next(&mut self, now_us: u64) -> &[u8] {
         let number = self.number;
         self.number += 1;
@@ -81,13 +87,11 @@ impl Source {
         self.packet.truncate(HEADER_BYTES);
         self.packet[2..4].copy_from_slice(&(number as u16).to_be_bytes());
         self.packet[4..8].copy_from_slice(&number.wrapping_mul(step).to_be_bytes());
-        if self.side == Side::Opus {
-            let ssrc = usize::from(self.packet[11]);
-            self.packet.extend_from_slice(&self.spoken[(number as usize + ssrc * 7) % self.spoken.len()]);
-        } else {
-            self.packet.extend_from_slice(&now_us.to_be_bytes());
-            self.packet.extend_from_slice(&MARK);
-            self.packet.extend((HEADER_BYTES + 16..PLAIN_BYTES).map(|at| (at * 31 % 251) as u8));
+        let ssrc = usize::from(self.packet[11]);
+        self.packet.extend_from_slice(&self.spoken[(number as usize + ssrc * 7) % self.spoken.len()]);
+        if self.side != Side::Opus {
+            self.packet[HEADER_BYTES..][..8].copy_from_slice(&now_us.to_be_bytes());
+            self.packet[HEADER_BYTES + 8..][..MARK.len()].copy_from_slice(&MARK);
         }
         if let Some(protector) = &mut self.protector {
             protector.rtp(&mut self.packet);
@@ -96,10 +100,16 @@ impl Source {
     }
 }
 
-/// Ten seconds of speech as Opus.
-pub fn spoken() -> Arc<[Vec<u8>]> {
+/// Ten seconds of speech as a side sends it, in packets.
+pub fn spoken(side: Side) -> Arc<[Vec<u8>]> {
     let samples: Vec<i16> =
         include_bytes!("../../media/fixtures/speech-16k.ulaw").iter().map(|code| decode_mu(*code)).collect();
+    if side != Side::Opus {
+        let mut narrow = vec![0; samples.len() / 2];
+        Downsampler::default().run(&samples, &mut narrow);
+        let encode = |frame: &[i16]| frame.iter().map(|sample| encode_a(*sample)).collect();
+        return narrow.chunks_exact(PLAIN_BYTES).map(encode).collect();
+    }
     let mut encoder = Encoder::new(Codec::Opus);
     let encode = |frame: &[i16]| {
         let mut payload = Vec::new();
@@ -109,17 +119,17 @@ pub fn spoken() -> Arc<[Vec<u8>]> {
     samples.chunks_exact(Rate::Hz16000.frame()).map(encode).collect()
 }
 
-/// When a packet left that came out of the relay as it went in; zero for another one that carries a frame. None: no audio.
-pub fn departure_us(packet: &[u8], side: Side) -> Option<u64> {
+/// A packet's payload; none where it carries no audio.
+pub fn payload(packet: &[u8]) -> Option<&[u8]> {
     let payload = packet.get(HEADER_BYTES..)?;
-    if packet[1] & 0x7f == 101 || packet[1] >= 200 {
-        return None;
-    }
-    if side == Side::Opus {
-        return Some(0);
-    }
-    let mut left = [0; 8];
-    left.copy_from_slice(payload.get(..8)?);
-    let is_whole = packet.len() == PLAIN_BYTES && payload[8..16] == MARK;
-    Some(if is_whole { u64::from_be_bytes(left) } else { 0 })
+    (packet[1] & 0x7f != 101 && packet[1] < 200).then_some(payload)
+}
+
+/// When what a side sent left, in microseconds, and how much later than the payload's first sample it is heard. `tail` is what
+/// was left over of the payload before: a relay need not cut into the same packets.
+pub fn departure_us(tail: &[u8], payload: &[u8]) -> Option<(u64, i64)> {
+    let heard = [tail, payload].concat();
+    let at = heard.windows(MARKED_BYTES).position(|window| window[8..] == MARK)?;
+    let left = heard[at..].first_chunk::<8>()?;
+    Some((u64::from_be_bytes(*left), (at as i64 - tail.len() as i64) * US_PER_BYTE))
 }

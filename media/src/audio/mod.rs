@@ -8,6 +8,7 @@ pub mod mos;
 pub mod music;
 pub mod playout;
 pub mod resample;
+pub mod shorten;
 pub mod tone;
 pub mod vad;
 

@@ -226,6 +226,11 @@ impl Delay {
         self.reach = reach.max(self.reach - 1);
     }
 
+    /// Frames begin so much nearer to their newest packet from now on.
+    pub fn closer(&mut self, by: i64) {
+        self.reach = (self.reach - by).max(0);
+    }
+
     /// How long the first sample of a frame should wait after the fastest packet could have brought it.
     pub fn target(&self) -> i64 {
         (self.measured + self.reach).clamp(SHORTEST, LONGEST)

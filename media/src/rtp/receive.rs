@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use crate::audio::conceal::Concealer;
 use crate::audio::level::{Background, mix_over};
+use crate::audio::shorten::{self, period};
 use crate::codec::{DECODED_MAX, Decoder};
 use crate::io::Codec;
 
@@ -11,7 +12,7 @@ use super::jitter::{Buffer, Carried, Delay, Put};
 use super::session::units;
 use super::{UNITS_PER_FRAME, UNITS_PER_MS};
 
-/// Waiting longer than the target by this much: a silent frame is left out.
+/// Waiting longer than the target by this much: a silent frame is left out, or a period of a vowel.
 const SLACK_LONG: i64 = 15 * UNITS_PER_MS as i64;
 /// Waiting shorter than the target by this much: a silent frame is played twice. With the one above it is a frame: what is
 /// left out is not played twice at once.
@@ -56,9 +57,20 @@ pub struct Receiver {
     repeat: bool,
     /// How much newer than the frame's first sample its newest packet is.
     reach: i64,
+    /// How far into the frame a packet begins that could begin with it.
+    apart: i64,
     dropped: Vec<i16>,
-    heard: u64,
+    /// Samples played so far that were not chosen silence, and those among them that had to be made up.
+    played: u64,
+    lost: u64,
+    /// Samples of the present frame that had to be made up.
+    lost_now: usize,
     concealed: u64,
+}
+
+/// The greatest common divisor: where packets of a length and frames can begin together.
+fn common(a: i64, b: i64) -> i64 {
+    if b == 0 { a.max(1) } else { common(b, a % b) }
 }
 
 impl Receiver {
@@ -81,8 +93,11 @@ impl Receiver {
             noise: None,
             repeat: false,
             reach: 0,
+            apart: 0,
             dropped: vec![0; codec.rate().frame()],
-            heard: 0,
+            played: 0,
+            lost: 0,
+            lost_now: 0,
             concealed: 0,
         }
     }
@@ -98,9 +113,9 @@ impl Receiver {
         self.concealed
     }
 
-    /// Share of the frames played so far that had to be concealed, 0.0 to 1.0; silence that the far end chose is not missing.
+    /// Share of what was played so far that had to be concealed, 0.0 to 1.0; silence that the far end chose is not missing.
     pub fn missing(&self) -> f32 {
-        self.concealed as f32 / (self.heard + self.concealed).max(1) as f32
+        self.lost as f32 / self.played.max(1) as f32
     }
 
     /// How long audio waits to be played, in milliseconds.
@@ -151,6 +166,7 @@ impl Receiver {
     /// Fills the next 20 ms.
     pub fn frame(&mut self, out: &mut [i16], now: Instant) -> Made {
         let now = units(now.saturating_duration_since(self.origin));
+        self.lost_now = 0;
         let Some(playing) = self.begin(now) else {
             self.concealer.conceal(out);
             return Made::Silence;
@@ -162,17 +178,24 @@ impl Receiver {
             self.fill(out);
             return Made::Heard;
         }
-        let mut made = if short && self.is_starved() { self.fill(out) } else { self.render(out) };
+        let mut made = if short && self.is_starved() {
+            self.lost_now = out.len();
+            self.fill(out)
+        } else {
+            self.render(out)
+        };
         let quiet = self.background.is_quiet(out);
         let excess = waited - self.delay.target();
         if excess > EXCESS || (excess > SLACK_LONG && quiet) {
             made = self.leave_out(out, made);
+        } else if made == Made::Heard {
+            made = self.hurry(out, excess, quiet);
         }
         self.repeat = short && quiet;
-        match made {
-            Made::Heard => self.heard += 1,
-            Made::Concealed => self.concealed += 1,
-            Made::Silence => {}
+        if made != Made::Silence {
+            self.played += out.len() as u64;
+            self.lost += self.lost_now.min(out.len()) as u64;
+            self.concealed += u64::from(made == Made::Concealed);
         }
         made
     }
@@ -208,6 +231,10 @@ impl Receiver {
         self.pending.is_empty() && self.buffer.front().is_none()
     }
 
+    fn is_next_there(&self) -> bool {
+        self.buffer.newest().is_some_and(|newest| self.playing.is_some_and(|playing| newest >= playing))
+    }
+
     fn restart(&mut self) {
         self.buffer.clear();
         self.delay = Delay::default();
@@ -218,11 +245,30 @@ impl Receiver {
         self.repeat = false;
     }
 
+    /// Leaves a period of what is heard out, and fills up from what comes next. Somebody who does not pause is not heard late
+    /// for that: a wait from before the path was known, or from a time of jitter, is gone after a vowel or two.
+    ///
+    /// Frames that begin within packets wait for the packet in which they end, so that is left out as well: then they go
+    /// together again, and no packet has less time for it.
+    fn hurry(&mut self, out: &mut [i16], excess: i64, quiet: bool) -> Made {
+        let per_unit = self.codec.samples_per_unit();
+        let longest = if excess > SLACK_LONG { out.len() } else { usize::try_from(self.apart).unwrap_or(0) * per_unit };
+        if longest == 0 || !(self.pending.len() >= longest || self.is_next_there()) {
+            return Made::Heard;
+        }
+        let lag = if quiet { Some(longest) } else { period(out, per_unit, longest) };
+        let Some(lag) = lag else { return Made::Heard };
+        let left = shorten::leave_out(out, lag);
+        let made = self.render(&mut out[left..]);
+        if excess <= SLACK_LONG {
+            self.delay.closer((lag / per_unit) as i64);
+        }
+        made
+    }
+
     /// Leaves a frame out: the next one takes its place, faded over from the one that goes.
     fn leave_out(&mut self, out: &mut [i16], made: Made) -> Made {
-        let next_is_there =
-            self.buffer.newest().is_some_and(|newest| self.playing.is_some_and(|playing| newest >= playing));
-        if !next_is_there {
+        if !self.is_next_there() {
             return made;
         }
         let mut dropped = std::mem::take(&mut self.dropped);
@@ -235,7 +281,7 @@ impl Receiver {
 
     /// Plays 20 ms from where the timeline stands.
     fn render(&mut self, out: &mut [i16]) -> Made {
-        self.reach = 0;
+        (self.reach, self.apart) = (0, 0);
         let per_unit = self.codec.samples_per_unit();
         let mut made = Made::Silence;
         let mut filled = 0;
@@ -248,6 +294,7 @@ impl Receiver {
                 (self.copy_pending(rest), self.pending_made)
             };
             filled += count;
+            self.lost_now += if part == Made::Concealed { count } else { 0 };
             if let Some(playing) = &mut self.playing {
                 *playing += (count / per_unit) as i64;
             }
@@ -282,7 +329,9 @@ impl Receiver {
         // Numbers of keypad events are not missing, but their timestamp stays at the press.
         if gap == 0 || front.carried == Carried::Nothing {
             if front.carried == Carried::Audio {
-                self.reach = self.reach.max(front.timestamp - playing + begun);
+                let within = front.timestamp - playing + begun;
+                self.reach = self.reach.max(within);
+                self.apart = within.rem_euclid(common(front.units as i64, i64::from(UNITS_PER_FRAME)));
             }
             self.take();
             return (0, Made::Silence);

@@ -139,6 +139,21 @@ fn the_wait_grows_with_jitter_and_shrinks_again() {
     assert!(run.waited_ms.iter().all(|waited| *waited <= 200), "never above the longest wait and the excess");
 }
 
+/// Without a pause the first second's patience would stay for the whole call.
+#[test]
+fn who_does_not_pause_is_not_heard_late_for_it() {
+    for hz in [95.0, 180.0, 320.0] {
+        let samples = tone(hz, 8_000.0, 8_000.0, 0, 40_000);
+        let run = run(packets(&samples, 160), 245);
+        assert_eq!(run.concealed(), 0, "{hz} Hz");
+        assert!(run.waited_ms[..40].iter().all(|waited| *waited >= 40), "{hz} Hz: patient at first");
+        assert!(run.waited_ms[80..].iter().all(|waited| (5..=30).contains(waited)), "{hz} Hz: {:?}", run.waited_ms);
+        let step = run.heard[800..].windows(2).map(|pair| (i32::from(pair[1]) - i32::from(pair[0])).abs()).max();
+        let steepest = (8_000.0 * std::f32::consts::TAU * hz / 8_000.0) as i32;
+        assert!(step < Some(steepest * 3 / 2 + 300), "{hz} Hz: a step of {step:?} where {steepest} is the tone's own");
+    }
+}
+
 #[test]
 fn single_losses_are_concealed_and_move_nothing() {
     let samples = speech(10);
