@@ -67,5 +67,7 @@ torture: export TORTURE := $(TORTURE)
 torture:
 	cargo test --locked -p auricle-storage --test torture
 
+# Beside us the peers that others would use: Kamailio for signalling, rtpengine for media.
+bench: APT += rtpengine-daemon
 bench: deps
 	cargo bench --locked --workspace --benches
