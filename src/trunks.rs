@@ -30,6 +30,8 @@ const DOMAIN_CHARS_MAX: usize = 253;
 const SERVER_CHARS_MAX: usize = 260;
 /// Sources of one trunk.
 const SOURCES_MAX: usize = 16;
+/// Realms of one trunk at most.
+const REALMS_MAX: usize = auricle_media::io::TRUNK_REALMS_MAX;
 /// The widest network that is taken for a provider's: whoever is in it can ring the clinic.
 const SOURCE_PREFIX_MIN: u8 = 8;
 /// How long a registration may hold, in seconds.
@@ -104,6 +106,8 @@ pub struct TrunkView {
     pub expires_s: u32,
     /// Addresses and networks that its calls come from, beside the server's own.
     pub sources: Vec<String>,
+    /// The realms in which it may ask for the password; empty where they are learned from it.
+    pub realms: Vec<String>,
     /// Whether its audio is encrypted.
     pub srtp: SrtpPolicy,
     /// In which header it wants to be told the number of a call, beside From.
@@ -137,6 +141,7 @@ impl TrunkView {
             registers: trunk.registers,
             expires_s: trunk.expires_s,
             sources: trunk.sources,
+            realms: trunk.realms,
             srtp: trunk.srtp,
             identity: trunk.identity,
             is_on: trunk.is_on,
@@ -177,6 +182,10 @@ pub struct TrunkInput {
     /// Addresses and networks that its calls come from, beside the server's own; at most 16.
     #[serde(default)]
     pub sources: Vec<String>,
+    /// The realms in which it may ask for the password, 1 to 253 characters each; at most 4. Empty: they are learned from what it
+    /// answers to our registration and probes.
+    #[serde(default)]
+    pub realms: Vec<String>,
     /// Whether its audio is encrypted; `optional` unless told. `required` needs TLS.
     #[serde(default = "SrtpPolicy::usual")]
     pub srtp: SrtpPolicy,
@@ -246,19 +255,25 @@ impl TrunkInput {
                 Err(error) => checks.require(false, &format!("sources[{index}]"), "format", || error.to_string()),
             }
         }
+        checks.require(self.realms.len() <= REALMS_MAX, "realms", "too_long", || {
+            format!("realms has {} entries, allowed are up to {REALMS_MAX}", self.realms.len())
+        });
+        for (index, realm) in self.realms.iter_mut().take(REALMS_MAX).enumerate() {
+            *realm = checks.text(&format!("realms[{index}]"), realm, 1, DOMAIN_CHARS_MAX);
+        }
         checks.done()?;
         Ok(self)
     }
 
     fn onto(&self, trunk: &mut Trunk) {
-        let Self { name, server, domain, user, auth_user, sources, .. } = self.clone();
+        let Self { name, server, domain, user, auth_user, sources, realms, .. } = self.clone();
         match self.password.as_deref() {
             None => {}
             Some("") => trunk.password = None,
             Some(password) => trunk.password = Some(password.to_owned()),
         }
         (trunk.name, trunk.server, trunk.domain) = (name, server, domain);
-        (trunk.user, trunk.auth_user, trunk.sources) = (user, auth_user, sources);
+        (trunk.user, trunk.auth_user, trunk.sources, trunk.realms) = (user, auth_user, sources, realms);
         (trunk.transport, trunk.registers) = (self.transport, self.registers);
         (trunk.expires_s, trunk.srtp, trunk.identity) = (self.expires_s, self.srtp, self.identity);
         trunk.is_on = self.is_on;
@@ -379,6 +394,7 @@ fn blank(id: TrunkId, now: Timestamp) -> Trunk {
         registers: true,
         expires_s: usual_expiry(),
         sources: Vec::new(),
+        realms: Vec::new(),
         srtp: SrtpPolicy::usual(),
         identity: IdentityHeader::None,
         is_on: true,

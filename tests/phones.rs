@@ -223,7 +223,7 @@ impl Guess {
 
     /// The same for any request to this user.
     async fn ask(&mut self, method: &str, to: &str, password: &str) -> Option<u16> {
-        let credentials = Credentials { user: self.user.clone(), password: password.to_owned(), realm: None };
+        let credentials = Credentials { user: self.user.clone(), password: password.to_owned(), realms: Vec::new() };
         let (mut client, mut tokens) = (Client::new(credentials), Tokens::new([7; 32]));
         let mut request = self.request(method, to);
         loop {

@@ -23,7 +23,9 @@ pub use hop::{Hop, Protection, Transport};
 pub use identity::{Attestation, AttestationLevel, CallerIdentity, DialIdentity, NumberCheck};
 pub use phone::{PHONE_CONTACTS_MAX, PHONE_REALM, PHONES_MAX, Phone, PhoneContact, PhoneId, PhoneState};
 pub use transfer::{TransferTarget, TransferTo};
-pub use trunk::{Credentials, IdentityHeader, TRUNK_HOPS_MAX, TRUNKS_MAX, Trunk, TrunkId, TrunkState};
+pub use trunk::{
+    Credentials, IdentityHeader, TRUNK_HOPS_MAX, TRUNK_REALMS_MAX, TRUNKS_MAX, Trunk, TrunkId, TrunkState,
+};
 pub use web::{WebPurpose, WebRefusal};
 
 use std::net::SocketAddr;

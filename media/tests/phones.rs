@@ -86,7 +86,7 @@ impl World {
 
     /// A REGISTER from there; the status that came of it, 0 for none.
     fn register(&mut self, remote: SocketAddr, password: &str, id: u32) -> u16 {
-        let credentials = Credentials { user: "201".into(), password: password.into(), realm: None };
+        let credentials = Credentials { user: "201".into(), password: password.into(), realms: Vec::new() };
         let (mut client, mut tokens) = (Client::new(credentials), Tokens::new([id as u8; 32]));
         let mut request = register(remote, id);
         for branch in 0..2 {
@@ -105,7 +105,7 @@ impl World {
 
     /// The same over a TLS connection.
     fn register_over_tls(&mut self, remote: SocketAddr, password: &str, id: u32) {
-        let credentials = Credentials { user: "201".into(), password: password.into(), realm: None };
+        let credentials = Credentials { user: "201".into(), password: password.into(), realms: Vec::new() };
         let (mut client, mut tokens) = (Client::new(credentials), Tokens::new([id as u8; 32]));
         let mut request = register(remote, id);
         request.head.via[0].transport = "TLS".into();

@@ -31,6 +31,10 @@ pub struct Trunk {
     pub expires_s: u32,
     /// Addresses and networks that the provider's calls come from, beside the server's own; at most 16.
     pub sources: Vec<String>,
+    /// The realms in which it asks for the password, 1 to 253 characters each; at most 4. Empty: they are learned from what it
+    /// answers to REGISTER and OPTIONS.
+    #[serde(default)]
+    pub realms: Vec<String>,
     /// Whether its audio is encrypted.
     #[serde(default = "SrtpPolicy::usual")]
     pub srtp: SrtpPolicy,
@@ -219,6 +223,7 @@ mod tests {
             registers: true,
             expires_s: 300,
             sources: Vec::new(),
+            realms: Vec::new(),
             srtp: SrtpPolicy::Optional,
             identity: IdentityHeader::None,
             is_on: true,

@@ -243,7 +243,7 @@ fn handed(trunk: &Trunk, id: engine::TrunkId, places: &[SocketAddr]) -> engine::
     let credentials = trunk.password.as_ref().map(|password| Credentials {
         user: if trunk.auth_user.is_empty() { trunk.user.clone() } else { trunk.auth_user.clone() },
         password: password.clone(),
-        realm: None,
+        realms: trunk.realms.clone(),
     });
     engine::Trunk {
         id,

@@ -204,7 +204,7 @@ pub struct Stolen {
 
 impl Stolen {
     pub fn new(peer: Peer, user: &str, password: &str) -> Self {
-        let credentials = Credentials { user: user.to_owned(), password: password.to_owned(), realm: None };
+        let credentials = Credentials { user: user.to_owned(), password: password.to_owned(), realms: Vec::new() };
         Self { peer, user: user.to_owned(), client: Client::new(credentials) }
     }
 

@@ -8,6 +8,8 @@ use std::sync::Arc;
 
 /// The most hops of one trunk; further ones are not used.
 pub const TRUNK_HOPS_MAX: usize = 16;
+/// The most realms of one trunk that are answered; further ones are not.
+pub const TRUNK_REALMS_MAX: usize = 4;
 /// The most trunks at once; further ones are not served and told as [`TrunkState::Gone`].
 pub const TRUNKS_MAX: usize = 256;
 
@@ -75,15 +77,16 @@ pub struct Credentials {
     pub user: String,
     /// What only we and the trunk know.
     pub password: String,
-    /// The only realm that is answered; `None`: any realm of this trunk.
-    pub realm: Option<String>,
+    /// The only realms that are answered; at most [`TRUNK_REALMS_MAX`]. Empty: those that the trunk itself asks in, see
+    /// [`Client`](crate::sip::digest::Client).
+    pub realms: Vec<String>,
 }
 
 /// Shows all but the password.
 impl fmt::Debug for Credentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { user, password: _, realm } = self;
-        f.debug_struct("Credentials").field("user", user).field("realm", realm).finish_non_exhaustive()
+        let Self { user, password: _, realms } = self;
+        f.debug_struct("Credentials").field("user", user).field("realms", realms).finish_non_exhaustive()
     }
 }
 

@@ -35,7 +35,7 @@ pub struct Desk {
 
 impl Desk {
     pub fn new(user: &str, password: &str, hop: Hop) -> Self {
-        let credentials = Credentials { user: user.into(), password: password.into(), realm: None };
+        let credentials = Credentials { user: user.into(), password: password.into(), realms: Vec::new() };
         let tokens = Tokens::new([hop.address.port() as u8; 32]);
         Self { client: Client::new(credentials), tokens, cseq: 0, user: user.into(), hop }
     }

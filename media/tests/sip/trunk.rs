@@ -30,7 +30,7 @@ fn trunk(hops: &[Hop]) -> Trunk {
         name: None,
         domain: "example.org".into(),
         user: "clinic".into(),
-        credentials: Some(Credentials { user: "account".into(), password: "secret".into(), realm: None }),
+        credentials: Some(Credentials { user: "account".into(), password: "secret".into(), realms: Vec::new() }),
         register_s: None,
         probe_s: None,
         sources: Vec::new(),
@@ -159,11 +159,22 @@ fn nobody_else_gets_an_answer() {
     // Another realm than the configured one.
     let mut other = registering(&[udp(FIRST)]);
     other.credentials =
-        Some(Credentials { user: "account".into(), password: "secret".into(), realm: Some("r".into()) });
+        Some(Credentials { user: "account".into(), password: "secret".into(), realms: vec!["r".into()] });
     let mut bench = bench_with(vec![other]);
     let request = bench.request("REGISTER");
     reply(&mut bench, FIRST, &request, 401, CHALLENGE);
     assert_eq!(bench.took(), "");
+    // Somebody who is called through a trunk that has told its realm: the trunk's proxy passes the question on as its own.
+    let mut bench = bench_with(vec![registering(&[udp(FIRST)])]);
+    let register = bench.request("REGISTER");
+    reply(&mut bench, FIRST, &register, 401, CHALLENGE);
+    let register = bench.request("REGISTER");
+    reply(&mut bench, FIRST, &register, 200, "");
+    bench.events();
+    call(&mut bench, "100");
+    let request = bench.request("INVITE");
+    reply(&mut bench, FIRST, &request, 401, &CHALLENGE.replace("example.org", "elsewhere.example.net"));
+    assert_eq!(bench.took(), "ACK");
     // A challenge that comes from elsewhere.
     let mut bench = bench_with(vec![registering(&[udp(FIRST)])]);
     let request = bench.request("REGISTER");

@@ -26,7 +26,7 @@ impl UserAgent {
     }
 
     /// Answers a challenge to a request of ours with the same request once more: next number, new branch. Only where the
-    /// request went to the account's own trunk, the challenge came from there, and the realm is the configured one. `false`
+    /// request went to the account's own trunk, the challenge came from there, and the realm is one of the trunk's. `false`
     /// when the response is to be taken as it is.
     pub(super) fn answer_challenge(&mut self, tx: TxId, response: &Response, from: Hop, now: Instant) -> bool {
         if !digest::is_challenge(response) {

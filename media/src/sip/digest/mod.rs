@@ -9,9 +9,9 @@ use md5::{Digest as _, Md5};
 use sha2::Sha256;
 
 use super::header::{closing_quote, split};
-use super::message::{Request, Response};
+use super::message::{Method, Request, Response};
 use super::tokens::Tokens;
-use crate::io::Credentials;
+use crate::io::{Credentials, TRUNK_REALMS_MAX};
 
 /// Challenges of one response that are looked at.
 const CHALLENGES_MAX: usize = 8;
@@ -212,8 +212,13 @@ pub fn is_challenge(response: &Response) -> bool {
 
 /// The side that answers challenges, for one account. It keeps the last challenge of the far end and of its proxy, so that
 /// the next request is answered for before anybody asks.
+///
+/// Whoever is called through a trunk may ask for credentials as well, and the trunk's proxy passes that on as if it had asked
+/// itself: the answer would be something to try passwords on. So realms count. Where none are configured, they are learned:
+/// from what the trunk says to REGISTER and OPTIONS, which go no further, else from who asks first.
 pub struct Client {
     credentials: Credentials,
+    learned: Vec<String>,
     known: Vec<Known>,
 }
 
@@ -234,15 +239,16 @@ impl fmt::Debug for Client {
 impl Client {
     /// Answers for these credentials.
     pub fn new(credentials: Credentials) -> Self {
-        Self { credentials, known: Vec::new() }
+        Self { credentials, learned: Vec::new(), known: Vec::new() }
     }
 
     /// Takes the challenge of a 401 or 407 to this request: `true` when another try can help. That is, when there is a
     /// challenge of the right realm that we can answer, and it is not our answer that was refused.
     pub fn challenged(&mut self, request: &Request, response: &Response) -> bool {
         let Some(asker) = Asker::of(response.status) else { return false };
-        let realm = self.credentials.realm.as_deref();
-        let fits = |challenge: &Challenge| realm.is_none_or(|realm| quoted(realm) == challenge.realm);
+        let goes_no_further = matches!(request.method, Method::Register | Method::Options);
+        let learns = self.credentials.realms.is_empty() && (goes_no_further || self.learned.is_empty());
+        let fits = |challenge: &Challenge| learns || self.is_ours(&challenge.realm);
         let offered = response.head.all(asker.asks()).take(CHALLENGES_MAX);
         let best = offered.filter_map(Challenge::parse).filter(fits).max_by_key(|challenge| challenge.algorithm);
         let Some(challenge) = best else { return false };
@@ -256,9 +262,26 @@ impl Client {
             self.known.retain(|known| known.asker != asker);
             return false;
         }
+        if learns {
+            self.learn(&challenge.realm);
+        }
         self.known.retain(|known| known.asker != asker);
         self.known.push(Known { asker, challenge, count: 0 });
         true
+    }
+
+    fn is_ours(&self, realm: &str) -> bool {
+        let configured = self.credentials.realms.iter().take(TRUNK_REALMS_MAX);
+        self.learned.iter().any(|one| one == realm) || configured.map(|one| quoted(one)).any(|one| one == realm)
+    }
+
+    /// The oldest goes where there are too many.
+    fn learn(&mut self, realm: &str) {
+        self.learned.retain(|one| one != realm);
+        if self.learned.len() == TRUNK_REALMS_MAX {
+            self.learned.remove(0);
+        }
+        self.learned.push(realm.to_owned());
     }
 
     /// Answers all challenges that are known, in place of what the request may carry.

@@ -47,7 +47,11 @@ fn refusal(status: u16, challenges: &[&str]) -> Response {
 }
 
 fn client(realm: Option<&str>) -> Client {
-    Client::new(Credentials { user: "a".into(), password: "secret".into(), realm: realm.map(str::to_owned) })
+    Client::new(Credentials {
+        user: "a".into(),
+        password: "secret".into(),
+        realms: realm.map(str::to_owned).into_iter().collect(),
+    })
 }
 
 const PLAIN: &str = "Digest realm=\"r\", nonce=\"n\"";
@@ -90,6 +94,34 @@ fn the_best_challenge_of_the_right_realm_is_answered() {
     }
 }
 
+/// Which realms are answered when none is configured: those of the trunk itself, else that of who asks first.
+#[test]
+fn realms_are_learned_from_what_goes_no_further() {
+    let invite = Request { method: Method::Invite, ..register("") };
+    let in_realm = |realm: &str| refusal(401, &[&PLAIN.replace("\"r\"", &format!("\"{realm}\""))]);
+    let mut of_trunk = client(None);
+    for (request, realm, is_answered) in [
+        (&register(""), "trunk", true),
+        (&invite, "callee", false),
+        (&invite, "trunk", true),
+        // The trunk itself may change its mind, and what it said before holds as well: proxies and registrars differ.
+        (&register(""), "renamed", true),
+        (&invite, "renamed", true),
+        (&invite, "trunk", true),
+        (&invite, "callee", false),
+    ] {
+        assert_eq!(of_trunk.challenged(request, &in_realm(realm)), is_answered, "{:?} in {realm}", request.method);
+    }
+    for index in 0..9 {
+        assert!(of_trunk.challenged(&register(""), &in_realm(&index.to_string())));
+    }
+    assert!(!of_trunk.challenged(&invite, &in_realm("trunk")), "the oldest of many is forgotten");
+    let mut by_address = client(None);
+    for (realm, is_answered) in [("first", true), ("second", false), ("first", true)] {
+        assert_eq!(by_address.challenged(&invite, &in_realm(realm)), is_answered, "{realm}");
+    }
+}
+
 #[test]
 fn an_answer_that_was_refused_is_not_given_again() {
     let mut client = client(None);
@@ -119,7 +151,7 @@ fn an_answer_that_was_refused_is_not_given_again() {
 
 #[test]
 fn names_with_quotes_are_escaped_and_passwords_never_shown() {
-    let credentials = Credentials { user: "a\"\\\r\n".into(), password: "hunter2".into(), realm: Some("q\"r".into()) };
+    let credentials = Credentials { user: "a\"\\\r\n".into(), password: "hunter2".into(), realms: vec!["q\"r".into()] };
     let mut client = Client::new(credentials.clone());
     let mut request = register("");
     assert!(client.challenged(&request, &refusal(401, &["Digest realm=\"q\\\"r\", nonce=\"n\""])));

@@ -45,7 +45,8 @@ fn answered(response: &Response, seen: &mut Seen) {
     let text = "REGISTER sip:trunk.example.net SIP/2.0\r\nVia: SIP/2.0/UDP 10.0.0.9;branch=z9hG4bK1\r\nFrom: <sip:a@b>;tag=1\r\n\
         To: <sip:a@b>\r\nCall-ID: x\r\nCSeq: 1 REGISTER\r\n\r\n";
     let Ok(Message::Request(mut request)) = parse::message(text.as_bytes()) else { return };
-    let credentials = Credentials { user: "clinic\"".into(), password: "secret of the trunk".into(), realm: None };
+    let credentials =
+        Credentials { user: "clinic\"".into(), password: "secret of the trunk".into(), realms: Vec::new() };
     let (mut client, mut tokens) = (Client::new(credentials), Tokens::new([1; 32]));
     let challenged = client.challenged(&request, response);
     client.authorize(&mut request, &mut tokens);

@@ -92,7 +92,7 @@ fn trunk() -> Trunk {
         name: None,
         domain: "provider.example".into(),
         user: "100".into(),
-        credentials: Some(Credentials { user: "100".into(), password: "secret".into(), realm: None }),
+        credentials: Some(Credentials { user: "100".into(), password: "secret".into(), realms: Vec::new() }),
         register_s: Some(120),
         probe_s: Some(60),
         sources: Vec::new(),

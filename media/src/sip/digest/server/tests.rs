@@ -21,7 +21,7 @@ struct Bench {
 impl Bench {
     fn new(user: &str, password: &str) -> Self {
         let now = crate::epoch();
-        let credentials = Credentials { user: user.into(), password: password.into(), realm: None };
+        let credentials = Credentials { user: user.into(), password: password.into(), realms: Vec::new() };
         Self {
             server: Server::new("clinic", [3; 32], now),
             client: Client::new(credentials),
