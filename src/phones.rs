@@ -159,6 +159,7 @@ fn server(app: &App) -> PhoneServer {
     let voice = &app.voice;
     PhoneServer {
         host: voice.address(),
+        host_inside: voice.address_inside(),
         port: voice.sip_addr().port(),
         tls_port: voice.tls_addr().map(|address| address.port()),
         tls_fingerprint: voice.tls_fingerprint().map(|fingerprint| fingerprint.to_string()),

@@ -21,7 +21,7 @@ mod web;
 
 use crate::audio::music::{Music, Piece};
 use crate::io::{Codec, EngineEvent, Input, LegEnd, LegId, NextWake, Output, Socket, WakeReason};
-use crate::io::{Hop, PhoneId, Protection, Transport, TrunkId};
+use crate::io::{Hop, Inside, PhoneId, Protection, Transport, TrunkId};
 use crate::leg::{Leg, Stage};
 use crate::rtp::session::Seeds;
 use crate::sip::agent::{AgentConfig, AgentInput, DialogId, UserAgent};
@@ -129,6 +129,7 @@ pub struct Counters {
 /// All legs of one media thread.
 pub struct Engine {
     config: EngineConfig,
+    inside: Inside,
     admission: Admission,
     bans: Bans,
     /// What is played to whoever is on hold; none: our own piece.
@@ -179,6 +180,7 @@ impl Engine {
             seed: config.seed,
         });
         Self {
+            inside: Inside::default(),
             admission: Admission::new(config.trusted.clone()),
             bans: Bans::default(),
             piece: None,
@@ -205,6 +207,12 @@ impl Engine {
             counters: Counters::default(),
             config,
         }
+    }
+
+    /// Peers of these networks see us at other addresses than everybody else, from the next call on.
+    pub fn set_inside(&mut self, inside: Inside) {
+        self.agent.set_inside(inside.clone());
+        self.inside = inside;
     }
 
     /// Takes one input. Drain [`poll`](Self::poll) after it.

@@ -10,6 +10,7 @@ mod command;
 mod event;
 mod hop;
 mod identity;
+mod inside;
 mod phone;
 mod transfer;
 mod trunk;
@@ -21,6 +22,7 @@ pub use command::{Command, DialTo};
 pub use event::{EngineEvent, LegEnd, LegQuality};
 pub use hop::{Hop, Protection, Transport};
 pub use identity::{Attestation, AttestationLevel, CallerIdentity, DialIdentity, NumberCheck};
+pub use inside::{INSIDE_MAX, Inside};
 pub use phone::{PHONE_CONTACTS_MAX, PHONE_REALM, PHONES_MAX, Phone, PhoneContact, PhoneId, PhoneState};
 pub use transfer::{TransferTarget, TransferTo};
 pub use trunk::{

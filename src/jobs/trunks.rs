@@ -96,7 +96,11 @@ impl Desk {
         let (mut next, mut wanted) = (LOOK_UP_EVERY, Vec::new());
         for trunk in trunks.iter().filter(|trunk| trunk.is_on) {
             match self.look_up(trunk).await {
-                Ok(places) => wanted.push(handed(trunk, self.number(trunk.id), &places)),
+                Ok(mut places) => {
+                    // An address of a family that we do not speak is nowhere.
+                    places.retain(|place| self.parts.voice.serves(*place));
+                    wanted.push(handed(trunk, self.number(trunk.id), &places));
+                }
                 Err(error) => {
                     tracing::warn!(trunk = %trunk.id, %error, "a trunk's server is not found");
                     next = LOOK_UP_AGAIN;

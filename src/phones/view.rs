@@ -85,6 +85,9 @@ pub struct PhoneServer {
     /// The server's address, as this machine is reached: `sip.advertise`, else its own.
     #[schema(value_type = String)]
     pub host: IpAddr,
+    /// Its address in the clinic's own network, where the one above is that of a router or of another network.
+    #[schema(value_type = Option<String>)]
+    pub host_inside: Option<IpAddr>,
     /// Its port for UDP and TCP.
     pub port: u16,
     /// Its port for TLS; none where TLS is not listened for.

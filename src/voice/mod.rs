@@ -10,6 +10,7 @@ pub mod browsers;
 pub mod caller;
 pub mod carrierbook;
 pub mod certificate;
+mod inside;
 mod meters;
 pub mod names;
 mod outbox;
@@ -185,6 +186,7 @@ pub struct VoiceHandle {
     sip_addr: SocketAddr,
     tls_addr: Option<SocketAddr>,
     address: IpAddr,
+    address_inside: Option<IpAddr>,
     browser_addr: Option<SocketAddr>,
     tls_fingerprint: Option<Arc<str>>,
     trunk_states: watch::Receiver<TrunkStates>,
@@ -208,6 +210,8 @@ pub(crate) struct Ears {
     pub(crate) phone_states: watch::Receiver<PhoneStates>,
     pub(crate) bans: BanList,
     pub(crate) address: IpAddr,
+    /// What the networks around this machine are told, where it is another one.
+    pub(crate) address_inside: Option<IpAddr>,
     pub(crate) tls_fingerprint: Option<Arc<str>>,
     pub(crate) stream_faults: StreamFaults,
     /// Where browsers are served.
@@ -228,21 +232,20 @@ impl VoiceHandle {
         sip_addr: SocketAddr,
         tls_addr: Option<SocketAddr>,
     ) -> Self {
-        let Ears { stopped, trunk_states, phone_states, bans, address, tls_fingerprint, stream_faults, browser_addr } =
-            ears;
         Self {
             ways,
             gauges,
-            stopped,
+            stopped: ears.stopped,
             sip_addr,
             tls_addr,
-            address,
-            browser_addr,
-            tls_fingerprint,
-            trunk_states,
-            phone_states,
-            bans,
-            stream_faults,
+            address: ears.address,
+            address_inside: ears.address_inside,
+            browser_addr: ears.browser_addr,
+            tls_fingerprint: ears.tls_fingerprint,
+            trunk_states: ears.trunk_states,
+            phone_states: ears.phone_states,
+            bans: ears.bans,
+            stream_faults: ears.stream_faults,
         }
     }
 
@@ -326,6 +329,17 @@ impl VoiceHandle {
     /// The address that others are told to reach us at.
     pub fn address(&self) -> IpAddr {
         self.address
+    }
+
+    /// The address that phones beside this machine are told, where it is another one.
+    pub fn address_inside(&self) -> Option<IpAddr> {
+        self.address_inside
+    }
+
+    /// Whether an address is of a family that we listen on.
+    pub fn serves(&self, there: SocketAddr) -> bool {
+        let own = self.sip_addr.ip();
+        own.is_ipv4() == there.is_ipv4() || own == IpAddr::V6(std::net::Ipv6Addr::UNSPECIFIED)
     }
 
     /// Where browsers are served, with the port that was really taken.

@@ -23,6 +23,7 @@ mod requests;
 use crate::voice::attached::{Attached, FRAMES_MAX, FrameIn};
 use crate::voice::banlist::BanList;
 use crate::voice::browsers::{BrowserConfig, Offers};
+use crate::voice::inside::{address_inside, inside, interfaces};
 use crate::voice::meters::Meters;
 use crate::voice::outbox::Outbox;
 use crate::voice::recording::Recordings;
@@ -105,6 +106,8 @@ impl VoiceShell {
             codecs: config.codecs.clone(),
             seed: rand::random(),
         });
+        let interfaces = interfaces();
+        engine.set_inside(inside(sip_addr.ip(), advertised, &interfaces));
         let web = browsers.map(|browsers| open_web(&browsers, &mut engine, &control)).transpose()?;
         let browser_addr = web.as_ref().and_then(|web| web.local_addr().ok());
         let (requests, queue) = sync_channel(COMMANDS_MAX);
@@ -127,6 +130,7 @@ impl VoiceShell {
             phone_states: places,
             bans: bans.clone(),
             address: advertised,
+            address_inside: address_inside(sip_addr.ip(), advertised, &interfaces),
             tls_fingerprint,
             stream_faults,
             browser_addr,

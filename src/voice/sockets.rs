@@ -36,16 +36,34 @@ fn bind(address: SocketAddr, buffer_bytes: usize) -> io::Result<UdpSocket> {
     Ok(UdpSocket::from_std(socket.into()))
 }
 
+/// A far end as it is known everywhere else: a socket of IPv6 that serves both families calls one of IPv4 `::ffff:192.0.2.7`
+/// (RFC 4291 section 2.5.5.2).
+pub(super) fn canonical(remote: SocketAddr) -> SocketAddr {
+    match remote.ip().to_canonical() {
+        IpAddr::V4(address) => SocketAddr::new(IpAddr::V4(address), remote.port()),
+        IpAddr::V6(_) => remote,
+    }
+}
+
+/// A far end as a socket of this family calls it.
+fn mapped(remote: SocketAddr, family: IpAddr) -> SocketAddr {
+    match (remote, family) {
+        (SocketAddr::V4(remote), IpAddr::V6(_)) => SocketAddr::new(remote.ip().to_ipv6_mapped().into(), remote.port()),
+        _ => remote,
+    }
+}
+
 /// A socket that serves many far ends: that of SIP, that of browsers.
 pub(super) struct Shared {
     socket: UdpSocket,
+    family: IpAddr,
     /// There may be more to read: readiness is told once, not while it lasts.
     more: bool,
 }
 
 impl Shared {
     pub(super) fn open(address: SocketAddr) -> io::Result<Self> {
-        Ok(Self { socket: bind(address, SHARED_BUFFER_BYTES)?, more: true })
+        Ok(Self { socket: bind(address, SHARED_BUFFER_BYTES)?, family: address.ip(), more: true })
     }
 
     pub(super) fn local_addr(&self) -> io::Result<SocketAddr> {
@@ -71,7 +89,7 @@ impl Shared {
             return None;
         }
         match self.socket.recv_from(buffer) {
-            Ok(datagram) => Some(datagram),
+            Ok((length, remote)) => Some((length, canonical(remote))),
             Err(error) => {
                 self.more = error.kind() != io::ErrorKind::WouldBlock;
                 None
@@ -80,7 +98,7 @@ impl Shared {
     }
 
     pub(super) fn send(&self, bytes: &[u8], remote: SocketAddr) -> bool {
-        self.socket.send_to(bytes, remote).is_ok()
+        self.socket.send_to(bytes, mapped(remote, self.family)).is_ok()
     }
 }
 
@@ -166,7 +184,7 @@ impl Ports {
                 match self.sockets.get(&port).map(|socket| socket.recv_from(buffer)) {
                     Some(Ok((length, remote))) => {
                         let socket = if port % 2 == 0 { Socket::Rtp(port) } else { Socket::Rtcp(port - 1) };
-                        return Some((socket, length, remote));
+                        return Some((socket, length, canonical(remote)));
                     }
                     Some(Err(error)) if error.kind() != io::ErrorKind::WouldBlock => continue,
                     Some(Err(_)) | None => {}
@@ -188,6 +206,7 @@ impl Ports {
             Socket::Rtcp(port) => port + 1,
             Socket::Sip | Socket::Web => return false,
         };
+        let remote = mapped(remote, self.address);
         self.sockets.get(&port).is_some_and(|socket| socket.send_to(bytes, remote).is_ok())
     }
 }

@@ -5,6 +5,7 @@
 //! further while it is full; what is to be sent waits in a queue of the connection's own, and a peer that does not read
 //! [`MESSAGES_MAX`] messages loses its connection.
 
+use super::sockets::canonical;
 use super::tls::{Tls, is_certificate_fault, server_name};
 use auricle_media::engine::Network;
 use auricle_media::io::{Hop, Transport};
@@ -223,6 +224,7 @@ async fn accept(listener: TcpListener, transport: Transport, shared: Shared, wel
                 continue;
             }
         };
+        let remote = canonical(remote);
         let source = remote.ip();
         let is_welcome =
             welcome.read().unwrap_or_else(PoisonError::into_inner).iter().any(|network| network.contains(source));

@@ -7,6 +7,7 @@ use crate::sip::agent::{
     AgentCommand, AgentEnd, AgentEvent, AgentInput, AgentOutput, DialogId, Invite, InviteError, InviteTo,
 };
 use crate::sip::sdp::Sdp;
+use std::net::IpAddr;
 use std::time::Instant;
 
 impl Engine {
@@ -110,9 +111,24 @@ impl Engine {
         self.tell_agent(AgentCommand::Reject { dialog, status, reason: String::new() }, now);
     }
 
+    /// The address for a leg's audio that its far end is told. Of a phone's places the first counts for all.
+    fn told(&self, id: LegId) -> IpAddr {
+        let peer = match self.legs.get(&id).map(|leg| &leg.stage) {
+            Some(Stage::Arriving { visitor, .. }) => Some(visitor.remote.ip()),
+            Some(Stage::Dialling(outgoing)) => match outgoing.to {
+                DialTo::Address(address) => Some(address.ip()),
+                DialTo::Trunk(trunk) => self.agent.first_hop(trunk).map(|hop| hop.ip()),
+                DialTo::Phone(phone) => self.agent.ways(phone).first().map(|(hop, _)| hop.ip()),
+            },
+            Some(Stage::Waiting { .. } | Stage::Offered | Stage::Up) | None => None,
+        };
+        let usual = self.config.sip_address;
+        peer.map_or(usual, |peer| self.inside.told(peer, usual)).ip()
+    }
+
     /// The sockets of a leg are there: it goes on with what it was made for.
     pub(super) fn leg_opened(&mut self, id: LegId, now: Instant) {
-        let host = self.config.sip_address.ip();
+        let host = self.told(id);
         let mut secret = [0; 32];
         secret.copy_from_slice(&self.secrets.secret()[..32]);
         let Some(leg) = self.legs.get_mut(&id) else { return };

@@ -42,7 +42,7 @@ use super::sdp::Sdp;
 use super::timers::Timers;
 use super::tokens::Tokens;
 use super::transaction::{Received, Transactions, TxId, TxOutput, reply_address, stamp};
-use crate::io::Hop;
+use crate::io::{Hop, Inside};
 
 /// How long a call may stay unanswered, in either direction, before it is given up: the Timer C of RFC 3261 section 16.6.
 pub const RING_MAX: Duration = Duration::from_secs(180);
@@ -63,6 +63,7 @@ const ACCEPT: &str = "application/sdp, application/dtmf-relay, application/dtmf"
 #[derive(Debug)]
 pub struct UserAgent {
     config: AgentConfig,
+    inside: Inside,
     tokens: Tokens,
     transactions: Transactions,
     calls: BTreeMap<DialogId, Call>,
@@ -101,6 +102,7 @@ impl UserAgent {
             probes: Probes::new(),
             transactions: Transactions::new(config.transactions_max),
             config,
+            inside: Inside::default(),
             calls: BTreeMap::new(),
             last: 0,
             dialogs: HashMap::new(),
@@ -115,6 +117,11 @@ impl UserAgent {
             outputs: VecDeque::new(),
             dropped: 0,
         }
+    }
+
+    /// Peers of these networks see us at other addresses than everybody else.
+    pub fn set_inside(&mut self, inside: Inside) {
+        self.inside = inside;
     }
 
     /// Takes one input. Drain [`Self::poll`] after it.
@@ -331,7 +338,7 @@ impl UserAgent {
 
     fn options(&mut self, request: &Request, tx: Option<TxId>, remote: Hop, now: Instant) {
         let response = Response::to(request, 200, "")
-            .with("Contact", self.contact("", remote.transport, request.uri.is_secure()).to_string())
+            .with("Contact", self.contact("", remote, request.uri.is_secure()).to_string())
             .with("Allow", ALLOW)
             .with("Accept", ACCEPT)
             .with("Accept-Encoding", "identity")

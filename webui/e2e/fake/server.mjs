@@ -9,7 +9,7 @@ import { seed, uuid } from './seed.mjs';
 import { waveform, wav } from './sound.mjs';
 
 const BUILD = new URL('../../build/', import.meta.url).pathname;
-const PHONE_SERVER = { host: '192.168.1.10', port: 5060, tls_port: 5061, tls_fingerprint: '3A:7F:09:C4:5E:12:B8:6D:90:41:EE:27:5B:F3:0C:88:D1:64:AF:39:72:C6:1B:95:E0:4D:83:2F:B7:5A:16:CC' };
+const PHONE_SERVER = { host: '203.0.113.7', host_inside: '192.168.1.10', port: 5060, tls_port: 5061, tls_fingerprint: '3A:7F:09:C4:5E:12:B8:6D:90:41:EE:27:5B:F3:0C:88:D1:64:AF:39:72:C6:1B:95:E0:4D:83:2F:B7:5A:16:CC' };
 const TYPES = { '.html': 'text/html; charset=utf-8', '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml', '.json': 'application/json', '.webmanifest': 'application/manifest+json' };
 /** As strict as the real one: nothing inline, nothing from elsewhere. */
 const CSP = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; media-src 'self'; connect-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";

@@ -92,10 +92,9 @@ impl UserAgent {
         if let Some(tx) = call.invite_tx.take().filter(|_| late) {
             call.abandoned.push((tx, false));
         }
-        let transport = next.transport;
         call.remote = next;
         let user = call.account.and_then(|account| self.accounts.way(account)).map(|way| way.user).unwrap_or_default();
-        let contact = self.contact(&user, transport, false).to_string();
+        let contact = self.contact(&user, next, false).to_string();
         if let Some(call) = self.calls.get_mut(&id) {
             let mut fields = call.invite.head.fields.iter_mut();
             if let Some(field) = fields.find(|field| field.name == "Contact") {
@@ -276,7 +275,7 @@ impl UserAgent {
         let credentials = |field: &&Field| matches!(field.name.as_str(), "Authorization" | "Proxy-Authorization");
         ack.head.fields.extend(call.invite.head.fields.iter().filter(credentials).cloned());
         let remote = dialog.next_hop();
-        ack.head.via.push(self.via(remote.transport));
+        ack.head.via.push(self.via(remote));
         let bytes = ack.encode();
         self.transmit(remote, bytes.clone());
         if let Some(call) = self.calls.get_mut(&id).filter(|call| call.acks.len() < FORKS_MAX) {

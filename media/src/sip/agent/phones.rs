@@ -131,7 +131,7 @@ impl UserAgent {
     }
 
     fn probe_phone(&mut self, contact: ContactId, hop: Hop, uri: Uri, now: Instant) {
-        let own = NameAddr::new(Uri::sip("", self.local(hop.transport)));
+        let own = NameAddr::new(Uri::sip("", self.local(hop)));
         let (to, call_id) = (NameAddr::new(uri.clone()), self.tokens.call_id());
         let request = self.outside(Method::Options, uri, own, to, call_id, 1).with("Accept", "application/sdp");
         // With the table full nobody is asked; that says nothing about the phone.

@@ -102,9 +102,9 @@ impl UserAgent {
                 let from = if invite.from_user.is_empty() || withheld(invite) {
                     anonymous()
                 } else {
-                    NameAddr::new(Uri::sip(&invite.from_user, self.config.local))
+                    NameAddr::new(Uri::sip(&invite.from_user, self.inside.told_at(hop, self.config.local)))
                 };
-                let contact = self.contact(contact_user(invite, &invite.from_user), hop.transport, uri.is_secure());
+                let contact = self.contact(contact_user(invite, &invite.from_user), hop, uri.is_secure());
                 let request = self.first_request(uri, from, contact, Vec::new(), &invite.sdp);
                 Ok(Planned { request: with_fields(request, extra), hops: VecDeque::from([hop]), account: None })
             }
@@ -125,7 +125,7 @@ impl UserAgent {
                 } else if !invite.from_user.is_empty() {
                     from.uri = from.uri.with_user(&invite.from_user);
                 }
-                let contact = self.contact(&way.user, first.transport, false);
+                let contact = self.contact(&way.user, *first, false);
                 let request = self.first_request(uri, from, contact, way.route, &invite.sdp);
                 let request = with_fields(with_fields(request, extra), identity);
                 Ok(Planned { request, hops: way.hops.into(), account: Some(account) })

@@ -88,7 +88,6 @@ impl UserAgent {
         let dialog = call.dialog.as_ref()?;
         let own = contact(&call.invite.head).filter(|_| call.merge_key.is_none());
         let user = own.as_ref().unwrap_or(&call.invite.uri).user();
-        let (transport, secure) = (dialog.next_hop().transport, dialog.target.is_secure());
-        Some(self.contact(&user, transport, secure).to_string())
+        Some(self.contact(&user, dialog.next_hop(), dialog.target.is_secure()).to_string())
     }
 }

@@ -313,7 +313,7 @@ impl UserAgent {
             let fields = request.head.fields.iter().filter(|field| credentials.contains(&field.name.as_str()));
             ack.head.fields.extend(fields.cloned());
         }
-        let via = self.via(remote.transport);
+        let via = self.via(remote);
         ack.head.via.push(via);
         Some((remote, ack.encode()))
     }

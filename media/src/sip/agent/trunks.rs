@@ -300,6 +300,12 @@ impl UserAgent {
         request.with("Max-Forwards", "70").with("User-Agent", self.config.user_agent.clone())
     }
 
+    /// Where a call through this trunk goes first.
+    pub fn first_hop(&self, trunk: TrunkId) -> Option<Hop> {
+        let account = self.accounts.of_trunk(trunk)?;
+        self.accounts.all.get(&account)?.link.hops().first().copied()
+    }
+
     /// Sends a request that a link waits for. Without a place for it, it has failed.
     fn ask(&mut self, id: AccountId, ask: Ask, request: Request, hop: Hop, now: Instant) {
         match self.send(request, hop, Some(id), now) {
@@ -314,7 +320,7 @@ impl UserAgent {
     /// Our Contact under an account.
     fn account_contact(&self, id: AccountId, hop: Hop) -> Option<Uri> {
         let user = &self.accounts.all.get(&id)?.link.trunk().user;
-        Some(self.contact(user, hop.transport, false).uri)
+        Some(self.contact(user, hop, false).uri)
     }
 
     pub(super) fn note_pending(&mut self, tx: TxId, account: AccountId) {
