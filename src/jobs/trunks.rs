@@ -4,7 +4,7 @@ use crate::clock;
 use crate::error::Error;
 use crate::events::{By, Events};
 use crate::trunks::{self, TrunkStatus, Trunks};
-use crate::voice::names::{NameError, Names};
+use crate::voice::names::{NameError, Names, Places};
 use crate::voice::trunkbook::{Line, TrunkBook};
 use crate::voice::{StreamFault, VoiceHandle, protection};
 use auricle_domain::Timestamp;
@@ -15,14 +15,17 @@ use auricle_domain::id::{CauseId, TrunkId};
 use auricle_domain::trunk::{Server, Trunk};
 use auricle_media::io::{self as engine, Command, Credentials, Hop, Transport};
 use auricle_storage::Store;
+use futures_util::stream::{self, StreamExt};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
-/// How often servers are looked up again, and how soon when one could not be found.
+/// How long what was found is relied on at most, whatever its records say, and how soon it is asked for again at the earliest.
 const LOOK_UP_EVERY: Duration = Duration::from_secs(300);
 const LOOK_UP_AGAIN: Duration = Duration::from_secs(30);
+/// Questions to the name service at once.
+const LOOK_UPS_MAX: usize = 8;
 /// How often a server is asked whether it is there, in seconds.
 const PROBE_S: u32 = 60;
 
@@ -47,11 +50,15 @@ pub async fn run(parts: Parts, stop: CancellationToken) {
     let mut desk = Desk { parts, names, numbers: BTreeMap::new(), next: 0, found: BTreeMap::new(), handed: Vec::new() };
     loop {
         changed.mark_unchanged();
-        let next = desk.round().await.unwrap_or_else(|error| {
+        let round = tokio::select! {
+            () = stop.cancelled() => return,
+            round = desk.round() => round,
+        };
+        let next = round.unwrap_or_else(|error| {
             tracing::error!(%error, "the trunks could not be looked after; it is tried again");
             LOOK_UP_AGAIN
         });
-        let look_up = tokio::time::sleep(next);
+        let (look_up, looked_up) = (tokio::time::sleep(next), Instant::now());
         tokio::pin!(look_up);
         loop {
             tokio::select! {
@@ -59,6 +66,12 @@ pub async fn run(parts: Parts, stop: CancellationToken) {
                 () = &mut look_up => break,
                 changed = changed.changed() => if changed.is_err() { return } else { break },
                 told = states.changed() => if told.is_err() { return },
+            }
+            // A server that has gone may be found elsewhere already.
+            if states.borrow().values().any(|state| *state == engine::TrunkState::Unreachable) {
+                let soonest = tokio::time::Instant::from_std(looked_up + LOOK_UP_AGAIN);
+                let earlier = look_up.deadline().min(soonest);
+                look_up.as_mut().reset(earlier);
             }
             if let Err(error) = desk.tell().await {
                 tracing::error!(%error, "how the trunks stand could not be written down");
@@ -94,8 +107,14 @@ impl Desk {
         self.numbers.retain(|id, _| known(id));
         self.found.retain(|id, _| known(id));
         let (mut next, mut wanted) = (LOOK_UP_EVERY, Vec::new());
-        for trunk in trunks.iter().filter(|trunk| trunk.is_on) {
-            match self.look_up(trunk).await {
+        let used: Vec<&Trunk> = trunks.iter().filter(|trunk| trunk.is_on).collect();
+        let questions: Vec<_> = used.iter().map(|trunk| look_up(self.names.clone(), Trunk::clone(trunk))).collect();
+        let found: Vec<_> = stream::iter(questions).buffered(LOOK_UPS_MAX).collect().await;
+        for (trunk, found) in used.into_iter().zip(found) {
+            if let Some(until) = found.as_ref().ok().and_then(|places| places.until) {
+                next = next.min(until.saturating_duration_since(Instant::now()).max(LOOK_UP_AGAIN));
+            }
+            match self.keep(trunk, found.map(|places| places.addresses)) {
                 Ok(mut places) => {
                     // An address of a family that we do not speak is nowhere.
                     places.retain(|place| self.parts.voice.serves(*place));
@@ -116,9 +135,12 @@ impl Desk {
         Ok(next)
     }
 
-    async fn look_up(&mut self, trunk: &Trunk) -> Result<Vec<SocketAddr>, NameError> {
-        let server = trunk.server.parse::<Server>().map_err(|_| NameError::Unknown)?;
-        let places = self.names.places(&server, trunk.transport, seed(trunk.id)).await;
+    /// Keeps what was found, and what was found before where the name service is silent.
+    fn keep(
+        &mut self,
+        trunk: &Trunk,
+        places: Result<Vec<SocketAddr>, NameError>,
+    ) -> Result<Vec<SocketAddr>, NameError> {
         let before = self.found.remove(&trunk.id);
         let same = before.filter(|before| before.server == trunk.server && before.transport == trunk.transport);
         let places = match (places, same) {
@@ -219,6 +241,11 @@ impl Desk {
         let certificate = |hop: &Hop| self.parts.voice.stream_fault(*hop) == Some(StreamFault::Certificate);
         if hops.iter().any(certificate) { TrunkFault::Certificate } else { TrunkFault::Unreachable }
     }
+}
+
+async fn look_up(names: Names, trunk: Trunk) -> Result<Places, NameError> {
+    let server = trunk.server.parse::<Server>().map_err(|_| NameError::Unknown)?;
+    names.places(&server, trunk.transport, seed(trunk.id)).await
 }
 
 /// What a final answer says about the trunk (RFC 3261 section 21.4).

@@ -9,7 +9,7 @@ use hickory_resolver::proto::rr::rdata::SRV;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Addresses of one server that are kept, best first.
 pub const PLACES_MAX: usize = 8;
@@ -25,6 +25,22 @@ pub enum NameError {
     /// The name service cannot be reached or does not answer.
     #[error("the name service does not answer")]
     NoService,
+}
+
+/// Where a server is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Places {
+    /// Its addresses, best first, at most [`PLACES_MAX`].
+    pub addresses: Vec<SocketAddr>,
+    /// When the first of the records that led there is no longer to be relied on (RFC 1035 section 3.2.1); none for an address.
+    pub until: Option<Instant>,
+}
+
+impl Places {
+    fn add(&mut self, more: Self) {
+        self.addresses.extend(more.addresses);
+        self.until = self.until.into_iter().chain(more.until).min();
+    }
 }
 
 /// Asks the name servers of this machine (`/etc/resolv.conf`, `/etc/hosts`). Cheap to clone.
@@ -60,24 +76,21 @@ impl Names {
         Self(Some(builder.build().unwrap()))
     }
 
-    /// The addresses of a server, best first, at most [`PLACES_MAX`]. An address stands for itself; a name with a port is
+    /// The addresses of a server, best first. An address stands for itself; a name with a port is
     /// looked up as it is; a name without one by its SRV records, and as it is where it has none (RFC 3263 section 4.2).
     /// The transport is given, so NAPTR is not asked (section 4.1). `seed` decides among servers of equal priority: the same
     /// seed keeps the same order as long as the records stay.
     ///
     /// # Errors
     /// See [`NameError`].
-    pub async fn places(
-        &self,
-        server: &Server,
-        transport: SipTransport,
-        seed: u64,
-    ) -> Result<Vec<SocketAddr>, NameError> {
+    pub async fn places(&self, server: &Server, transport: SipTransport, seed: u64) -> Result<Places, NameError> {
         let usual = if transport == SipTransport::Tls { 5_061 } else { 5_060 };
         let port = server.port.unwrap_or(usual);
         let resolver = self.0.as_ref().ok_or(NameError::NoService);
         let name = match &server.host {
-            Host::Address(address) => return Ok(vec![SocketAddr::new(*address, port)]),
+            Host::Address(address) => {
+                return Ok(Places { addresses: vec![SocketAddr::new(*address, port)], until: None });
+            }
             Host::Name(name) => name,
         };
         if server.port.is_some() {
@@ -89,39 +102,45 @@ impl Names {
             SipTransport::Tcp => "_sip._tcp",
             SipTransport::Tls => "_sips._tcp",
         };
-        let records = match resolver.srv_lookup(format!("{service}.{name}.")).await {
-            Ok(found) => found.answers().iter().filter_map(|record| srv(&record.data)).collect(),
-            Err(error) if nothing_there(&error) => Vec::new(),
+        let (records, until) = match resolver.srv_lookup(format!("{service}.{name}.")).await {
+            Ok(found) => {
+                let records = found.answers().iter().filter_map(|record| srv(&record.data)).collect();
+                (records, Some(found.valid_until()))
+            }
+            Err(error) if nothing_there(&error) => (Vec::new(), None),
             Err(_) => return Err(NameError::NoService),
         };
         if records.is_empty() {
             return addresses(resolver, name, port).await;
         }
-        let mut places = Vec::new();
+        let mut places = Places { addresses: Vec::new(), until };
         let mut failure = NameError::Unknown;
         for record in in_order(records, seed) {
             match addresses(resolver, &record.target.to_utf8(), record.port).await {
-                Ok(found) => places.extend(found),
+                Ok(found) => places.add(found),
                 Err(error) => failure = error,
             }
-            if places.len() >= PLACES_MAX {
+            if places.addresses.len() >= PLACES_MAX {
                 break;
             }
         }
-        places.truncate(PLACES_MAX);
-        if places.is_empty() { Err(failure) } else { Ok(places) }
+        places.addresses.truncate(PLACES_MAX);
+        if places.addresses.is_empty() { Err(failure) } else { Ok(places) }
     }
 }
 
-async fn addresses(resolver: &TokioResolver, name: &str, port: u16) -> Result<Vec<SocketAddr>, NameError> {
+async fn addresses(resolver: &TokioResolver, name: &str, port: u16) -> Result<Places, NameError> {
     match resolver.lookup_ip(name).await {
         Ok(found) => {
-            let mut places: Vec<_> = found.iter().map(|address| SocketAddr::new(address, port)).collect();
+            let mut addresses: Vec<_> = found.iter().map(|address| SocketAddr::new(address, port)).collect();
             // IPv4 first: it is what trunks of today are reached by. Among equals the order is fixed, so that a
             // round robin in the name service does not look like a move.
-            places.sort();
-            places.truncate(PLACES_MAX);
-            if places.is_empty() { Err(NameError::Unknown) } else { Ok(places) }
+            addresses.sort();
+            addresses.truncate(PLACES_MAX);
+            if addresses.is_empty() {
+                return Err(NameError::Unknown);
+            }
+            Ok(Places { addresses, until: Some(found.valid_until()) })
         }
         Err(error) if nothing_there(&error) => Err(NameError::Unknown),
         Err(_) => Err(NameError::NoService),
@@ -233,9 +252,20 @@ mod tests {
             ("nobody.example", SipTransport::Udp, Err(NameError::Unknown)),
         ];
         for (server, transport, expected) in rows {
-            let found = names.places(&server.parse().unwrap(), transport, 1).await;
+            let found = names.places(&server.parse().unwrap(), transport, 1).await.map(|places| places.addresses);
             let expected = expected.map(|places| places.iter().map(|place| place.parse().unwrap()).collect());
             assert_eq!(found, expected, "{server} by {transport}");
+        }
+    }
+
+    /// Records of a minute are relied on for a minute, an address for ever.
+    #[tokio::test]
+    async fn what_is_found_holds_as_long_as_its_records() {
+        let (names, began) = (name_server().await, Instant::now());
+        for (server, holds) in [("provider.example", true), ("plain.example", true), ("192.0.2.77", false)] {
+            let found = names.places(&server.parse().unwrap(), SipTransport::Udp, 1).await.unwrap();
+            let holds_for = found.until.map(|until| until.duration_since(began).as_secs());
+            assert_eq!(holds_for.is_some_and(|seconds| (59..=70).contains(&seconds)), holds, "{server}: {holds_for:?}");
         }
     }
 
