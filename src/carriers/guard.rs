@@ -1,6 +1,8 @@
 //! What stands before everything that a carrier sends (SEC-12): four layers, each of which refuses by itself.
 //!
-//! 1. Requests that fail are limited: thirty a minute from one address; those that are good are not counted (SEC-14).
+//! 1. Requests that fail are limited: thirty a minute from one address; those that are good are not counted (SEC-14). After that
+//!    only so many a second are looked at from all such addresses together, so that nobody who shares an address with the carrier,
+//!    as all do behind a proxy that is not named in `server.trusted_proxies`, can silence it.
 //! 2. Where the administrator has named the carrier's networks, others are refused (SEC-13).
 //! 3. The signature over the request as it came must be that of a token or key that holds (SEC-11).
 //! 4. A request that was taken is not taken again ([`first_time`]).
@@ -24,6 +26,8 @@ use std::time::{Duration, Instant};
 const FAILED_MAX: u32 = 30;
 /// That minute.
 const FAILED_WITHIN: Duration = Duration::from_secs(60);
+/// Requests a second that are looked at though their addresses have failed too often.
+const SECOND_LOOKS_MAX: u32 = 20;
 /// Addresses whose failures are remembered. Of more, failures are not counted until a minute has passed; they are refused all the same.
 const REMEMBERED_MAX: usize = 10_000;
 
@@ -55,7 +59,10 @@ impl std::fmt::Debug for Raw {
 
 /// Counts what fails.
 #[derive(Debug, Default)]
-pub struct Gate(Mutex<HashMap<IpAddr, Failures>>);
+pub struct Gate {
+    failures: Mutex<HashMap<IpAddr, Failures>>,
+    second_looks: Mutex<Option<Failures>>,
+}
 
 #[derive(Debug)]
 struct Failures {
@@ -76,11 +83,29 @@ impl Gate {
         now: Instant,
     ) -> Result<Carrier, Error> {
         let address = network_of(raw.address);
-        self.check(address, now)?;
-        judge(carrier, raw, is_signed).inspect_err(|error| {
+        let over = self.check(address, now);
+        let judged = match &over {
+            Err(limited) if !self.looks_again(now) => Err(limited.clone()),
+            _ => judge(carrier, raw, is_signed),
+        };
+        judged.map_err(|error| {
             self.fail(address, now);
             metrics::counter!("auricle_webhooks_refused_total", "code" => error.code.as_str()).increment(1);
+            // Who has failed too often is not told why it failed again.
+            over.err().unwrap_or(error)
         })
+    }
+
+    /// Whether there is room for a request from an address that has failed too often.
+    fn looks_again(&self, now: Instant) -> bool {
+        let mut looks = self.second_looks.lock().unwrap_or_else(PoisonError::into_inner);
+        let this_second = |looks: &Failures| now.saturating_duration_since(looks.since) < Duration::from_secs(1);
+        let looks = match &mut *looks {
+            Some(looks) if this_second(looks) => looks,
+            other => other.insert(Failures { since: now, count: 0 }),
+        };
+        looks.count += 1;
+        looks.count <= SECOND_LOOKS_MAX
     }
 
     fn check(&self, address: IpAddr, now: Instant) -> Result<(), Error> {
@@ -110,7 +135,7 @@ impl Gate {
     }
 
     fn failures(&self) -> MutexGuard<'_, HashMap<IpAddr, Failures>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.failures.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -222,7 +247,12 @@ mod tests {
         for _ in 0..FAILED_MAX {
             assert_eq!(pass("192.0.2.1", false, 1), Some(ErrorCode::BadSignature));
         }
-        assert_eq!(pass("192.0.2.1", true, 2), Some(ErrorCode::RateLimited));
+        assert_eq!(pass("192.0.2.1", false, 2), Some(ErrorCode::RateLimited), "it is not told more");
+        assert_eq!(pass("192.0.2.1", true, 2), None, "the carrier at the same address is heard");
+        for _ in 2..SECOND_LOOKS_MAX {
+            assert_eq!(pass("192.0.2.1", false, 2), Some(ErrorCode::RateLimited));
+        }
+        assert_eq!(pass("192.0.2.1", true, 2), Some(ErrorCode::RateLimited), "but nobody is looked at without end");
         assert_eq!(pass("192.0.2.2", true, 2), None, "others are not hindered");
         assert_eq!(pass("192.0.2.1", true, 61), None, "a minute later");
         for host in 0..FAILED_MAX {
