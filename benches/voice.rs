@@ -114,7 +114,16 @@ async fn own_calls() {
         let codecs = vec![Codec::Pcma];
         let to = DialTo::Address(voice.sip_addr());
         caller
-            .send(Command::Dial { tag, uri, to, from: "bench".to_owned(), codecs, identity: None, replaces: None })
+            .send(Command::Dial {
+                tag,
+                uri,
+                to,
+                from: "bench".to_owned(),
+                codecs,
+                identity: None,
+                replaces: None,
+                is_emergency: false,
+            })
             .unwrap();
         loop {
             if let EngineEvent::Answered { leg, .. } = events.recv().await.unwrap() {

@@ -22,7 +22,7 @@ const PREMIUM: &str = "09098790123";
 const NUMBER: &str = "02079460958";
 
 /// A clinic that trusts no network but its provider's; phones may be at 127.0.0.1 alone.
-async fn guarded(more: Value) -> Scene {
+pub async fn guarded(more: Value) -> Scene {
     let folder = tempfile::tempdir().unwrap();
     let mut config = config(folder.path());
     config.sip.allow = Vec::new();
@@ -31,14 +31,14 @@ async fn guarded(more: Value) -> Scene {
 }
 
 /// A hostile provider that is up.
-async fn provider(scene: &Scene, says: Says) -> Peer {
+pub async fn provider(scene: &Scene, says: Says) -> Peer {
     let provider = Peer::at(scene.provider_at, scene.clinic.app().voice.sip_addr(), says).await;
     scene.becomes(&format!("/api/trunks/{}", scene.trunk["id"].as_str().unwrap()), "up").await;
     provider
 }
 
 /// A phone of the clinic in a thief's hands, registered.
-async fn stolen(scene: &Scene, extension: &str) -> Stolen {
+pub async fn stolen(scene: &Scene, extension: &str) -> Stolen {
     let added = scene.phone(extension, Value::Null).await;
     let at = SocketAddr::from(([127, 0, 0, 1], 0));
     let peer = Peer::at(at, scene.clinic.app().voice.sip_addr(), Says::Yes).await;
@@ -49,7 +49,7 @@ async fn stolen(scene: &Scene, extension: &str) -> Stolen {
 }
 
 /// Whom a call that came to a provider is for.
-fn called(calls: &[Request]) -> Vec<String> {
+pub fn called(calls: &[Request]) -> Vec<String> {
     calls.iter().map(|call| call.uri.user()).collect()
 }
 

@@ -14,6 +14,7 @@ mod config;
 mod crash;
 mod disk;
 mod documents;
+mod emergency;
 mod fault;
 mod following;
 mod handing_on;

@@ -413,7 +413,9 @@ async fn a_registered_phone_is_called_and_heard() {
         let to = DialTo::Phone(engine::PhoneId(1));
         let codecs = vec![Codec::Pcma];
         let (uri, from) = (String::new(), "300".to_owned());
-        voice.send(Command::Dial { tag: 1, uri, to, from, codecs, identity: None, replaces: None }).unwrap();
+        voice
+            .send(Command::Dial { tag: 1, uri, to, from, codecs, identity: None, replaces: None, is_emergency: false })
+            .unwrap();
         let answered = told(&mut events, |event| matches!(event, EngineEvent::Answered { .. })).await;
         let leg = answered.leg().unwrap();
         let tone: Vec<i16> = (0..16_000).map(|at| ((f64::from(at) * 0.3).sin() * 9_000.0) as i16).collect();

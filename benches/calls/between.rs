@@ -106,6 +106,7 @@ async fn serve(voice: VoiceHandle, mut events: EngineEvents, called: SocketAddr)
                 codecs: vec![Codec::Pcma],
                 identity: None,
                 replaces: None,
+                is_emergency: false,
             },
             EngineEvent::Dialing { tag, leg } => {
                 others.insert(leg, LegId(tag));

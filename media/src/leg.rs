@@ -50,6 +50,7 @@ pub(crate) struct Outgoing {
     pub(crate) codecs: Vec<Codec>,
     pub(crate) identity: Option<DialIdentity>,
     pub(crate) replaces: Option<String>,
+    pub(crate) is_emergency: bool,
 }
 
 /// How far a leg has come.

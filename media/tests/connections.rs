@@ -272,6 +272,7 @@ fn a_trunk_over_tls_is_registered_called_and_kept_open() {
         codecs: vec![Codec::Pcmu],
         identity: None,
         replaces: None,
+        is_emergency: false,
     };
     engine.handle(Input::Command(dial(7)), now);
     let expected = format!("{TRUNK} (sip.example.org) \"INVITE sip:+420123456789@example.org SIP/2.0\"");

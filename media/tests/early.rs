@@ -35,6 +35,7 @@ impl Call {
             codecs: vec![Codec::Pcmu, Codec::Pcma],
             identity: None,
             replaces: None,
+            is_emergency: false,
         };
         world.command(CLINIC, command);
         let Some((_, EngineEvent::Dialing { leg, .. })) = world.hosts[CLINIC].events.last().cloned() else { panic!() };

@@ -129,7 +129,16 @@ impl World {
         let to = DialTo::Phone(PhoneId(1));
         let from = "+420123".into();
         let (uri, codecs) = (String::new(), vec![Codec::Pcmu]);
-        self.command(Command::Dial { tag: 3, uri, to, from, codecs, identity: None, replaces: None });
+        self.command(Command::Dial {
+            tag: 3,
+            uri,
+            to,
+            from,
+            codecs,
+            identity: None,
+            replaces: None,
+            is_emergency: false,
+        });
         self.give(Input::Wake);
     }
 
@@ -365,6 +374,7 @@ fn a_phone_that_is_away_is_told_so() {
             codecs: vec![Codec::Pcmu],
             identity: None,
             replaces: None,
+            is_emergency: false,
         });
         world.give(Input::Wake);
         let events = world.events();

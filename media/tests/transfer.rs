@@ -129,6 +129,7 @@ fn a_stranger_replaces_nobody() {
         codecs: vec![Codec::Pcma],
         identity: None,
         replaces: None,
+        is_emergency: false,
     };
     world.command(CLINIC, command);
     let called = world.wait_for(CALLER, |event| matches!(event, EngineEvent::Incoming { .. }));
@@ -200,6 +201,7 @@ fn dial(world: &mut World, replaces: Option<String>) -> LegId {
         codecs: vec![Codec::Pcmu],
         identity: None,
         replaces,
+        is_emergency: false,
     };
     world.command(CALLER, command);
     let EngineEvent::Dialing { leg, .. } = last(world, CALLER, |event| matches!(event, EngineEvent::Dialing { .. }))

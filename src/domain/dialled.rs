@@ -2,6 +2,7 @@
 
 mod plans;
 
+use crate::emergency;
 use plans::{PLANS, PREMIUM, Plan, SHARED};
 
 /// Most digits of a number of the world (ITU-T E.164 section 6.2.1).
@@ -10,6 +11,10 @@ const DIGITS_MAX: usize = 15;
 const DIALLED_BYTES_MAX: usize = 64;
 /// Understood as emergency numbers in every country, beside its own: telephones and visitors know them.
 const EMERGENCY_ANYWHERE: &[&str] = &["112", "911", "999"];
+
+/// How a telephone asks for whoever helps in an emergency, without knowing their number (RFC 5031). What may follow after a dot,
+/// such as `ambulance`, makes no other number of it.
+const EMERGENCY_SERVICE: &str = "urn:service:sos";
 
 /// What somebody dialled.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,6 +71,9 @@ pub fn read(text: &str, country: &str) -> Option<Dialled> {
         return None;
     }
     let text = text.trim();
+    if is_emergency_service(text) {
+        return Some(Dialled::Emergency(emergency::number(country).to_owned()));
+    }
     let (plus, rest) = match text.strip_prefix('+') {
         Some(rest) => (true, rest.replace("(0)", "")),
         None => (false, text.to_owned()),
@@ -122,6 +130,11 @@ pub fn is_country(country: &str) -> bool {
 fn shared_country(digits: &str) -> Option<&'static str> {
     let has = |prefixes: &&str| prefixes.split_ascii_whitespace().any(|prefix| digits.starts_with(prefix));
     SHARED.iter().find(|(_, prefixes)| has(prefixes)).map(|(country, _)| *country)
+}
+
+fn is_emergency_service(text: &str) -> bool {
+    let known = text.get(..EMERGENCY_SERVICE.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(EMERGENCY_SERVICE));
+    known && matches!(text.as_bytes().get(EMERGENCY_SERVICE.len()), None | Some(b'.'))
 }
 
 fn is_emergency(digits: &str, home: Option<&Plan>) -> bool {
@@ -199,6 +212,15 @@ mod tests {
         {
             assert_eq!(dial(digits, country), Some((digits.to_owned(), Some("emergency"))), "{digits} in {country}");
         }
+        for (country, service, digits) in [
+            ("GB", "urn:service:sos", "999"),
+            ("CZ", "URN:Service:SOS.ambulance", "112"),
+            ("US", "urn:service:sos.fire", "911"),
+            ("??", "urn:service:sos", "112"),
+        ] {
+            assert_eq!(dial(service, country), Some((digits.to_owned(), Some("emergency"))), "{service} in {country}");
+        }
+        assert_eq!(dial("urn:service:sosigonos", "CZ"), None);
         assert_eq!(dial("155", "GB"), None);
         assert_eq!(dial("+112", "CZ"), None, "a plus begins a number of the world");
     }

@@ -153,8 +153,9 @@ impl Floor {
     fn place(&mut self, placing: Placing, now: Timestamp) {
         let (call, leg) =
             (placing.ids.call, if let Origin::Calling(_, leg) = placing.origin { Some(leg) } else { None });
-        let in_use = matches!(placing.origin, Origin::Station(leg) if self.legs.contains_key(&leg));
-        let admitted = if in_use { Err(NotPlaced::Busy) } else { self.admitted(&placing, now) };
+        let admitted = self.admitted(&placing, now).and_then(|admitted| {
+            self.free_station(placing.origin, admitted.2, now).then_some(admitted).ok_or(NotPlaced::Busy)
+        });
         match admitted {
             Ok((far, to, is_emergency)) => {
                 let stay = Stay::placed(&placing, to, now);
@@ -174,6 +175,16 @@ impl Floor {
                 self.out.push_back(Output::NotDone(call, why));
             }
         }
+    }
+
+    /// Whether the softphone that calls has no other call, or leaves it: for an emergency it does, unless it is in one already.
+    fn free_station(&mut self, origin: Origin, is_emergency: bool, now: Timestamp) -> bool {
+        let Origin::Station(leg) = origin else { return true };
+        let Some(call) = self.legs.get(&leg).copied() else { return true };
+        if is_emergency {
+            self.with(call, now, |stay, hands| stay.gives_free(leg, hands));
+        }
+        !self.legs.contains_key(&leg)
     }
 
     /// Whether a call may be placed: with whom, under which number, and whether it is an emergency.

@@ -15,7 +15,7 @@ use auricle_domain::event::Event;
 use auricle_domain::floor::{
     Asked, Class, Ids, Input, Leg, NotPlaced, Order, Origin, Placing, Signal, Tag, Target, To, World,
 };
-use auricle_domain::id::{AccountId, CallId, CauseId, PhoneId, TaskId, TrunkId};
+use auricle_domain::id::{AccountId, CallId, CauseId, PhoneId, TaskId};
 use auricle_domain::outbound::{Ledger, Outbound, Usable};
 use auricle_domain::phone::{Phone, is_receptionist};
 use auricle_domain::task::Task;
@@ -187,16 +187,19 @@ impl Shell {
     }
 
     /// Dials for a call. What cannot be dialled has failed, and the machine goes on from there.
-    pub(super) async fn dial(&mut self, call: CallId, tag: Tag, to: To) {
+    pub(super) async fn dial(&mut self, call: CallId, tag: Tag, to: To, is_emergency: bool) {
         let codecs = vec![Codec::G722, Codec::Pcma, Codec::Pcmu];
         let dial = match to {
-            To::Trunk { trunk, number, caller_id, line } if CarrierKind::behind(trunk).is_some() => {
-                return self.dial_carrier(call, tag, trunk, (number, caller_id), line).await;
-            }
-            To::Trunk { trunk, number, caller_id, .. } => {
-                let line = self.parts.trunks.all().get(&trunk).copied();
-                line.map(|line| (DialTo::Trunk(line.number), number, caller_id))
-            }
+            To::Trunk { trunk, number, caller_id, line } => match CarrierKind::behind(trunk) {
+                Some(carrier) => {
+                    let placement = Placement { carrier, call, line, tag: tag.0, number, caller_id, is_emergency };
+                    return self.dial_carrier(placement).await;
+                }
+                None => {
+                    let known = self.parts.trunks.all().get(&trunk).copied();
+                    known.map(|known| (DialTo::Trunk(known.number), number, caller_id))
+                }
+            },
             To::Phone { phone, shown } => {
                 let number = self.parts.phones.number(phone);
                 number.map(|number| (DialTo::Phone(number), String::new(), shown))
@@ -205,7 +208,8 @@ impl Shell {
         match dial {
             Some((to, uri, from)) => {
                 self.dialled.insert(tag.0, call);
-                self.voice(Command::Dial { tag: tag.0, uri, to, from, codecs, identity: None, replaces: None });
+                let (tag, identity, replaces) = (tag.0, None, None);
+                self.voice(Command::Dial { tag, uri, to, from, codecs, identity, replaces, is_emergency });
             }
             None => {
                 tracing::warn!(%call, "there is no such trunk or telephone any more");
@@ -215,16 +219,13 @@ impl Shell {
     }
 
     /// Has a carrier place a call.
-    async fn dial_carrier(&mut self, call: CallId, tag: Tag, trunk: TrunkId, numbers: (String, String), line: usize) {
-        let (number, caller_id) = numbers;
-        let placed = CarrierKind::behind(trunk).is_some_and(|carrier| {
-            self.parts.carriers.place(Placement { carrier, call, line, tag: tag.0, number, caller_id })
-        });
-        if placed {
-            self.dialled.insert(tag.0, call);
+    async fn dial_carrier(&mut self, placement: Placement) {
+        let (call, tag) = (placement.call, placement.tag);
+        if self.parts.carriers.place(placement) {
+            self.dialled.insert(tag, call);
         } else {
             tracing::warn!(%call, "too many calls wait to be placed by carriers");
-            Box::pin(self.put(Input::NotDialled { tag })).await;
+            Box::pin(self.put(Input::NotDialled { tag: Tag(tag) })).await;
         }
     }
 

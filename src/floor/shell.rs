@@ -345,7 +345,7 @@ impl Shell {
             }
             Output::Write { call, actor, at, fact, .. } => self.write(call, actor, at, fact).await,
             Output::Identify { call, number } => self.identify(call, number),
-            Output::Dial { call, tag, to } => self.dial(call, tag, to).await,
+            Output::Dial { call, tag, to, is_emergency } => self.dial(call, tag, to, is_emergency).await,
             Output::Ring(leg) => self.voice(Command::Ring { leg: LegId(leg.0) }),
             Output::Signal { leg, signal } => self.signal(LegId(leg.0), signal),
             Output::Rest(leg) => self.rest(LegId(leg.0)),

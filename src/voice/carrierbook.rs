@@ -25,6 +25,8 @@ pub struct Placement {
     pub number: String,
     /// The clinic's number that is shown.
     pub caller_id: String,
+    /// It is part of an emergency call: it rings for longer, and what is full has room for it.
+    pub is_emergency: bool,
 }
 
 /// Shows no number.

@@ -25,6 +25,10 @@ const SDP: &str = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\
 pub enum Says {
     /// It takes it.
     Yes,
+    /// It refuses it with this status.
+    No(u16),
+    /// Nothing at all.
+    Nothing,
     /// It sends the caller elsewhere: a status and a Contact.
     Elsewhere(u16, String),
 }
@@ -292,7 +296,9 @@ fn answer(request: &Request, says: &Says, own: SocketAddr, calls: &Mutex<Vec<Req
         Says::Elsewhere(status, contact) if begins => {
             Some(Response::to(request, *status, "").tagged("far").with("Contact", contact.clone()))
         }
-        Says::Yes | Says::Elsewhere(..) => Some(accepted(request, own)),
+        Says::No(status) if begins => Some(Response::to(request, *status, "").tagged("far")),
+        Says::Nothing if begins => None,
+        Says::Yes | Says::No(_) | Says::Nothing | Says::Elsewhere(..) => Some(accepted(request, own)),
     }
 }
 

@@ -9,8 +9,8 @@ use std::time::Instant;
 impl Engine {
     pub(super) fn command(&mut self, command: Command, now: Instant) {
         match command {
-            Command::Dial { tag, uri, to, from, codecs, identity, replaces } => {
-                self.dial(tag, Outgoing { uri, to, from, codecs, identity, replaces }, now);
+            Command::Dial { tag, uri, to, from, codecs, identity, replaces, is_emergency } => {
+                self.dial(tag, Outgoing { uri, to, from, codecs, identity, replaces, is_emergency }, now);
             }
             Command::Web { tag, offer, purpose } => self.web(tag, &offer, purpose, now),
             Command::Attach { tag, codec, from, to, remote, identity } => {

@@ -163,9 +163,9 @@ impl Engine {
                 if leg.protection == Protection::Required && !leg.secure {
                     return self.forget(id, LegEnd::Refused(488), now);
                 }
-                let Outgoing { uri, to, from, codecs, identity, replaces } = *outgoing;
+                let Outgoing { uri, to, from: from_user, codecs, identity, replaces, is_emergency } = *outgoing;
                 let Some(sdp) = leg.offer(&codecs) else { return };
-                let invite = |to| Invite { uri, to, from_user: from, sdp, identity, replaces };
+                let invite = |to| Invite { uri, to, from_user, sdp, identity, replaces, is_emergency };
                 let invite = match to {
                     DialTo::Address(address) => invite(InviteTo::Hop(Hop::udp(address))),
                     DialTo::Trunk(trunk) => invite(InviteTo::Trunk(trunk)),

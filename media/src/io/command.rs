@@ -27,6 +27,8 @@ pub enum Command {
         identity: Option<DialIdentity>,
         /// The call that this one is to take the place of at the far end (RFC 3891): the value of a Replaces header.
         replaces: Option<String>,
+        /// It is part of an emergency call: who says nothing to its INVITE is not waited for.
+        is_emergency: bool,
     },
     /// A browser offers a session. [`EngineEvent::WebAnswer`](super::EngineEvent::WebAnswer) or [`EngineEvent::WebRefused`](super::EngineEvent::WebRefused) with `tag` comes back.
     Web {

@@ -9,6 +9,9 @@ use crate::io::Transport;
 /// The default port of SIP over UDP.
 pub const SIP_PORT: u16 = 5060;
 
+/// Of `urn:service:sos`, what follows the scheme.
+const SOS: &str = "service:sos";
+
 /// A URI as it stands in a Request-URI, From, To, Contact or Route.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Uri {
@@ -88,6 +91,17 @@ impl Uri {
                 unescape(rest.split_once(';').map_or(rest.as_str(), |(number, _)| number))
             }
             Self::Other { .. } => String::new(),
+        }
+    }
+
+    /// Whether it asks for whoever helps in an emergency (RFC 5031), whose number the far end need not know.
+    pub fn is_emergency_service(&self) -> bool {
+        match self {
+            Self::Other { scheme, rest } if scheme == "urn" => {
+                let known = rest.get(..SOS.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(SOS));
+                known && matches!(rest.as_bytes().get(SOS.len()), None | Some(b'.'))
+            }
+            Self::Sip(_) | Self::Other { .. } => false,
         }
     }
 
@@ -345,6 +359,24 @@ mod tests {
             "http://a b",
         ] {
             assert_eq!(Uri::parse(text), None, "{text}");
+        }
+    }
+
+    /// RFC 5031 section 4.2: of all services the one that helps in an emergency, whatever kind of help is asked for.
+    #[test]
+    fn the_emergency_service_is_known() {
+        let rows = [
+            ("urn:service:sos", true),
+            ("URN:Service:SOS", true),
+            ("urn:service:sos.ambulance", true),
+            ("urn:service:sosigonos", false),
+            ("urn:service:counseling", false),
+            ("urn:nena:sos", false),
+            ("tel:112", false),
+            ("sip:sos@example.org", false),
+        ];
+        for (text, known) in rows {
+            assert_eq!(Uri::parse(text).unwrap().is_emergency_service(), known, "{text}");
         }
     }
 

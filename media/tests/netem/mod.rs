@@ -324,6 +324,7 @@ impl World {
             codecs: codecs.to_vec(),
             identity: None,
             replaces: None,
+            is_emergency: false,
         };
         self.command(CALLER, command);
         match self.hosts[CALLER].events.last() {

@@ -104,6 +104,7 @@ impl Bench {
             sdp: our_sdp(),
             identity: None,
             replaces: None,
+            is_emergency: false,
         };
         let dialog = self.agent.invite(invite, self.now).unwrap();
         self.drain();

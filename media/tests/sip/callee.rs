@@ -44,6 +44,22 @@ fn a_call_is_taken_rung_answered_and_hung_up_by_the_caller() {
     assert_eq!((bench.events().len(), bench.agent.load()), (0, (0, 0)));
 }
 
+/// RFC 5031: a telephone that knows no emergency number asks for the service by its name.
+#[test]
+fn the_emergency_service_may_be_called() {
+    for (uri, wanted) in [("urn:service:sos", Some("urn:service:sos")), ("urn:service:counseling", None)] {
+        let mut bench = Bench::new();
+        let (begin, rest) = (format!("INVITE {uri} SIP/2.0"), invite("1"));
+        bench.receive(&format!("{begin}{}", rest.split_once(" SIP/2.0").unwrap().1));
+        assert_eq!(bench.took(), if wanted.is_some() { "100/INVITE" } else { "416/INVITE" });
+        let called = bench.events().into_iter().find_map(|event| match event {
+            AgentEvent::Incoming { caller, .. } => Some(caller.to_user),
+            _ => None,
+        });
+        assert_eq!(called.as_deref(), wanted);
+    }
+}
+
 #[test]
 fn a_repeated_invite_gets_the_last_response_and_no_second_call() {
     let mut bench = Bench::new();

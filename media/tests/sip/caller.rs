@@ -278,6 +278,7 @@ fn what_cannot_be_dialled_says_why() {
             sdp: our_sdp(),
             identity: None,
             replaces: None,
+            is_emergency: false,
         };
         bench.agent.invite(invite, bench.now)
     };
@@ -302,6 +303,7 @@ fn a_caller_without_a_name_is_anonymous() {
         sdp: our_sdp(),
         identity: None,
         replaces: None,
+        is_emergency: false,
     };
     bench.agent.invite(invite, bench.now).unwrap();
     bench.pass_ms(500);

@@ -103,6 +103,7 @@ impl Pair {
             sdp: our_sdp(),
             identity: None,
             replaces: None,
+            is_emergency: false,
         };
         let dialog = self.agents[0].invite(invite, self.now).unwrap();
         self.drain(0);

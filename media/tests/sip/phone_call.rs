@@ -90,6 +90,7 @@ fn call(bench: &mut Bench, at: usize) -> DialogId {
         sdp: our_sdp(),
         identity: None,
         replaces: None,
+        is_emergency: false,
     };
     let dialog = bench.agent.invite(invite, bench.now).unwrap();
     bench.drain();

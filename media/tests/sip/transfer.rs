@@ -555,6 +555,7 @@ fn an_attended_transfer_names_the_other_call() {
         sdp: our_sdp(),
         identity: None,
         replaces,
+        is_emergency: false,
     };
     bench.agent.invite(invite.clone(), bench.now).unwrap();
     bench.drain();

@@ -31,6 +31,7 @@ fn dial(bench: &mut Bench, remote: Hop, uri: &str) -> auricle_media::sip::agent:
         sdp: our_sdp(),
         identity: None,
         replaces: None,
+        is_emergency: false,
     };
     let dialog = bench.agent.invite(invite, bench.now).unwrap();
     bench.pass_ms(0);
@@ -158,6 +159,7 @@ fn secure_addresses_are_for_tls_alone() {
             sdp: our_sdp(),
             identity: None,
             replaces: None,
+            is_emergency: false,
         };
         assert_eq!(bench.agent.invite(dialled, bench.now).is_ok(), taken, "{transport:?}");
     }

@@ -67,8 +67,15 @@ fn reply(bench: &mut Bench, from: &str, request: &Request, status: u16, headers:
 
 fn call(bench: &mut Bench, number: &str) -> DialogId {
     let to = InviteTo::Trunk(TrunkId(7));
-    let invite =
-        Invite { uri: number.into(), to, from_user: String::new(), sdp: our_sdp(), identity: None, replaces: None };
+    let invite = Invite {
+        uri: number.into(),
+        to,
+        from_user: String::new(),
+        sdp: our_sdp(),
+        identity: None,
+        replaces: None,
+        is_emergency: false,
+    };
     let dialog = bench.agent.invite(invite, bench.now).unwrap();
     bench.drain();
     dialog
@@ -375,6 +382,45 @@ fn a_call_fails_over_to_the_next_hop() {
     assert_eq!(bench.agent.load(), (0, 0));
 }
 
+/// SAFE-01: an emergency call waits for no hop that says nothing, not for the last one either; one that has said anything keeps its
+/// time. What comes to life afterwards is turned down.
+#[test]
+fn an_emergency_call_leaves_hops_that_are_silent() {
+    let place = |bench: &mut Bench| {
+        let to = InviteTo::Trunk(TrunkId(7));
+        let (uri, from_user, identity, replaces) = ("112".into(), String::new(), None, None);
+        let invite = Invite { uri, to, from_user, sdp: our_sdp(), identity, replaces, is_emergency: true };
+        let dialog = bench.agent.invite(invite, bench.now).unwrap();
+        bench.drain();
+        dialog
+    };
+    let mut bench = bench_with(vec![trunk(&[udp(FIRST), udp(SECOND)])]);
+    bench.events();
+    let dialog = place(&mut bench);
+    bench.pass_ms(5_000);
+    assert_eq!(bench.hops.last(), Some(&udp(SECOND)));
+    let second = bench.request("INVITE");
+    bench.pass_ms(4_900);
+    assert_eq!(bench.events(), []);
+    bench.pass_ms(100);
+    assert_eq!(bench.event(), AgentEvent::Ended { dialog, cause: AgentEnd::Timeout });
+    bench.took();
+    reply(&mut bench, SECOND, &second, 180, "");
+    assert_eq!(bench.took(), "CANCEL");
+    bench.bytes_from(SECOND, answer(&second, 200, "late", "", OFFER).as_bytes());
+    assert_eq!((bench.took().as_str(), bench.events()), ("ACK BYE", vec![]));
+    bench.pass_ms(70_000);
+    assert_eq!(bench.agent.load(), (0, 0));
+
+    let mut bench = bench_with(vec![trunk(&[udp(FIRST)])]);
+    bench.events();
+    place(&mut bench);
+    let sent = bench.request("INVITE");
+    reply(&mut bench, FIRST, &sent, 100, "");
+    bench.pass_ms(60_000);
+    assert_eq!(bench.events(), [], "it is being looked after");
+}
+
 /// RFC 3325: who we are goes out in the header that the trunk wants, and is kept from who is called where it is withheld.
 #[test]
 fn calls_say_who_we_are_as_the_trunk_wants_it() {
@@ -398,7 +444,15 @@ fn calls_say_who_we_are_as_the_trunk_wants_it() {
         let mut bench = bench_with(vec![Trunk { identity: header, ..trunk(&[udp(FIRST)]) }]);
         let to = InviteTo::Trunk(TrunkId(7));
         let (uri, from_user) = ("100".into(), String::new());
-        let invite = Invite { uri, to, from_user, sdp: our_sdp(), identity: identity.clone(), replaces: None };
+        let invite = Invite {
+            uri,
+            to,
+            from_user,
+            sdp: our_sdp(),
+            identity: identity.clone(),
+            replaces: None,
+            is_emergency: false,
+        };
         bench.agent.invite(invite, bench.now).unwrap();
         bench.drain();
         let sent = bench.request("INVITE");
@@ -521,6 +575,7 @@ fn what_cannot_be_called_through_a_trunk_says_why() {
             sdp: our_sdp(),
             identity: None,
             replaces: None,
+            is_emergency: false,
         };
         assert_eq!(bench.agent.invite(invite, bench.now).err(), error, "{id} {uri}");
     }

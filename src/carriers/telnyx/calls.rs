@@ -21,8 +21,9 @@ use serde_json::json;
 /// Where Telnyx tells of a call that it places; our name of it follows, then the call that it is part of and its place there.
 pub const PLACED: &str = "/api/webhooks/telnyx/placed";
 
-/// How long Telnyx lets it ring, in seconds: as long as the floor does.
+/// How long Telnyx lets it ring, in seconds: as long as the floor does, and in an emergency as long as Telnyx may.
 const RING_S: u32 = 60;
+const EMERGENCY_RING_S: u32 = 600;
 
 /// What is said to Telnyx, and heard, in calls that it places.
 pub const CODEC: Codec = Codec::Pcmu;
@@ -58,7 +59,7 @@ async fn ask(app: &App, placement: &Placement, name: &str, ticket: &str) -> Resu
     fields["connection_id"] = json!(connection);
     fields["to"] = json!(placement.number);
     fields["from"] = json!(placement.caller_id);
-    fields["timeout_secs"] = json!(RING_S);
+    fields["timeout_secs"] = json!(if placement.is_emergency { EMERGENCY_RING_S } else { RING_S });
     fields["webhook_url"] = json!(format!("{base}{PLACED}/{name}/{}/{}", placement.call, placement.line));
     fields["webhook_url_method"] = json!("POST");
     fields["answering_machine_detection"] = json!(match carrier.machine_detection {

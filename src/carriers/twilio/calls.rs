@@ -15,8 +15,9 @@ use crate::voice::carrierbook::Placement;
 use auricle_domain::code::{AnsweredBy, CarrierKind, MachineDetection};
 use auricle_domain::id::CallId;
 
-/// How long Twilio lets it ring, in seconds: as long as the floor does.
+/// How long Twilio lets it ring, in seconds: as long as the floor does, and in an emergency as long as Twilio may.
 const RING_S: &str = "60";
+const EMERGENCY_RING_S: &str = "600";
 
 /// Asks Twilio for a call: its name there.
 ///
@@ -37,7 +38,7 @@ pub async fn place(app: &App, placement: &Placement, name: &str, ticket: &str) -
         ("To", placement.number.as_str()),
         ("From", &placement.caller_id),
         ("Twiml", &twiml),
-        ("Timeout", RING_S),
+        ("Timeout", if placement.is_emergency { EMERGENCY_RING_S } else { RING_S }),
         ("StatusCallback", &status),
         ("StatusCallbackMethod", "POST"),
     ];

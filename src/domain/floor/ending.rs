@@ -28,12 +28,16 @@ impl Stay {
 
     pub(super) fn seat_ended(&mut self, seat: Seat, cause: EndCause, hands: &mut Hands<'_>) {
         let Some(side) = self.talk.as_mut().and_then(|talk| talk.side(seat)) else { return };
-        let was_up = side.is_up();
+        let (was_up, goes_on) = (side.is_up(), side.goes_another_way(cause));
         side.leave_station(hands);
         side.leg = None;
         // The next trunk, where there is one; a telephone is not rung twice.
-        let has_ways = !was_up && cause == EndCause::Failed && !side.ways.is_empty();
-        if has_ways && self.dial(seat, hands) {
+        let is_tried_again = match (goes_on, side.ways.is_empty()) {
+            (true, false) => self.dial(seat, hands),
+            (true, true) => side.begins_again(hands.now),
+            (false, _) => false,
+        };
+        if is_tried_again {
             return;
         }
         match seat {
@@ -86,6 +90,11 @@ impl Stay {
         if self.call.direction != CallDirection::Incoming {
             return self.over(cause, hands);
         }
+        self.back_to_receptionist(hands);
+    }
+
+    /// Nobody of the clinic is in the caller's call any more: the receptionist goes on with it.
+    pub(super) fn back_to_receptionist(&mut self, hands: &mut Hands<'_>) {
         self.talk = None;
         self.phase = Phase::Attended;
         self.call.status = CallStatus::WithReceptionist;

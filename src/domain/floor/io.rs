@@ -305,6 +305,8 @@ pub enum Output {
         tag: Tag,
         /// Where.
         to: To,
+        /// It is part of an emergency call: nothing may keep it from being dialled, and it waits for no way that says nothing.
+        is_emergency: bool,
     },
     /// Tell a calling telephone that it rings there.
     Ring(Leg),

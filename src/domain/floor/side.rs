@@ -3,6 +3,7 @@
 use super::place::{Class, Tag};
 use super::{Leg, later};
 use crate::Timestamp;
+use crate::code::EndCause;
 use crate::id::{AccountId, PhoneId};
 use crate::outbound::{Permit, Way};
 use jiff::SignedDuration;
@@ -10,6 +11,13 @@ use std::collections::VecDeque;
 
 /// How long a party is rung before it counts as not answering.
 const RINGING_MAX: SignedDuration = SignedDuration::from_secs(60);
+/// How long an emergency call waits at one way until it rings there. Setting a call up through several networks takes its time;
+/// a way that says nothing at all is given up before, by who dials.
+const TAKEN_MAX: SignedDuration = SignedDuration::from_secs(20);
+/// How often an emergency call goes through all of its ways.
+const ROUNDS_MAX: u8 = 3;
+/// How long it waits before it begins with the first one again.
+const ROUND_PAUSE: SignedDuration = SignedDuration::from_secs(2);
 /// How long before its end a minute is followed by the next one, or the call ended: hanging up takes its time.
 const AHEAD: SignedDuration = SignedDuration::from_secs(3);
 /// What is paid for at once.
@@ -57,6 +65,8 @@ pub(super) struct Side {
     pub(super) until: Option<Timestamp>,
     /// Trunks that have not been tried.
     pub(super) ways: VecDeque<Way>,
+    /// How often all of them have been.
+    pub(super) rounds: u8,
     /// Its place among the call's calls to the outside.
     pub(super) line: Option<usize>,
     /// When its next minute begins, while it is paid for.
@@ -81,6 +91,7 @@ impl Side {
             tag: None,
             until: None,
             ways,
+            rounds: 0,
             line: None,
             minute_at: None,
             minutes: 0,
@@ -110,9 +121,42 @@ impl Side {
         }
     }
 
+    /// Whether it is whom one rings in an emergency.
+    pub(super) fn is_emergency(&self) -> bool {
+        matches!(&self.who, Who::Outside(permit) if permit.is_emergency)
+    }
+
     /// It is being rung.
     pub(super) fn dialled(&mut self, now: Timestamp) {
-        (self.state, self.until) = (State::Dialled, Some(later(now, RINGING_MAX)));
+        let patience = if self.is_emergency() { TAKEN_MAX } else { RINGING_MAX };
+        (self.state, self.until) = (State::Dialled, Some(later(now, patience)));
+    }
+
+    /// It rings there. An emergency call that has no other way left rings until somebody answers.
+    pub(super) fn rings_there(&mut self, now: Timestamp) {
+        self.state = State::Ringing;
+        if self.is_emergency() {
+            self.until = (!self.ways.is_empty()).then(|| later(now, RINGING_MAX));
+        }
+    }
+
+    /// Whether another way is tried after this end. One that was taken, or that we gave up for good, has none; others have where the
+    /// way was at fault, and an emergency call always.
+    pub(super) fn goes_another_way(&self, cause: EndCause) -> bool {
+        let is_fault = cause == EndCause::Failed || self.is_emergency() && cause != EndCause::ClinicHungUp;
+        !self.is_up() && is_fault
+    }
+
+    /// An emergency call that has tried all of its ways begins with the first one again. False where it has done so often enough.
+    pub(super) fn begins_again(&mut self, now: Timestamp) -> bool {
+        let Who::Outside(permit) = &self.who else { return false };
+        self.rounds += 1;
+        if !permit.is_emergency || self.rounds >= ROUNDS_MAX {
+            return false;
+        }
+        self.ways = permit.ways.iter().cloned().collect();
+        (self.state, self.tag, self.until) = (State::Idle, None, Some(later(now, ROUND_PAUSE)));
+        true
     }
 
     /// It has answered.

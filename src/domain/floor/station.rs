@@ -7,7 +7,7 @@ use super::side::{Side, State, Who};
 use super::stay::Stay;
 use super::talk::{Seat, Talk};
 use super::{Hands, Leg, Output};
-use crate::code::{CallStatus, EndCause};
+use crate::code::{CallDirection, CallStatus, EndCause};
 use crate::id::{AccountId, CallId};
 use crate::live::{LiveAsked, LiveStation};
 
@@ -150,6 +150,28 @@ impl Stay {
         }
         self.side_answered(station, RATE_HZ, hands);
         Ok(())
+    }
+
+    /// The person at a softphone has an emergency: it rings no more here. The call that it is in they leave as if they had hung up,
+    /// but whoever called the clinic is handed back to the receptionist. A call that is an emergency itself they do not leave.
+    pub(super) fn gives_free(&mut self, station: Leg, hands: &mut Hands<'_>) {
+        let is_incoming = self.call.direction == CallDirection::Incoming;
+        let Some(talk) = self.talk.as_mut().filter(|talk| !talk.sides().any(Side::is_emergency)) else { return };
+        let (is_alone, apart) = (talk.third.is_none() && talk.far.is_up(), talk.apart());
+        let Some(seat) = talk.seat(station) else { return };
+        let Some(side) = talk.side(seat) else { return };
+        if side.rings() {
+            return self.side_ended(station, EndCause::Busy, hands);
+        }
+        if is_incoming && is_alone && seat == Seat::Near {
+            hands.out.push_back(apart);
+            side.leave(hands);
+            self.back_to_receptionist(hands);
+            return hands.out.push_back(Output::Board);
+        }
+        let by = side.account();
+        // A call that somebody is in can be left.
+        let _left = self.order(Order::HangUp, by, hands);
     }
 
     /// Nobody hears the softphone at this seat, or they hear it again; for the rest of its call, whoever it talks with.

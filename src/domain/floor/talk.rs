@@ -158,12 +158,13 @@ impl Stay {
             }
         };
         let tag = hands.tag();
+        let is_emergency = side.is_emergency();
         (side.tag, side.leg) = (Some(tag), None);
         side.dialled(hands.now);
         if let Some(fact) = news {
             self.write(Actor::System, fact, hands.now, hands.out);
         }
-        hands.out.push_back(Output::Dial { call, tag, to });
+        hands.out.push_back(Output::Dial { call, tag, to, is_emergency: is_emergency || self.call.emergency });
         self.ring_station(seat, hands);
         true
     }
@@ -204,7 +205,7 @@ impl Stay {
         let Some(talk) = &mut self.talk else { return };
         let Some(seat) = talk.seat(leg) else { return };
         let Some(side) = talk.side(seat).filter(|side| side.state == State::Dialled) else { return };
-        side.state = State::Ringing;
+        side.rings_there(hands.now);
         match seat {
             Seat::Far if talk.near.state == State::Waiting => {
                 hands.out.extend(talk.near.leg.map(Output::Ring));

@@ -12,6 +12,7 @@ use crate::id::{ContactId, ConversationId};
 use crate::tenant::{Tenant, WeekHours};
 use uuid::Uuid;
 
+mod emergencies;
 mod stations;
 mod talks;
 

@@ -96,6 +96,7 @@ impl Line {
             codecs: self.script.codecs.clone(),
             identity: None,
             replaces: None,
+            is_emergency: false,
         })?;
         self.wait(self.script.wait, |line| line.answered_at.is_some()).await;
         if let Some(answered_at) = self.answered_at {

@@ -50,6 +50,8 @@ pub(super) struct Call {
     pub account: Option<AccountId>,
     /// Where our INVITE goes when this hop does not answer.
     pub hops: VecDeque<Hop>,
+    /// A hop that says nothing is given up early also when there is no other.
+    pub is_emergency: bool,
     /// When it goes there.
     pub failover_at: Option<Instant>,
     /// Our INVITEs to hops that did not answer in time, and whether they have been cancelled.
@@ -174,6 +176,7 @@ impl Call {
             elsewhere: false,
             account: None,
             hops: VecDeque::new(),
+            is_emergency: false,
             failover_at: None,
             abandoned: Vec::new(),
             session: None,

@@ -12,6 +12,7 @@ use crate::sip::identity::{self, told};
 use crate::sip::message::{Request, Response};
 use crate::sip::sdp::Sdp;
 use crate::sip::transaction::{T1, T2, TIMEOUT, TxId, after};
+use crate::sip::uri::Uri;
 
 /// The first RSeq is drawn from 1 to this (RFC 3262 section 3), so that it cannot be guessed.
 const RSEQ_FIRST_MAX: u64 = 0x7fff_ffff;
@@ -234,13 +235,18 @@ pub(super) fn bad_description(request: &Request, why: &str) -> Response {
     Response::to(request, 400, "Bad Session Description").with("Warning", format!("399 auricle \"{why}\""))
 }
 
+/// Whom a caller wants: a user, or whoever helps in an emergency, by the name of that service.
+fn called(uri: &Uri) -> String {
+    if uri.is_emergency_service() { uri.to_string() } else { identity::user(uri) }
+}
+
 fn caller(request: &Request) -> Caller {
     let from = &request.head.from;
     let from_user = identity::from_user(from);
     Caller {
         display_name: if from_user.is_some() { told(&from.name()) } else { String::new() },
         from_user: from_user.as_deref().map(told).unwrap_or_default(),
-        to_user: told(&identity::user(&request.uri)),
+        to_user: told(&called(&request.uri)),
         identity: identity::identity(&request.head),
     }
 }

@@ -33,7 +33,7 @@ impl UserAgent {
         }
         let mut call = Call::new(Phase::Calling, request, remote, now + RING_MAX);
         (call.account, call.hops, call.described) = (account, hops, Some(invite.sdp));
-        call.on_flow = matches!(invite.to, InviteTo::Flow(_));
+        (call.on_flow, call.is_emergency) = (matches!(invite.to, InviteTo::Flow(_)), invite.is_emergency);
         let id = self.next_dialog();
         self.calls.insert(id, call);
         self.send_invite(id, now);
@@ -59,7 +59,7 @@ impl UserAgent {
         if let Some((call, sent)) = self.calls.get_mut(&id).zip(sent) {
             call.invite_tx = Some(tx);
             call.invite = sent;
-            call.failover_at = (!call.hops.is_empty()).then_some(now + FAILOVER_AFTER);
+            call.failover_at = (call.is_emergency || !call.hops.is_empty()).then_some(now + FAILOVER_AFTER);
         }
         self.arm(id);
     }
@@ -103,6 +103,14 @@ impl UserAgent {
         }
         self.send_invite(id, now);
         true
+    }
+
+    /// A hop has been silent for long enough: the call goes to the next one, and an emergency call that has none is given up.
+    pub(super) fn hop_is_silent(&mut self, id: DialogId, now: Instant) {
+        let is_emergency = self.calls.get(&id).is_some_and(|call| call.is_emergency);
+        if !self.fail_over(id, true, now) && is_emergency {
+            self.rang_out(id, now);
+        }
     }
 
     /// No final response came to our INVITE, or its connection is gone.

@@ -15,7 +15,7 @@ impl UserAgent {
         } else if call.reliable_due().is_some_and(|at| at <= now) {
             self.prack_is_late(dialog, now);
         } else if call.failover_at.is_some_and(|at| at <= now) {
-            self.fail_over(dialog, true, now);
+            self.hop_is_silent(dialog, now);
         } else if call.refreshing.and_then(|refreshing| refreshing.cancel_at).is_some_and(|at| at <= now) {
             self.cancel_change(dialog, now);
         } else if call.change_due().is_some_and(|at| at <= now) {

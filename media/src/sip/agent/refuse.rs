@@ -22,7 +22,9 @@ pub(super) fn before_dialog(request: &Request, transport: Transport) -> Option<R
     // A `sips:` address promises TLS on every hop.
     let known = match &request.uri {
         Uri::Sip(uri) => !uri.secure || transport == Transport::Tls,
-        Uri::Other { scheme, .. } => scheme == "tel",
+        uri @ Uri::Other { scheme, .. } => {
+            scheme == "tel" || request.method == Method::Invite && uri.is_emergency_service()
+        }
     };
     if !known {
         return Some(refuse(416));

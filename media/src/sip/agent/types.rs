@@ -95,6 +95,8 @@ pub struct Invite {
     pub identity: Option<DialIdentity>,
     /// The call that this one is to take the place of at the far end: the value of a Replaces header (RFC 3891).
     pub replaces: Option<String>,
+    /// Every hop that says nothing is given up early, the last one too: whoever calls has another way, or begins again.
+    pub is_emergency: bool,
 }
 
 /// Where a call goes.

@@ -94,6 +94,7 @@ impl World {
             sdp: ours(),
             identity: None,
             replaces: None,
+            is_emergency: false,
         };
         world.agent.invite(invite, world.now).expect("there is room");
         world.drain();

@@ -272,6 +272,7 @@ impl World {
                 codecs: vec![Codec::G722, Codec::Pcmu],
                 identity: None,
                 replaces: None,
+                is_emergency: false,
             },
         };
         self.longest = self.longest.max(bytes.len());

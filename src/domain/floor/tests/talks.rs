@@ -10,8 +10,8 @@ pub(super) const ANNA: AccountId = AccountId(Uuid::from_u128(51));
 pub(super) const BEN: AccountId = AccountId(Uuid::from_u128(52));
 const DESK: PhoneId = PhoneId(Uuid::from_u128(61));
 const WARD: PhoneId = PhoneId(Uuid::from_u128(62));
-const MAIN: TrunkId = TrunkId(Uuid::from_u128(71));
-const SPARE: TrunkId = TrunkId(Uuid::from_u128(72));
+pub(super) const MAIN: TrunkId = TrunkId(Uuid::from_u128(71));
+pub(super) const SPARE: TrunkId = TrunkId(Uuid::from_u128(72));
 pub(super) const NUMBER: &str = "+442079460958";
 
 fn world() -> World {
@@ -52,7 +52,7 @@ pub(super) fn placing(number: u128, origin: Origin, target: Target) -> Input {
     }))
 }
 
-fn calling(leg: u64) -> Origin {
+pub(super) fn calling(leg: u64) -> Origin {
     Origin::Calling(DESK, Leg(leg))
 }
 
