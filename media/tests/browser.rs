@@ -460,3 +460,18 @@ fn pages_are_bridged_and_held_like_any_other_leg() {
     assert!(hears_now(&world, 1, 700.0) > 0.9, "the new page is in the bridge");
     assert!(hears_now(&world, 2, 900.0) > 0.9);
 }
+
+/// People who wait for calls at their browsers take no place of a call that a carrier places.
+#[test]
+fn stations_leave_room_for_the_calls_of_carriers() {
+    let mut world = World::new();
+    for _ in 0..6 {
+        world.open(WebPurpose::Station);
+    }
+    let mut dial = |dialled| {
+        world.command(Command::AttachDialled { tag: dialled, dialled, codec: Codec::Pcmu });
+        !world.events.drain(..).any(|(_, event)| matches!(event, EngineEvent::Ended { .. }))
+    };
+    let placed: Vec<bool> = (1..=5).map(&mut dial).collect();
+    assert_eq!(placed, [true, true, true, true, false]);
+}

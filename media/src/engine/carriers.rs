@@ -37,7 +37,7 @@ impl Engine {
         self.next_leg += 1;
         self.event(EngineEvent::Attached { tag, leg: id });
         self.event(EngineEvent::Dialing { tag: dialled, leg: id });
-        if self.draining || self.legs.len() >= self.config.calls_max {
+        if self.draining || self.is_full() {
             self.counters.calls_refused += 1;
             return self.event(EngineEvent::Ended { leg: id, cause: LegEnd::Overloaded });
         }
