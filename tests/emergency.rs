@@ -1,8 +1,9 @@
-//! Calls to an emergency number: they go out, whatever providers say of them.
+//! Calls to an emergency number: they go out, whatever providers say of them, when every line is taken, and while the service stops.
 
 use crate::attack::{called, guarded, provider, stolen};
 use crate::outbound::Scene;
-use crate::support::peer::{Peer, Says};
+use crate::support::clinic::{Clinic, PATIENCE, config};
+use crate::support::peer::{Peer, Says, Stolen, accepted};
 use crate::support::softphone::{Softphone, free_address};
 use auricle_domain::code::TaskKind;
 use auricle_domain::event::Event;
@@ -57,4 +58,73 @@ async fn a_phone_asks_for_the_emergency_service() {
     scene.clinic.happened(|event| matches!(event, Event::CallEmergency { number, .. } if number == "999")).await;
     assert_eq!(scene.tasks(TaskKind::Emergency), 1);
     scene.close().await;
+}
+
+/// Another call of a caller's to the receptionist, by the trunk; what it is told.
+async fn rings_in(provider: &mut Peer) -> u16 {
+    let incoming = provider.request("INVITE", "+442079460100", "clinic", "");
+    provider.ask(&incoming).await.status
+}
+
+/// Nobody else is let in where a phone reaches the emergency number.
+async fn only_emergencies_get_through(phone: &mut Stolen, provider: &Peer) {
+    assert_eq!(phone.call("receptionist", "").await.1.status, 503);
+    assert_eq!(phone.call("02079460958", "").await.1.status, 503);
+    assert_eq!(phone.call("999", "").await.1.status, 200);
+    assert_eq!(called(&provider.calls()), ["999"]);
+}
+
+/// SAFE-01: every port that others may have is taken by callers: a phone reaches the emergency number by those that are kept for it.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_emergency_call_goes_out_when_there_is_no_room() {
+    const PORTS: u16 = 16;
+    let folder = tempfile::tempdir().unwrap();
+    let mut config = config(folder.path());
+    let first = *config.sip.rtp_ports.start();
+    config.sip.rtp_ports = first..=first + 2 * PORTS - 1;
+    config.sip.calls_max = usize::from(PORTS);
+    let scene = Scene::of(Clinic::open_as(config).await.in_folder(folder), json!({})).await;
+    let mut provider = provider(&scene, Says::Yes).await;
+    let mut phone = stolen(&scene, "201").await;
+    let mut taken = 0;
+    while rings_in(&mut provider).await == 200 {
+        taken += 1;
+    }
+    assert_eq!(taken, PORTS - 2);
+    only_emergencies_get_through(&mut phone, &provider).await;
+    scene.clinic.happened(|event| matches!(event, Event::CallPlaced { to_number, .. } if to_number == "999")).await;
+    scene.close().await;
+}
+
+/// SAFE-01: while the service waits for its last call to end, a phone still reaches the emergency number.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_emergency_call_goes_out_while_the_service_stops() {
+    let scene = guarded(json!({})).await;
+    let mut provider = provider(&scene, Says::Yes).await;
+    let mut phone = stolen(&scene, "201").await;
+    let incoming = provider.request("INVITE", "+442079460100", "clinic", "");
+    let answered = provider.ask(&incoming).await;
+    assert_eq!(answered.status, 200);
+    let store = scene.clinic.app().store.clone();
+    let stopping = tokio::spawn(scene.clinic.running.stop(PATIENCE));
+    // Until it has begun to stop.
+    loop {
+        let more = provider.request("INVITE", "+442079460101", "clinic", "");
+        let response = provider.ask(&more).await;
+        if response.status != 200 {
+            break;
+        }
+        let bye = provider.within(&more, &response, false, "BYE", "");
+        provider.ask(&bye).await;
+    }
+    only_emergencies_get_through(&mut phone, &provider).await;
+    let bye = provider.within(&incoming, &answered, false, "BYE", "");
+    assert_eq!(provider.ask(&bye).await.status, 200);
+    let helped = provider.calls().remove(0);
+    let taken = accepted(&helped, provider.address);
+    let bye = provider.within(&helped, &taken, true, "BYE", "");
+    assert_eq!(provider.ask(&bye).await.status, 200);
+    stopping.await.unwrap();
+    let ended = store.feed(0, 900).unwrap().into_iter().filter(|it| matches!(it.event, Event::CallEnded { .. }));
+    assert!(ended.count() >= 2, "both are written down");
 }

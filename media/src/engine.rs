@@ -11,6 +11,7 @@ mod carriers;
 mod changes;
 mod commands;
 mod connections;
+mod emergencies;
 mod phones;
 mod ports;
 mod signalling;
@@ -32,6 +33,7 @@ use admission::{Admission, Verdict};
 use bans::Bans;
 use bridges::Bridges;
 use connections::Connections;
+use emergencies::Emergencies;
 use phones::Standing;
 use ports::Ports;
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
@@ -44,6 +46,7 @@ use web::Browsers;
 
 pub use admission::{Network, NetworkError};
 pub use bans::{BANNED, COUNTED, REPEATS_MAX, WRONG_MAX};
+pub use emergencies::EMERGENCY_LEGS;
 pub use ticks::CATCH_UP_MAX;
 
 /// SIP transactions at once. One stays for 32 s after its answer (RFC 3261 timers J and L), so this is what 500 short
@@ -67,7 +70,7 @@ pub struct EngineConfig {
     pub tls: Option<SocketAddr>,
     /// Local ports for media.
     pub rtp_ports: RangeInclusive<u16>,
-    /// Legs at once; one more is refused with 503.
+    /// Legs at once; one more is refused with 503, unless it is part of an emergency call ([`EMERGENCY_LEGS`]).
     pub calls_max: usize,
     /// Networks whose SIP is read.
     pub trusted: Vec<Network>,
@@ -118,7 +121,7 @@ pub struct Counters {
     pub stray_media: u64,
     /// Datagrams for browsers' legs from sources that have not proved to be a browser, dropped.
     pub stray_web: u64,
-    /// Calls refused with 503: all legs or ports in use, or draining.
+    /// Calls refused with 503: all legs or ports that they may have in use, or draining.
     pub calls_refused: u64,
     /// Ticks that came too late to be caught up with.
     pub ticks_skipped: u64,
@@ -143,6 +146,7 @@ pub struct Engine {
     by_port: HashMap<u16, LegId>,
     bridges: Bridges,
     browsers: Browsers,
+    emergencies: Emergencies,
     peers: HashMap<IpAddr, Instant>,
     /// What the certificates of TLS hops must say.
     names: HashMap<Hop, Arc<str>>,
@@ -192,6 +196,7 @@ impl Engine {
             by_port: HashMap::new(),
             bridges: Bridges::default(),
             browsers: Browsers::default(),
+            emergencies: Emergencies::default(),
             peers: HashMap::new(),
             names: HashMap::new(),
             secure_trunks: HashSet::new(),
@@ -383,14 +388,16 @@ impl Engine {
     }
 
     /// A leg with its port on the way; none when there are too many legs or no port is left.
-    fn new_leg(&mut self, stage: Stage, now: Instant) -> Option<LegId> {
-        if self.draining || self.is_full() {
+    fn new_leg(&mut self, stage: Stage, is_emergency: bool, now: Instant) -> Option<LegId> {
+        if !self.has_room(is_emergency) {
             return None;
         }
-        let port = self.ports.take()?;
+        let port = self.ports.take(is_emergency)?;
         let id = LegId(self.next_leg);
         self.next_leg += 1;
-        self.legs.insert(id, Leg::new(id, port, stage, self.random.next(), now));
+        let mut leg = Leg::new(id, port, stage, self.random.next(), now);
+        leg.is_emergency = is_emergency;
+        self.legs.insert(id, leg);
         self.by_port.insert(port, id);
         self.outputs.push_back(Output::OpenPort(port));
         Some(id)
@@ -420,7 +427,7 @@ impl Engine {
     fn next_port(&mut self, id: LegId, now: Instant) {
         let Some(leg) = self.legs.get_mut(&id) else { return };
         leg.port_tries += 1;
-        let another = if leg.port_tries < PORT_TRIES_MAX { self.ports.take() } else { None };
+        let another = if leg.port_tries < PORT_TRIES_MAX { self.ports.take(leg.is_emergency) } else { None };
         match another {
             Some(port) => {
                 leg.port = port;

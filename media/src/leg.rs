@@ -93,6 +93,8 @@ pub(crate) struct Leg {
     pub(crate) secure: bool,
     /// Whether its audio has to be encrypted.
     pub(crate) protection: Protection,
+    /// It is part of an emergency call.
+    pub(crate) is_emergency: bool,
     /// The browser behind it, where there is one: then there is neither dialog nor port.
     pub(crate) web: Option<Web>,
     /// What carries it, where that is no SIP and no RTP.
@@ -140,6 +142,7 @@ impl Leg {
             masked: false,
             secure: false,
             protection: Protection::default(),
+            is_emergency: false,
             web: None,
             carrier: None,
             overridden: None,

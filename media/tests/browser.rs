@@ -469,7 +469,8 @@ fn stations_leave_room_for_the_calls_of_carriers() {
         world.open(WebPurpose::Station);
     }
     let mut dial = |dialled| {
-        world.command(Command::AttachDialled { tag: dialled, dialled, codec: Codec::Pcmu });
+        let (codec, is_emergency) = (Codec::Pcmu, false);
+        world.command(Command::AttachDialled { tag: dialled, dialled, codec, is_emergency });
         !world.events.drain(..).any(|(_, event)| matches!(event, EngineEvent::Ended { .. }))
     };
     let placed: Vec<bool> = (1..=5).map(&mut dial).collect();

@@ -487,7 +487,7 @@ fn what_a_carrier_says_about_the_caller_is_told() {
 }
 
 fn dialled(world: &mut World) -> Vec<EngineEvent> {
-    world.command(Command::AttachDialled { tag: TAG, dialled: 11, codec: Codec::Pcmu });
+    world.command(Command::AttachDialled { tag: TAG, dialled: 11, codec: Codec::Pcmu, is_emergency: false });
     world.events.iter().map(|(_, event)| event.clone()).collect()
 }
 

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
 
-use auricle_media::engine::{BANNED, Engine, EngineConfig, WRONG_MAX};
+use auricle_media::engine::{BANNED, EMERGENCY_LEGS, Engine, EngineConfig, WRONG_MAX};
 use auricle_media::io::{
     Codec, Command, Credentials, DialTo, EngineEvent, Hop, Input, LegEnd, LegId, Output, PHONE_REALM, Phone, PhoneId,
     Protection, Socket, Transport,
@@ -382,4 +382,82 @@ fn a_phone_that_is_away_is_told_so() {
         assert_eq!(*ended, EngineEvent::Ended { leg: *leg, cause: LegEnd::Refused(480) });
     }
     assert_eq!(world.engine.legs(), 0);
+}
+
+/// The phone rings this; the port is answered at once. The status of its last answer, 0 for none.
+fn rings(world: &mut World, target: &str, id: u32) -> u16 {
+    let remote = place(7);
+    let text = format!(
+        "INVITE {target} SIP/2.0\r\nVia: SIP/2.0/UDP {remote};branch=z9hG4bKc{id};rport\r\n\
+         From: <sip:201@192.0.2.10>;tag=f{id}\r\nTo: <{target}>\r\nCall-ID: i{id}\r\nCSeq: 1 INVITE\r\n\
+         Contact: <sip:201@{remote}>\r\nContent-Type: application/sdp\r\nContent-Length: {}\r\n\r\n{ANSWER}",
+        ANSWER.len()
+    );
+    let Ok(Message::Request(mut request)) = parse::message(text.as_bytes()) else { panic!("{text}") };
+    let credentials = Credentials { user: "201".into(), password: "secret".into(), realm: None };
+    let (mut client, mut tokens) = (Client::new(credentials), Tokens::new([id as u8; 32]));
+    let replies = world.receive(remote, &request.encode());
+    let Some(Message::Response(challenge)) = replies.last() else { panic!("no challenge") };
+    assert!(client.challenged(&request, challenge));
+    request.head.cseq.number += 1;
+    request.head.via[0].params.set("branch", format!("z9hG4bKd{id}"));
+    client.authorize(&mut request, &mut tokens);
+    match world.receive(remote, &request.encode()).last() {
+        Some(Message::Response(response)) => response.status,
+        Some(Message::Request(_)) | None => 0,
+    }
+}
+
+/// SAFE-01: where there is no room, and while the service stops, a phone still rings an emergency number, and whoever dials for such a
+/// call gets its leg; nobody else does, and the room for emergencies has an end, too.
+#[test]
+fn there_is_room_for_emergencies() {
+    for drains in [false, true] {
+        let mut world = World::new(|config| {
+            config.calls_max = if drains { 10 } else { 1 };
+            config.trusted = vec!["192.0.2.0/24".parse().unwrap()];
+        });
+        world.command(Command::Phones(vec![phone("secret")]));
+        world.command(Command::EmergencyNumbers(vec!["112".into(), "999".into()]));
+        assert_eq!(world.register(place(7), "secret", 1), 200);
+        world.dial();
+        if drains {
+            world.command(Command::Drain);
+        }
+        world.events();
+        let incoming = |events: Vec<EngineEvent>| {
+            events.into_iter().find_map(|event| match event {
+                EngineEvent::Incoming { to, .. } => Some(to),
+                _ => None,
+            })
+        };
+        assert_eq!(rings(&mut world, "sip:202@192.0.2.10", 2), 503);
+        assert_eq!(rings(&mut world, "sip:1120@192.0.2.10", 3), 503);
+        assert_eq!((incoming(world.events()), world.engine.counters().calls_refused), (None, 2));
+        for (id, target, to) in
+            [(4, "sip:999@192.0.2.10", "999"), (5, "tel:112", "112"), (6, "urn:service:sos", "urn:service:sos")]
+        {
+            assert_eq!(rings(&mut world, target, id), 100, "{target}");
+            assert_eq!(incoming(world.events()).as_deref(), Some(to));
+        }
+        // A stranger's call to the same number is a call like any other.
+        let text = String::from_utf8(register(place(7), 9).encode()).unwrap().replace("REGISTER", "INVITE");
+        let other = "192.0.2.77:5060".parse().unwrap();
+        let stranger = text.replace("sip:192.0.2.10 SIP", "sip:999@192.0.2.10 SIP").replace("201", "someone");
+        let refused = world.receive(other, stranger.as_bytes());
+        assert!(matches!(refused.last(), Some(Message::Response(response)) if response.status == 503), "{refused:?}");
+        let mut dial = |is_emergency| {
+            let (uri, codecs) = ("sip:999@192.0.2.50".to_owned(), vec![Codec::Pcmu]);
+            let (to, from) = (DialTo::Address("192.0.2.50:5060".parse().unwrap()), String::new());
+            let (identity, replaces) = (None, None);
+            world.command(Command::Dial { tag: 9, uri, to, from, codecs, identity, replaces, is_emergency });
+            let overloaded =
+                |event: &EngineEvent| matches!(event, EngineEvent::Ended { cause: LegEnd::Overloaded, .. });
+            !world.events().iter().any(overloaded)
+        };
+        assert!(!dial(false) && dial(true), "draining: {drains}");
+        let more = (0..50).filter(|_| dial(true)).count();
+        let most = if drains { 10 + EMERGENCY_LEGS } else { 1 + EMERGENCY_LEGS };
+        assert_eq!((world.engine.legs(), more), (most, most - 5), "draining: {drains}");
+    }
 }

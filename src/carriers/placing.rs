@@ -37,7 +37,8 @@ pub async fn run(app: Arc<App>, mut wanted: mpsc::Receiver<Placement>) {
 
 /// One call, from its leg to its end.
 async fn place(app: Arc<App>, placement: Placement) {
-    let leg = match app.voice.attach_dialled(placement.tag, codec(placement.carrier)).await {
+    let attached = app.voice.attach_dialled(placement.tag, codec(placement.carrier), placement.is_emergency);
+    let leg = match attached.await {
         Ok(leg) => leg,
         Err(error) => return tracing::error!(%error, "a call that a carrier is to place could not be given a leg"),
     };

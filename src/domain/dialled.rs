@@ -84,7 +84,7 @@ pub fn read(text: &str, country: &str) -> Option<Dialled> {
         return None;
     }
     let home = PLANS.iter().find(|plan| plan.country == country);
-    if !plus && is_emergency(&digits, home) {
+    if !plus && emergencies(country).any(|number| number == digits) {
         return Some(Dialled::Emergency(digits));
     }
     let digits = match home {
@@ -94,6 +94,13 @@ pub fn read(text: &str, country: &str) -> Option<Dialled> {
         None => digits.strip_prefix("00")?.to_owned(),
     };
     number(digits).map(Dialled::Number)
+}
+
+/// The numbers that are dialled in an emergency from a clinic in this country, digits alone.
+pub fn emergencies(country: &str) -> impl Iterator<Item = &'static str> + use<> {
+    let home = PLANS.iter().find(|plan| plan.country == country);
+    let own = home.map_or("", |plan| plan.emergency);
+    EMERGENCY_ANYWHERE.iter().copied().chain(own.split_ascii_whitespace())
 }
 
 /// A number with its country code, with or without the plus sign.
@@ -135,11 +142,6 @@ fn shared_country(digits: &str) -> Option<&'static str> {
 fn is_emergency_service(text: &str) -> bool {
     let known = text.get(..EMERGENCY_SERVICE.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(EMERGENCY_SERVICE));
     known && matches!(text.as_bytes().get(EMERGENCY_SERVICE.len()), None | Some(b'.'))
-}
-
-fn is_emergency(digits: &str, home: Option<&Plan>) -> bool {
-    let own = home.map_or("", |plan| plan.emergency);
-    EMERGENCY_ANYWHERE.contains(&digits) || own.split_ascii_whitespace().any(|number| number == digits)
 }
 
 /// A number dialled within a country, with its country code.

@@ -1,4 +1,4 @@
-//! Looks after the phones: hands them to the engine, tells it the time, and tells where they are.
+//! Looks after the phones: hands them to the engine, tells it the time and what they ring in an emergency, and tells where they are.
 
 use crate::clock;
 use crate::error::Error;
@@ -9,9 +9,11 @@ use crate::voice::{VoiceHandle, protection};
 use auricle_domain::Timestamp;
 use auricle_domain::account::Actor;
 use auricle_domain::code::{PhoneState, SipTransport};
+use auricle_domain::dialled;
 use auricle_domain::event::Event;
 use auricle_domain::id::{CauseId, PhoneId};
 use auricle_domain::phone::Phone;
+use auricle_domain::tenant::Tenant;
 use auricle_media::io::{self as engine, Command, Transport};
 use auricle_media::sip::digest::server::Secrets;
 use auricle_storage::Store;
@@ -41,7 +43,14 @@ pub struct Parts {
 pub async fn run(parts: Parts, stop: CancellationToken) {
     let (mut changed, mut states) = (parts.phones.watch(), parts.voice.phone_states());
     let mut bans = parts.voice.bans().watch();
-    let mut desk = Desk { parts, numbers: BTreeMap::new(), next: 0, handed: Vec::new(), banned: BTreeMap::new() };
+    let mut desk = Desk {
+        parts,
+        numbers: BTreeMap::new(),
+        next: 0,
+        handed: Vec::new(),
+        emergencies: Vec::new(),
+        banned: BTreeMap::new(),
+    };
     loop {
         let changes = *changed.borrow_and_update();
         match desk.round().await {
@@ -66,6 +75,8 @@ struct Desk {
     next: u64,
     /// What the engine was told last.
     handed: Vec<engine::Phone>,
+    /// The same of the numbers that phones ring in an emergency.
+    emergencies: Vec<String>,
     /// Who was not heard when it was last written down, and until when.
     banned: BTreeMap<IpAddr, Instant>,
 }
@@ -77,6 +88,7 @@ impl Desk {
         let now = self.parts.events.now();
         let unix_s = u64::try_from(now.as_second()).unwrap_or_default();
         self.parts.voice.send(Command::Clock { unix_s }).map_err(failed)?;
+        self.tell_emergencies()?;
         let phones = self.parts.store.read(phones::all)?;
         self.numbers.retain(|id, _| phones.iter().any(|phone| phone.id == *id));
         let (mut wanted, mut listed) = (Vec::new(), BTreeMap::new());
@@ -95,6 +107,19 @@ impl Desk {
         }
         self.tell(&phones, now).await?;
         self.note_bans().await
+    }
+
+    /// Tells the engine which numbers phones ring in an emergency: they follow from the clinic's country.
+    fn tell_emergencies(&mut self) -> Result<(), Error> {
+        let tenant = self.parts.store.read(|tx| tx.get::<Tenant>(&tx.tenant()))?;
+        let country = tenant.map(|tenant| tenant.country).unwrap_or_default();
+        let wanted: Vec<String> = dialled::emergencies(&country).map(str::to_owned).collect();
+        if wanted != self.emergencies {
+            let failed = |error| Error::internal("tell the engine the emergency numbers", &error);
+            self.parts.voice.send(Command::EmergencyNumbers(wanted.clone())).map_err(failed)?;
+            self.emergencies = wanted;
+        }
+        Ok(())
     }
 
     /// Writes down who is not heard any more.

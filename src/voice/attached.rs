@@ -49,6 +49,8 @@ pub(crate) enum Attaching {
         tag: u64,
         /// What the carrier speaks, both ways.
         codec: Codec,
+        /// It is part of an emergency call.
+        is_emergency: bool,
     },
 }
 
@@ -140,7 +142,9 @@ impl Attached {
             Attaching::Arrived(Arrival { codec, from, to, remote, identity }) => {
                 Command::Attach { tag, codec, from, to, remote, identity }
             }
-            Attaching::Dialled { tag: dialled, codec } => Command::AttachDialled { tag, dialled, codec },
+            Attaching::Dialled { tag: dialled, codec, is_emergency } => {
+                Command::AttachDialled { tag, dialled, codec, is_emergency }
+            }
         }
     }
 

@@ -304,8 +304,8 @@ impl VoiceHandle {
     ///
     /// # Errors
     /// As [`send`](Self::send).
-    pub async fn attach_dialled(&self, tag: u64, codec: Codec) -> Result<Attachment, VoiceError> {
-        self.attached(Attaching::Dialled { tag, codec }).await
+    pub async fn attach_dialled(&self, tag: u64, codec: Codec, is_emergency: bool) -> Result<Attachment, VoiceError> {
+        self.attached(Attaching::Dialled { tag, codec, is_emergency }).await
     }
 
     async fn attached(&self, call: Attaching) -> Result<Attachment, VoiceError> {

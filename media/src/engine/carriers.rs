@@ -18,7 +18,7 @@ impl Engine {
         let id = LegId(self.next_leg);
         self.next_leg += 1;
         self.event(EngineEvent::Attached { tag, leg: id });
-        if self.draining || self.is_full() {
+        if !self.has_room(false) {
             self.counters.calls_refused += 1;
             return self.event(EngineEvent::Ended { leg: id, cause: LegEnd::Overloaded });
         }
@@ -32,12 +32,12 @@ impl Engine {
     }
 
     /// A call is to be placed by a carrier. Whoever dials is told its leg even when there is no room for it.
-    pub(super) fn attach_dialled(&mut self, tag: u64, dialled: u64, codec: Codec, now: Instant) {
+    pub(super) fn attach_dialled(&mut self, tag: u64, dialled: u64, codec: Codec, is_emergency: bool, now: Instant) {
         let id = LegId(self.next_leg);
         self.next_leg += 1;
         self.event(EngineEvent::Attached { tag, leg: id });
         self.event(EngineEvent::Dialing { tag: dialled, leg: id });
-        if self.draining || self.is_full() {
+        if !self.has_room(is_emergency) {
             self.counters.calls_refused += 1;
             return self.event(EngineEvent::Ended { leg: id, cause: LegEnd::Overloaded });
         }

@@ -18,7 +18,9 @@ impl Engine {
                 let visitor = Visitor { from, name, to, remote, trunk: None, phone: None, identity, replaces: None };
                 self.attach(tag, codec, visitor, now);
             }
-            Command::AttachDialled { tag, dialled, codec } => self.attach_dialled(tag, dialled, codec, now),
+            Command::AttachDialled { tag, dialled, codec, is_emergency } => {
+                self.attach_dialled(tag, dialled, codec, is_emergency, now);
+            }
             Command::WebClose { leg } if self.is_browser(leg) => self.forget(leg, LegEnd::RemoteHangup, now),
             Command::WebClose { .. } => {}
             Command::Ring { leg } => self.tell_leg(leg, |dialog| AgentCommand::Ring { dialog }, now),
@@ -37,6 +39,7 @@ impl Engine {
             }
             Command::Trunks(trunks) => self.set_trunks(trunks, now),
             Command::Phones(phones) => self.set_phones(phones, now),
+            Command::EmergencyNumbers(numbers) => self.set_emergencies(numbers),
             Command::MusicPiece(piece) => self.piece = piece,
             Command::Unban { source } => self.bans.lift(source),
             Command::Clock { unix_s } => self.tell_agent(AgentCommand::Clock { unix_s }, now),
@@ -80,8 +83,8 @@ impl Engine {
             DialTo::Trunk(trunk) => (self.secure_trunks.contains(&trunk), self.trunk_protection.get(&trunk)),
             DialTo::Phone(phone) => (self.is_secure(phone), self.phone_protection.get(&phone)),
         };
-        let protection = protection.copied().unwrap_or_default();
-        match self.new_leg(Stage::Dialling(Box::new(outgoing)), now) {
+        let (protection, is_emergency) = (protection.copied().unwrap_or_default(), outgoing.is_emergency);
+        match self.new_leg(Stage::Dialling(Box::new(outgoing)), is_emergency, now) {
             Some(leg) => {
                 if let Some(leg) = self.legs.get_mut(&leg) {
                     (leg.secure, leg.protection) = (secure, protection);

@@ -1,5 +1,6 @@
 //! Local media ports: even ones carry RTP, the odd one above each carries RTCP (RFC 3550 section 11).
 
+use super::EMERGENCY_LEGS;
 use std::collections::VecDeque;
 use std::ops::RangeInclusive;
 use std::time::{Duration, Instant};
@@ -10,9 +11,14 @@ const QUARANTINE: Duration = Duration::from_secs(5);
 /// How long a port that could not be opened is left alone: some other process has it.
 const TAKEN_FOR: Duration = Duration::from_secs(60);
 
+/// No more than one port of so many is kept for emergency calls: where there are few, others need them.
+const KEPT_ONE_OF: usize = 8;
+
 /// The ports that no leg has. The one that has been unused for longest is given out first.
 pub(crate) struct Ports {
     free: VecDeque<u16>,
+    /// So many of them only legs of emergency calls get.
+    kept: usize,
     /// Open ones, by the time at which they have rested: all rest for the same time, and at 500 short calls a second there are
     /// thousands of them.
     resting: VecDeque<(Instant, u16)>,
@@ -24,12 +30,16 @@ impl Ports {
     /// All even ports of a range whose odd neighbour lies in it too.
     pub(crate) fn new(range: RangeInclusive<u16>) -> Self {
         let last = *range.end();
-        let free = range.filter(|port| port % 2 == 0 && *port != 0 && *port < last).collect();
-        Self { free, resting: VecDeque::new(), taken: VecDeque::new() }
+        let free: VecDeque<u16> = range.filter(|port| port % 2 == 0 && *port != 0 && *port < last).collect();
+        let kept = EMERGENCY_LEGS.min(free.len() / KEPT_ONE_OF);
+        Self { free, kept, resting: VecDeque::new(), taken: VecDeque::new() }
     }
 
     /// A port to open.
-    pub(crate) fn take(&mut self) -> Option<u16> {
+    pub(crate) fn take(&mut self, is_emergency: bool) -> Option<u16> {
+        if !is_emergency && self.free.len() <= self.kept {
+            return None;
+        }
         self.free.pop_front()
     }
 
@@ -77,8 +87,17 @@ mod tests {
             [(20000..=20003, &[20000, 20002]), (20001..=20004, &[20002]), (7..=7, &[]), (0..=1, &[])];
         for (range, expected) in rows {
             let mut ports = Ports::new(range.clone());
-            let given: Vec<u16> = std::iter::from_fn(|| ports.take()).collect();
+            let given: Vec<u16> = std::iter::from_fn(|| ports.take(false)).collect();
             assert_eq!(given, expected, "{range:?}");
+        }
+    }
+
+    #[test]
+    fn the_last_ports_are_for_emergencies() {
+        for (last, others, all) in [(20015, 7, 8), (20031, 14, 16), (20199, 92, 100), (20003, 2, 2)] {
+            let mut ports = Ports::new(20000..=last);
+            let given = std::iter::from_fn(|| ports.take(false)).count();
+            assert_eq!((given, given + std::iter::from_fn(|| ports.take(true)).count()), (others, all), "{last}");
         }
     }
 
@@ -86,17 +105,17 @@ mod tests {
     fn a_used_port_rests_before_it_is_closed_and_given_out_again() {
         let start = crate::epoch();
         let mut ports = Ports::new(20000..=20003);
-        assert_eq!(ports.take(), Some(20000));
+        assert_eq!(ports.take(false), Some(20000));
         ports.release(20000, start);
-        assert_eq!(ports.take(), Some(20002));
-        assert_eq!(ports.take(), None);
+        assert_eq!(ports.take(false), Some(20002));
+        assert_eq!(ports.take(false), None);
         let almost = start + QUARANTINE - Duration::from_millis(1);
         assert_eq!(ports.rested(almost), None);
         assert_eq!(ports.next_wake(), Some(start + QUARANTINE));
         assert_eq!(ports.rested(start + QUARANTINE), Some(20000));
         assert_eq!(ports.rested(start + QUARANTINE), None);
         assert_eq!(ports.next_wake(), None);
-        assert_eq!(ports.take(), Some(20000));
+        assert_eq!(ports.take(false), Some(20000));
     }
 
     /// SEC-11
@@ -104,17 +123,17 @@ mod tests {
     fn a_port_that_nobody_was_told_of_does_not_rest() {
         let start = crate::epoch();
         let mut ports = Ports::new(20000..=20001);
-        ports.take().unwrap();
+        ports.take(false).unwrap();
         ports.release_untold(20000, start);
-        assert_eq!((ports.take(), ports.next_wake()), (None, Some(start)), "it is closed first");
-        assert_eq!((ports.rested(start), ports.take()), (Some(20000), Some(20000)));
+        assert_eq!((ports.take(false), ports.next_wake()), (None, Some(start)), "it is closed first");
+        assert_eq!((ports.rested(start), ports.take(false)), (Some(20000), Some(20000)));
     }
 
     #[test]
     fn a_port_that_would_not_open_is_left_alone_and_never_closed() {
         let start = crate::epoch();
         let mut ports = Ports::new(20000..=20001);
-        ports.take().unwrap();
+        ports.take(false).unwrap();
         ports.refused(20000, start);
         assert_eq!(ports.free.len(), 0);
         assert_eq!(ports.rested(start + TAKEN_FOR), None);

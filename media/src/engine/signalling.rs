@@ -92,7 +92,8 @@ impl Engine {
         let of_trunk = visitor.trunk.and_then(|trunk| self.trunk_protection.get(&trunk));
         let of_phone = visitor.phone.and_then(|phone| self.phone_protection.get(&phone));
         let protection = of_trunk.or(of_phone).copied().unwrap_or_default();
-        match self.new_leg(Stage::Arriving { visitor, offer }, received) {
+        let is_emergency = self.is_emergency(&visitor);
+        match self.new_leg(Stage::Arriving { visitor, offer }, is_emergency, received) {
             Some(id) => {
                 self.by_dialog.insert(dialog, id);
                 if let Some(leg) = self.legs.get_mut(&id) {

@@ -37,9 +37,9 @@ impl Engine {
         self.browsers.address = Some(address);
     }
 
-    /// Whether no call has a place any more. Stations take none: they are people who wait for calls, and need no ports.
-    pub(super) fn is_full(&self) -> bool {
-        self.legs.len() - self.stations() >= self.config.calls_max
+    /// Legs that take a place. Stations take none: they are people who wait for calls, and need no ports.
+    pub(super) fn counted(&self) -> usize {
+        self.legs.len() - self.stations()
     }
 
     fn stations(&self) -> usize {
@@ -79,8 +79,11 @@ impl Engine {
 
     fn welcome(&mut self, offer: &str, visitor: Option<Visitor>, now: Instant) -> Result<(LegId, String), WebRefusal> {
         let address = self.browsers.address.ok_or(WebRefusal::Off)?;
-        let full = if visitor.is_some() { self.is_full() } else { self.stations() >= STATIONS_MAX };
-        if self.draining || full {
+        let has_room = match visitor {
+            Some(_) => self.has_room(false),
+            None => !self.draining && self.stations() < STATIONS_MAX,
+        };
+        if !has_room {
             self.counters.calls_refused += 1;
             return Err(WebRefusal::Full);
         }

@@ -27,7 +27,8 @@ pub enum Command {
         identity: Option<DialIdentity>,
         /// The call that this one is to take the place of at the far end (RFC 3891): the value of a Replaces header.
         replaces: Option<String>,
-        /// It is part of an emergency call: who says nothing to its INVITE is not waited for.
+        /// It is part of an emergency call: it has the room that is kept for those, and who says nothing to its INVITE is not
+        /// waited for.
         is_emergency: bool,
     },
     /// A browser offers a session. [`EngineEvent::WebAnswer`](super::EngineEvent::WebAnswer) or [`EngineEvent::WebRefused`](super::EngineEvent::WebRefused) with `tag` comes back.
@@ -64,6 +65,8 @@ pub enum Command {
         dialled: u64,
         /// What the carrier speaks, both ways.
         codec: Codec,
+        /// It is part of an emergency call, and has the room that is kept for those.
+        is_emergency: bool,
     },
     /// Whoever is at a browser has hung up: the leg ends as one whose far end did.
     WebClose {
@@ -209,6 +212,8 @@ pub enum Command {
     /// These are all phones from now on. One that is equal to one that is there keeps its registrations; of one that is not
     /// among them, or has another user or password, they end at once.
     Phones(Vec<Phone>),
+    /// These are all numbers that phones ring in an emergency, digits alone: such a call is taken also when others are not.
+    EmergencyNumbers(Vec<String>),
     /// What time it is, in seconds since 1970: phones set their clocks by what registering tells them. Until it is told
     /// they are not told.
     Clock {

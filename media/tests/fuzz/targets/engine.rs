@@ -201,7 +201,7 @@ impl World {
         let from = String::from_utf8_lossy(bytes).into_owned();
         let remote = Hop { transport: Transport::Tls, address: SocketAddr::from(([10, 0, 0, 3], 443)) };
         let command = match argument / 16 % 4 {
-            3 => Command::AttachDialled { tag: 2, dialled: 7, codec },
+            3 => Command::AttachDialled { tag: 2, dialled: 7, codec, is_emergency: argument % 2 == 0 },
             _ => Command::Attach {
                 tag: 2,
                 codec,
