@@ -27,7 +27,7 @@ fn shell(rtp_ports: RangeInclusive<u16>) -> (VoiceHandle, EngineEvents) {
         tls: Default::default(),
         advertise: None,
         rtp_ports,
-        calls_max: 200,
+        legs_max: 200,
         trusted: vec!["127.0.0.0/8".parse().unwrap()],
         phones: Vec::new(),
         algorithms: Vec::new(),

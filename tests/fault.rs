@@ -44,7 +44,7 @@ async fn a_caller_whose_receptionist_fails_twice_hears_so_and_is_rung_back() {
         tls: Default::default(),
         advertise: None,
         rtp_ports: settings.sip.rtp_ports.clone(),
-        calls_max: settings.sip.calls_max,
+        legs_max: settings.sip.calls_max,
         trusted: settings.sip.allow.clone(),
         phones: Vec::new(),
         algorithms: Vec::new(),

@@ -362,7 +362,7 @@ fn telephone(folder: &Path, first_port: u16, protection: Protection) -> (VoiceHa
         tls: TlsFiles { own: Some((file.clone(), file)), ..TlsFiles::default() },
         advertise: None,
         rtp_ports: first_port..=first_port + 7,
-        calls_max: 4,
+        legs_max: 4,
         trusted: Vec::new(),
         phones: vec!["127.0.0.0/8".parse().unwrap()],
         algorithms: vec![Algorithm::Md5],

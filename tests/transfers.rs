@@ -85,7 +85,7 @@ async fn call(
         tls: Default::default(),
         advertise: None,
         rtp_ports: ports.clone(),
-        calls_max: 4,
+        legs_max: 4,
         trusted: vec!["127.0.0.0/8".parse().unwrap()],
         phones: Vec::new(),
         algorithms: Vec::new(),

@@ -87,7 +87,7 @@ impl Clinic {
             tls: Default::default(),
             advertise: None,
             rtp_ports: first..=first + 199,
-            calls_max: 50,
+            legs_max: 50,
             trusted: vec!["127.0.0.0/8".parse().unwrap()],
             phones: Vec::new(),
             algorithms: Vec::new(),

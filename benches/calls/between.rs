@@ -76,7 +76,7 @@ pub fn run(called: &str) {
         tls: Default::default(),
         advertise: None,
         rtp_ports: 10_000..=59_999,
-        calls_max: LEGS_MAX,
+        legs_max: LEGS_MAX,
         trusted: vec!["127.0.0.0/8".parse().unwrap()],
         phones: Vec::new(),
         algorithms: Vec::new(),

@@ -41,7 +41,7 @@ pub fn run(task: &str) {
         tls: TlsFiles { own: Some((certificate.clone(), key)), ..TlsFiles::default() },
         advertise: None,
         rtp_ports: RTP_PORT..=RTP_PORT + calls * 4 + 1,
-        calls_max: usize::from(calls) * 2,
+        legs_max: usize::from(calls) * 2,
         trusted: vec!["127.0.0.0/8".parse().unwrap()],
         phones: Vec::new(),
         algorithms: Vec::new(),

@@ -71,7 +71,7 @@ pub struct EngineConfig {
     /// Local ports for media.
     pub rtp_ports: RangeInclusive<u16>,
     /// Legs at once; one more is refused with 503, unless it is part of an emergency call ([`EMERGENCY_LEGS`]).
-    pub calls_max: usize,
+    pub legs_max: usize,
     /// Networks whose SIP is read.
     pub trusted: Vec<Network>,
     /// Networks where phones may be: their SIP is read while there are phones, and they have to show that they are one.
@@ -89,14 +89,14 @@ pub struct EngineConfig {
 /// Shows all but the seed: who knows it can end every call and hear the protected ones.
 impl std::fmt::Debug for EngineConfig {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { sip_address, tcp, tls, rtp_ports, calls_max, trusted, phones, algorithms, spared, codecs, seed: _ } =
+        let Self { sip_address, tcp, tls, rtp_ports, legs_max, trusted, phones, algorithms, spared, codecs, seed: _ } =
             self;
         f.debug_struct("EngineConfig")
             .field("sip_address", sip_address)
             .field("tcp", tcp)
             .field("tls", tls)
             .field("rtp_ports", rtp_ports)
-            .field("calls_max", calls_max)
+            .field("legs_max", legs_max)
             .field("trusted", trusted)
             .field("phones", phones)
             .field("algorithms", algorithms)
@@ -178,7 +178,7 @@ impl Engine {
             tls: config.tls,
             user_agent: concat!("Auricle/", env!("CARGO_PKG_VERSION")).to_owned(),
             // Legs are counted here; a dialog that is closing needs its place a little longer than its leg.
-            dialogs_max: config.calls_max.saturating_mul(2).saturating_add(64),
+            dialogs_max: config.legs_max.saturating_mul(2).saturating_add(64),
             transactions_max: TRANSACTIONS_MAX,
             algorithms: config.algorithms.clone(),
             seed: config.seed,

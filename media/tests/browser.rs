@@ -43,7 +43,7 @@ impl World {
             tcp: None,
             tls: None,
             rtp_ports: 20_000..=20_019,
-            calls_max: 4,
+            legs_max: 4,
             trusted: Vec::new(),
             phones: Vec::new(),
             algorithms: Vec::new(),

@@ -56,7 +56,7 @@ impl World {
             tcp: None,
             tls: None,
             rtp_ports: 20_000..=20_011,
-            calls_max: 2,
+            legs_max: 2,
             trusted: Vec::new(),
             phones: Vec::new(),
             algorithms: Vec::new(),

@@ -18,7 +18,7 @@ fn engine() -> Engine {
         tcp: Some("192.0.2.10:5060".parse().unwrap()),
         tls: None,
         rtp_ports: 20000..=20199,
-        calls_max: 8,
+        legs_max: 8,
         trusted: vec!["198.51.100.0/24".parse().unwrap()],
         phones: Vec::new(),
         algorithms: Vec::new(),

@@ -471,7 +471,7 @@ fn garbage_harms_nobody() {
 
 #[test]
 fn one_call_too_many_is_refused_and_the_place_comes_back() {
-    let mut world = World::configured(LAN, 18, |config| config.calls_max = 2);
+    let mut world = World::configured(LAN, 18, |config| config.legs_max = 2);
     let first = world.call(&ALL);
     world.call(&ALL);
     world.dial(&ALL);

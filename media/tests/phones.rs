@@ -47,7 +47,7 @@ impl World {
             tcp: None,
             tls: None,
             rtp_ports: 20_000..=20_099,
-            calls_max: 10,
+            legs_max: 10,
             trusted: Vec::new(),
             phones: vec!["10.0.0.0/8".parse().unwrap()],
             algorithms: vec![Algorithm::Sha256, Algorithm::Md5],
@@ -414,7 +414,7 @@ fn rings(world: &mut World, target: &str, id: u32) -> u16 {
 fn there_is_room_for_emergencies() {
     for drains in [false, true] {
         let mut world = World::new(|config| {
-            config.calls_max = if drains { 10 } else { 1 };
+            config.legs_max = if drains { 10 } else { 1 };
             config.trusted = vec!["192.0.2.0/24".parse().unwrap()];
         });
         world.command(Command::Phones(vec![phone("secret")]));

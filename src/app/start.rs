@@ -5,7 +5,7 @@ use crate::backups::Backups;
 use crate::calls::StatsCache;
 use crate::carriers::{Carriers, placing};
 use crate::clock::{self, Clock};
-use crate::config::{self, Config};
+use crate::config::Config;
 use crate::error::Error;
 use crate::events::Events;
 use crate::floor::{self, FloorParts};
@@ -49,8 +49,9 @@ use tokio_util::sync::CancellationToken;
 
 /// Reports of receptionists that wait for the floor; when it is full, they wait.
 const REPORTS_MAX: usize = 1_024;
-/// Calls that the engine takes beyond the floor's own limit, as far as there are ports: the floor refuses them, and writes down
-/// that it did.
+/// Legs of one call: two people who talk, and who is asked before the call is handed on.
+const CALL_LEGS_MAX: usize = 3;
+/// Legs that the engine takes beyond those of all calls that the floor takes: the floor refuses them, and writes down that it did.
 const REFUSED_AT_ONCE_MAX: usize = 16;
 /// How long requests that are being answered may still take when the service stops.
 const REQUESTS_GRACE: Duration = Duration::from_secs(5);
@@ -251,7 +252,7 @@ fn voice_config(config: &Config) -> VoiceConfig {
         },
         advertise: sip.advertise.or_else(|| sip.listen.ip().is_unspecified().then(outward_address)),
         rtp_ports: sip.rtp_ports.clone(),
-        calls_max: (sip.calls_max + REFUSED_AT_ONCE_MAX).min(config::port_pairs(&sip.rtp_ports)),
+        legs_max: sip.calls_max * CALL_LEGS_MAX + REFUSED_AT_ONCE_MAX,
         trusted: sip.allow.clone(),
         phones: sip.phones.clone(),
         algorithms: sip.digest.clone(),

@@ -31,6 +31,9 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 
 /// SIP status of a call that finds no place (RFC 3261 section 21.5.4).
 const STATUS_NO_PLACE: u16 = 503;
+/// One place of so many is kept for callers: what people of the clinic place does not take it. Where there is one place only, it is
+/// for whoever comes first.
+const KEPT_ONE_OF: usize = 10;
 /// An answer that is never acknowledged ends by itself within 32 s (RFC 3261, timer H); later we end it.
 const ARRIVING_MAX: SignedDuration = SignedDuration::from_secs(40);
 /// A leg that was told to end and has not after this long counts as failed.
@@ -189,7 +192,8 @@ impl Floor {
 
     /// Whether a call may be placed: with whom, under which number, and whether it is an emergency.
     fn admitted(&mut self, placing: &Placing, now: Timestamp) -> Result<(Who, String, bool), NotPlaced> {
-        let (full, draining) = (self.calls() >= self.calls_max, self.draining);
+        let places = self.calls_max - self.calls_max.saturating_sub(1).div_ceil(KEPT_ONE_OF);
+        let (full, draining) = (self.calls() >= places, self.draining);
         let mut hands = Hands {
             now,
             ledger: &mut self.ledger,

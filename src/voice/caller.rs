@@ -200,7 +200,7 @@ fn own_side(remote: SocketAddr, codecs: &[Codec]) -> Result<VoiceConfig, CallErr
         tls: TlsFiles::default(),
         advertise: None,
         rtp_ports: first..=first + PORTS - 1,
-        calls_max: 1,
+        legs_max: 1,
         trusted: Vec::new(),
         phones: Vec::new(),
         algorithms: Vec::new(),

@@ -77,8 +77,8 @@ pub struct VoiceConfig {
     pub advertise: Option<IpAddr>,
     /// Local UDP ports for media. RTP takes the even ones, RTCP the odd one above.
     pub rtp_ports: RangeInclusive<u16>,
-    /// Calls at once, both directions; one more is refused with 503.
-    pub calls_max: usize,
+    /// Legs at once, both directions; one more is refused with 503. As many as there are ports, if that is fewer.
+    pub legs_max: usize,
     /// Networks whose SIP is read at all. A datagram from elsewhere is dropped before it is parsed, and counted.
     pub trusted: Vec<Network>,
     /// Networks where phones may be, beside the trusted ones: what comes from there is read while there are phones.

@@ -98,7 +98,7 @@ impl VoiceShell {
             // Connections that we open are used both ways, so TLS works outwards also where nobody listens for it.
             tls: Some(SocketAddr::new(advertised, tls_addr.map_or(SIPS_PORT, |address| address.port()))),
             rtp_ports: config.rtp_ports.clone(),
-            calls_max: config.calls_max,
+            legs_max: config.legs_max,
             trusted: config.trusted.clone(),
             phones: config.phones.clone(),
             algorithms: config.algorithms.clone(),

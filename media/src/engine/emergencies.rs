@@ -25,7 +25,7 @@ impl Engine {
 
     /// Whether one more leg has a place.
     pub(super) fn has_room(&self, is_emergency: bool) -> bool {
-        let most = self.config.calls_max.saturating_add(if is_emergency { EMERGENCY_LEGS } else { 0 });
+        let most = self.config.legs_max.saturating_add(if is_emergency { EMERGENCY_LEGS } else { 0 });
         (is_emergency || !self.draining) && self.counted() < most
     }
 

@@ -92,7 +92,7 @@ impl Bench {
             tcp: Some("10.0.0.9:5060".parse().unwrap()),
             tls: None,
             rtp_ports: 20_000..=20_011,
-            calls_max: 4,
+            legs_max: 4,
             trusted: vec!["10.0.0.0/8".parse().unwrap()],
             phones: Vec::new(),
             algorithms: Vec::new(),

@@ -77,7 +77,7 @@ impl Host {
             tcp: None,
             tls: None,
             rtp_ports: 20000..=20199,
-            calls_max: 50,
+            legs_max: 50,
             trusted: vec!["10.0.0.0/8".parse().unwrap()],
             phones: Vec::new(),
             algorithms: Vec::new(),

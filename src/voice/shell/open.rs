@@ -58,14 +58,14 @@ pub(super) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 pub(super) fn check(config: &VoiceConfig) -> Result<(), VoiceError> {
     let (first, last) = (*config.rtp_ports.start(), *config.rtp_ports.end());
     let ports = (usize::from(last) + 1).saturating_sub(usize::from(first)) / 2;
-    if ports < config.calls_max {
+    if ports == 0 {
         return Err(VoiceError::Setting {
             setting: "sip.rtp_ports",
             value: format!("{first}-{last}"),
-            expected: "two ports for each of sip.calls_max calls",
+            expected: "an even port and the odd one above it",
         });
     }
-    if config.calls_max == 0 {
+    if config.legs_max == 0 {
         return Err(VoiceError::Setting { setting: "sip.calls_max", value: "0".to_owned(), expected: "1 or more" });
     }
     Ok(())

@@ -108,7 +108,7 @@ impl World {
             tcp: Some(SocketAddr::from(([10, 0, 0, 9], 5060))),
             tls: None,
             rtp_ports: 20_000..=20_011,
-            calls_max: CALLS_MAX,
+            legs_max: CALLS_MAX,
             trusted: vec!["10.0.0.0/8".parse().expect("a constant")],
             phones: Vec::new(),
             algorithms: Vec::new(),

@@ -534,6 +534,20 @@ fn a_telephone_joins_its_two_calls() {
     assert_eq!(voices(desk.refer(1, Asked::Leg(Leg(10)))), refused, "it is not the telephone's own");
 }
 
+/// What people place leaves a place to callers; where there is only one, it is for whoever comes first.
+#[test]
+fn a_place_is_kept_for_callers() {
+    for (calls_max, placed) in [(1, 1), (2, 1), (11, 10), (30, 27)] {
+        let mut desk = Desk::new(calls_max);
+        let is_placed = |number: &u128| {
+            desk.put(placing(*number, Origin::Phone(DESK), ward())).contains(&Output::Done(ids(*number).call))
+        };
+        assert_eq!((1..=40).filter(is_placed).count(), placed, "{calls_max}");
+        let answered = |number: &u128| desk.arrive(*number, false)[0] == Output::Answer(Leg(*number as u64));
+        assert_eq!((50..=90).filter(answered).count(), calls_max - placed, "{calls_max}");
+    }
+}
+
 /// RFC 3891: a leg that takes another's place is bridged once it is up; the end of the one before changes nothing.
 #[test]
 fn a_leg_takes_anothers_place() {
