@@ -27,7 +27,7 @@ use auricle_domain::code::Lang;
 use auricle_domain::floor::{Floor, NotPlaced, Order, Origin};
 use auricle_domain::id::{AccountId, CallId, CauseId};
 use auricle_domain::live::LiveCall;
-use auricle_media::io::LegId;
+use auricle_media::io::{Codec, LegId};
 use auricle_storage::Store;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -68,6 +68,8 @@ pub struct FloorParts {
     pub clock: Clock,
     /// Calls at the same time.
     pub calls_max: usize,
+    /// What is offered to whom we call, best first.
+    pub codecs: Vec<Codec>,
     /// What a caller hears when the receptionist fails, by language and by whether the call ends after it.
     pub apology: fn(Lang, bool) -> String,
 }

@@ -68,6 +68,7 @@ async fn a_caller_whose_receptionist_fails_twice_hears_so_and_is_rung_back() {
         tasks: Tasks::default(),
         clock: app.clock,
         calls_max: settings.sip.calls_max,
+        codecs: settings.sip.codecs.clone(),
         apology: |_, last| if last { "Goodbye." } else { "Sorry." }.to_owned(),
     };
     let _floor = floor::open(parts, engine);

@@ -1,12 +1,13 @@
 //! Calls to the outside: real telephones on both ends, and whoever would call at the clinic's expense.
 
-use crate::support::clinic::{Clinic, PATIENCE};
+use crate::support::clinic::{Clinic, PATIENCE, config};
 use crate::support::person::{Person, read};
 use crate::support::softphone::{Line, Softphone, free_address};
 use auricle_domain::call::Call;
 use auricle_domain::code::{CallDirection, CallStatus, EndCause, OutboundRule, Role, TaskKind};
 use auricle_domain::event::Event;
 use auricle_domain::task::Task;
+use auricle_media::io::Codec;
 use auricle_storage::{Scan, schema::CALLS_BY_TIME};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -222,6 +223,25 @@ async fn a_call_is_placed_held_and_ended_by_the_api() {
         scene.admin.send(Method::POST, "/api/calls", json!({ "phone_number": NUMBER, "campaign_id": "x" })).await;
     assert_eq!(read(campaign, StatusCode::BAD_REQUEST).await["errors"][0]["field"], "campaign_id");
     drop((desk, provider));
+    scene.close().await;
+}
+
+/// CALL-01: calls that are placed offer what `sip.codecs` names: with Opus at the far end, both hear each other.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_outside_speaks_opus_where_it_is_configured() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut config = config(folder.path());
+    config.sip.codecs = vec![Codec::Opus, Codec::Pcma];
+    let scene = Scene::of(Clinic::open_as(config).await.in_folder(folder), json!({})).await;
+    let provider = Softphone::provider_speaking(scene.provider_at, &[E164], 20, "opus");
+    scene.becomes(&format!("/api/trunks/{}", scene.trunk["id"].as_str().unwrap()), "up").await;
+    let phone = scene.phone("201", Value::Null).await;
+    let desk = scene.switched_on(&phone, Some("02079460958"), 8).await;
+    scene.clinic.happened(|event| matches!(event, Event::CallAnswered { .. })).await;
+    let heard = desk.heard_tone(700.0).await;
+    assert_eq!(scene.ended().await, EndCause::ClinicHungUp);
+    let heard_there = provider.heard_tone(440.0).await;
+    assert!(heard > 0.8 && heard_there > 0.8, "the phone heard {heard}, the far end {heard_there}");
     scene.close().await;
 }
 

@@ -330,6 +330,7 @@ fn assemble(
         tasks: tasks.clone(),
         clock,
         calls_max: config.sip.calls_max,
+        codecs: config.sip.codecs.clone(),
         apology: |language, last| phrases::say(if last { Phrase::FaultGoodbye } else { Phrase::Fault }, language, &[]),
     };
     let floor = floor::open(parts, engine);

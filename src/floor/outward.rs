@@ -22,7 +22,7 @@ use auricle_domain::task::Task;
 use auricle_domain::tenant::Tenant;
 use auricle_media::audio::tone::Tone;
 use auricle_media::io::{
-    BridgeId, CallerIdentity, Codec, Command, DialTo, LegId, Party, PartyClass, PhoneId as Number, PlayId, Rate,
+    BridgeId, CallerIdentity, Command, DialTo, LegId, Party, PartyClass, PhoneId as Number, PlayId, Rate,
     TransferTarget,
 };
 use auricle_storage::schema::CALLS_BY_TIME;
@@ -188,7 +188,6 @@ impl Shell {
 
     /// Dials for a call. What cannot be dialled has failed, and the machine goes on from there.
     pub(super) async fn dial(&mut self, call: CallId, tag: Tag, to: To, is_emergency: bool) {
-        let codecs = vec![Codec::G722, Codec::Pcma, Codec::Pcmu];
         let dial = match to {
             To::Trunk { trunk, number, caller_id, line } => match CarrierKind::behind(trunk) {
                 Some(carrier) => {
@@ -208,7 +207,7 @@ impl Shell {
         match dial {
             Some((to, uri, from)) => {
                 self.dialled.insert(tag.0, call);
-                let (tag, identity, replaces) = (tag.0, None, None);
+                let (tag, codecs, identity, replaces) = (tag.0, self.parts.codecs.clone(), None, None);
                 self.voice(Command::Dial { tag, uri, to, from, codecs, identity, replaces, is_emergency });
             }
             None => {

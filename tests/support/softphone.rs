@@ -21,8 +21,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// Below those that the system gives out: one of these could be somebody's by the time the softphone takes it.
 static NEXT_PORT: AtomicU16 = AtomicU16::new(29_200);
 
-/// Two seconds at 8 kHz.
-const LAST_SAMPLES: usize = 16_000;
+/// How much of what was heard last is judged, in seconds.
+const LAST_S: usize = 2;
 
 /// A softphone that runs; it is ended with this.
 pub struct Softphone {
@@ -67,16 +67,13 @@ impl Softphone {
     /// A provider of telephony, as far as a trunk can tell: it takes calls to these numbers at this address, plays 700 Hz, and is
     /// gone after `seconds`. It must not be where phones are: who calls from a provider's address is taken for the provider.
     pub fn provider(at: SocketAddr, numbers: &[&str], seconds: u32) -> Self {
+        Self::provider_speaking(at, numbers, seconds, "g711")
+    }
+
+    /// The same with this codec alone: `g711`, `g722` or `opus`.
+    pub fn provider_speaking(at: SocketAddr, numbers: &[&str], seconds: u32, codec: &str) -> Self {
         let account = |number: &&str| format!("<sip:{number}@{at}>;regint=0;answermode=auto\n");
-        Self::at(
-            Some(at),
-            &numbers.iter().map(account).collect::<String>(),
-            None,
-            seconds,
-            "g711",
-            &["ctrl_tcp"],
-            700.0,
-        )
+        Self::at(Some(at), &numbers.iter().map(account).collect::<String>(), None, seconds, codec, &["ctrl_tcp"], 700.0)
     }
 
     fn start(account: &str, dial: Option<&str>, seconds: u32, codec: &str, modules: &[&str]) -> Self {
@@ -96,13 +93,17 @@ impl Softphone {
         let first = free_ports(Ipv4Addr::LOCALHOST.into());
         let (last, keys_at) = (first + SIP_PORT - 1, own(first + KEYS_PORT));
         let at = at.unwrap_or(own(first + SIP_PORT));
-        let rate_hz = if codec == "g722" { 16_000 } else { 8_000 };
+        let rate_hz = match codec {
+            "opus" => 48_000,
+            "g722" => 16_000,
+            _ => 8_000,
+        };
         std::fs::write(folder.path().join("tone.wav"), tone(rate_hz, seconds, hertz)).unwrap();
         let tone = folder.path().join("tone.wav");
         let modules: String = modules.iter().map(|name| format!("module {name}.so\n")).collect();
         let config = format!(
             "sip_listen {at}\nctrl_tcp_listen {keys_at}\naudio_source aufile,{}\naudio_player aubridge,nil\naudio_alert aufile,/dev/null\n\
-             rtp_ports {first}-{last}\nsnd_path {}\nmodule sndfile.so\nmodule_path /usr/lib/baresip/modules\nmodule {codec}.so\n{modules}module aufile.so\n\
+             rtp_ports {first}-{last}\nsnd_path {}\nmodule sndfile.so\nmodule_path /usr/lib/baresip/modules\nmodule {codec}.so\nopus_stereo no\nopus_sprop_stereo no\n{modules}module aufile.so\n\
              module aubridge.so\nmodule_app account.so\nmodule_app menu.so\n",
             tone.display(),
             folder.path().display(),
@@ -138,9 +139,9 @@ impl Softphone {
     /// Waits until the last two seconds that it has heard are this tone, nearly alone.
     pub async fn has_heard(&self, hertz: f64) {
         let is_it = |path: PathBuf| {
-            let samples = samples_of(&path);
-            let last = samples.len().checked_sub(LAST_SAMPLES).map(|from| &samples[from..]);
-            last.is_some_and(|last| tone_in(last, hertz) > 0.8)
+            let (rate_hz, samples) = samples_of(&path);
+            let last = samples.len().checked_sub(LAST_S * rate_hz).map(|from| &samples[from..]);
+            last.is_some_and(|last| tone_in(last, rate_hz, hertz) > 0.8)
         };
         let heard = async {
             let mut look = tokio::time::interval(LOOK_EVERY);
@@ -197,24 +198,27 @@ pub fn free_address(host: &str) -> SocketAddr {
     SocketAddr::new(host, free_ports(host) + SIP_PORT)
 }
 
-/// The samples of a WAV file of 16 bits, as far as it is written.
-fn samples_of(path: &Path) -> Vec<f64> {
+/// The samples of a WAV file of 16 bits, as far as it is written, and how many of them make a second; of several channels the first.
+fn samples_of(path: &Path) -> (usize, Vec<f64>) {
     let bytes = std::fs::read(path).unwrap();
-    let samples = bytes.get(44..).unwrap_or_default().chunks_exact(2);
-    samples.map(|sample| f64::from(i16::from_le_bytes([sample[0], sample[1]]))).collect()
+    let number = |at: usize| usize::from(bytes.get(at).copied().unwrap_or_default());
+    let (channels, rate_hz) = (number(22).max(1), number(24) + (number(25) << 8) + (number(26) << 16));
+    let samples = bytes.get(44..).unwrap_or_default().chunks_exact(2 * channels);
+    (rate_hz, samples.map(|sample| f64::from(i16::from_le_bytes([sample[0], sample[1]]))).collect())
 }
 
-/// How much of what a WAV file of 16 bits and 8 kHz holds is this tone: 1.0 is all of it. Silence at its begin does not count.
+/// How much of what a WAV file of 16 bits holds is this tone: 1.0 is all of it. Silence at its begin does not count.
 fn share_of(path: &Path, hertz: f64) -> f64 {
-    tone_in(&samples_of(path), hertz)
+    let (rate_hz, samples) = samples_of(path);
+    tone_in(&samples, rate_hz, hertz)
 }
 
-fn tone_in(samples: &[f64], hertz: f64) -> f64 {
+fn tone_in(samples: &[f64], rate_hz: usize, hertz: f64) -> f64 {
     let loud: Vec<f64> = samples.iter().copied().skip_while(|sample| sample.abs() < 1_000.0).collect();
     let energy: f64 = loud.iter().map(|sample| sample * sample).sum();
-    let turn = |at: usize| at as f64 * hertz * TAU / 8_000.0;
+    let turn = |at: usize| at as f64 * hertz * TAU / rate_hz as f64;
     // Piece by piece: what is cut out or shifted by a jitter buffer must not take the whole file out of phase.
-    let pieces = loud.chunks(800).map(|piece| {
+    let pieces = loud.chunks((rate_hz / 10).max(1)).map(|piece| {
         let part = |wave: fn(f64) -> f64| piece.iter().enumerate().map(|(at, it)| it * wave(turn(at))).sum::<f64>();
         (part(f64::sin).powi(2) + part(f64::cos).powi(2)) * 2.0 / piece.len() as f64
     });
