@@ -1,6 +1,8 @@
 //! Calls to the outside: real telephones on both ends, and whoever would call at the clinic's expense.
 
+use crate::attack;
 use crate::support::clinic::{Clinic, PATIENCE, config};
+use crate::support::peer::Says;
 use crate::support::person::{Person, read};
 use crate::support::softphone::{Line, Softphone, free_address};
 use auricle_domain::call::Call;
@@ -223,6 +225,31 @@ async fn a_call_is_placed_held_and_ended_by_the_api() {
         scene.admin.send(Method::POST, "/api/calls", json!({ "phone_number": NUMBER, "campaign_id": "x" })).await;
     assert_eq!(read(campaign, StatusCode::BAD_REQUEST).await["errors"][0]["field"], "campaign_id");
     drop((desk, provider));
+    scene.close().await;
+}
+
+/// CALL-01: requests with one key that come at the same time place one call.
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_that_come_at_the_same_time_place_one_call() {
+    let scene = Scene::open(json!({})).await;
+    let provider = attack::provider(&scene, Says::Yes).await;
+    let me = read(scene.admin.get("/api/auth/me").await, StatusCode::OK).await;
+    let phone = scene.phone("201", me["id"].clone()).await;
+    let desk = scene.switched_on(&phone, None, 30).await;
+    let place = |_| async {
+        let request = scene.admin.request(Method::POST, "/api/calls").header("idempotency-key", "call-1");
+        read(request.json(&json!({ "phone_number": NUMBER })).send().await.unwrap(), StatusCode::OK).await
+    };
+    let placed = futures_util::future::join_all((0..8).map(place)).await;
+    assert!(placed.iter().all(|it| it["id"] == placed[0]["id"]), "{placed:?}");
+    scene.clinic.happened(|event| matches!(event, Event::CallAnswered { .. })).await;
+    let is_placed = |event: &Event| matches!(event, Event::CallPlaced { .. });
+    assert_eq!(scene.clinic.feed().iter().filter(|it| is_placed(&it.event)).count(), 1);
+    assert_eq!((attack::called(&provider.calls()), scene.calls().len()), (vec![E164.to_owned()], 1));
+    let path = format!("/api/calls/{}/hangup", placed[0]["id"].as_str().unwrap());
+    assert_eq!(scene.admin.send(Method::POST, &path, json!(null)).await.status(), StatusCode::NO_CONTENT);
+    assert_eq!(scene.ended().await, EndCause::ClinicHungUp);
+    drop(desk);
     scene.close().await;
 }
 

@@ -156,6 +156,10 @@ impl Floor {
     fn place(&mut self, placing: Placing, now: Timestamp) {
         let (call, leg) =
             (placing.ids.call, if let Origin::Calling(_, leg) = placing.origin { Some(leg) } else { None });
+        // The same wish once more, before the first was written down.
+        if self.stays.contains_key(&call) {
+            return self.out.push_back(Output::Done(call));
+        }
         let admitted = self.admitted(&placing, now).and_then(|admitted| {
             self.free_station(placing.origin, admitted.2, now).then_some(admitted).ok_or(NotPlaced::Busy)
         });

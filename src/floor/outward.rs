@@ -78,7 +78,8 @@ impl Shell {
                 let ids = Ids { cause: wanted.cause, call: wanted.call, ..self.fresh_ids() };
                 let by = (Some(wanted.by), wanted.actor);
                 let placing = self.placing(ids, wanted.origin, by, wanted.shown, &wanted.to, wanted.caller_id);
-                if placing.is_some() {
+                // Two wishes with one name may come at the same time: the call that is on has its line already.
+                if placing.is_some() && !self.floor.knows(ids.call) {
                     self.open_line(ids);
                 }
                 (placing.map(|placing| Input::Place(Box::new(placing))), Some(ids.call))

@@ -53,7 +53,7 @@ pub(super) struct Seen {
 }
 
 pub(super) struct Shell {
-    floor: Floor,
+    pub(super) floor: Floor,
     pub(super) parts: FloorParts,
     mailbox: mpsc::Sender<Input>,
     seen: Seen,

@@ -548,6 +548,16 @@ fn a_place_is_kept_for_callers() {
     }
 }
 
+/// A wish that comes a second time, before the first was written down, is the same call.
+#[test]
+fn the_same_wish_twice_is_one_call() {
+    let mut desk = Desk::new(4);
+    let (tag, _) = dialled(&desk.put(placing(1, Origin::Phone(DESK), outside(NUMBER))));
+    assert_eq!(desk.put(placing(1, Origin::Phone(DESK), outside(NUMBER))), [Output::Done(ids(1).call)]);
+    desk.put(Input::Dialling { tag, leg: Leg(2) });
+    assert_eq!(dialled(&desk.answer(2)).1, to(MAIN, "+442079460000"), "the first one goes on");
+}
+
 /// RFC 3891: a leg that takes another's place is bridged once it is up; the end of the one before changes nothing.
 #[test]
 fn a_leg_takes_anothers_place() {
