@@ -61,13 +61,15 @@ impl Stay {
         }
     }
 
-    /// A digit that one side presses is for the other.
+    /// A digit that one side presses is for whom it talks with: who waits hears none.
     pub(super) fn digit(&mut self, leg: Leg, digit: char, hands: &mut Hands<'_>) {
-        let Some(talk) = self.talk.as_ref().filter(|_| self.call.status == CallStatus::WithAgent) else { return };
+        let Some(talk) = &self.talk else { return };
+        let (asked, is_joined) = (talk.asked_leg(), self.call.status == CallStatus::WithAgent);
         let other = match talk.seat(leg) {
-            Some(Seat::Near) => talk.far.leg,
-            Some(Seat::Far) => talk.near.leg,
-            Some(Seat::Third) | None => None,
+            Some(Seat::Near) => asked.or(talk.far.leg.filter(|_| is_joined)),
+            Some(Seat::Far) => talk.near.leg.filter(|_| is_joined),
+            Some(Seat::Third) => asked.and(talk.near.leg),
+            None => None,
         };
         hands.out.extend(other.map(|leg| Output::Dtmf { leg, digits: digit.to_string() }));
     }
@@ -99,7 +101,7 @@ impl Stay {
             Order::Hold(true) => self.hold(hands),
             Order::Hold(false) => self.take_back(hands),
             Order::Dtmf(digits) => {
-                let leg = self.talk.as_ref().and_then(|talk| talk.far.leg);
+                let leg = self.talk.as_ref().and_then(|talk| talk.asked_leg().or(talk.far.leg));
                 hands.out.extend(leg.map(|leg| Output::Dtmf { leg, digits }));
             }
         }

@@ -68,6 +68,11 @@ impl Talk {
         [&self.near, &self.far].into_iter().chain(self.third.as_ref())
     }
 
+    /// The leg of whom `near` asks, while they talk.
+    pub(super) fn asked_leg(&self) -> Option<Leg> {
+        self.third.as_ref().filter(|third| third.is_up()).and_then(|third| third.leg)
+    }
+
     /// What somebody hears beside a bridge.
     pub(super) fn signal(side: &Side, signal: Signal, hands: &mut Hands<'_>) {
         if let (Some(leg), true) = (side.leg, side.is_up()) {

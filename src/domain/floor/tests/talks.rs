@@ -534,6 +534,23 @@ fn a_telephone_joins_its_two_calls() {
     assert_eq!(voices(desk.refer(1, Asked::Leg(Leg(10)))), refused, "it is not the telephone's own");
 }
 
+/// What the one who asks presses is for whom they ask, and the other way round; who waits neither hears it nor is heard.
+#[test]
+fn digits_are_for_whom_one_talks_with() {
+    let mut desk = Desk::new(4);
+    desk.talk_from_phone(1, outside(NUMBER), 9);
+    let (tag, _) = dialled(&desk.transfer(1, ward(), true));
+    desk.put(Input::Dialling { tag, leg: Leg(10) });
+    let press = |desk: &mut Desk, leg| voices(desk.put(Input::Digit { leg: Leg(leg), digit: '5' }));
+    let sent = |leg| vec![Output::Dtmf { leg: Leg(leg), digits: "5".into() }];
+    assert_eq!(press(&mut desk, 1), vec![], "it rings there");
+    desk.answer(10);
+    assert_eq!([1, 10, 9].map(|leg| press(&mut desk, leg)), [sent(10), sent(1), vec![]]);
+    assert_eq!(voices(desk.order(1, Order::Dtmf("5".into()))), sent(10));
+    desk.order(1, Order::Hold(false));
+    assert_eq!([1, 9].map(|leg| press(&mut desk, leg)), [sent(9), sent(1)]);
+}
+
 /// What people place leaves a place to callers; where there is only one, it is for whoever comes first.
 #[test]
 fn a_place_is_kept_for_callers() {
