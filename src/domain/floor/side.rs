@@ -63,6 +63,8 @@ pub(super) struct Side {
     pub(super) tag: Option<Tag>,
     /// When it has been waited for long enough.
     pub(super) until: Option<Timestamp>,
+    /// The trunk by which it was dialled last.
+    pub(super) way: Option<Way>,
     /// Trunks that have not been tried.
     pub(super) ways: VecDeque<Way>,
     /// How often all of them have been.
@@ -90,6 +92,7 @@ impl Side {
             is_muted: false,
             tag: None,
             until: None,
+            way: None,
             ways,
             rounds: 0,
             line: None,
@@ -166,6 +169,13 @@ impl Side {
             && permit.minutes_max.is_some()
         {
             (self.minute_at, self.minutes) = (Some(later(now, MINUTE - AHEAD)), 1);
+        }
+    }
+
+    /// It goes over into another call, where a minute of its own begins; how long it may last in all stays as it is.
+    pub(super) fn next_call(&mut self, now: Timestamp) {
+        if self.minute_at.is_some() {
+            (self.minute_at, self.minutes) = (Some(later(now, MINUTE - AHEAD)), self.minutes + 1);
         }
     }
 

@@ -159,6 +159,7 @@ impl Stay {
                     }
                 }
                 let line = side.line.unwrap_or(calls);
+                side.way = Some(way.clone());
                 To::Trunk { trunk: way.trunk, number: way.number, caller_id: way.caller_id, line }
             }
         };
@@ -293,7 +294,8 @@ impl Stay {
     }
 }
 
-fn outgoing(
+/// The record of a call to the outside that begins.
+pub(super) fn outgoing(
     permit: &Permit,
     way: &crate::outbound::Way,
     by: Option<crate::id::AccountId>,

@@ -501,8 +501,7 @@ fn a_telephone_hands_on_within_the_rules() {
     assert_eq!((alarms, desk.record_of().outgoing.len()), (1, 1));
 }
 
-/// RFC 3891: a telephone joins its two calls: whom it called outside with a colleague. Two people outside are not joined, and nobody
-/// joins the calls of another telephone.
+/// RFC 3891: a telephone joins its two calls: whom it called outside with a colleague. Nobody joins the calls of another telephone.
 #[test]
 fn a_telephone_joins_its_two_calls() {
     let mut desk = Desk::new(4);
@@ -529,9 +528,73 @@ fn a_telephone_joins_its_two_calls() {
     desk.talk_from_phone(1, outside(NUMBER), 9);
     desk.talk_from_phone(2, outside(NUMBER), 10);
     let refused = [Output::TransferTold { leg: Leg(1), status: 403 }];
-    assert_eq!(voices(desk.refer(1, Asked::Leg(Leg(2)))), refused, "both are outside");
     assert_eq!(voices(desk.refer(1, Asked::Leg(Leg(1)))), refused);
     assert_eq!(voices(desk.refer(1, Asked::Leg(Leg(10)))), refused, "it is not the telephone's own");
+}
+
+fn facts(outputs: &[Output], of: u128) -> Vec<Fact> {
+    let facts = outputs.iter().filter_map(|output| match output {
+        Output::Write { call, fact, .. } if *call == ids(of).call => Some(fact.clone()),
+        _ => None,
+    });
+    facts.collect()
+}
+
+/// RFC 3891, SEC-13: a telephone joins two people outside as one hands on to the outside in any other way: within the caps, which count
+/// on; two callers of the clinic are not joined.
+#[test]
+fn a_telephone_joins_two_people_outside() {
+    const OTHER: &str = "+442079460999";
+    for money in [25, 50] {
+        let mut desk = Desk::new(4);
+        for (number, target, leg) in [(1, NUMBER, 9), (2, OTHER, 10)] {
+            let Input::Place(mut place) = placing(number, calling(number as u64), outside(target)) else { panic!() };
+            place.world.rules.day_money_max = money;
+            let (tag, _) = dialled(&desk.put(Input::Place(place)));
+            desk.put(Input::Dialling { tag, leg: Leg(leg) });
+            desk.answer(leg);
+            desk.answer(number as u64);
+        }
+        desk.now = at(50);
+        let outputs = desk.refer(1, Asked::Leg(Leg(2)));
+        let told = voices(outputs.clone());
+        if money == 25 {
+            // Both have reserved their first minute, and a third one is more than may be spent.
+            assert_eq!(told[0], Output::TransferTold { leg: Leg(1), status: 403 });
+            assert!(outputs.iter().any(|output| matches!(output, Output::Refused { rule: OutboundRule::Money, .. })));
+            assert_eq!(desk.floor.calls(), 2, "both go on");
+            continue;
+        }
+        assert_eq!(told[0], Output::TransferTold { leg: Leg(1), status: 200 });
+        assert!(outputs.contains(&joined(1, (10, Class::Outside), (9, Class::Outside))), "{outputs:?}");
+        let hung_up: Vec<_> = told.iter().filter(|output| matches!(output, Output::HangUp(_))).collect();
+        assert_eq!(hung_up, [&Output::HangUp(Leg(2)), &Output::HangUp(Leg(1))]);
+        assert!(matches!(facts(&outputs, 2)[..], [Fact::OutsideEnded { index: 0 }, Fact::Ended { .. }]));
+        let begun = facts(&outputs, 1);
+        let Fact::Dialled(line) = &begun[0] else { panic!("{begun:?}") };
+        assert_eq!((line.number.as_str(), line.trunk, line.by, line.placed_at), (OTHER, MAIN, Some(ANNA), at(50)));
+        assert_eq!(begun[1], Fact::OutsideAnswered { index: 1 });
+        assert_eq!(desk.floor.calls(), 1);
+        // The next minute of each is asked for in time: of the first call's line, then of the one that went over.
+        desk.wait_for_wake();
+        assert_eq!(desk.now, at(57));
+        desk.wait_for_wake();
+        assert_eq!(desk.now, at(107));
+        let ended = desk.end(9, EndCause::CallerHungUp);
+        assert!(voices(ended.clone()).contains(&Output::HangUp(Leg(10))));
+        let lines = facts(&ended, 1);
+        assert!(lines.contains(&Fact::OutsideEnded { index: 0 }) && lines.contains(&Fact::OutsideEnded { index: 1 }));
+        // Nothing is on any more: there is room for as many calls as may be at the same time.
+        desk.now = at(7_200);
+        for number in 5..=6 {
+            let outputs = desk.put(placing(number, calling(number as u64), outside(NUMBER)));
+            assert_eq!(
+                outputs.contains(&Output::Done(ids(number).call)),
+                number == 5,
+                "the money of the day: {outputs:?}"
+            );
+        }
+    }
 }
 
 /// What the one who asks presses is for whom they ask, and the other way round; who waits neither hears it nor is heard.
