@@ -1,6 +1,7 @@
 //! Product stories: one binary, one story a file.
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs)]
 
+mod announcements;
 mod api_rules;
 mod attack;
 mod audit;

@@ -207,7 +207,7 @@ impl Leg {
 
     /// Whether the far end may know of our port: an offer or an answer has gone out.
     pub(crate) fn has_told_port(&self) -> bool {
-        matches!(self.stage, Stage::Offered | Stage::Up)
+        matches!(self.stage, Stage::Offered | Stage::Up) || self.audio.is_some()
     }
 
     /// Our offer; in a call that is up, its codec comes first.
@@ -232,14 +232,20 @@ impl Leg {
         }
     }
 
-    /// The far end sends audio before it answers, of itself or by an agreement that may still change (RFC 3960).
+    /// Audio may come and go before the answer, by an agreement that may still change (RFC 3960).
     pub(crate) fn settle_early(&mut self, agreed: Agreed, seeds: Seeds, now: Instant, outputs: &mut VecDeque<Output>) {
         self.agreed = Some(agreed.clone());
         match &mut self.audio {
             Some(audio) => audio.change(&agreed, seeds, now, outputs),
             None => self.audio = Some(Audio::early(self.id, self.port, &agreed, seeds, now)),
         }
-        if !std::mem::replace(&mut self.early, true) {
+    }
+
+    /// Tells that whom we call is heard before the answer.
+    fn tell_early(&mut self, outputs: &mut VecDeque<Output>) {
+        let is_called = matches!(self.stage, Stage::Offered) && !self.early;
+        if is_called && self.audio.as_ref().is_some_and(Audio::is_heard_early) {
+            self.early = true;
             outputs.push_back(Output::Event(EngineEvent::Early { leg: self.id }));
         }
     }
@@ -334,6 +340,7 @@ impl Leg {
 
     /// 20 ms of what we say, and everything that follows from both.
     pub(crate) fn speak(&mut self, at: Instant, outputs: &mut VecDeque<Output>) {
+        self.tell_early(outputs);
         let begun = outputs.len();
         let kept = Kept { recorded: self.recorded, tapped: self.tapped, masked: self.masked };
         match (&mut self.audio, &mut self.carrier) {

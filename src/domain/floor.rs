@@ -3,6 +3,7 @@
 //! `handle(input, now)`, then [`Floor::poll`] until it gives nothing. Identifiers come in with a call, so that the machine needs no
 //! randomness. Nothing here waits: a call is answered and attended before any of it has been written down.
 
+mod early;
 mod ending;
 mod fact;
 mod handover;
@@ -87,6 +88,7 @@ impl Floor {
             Input::Wake => self.wake(now),
             Input::Answered { leg, .. }
             | Input::Ringing { leg }
+            | Input::Early { leg }
             | Input::Held { leg, .. }
             | Input::Digit { leg, .. }
             | Input::Level { leg, .. }

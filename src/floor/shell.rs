@@ -164,6 +164,7 @@ impl Shell {
                 Some(Input::Dialling { tag: Tag(*tag), leg: Leg(leg.0) })
             }
             EngineEvent::Ringing { leg } => Some(Input::Ringing { leg: Leg(leg.0) }),
+            EngineEvent::Early { leg } => Some(Input::Early { leg: Leg(leg.0) }),
             EngineEvent::TransferAsked { leg, target } => self.transfer_asked(*leg, target),
             EngineEvent::Replaced { leg, by } => {
                 if let Some(call) = self.legs.get(leg).copied() {
@@ -347,6 +348,7 @@ impl Shell {
             Output::Identify { call, number } => self.identify(call, number),
             Output::Dial { call, tag, to, is_emergency } => self.dial(call, tag, to, is_emergency).await,
             Output::Ring(leg) => self.voice(Command::Ring { leg: LegId(leg.0) }),
+            Output::Early(leg) => self.voice(Command::Early { leg: LegId(leg.0) }),
             Output::Signal { leg, signal } => self.signal(LegId(leg.0), signal),
             Output::Rest(leg) => self.rest(LegId(leg.0)),
             Output::Bridge { bridge, parties, muted } => self.bridge(bridge, &parties, &muted),

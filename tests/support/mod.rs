@@ -1,5 +1,6 @@
 //! What the stories share.
 
+pub mod announcer;
 pub mod clinic;
 pub mod kamailio;
 pub mod openai_server;

@@ -24,6 +24,7 @@ impl Engine {
             Command::WebClose { leg } if self.is_browser(leg) => self.forget(leg, LegEnd::RemoteHangup, now),
             Command::WebClose { .. } => {}
             Command::Ring { leg } => self.tell_leg(leg, |dialog| AgentCommand::Ring { dialog }, now),
+            Command::Early { leg } => self.answer_early(leg, now),
             Command::Answer { leg } => self.answer(leg, now),
             Command::Reject { leg, status } if self.is_browser(leg) => self.forget(leg, LegEnd::Rejected(status), now),
             Command::Reject { leg, status } if self.is_attached(leg) => self.detach(leg, LegEnd::Rejected(status), now),
@@ -111,6 +112,21 @@ impl Engine {
     fn tell_leg(&mut self, leg: LegId, command: impl FnOnce(DialogId) -> AgentCommand, now: Instant) {
         if let Some(dialog) = self.legs.get(&leg).and_then(|leg| leg.dialog) {
             self.tell_agent(command(dialog), now);
+        }
+    }
+
+    /// 183 with our answer. An INVITE without an offer has none before the ACK.
+    fn answer_early(&mut self, id: LegId, now: Instant) {
+        let seeds = self.random.seeds();
+        let Some(leg) = self.legs.get_mut(&id) else { return };
+        let (Some(dialog), Stage::Waiting { answer }) = (leg.dialog, &leg.stage) else { return };
+        match answer.clone() {
+            Some((sdp, agreed)) => {
+                leg.settle_early(agreed, seeds, now, &mut self.outputs);
+                self.ticks.start(now);
+                self.tell_agent(AgentCommand::Progress { dialog, sdp }, now);
+            }
+            None => self.tell_agent(AgentCommand::Ring { dialog }, now),
         }
     }
 

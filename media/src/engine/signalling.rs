@@ -41,11 +41,12 @@ impl Engine {
                     None => self.incoming(dialog, visitor, offer, received, now),
                 }
             }
-            AgentEvent::Ringing { dialog } => self.rings(dialog),
-            AgentEvent::Early { dialog, sdp } => {
-                self.rings(dialog);
-                self.early(dialog, &sdp, now);
+            AgentEvent::Ringing { dialog } => {
+                if let Some(leg) = self.by_dialog.get(&dialog).copied() {
+                    self.event(EngineEvent::Ringing { leg });
+                }
             }
+            AgentEvent::Early { dialog, sdp } => self.early(dialog, &sdp, now),
             AgentEvent::Accepted { dialog, answer } => {
                 self.won(dialog, now);
                 self.accepted(dialog, &answer, now);
@@ -215,13 +216,7 @@ impl Engine {
         }
     }
 
-    fn rings(&mut self, dialog: DialogId) {
-        if let Some(leg) = self.by_dialog.get(&dialog).copied() {
-            self.event(EngineEvent::Ringing { leg });
-        }
-    }
-
-    /// The far end sends audio before it answers. A description that is of no use is not its last word.
+    /// The far end may send audio before it answers; that it does is told when it comes. A description that is of no use is not its last word.
     fn early(&mut self, dialog: DialogId, sdp: &Sdp, now: Instant) {
         let seeds = self.random.seeds();
         let leg = self.by_dialog.get(&dialog).and_then(|id| self.legs.get_mut(id));

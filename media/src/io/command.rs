@@ -78,6 +78,11 @@ pub enum Command {
         /// Which leg.
         leg: LegId,
     },
+    /// Send 183 with our answer, so that the caller hears what comes before the 200; where that cannot be, 180.
+    Early {
+        /// Which leg.
+        leg: LegId,
+    },
     /// Send 200 OK with our answer; media starts at once.
     Answer {
         /// Which leg.

@@ -61,13 +61,13 @@ pub enum EngineEvent {
         /// The new leg.
         leg: LegId,
     },
-    /// The far end rings.
+    /// The far end rings (180). While it also sends audio, that is what to hear.
     Ringing {
         /// Which leg.
         leg: LegId,
     },
-    /// The far end sends audio before it answers, such as its own ringing tone or an announcement: from now on it is tapped and
-    /// bridged like that of a leg that is up. Told once; `Answered` may follow.
+    /// Audio of the far end has come before its answer, such as its own ringing tone or an announcement (RFC 3960): it is tapped
+    /// and bridged like that of a leg that is up. Told once; `Answered` may follow. A description alone is no audio.
     Early {
         /// Which leg.
         leg: LegId,

@@ -105,6 +105,11 @@ impl Audio {
         }
     }
 
+    /// Whether the far end is heard although it has not answered.
+    pub(crate) fn is_heard_early(&self) -> bool {
+        self.early && self.stream.heard_at().is_some()
+    }
+
     /// Milliseconds of the leg's audio so far, after the answer.
     pub(crate) fn at_ms(&self) -> u64 {
         if self.early { 0 } else { self.total_ms().saturating_sub(self.early_ms) }

@@ -234,6 +234,7 @@ impl UserAgent {
     fn command(&mut self, command: AgentCommand, now: Instant) {
         match command {
             AgentCommand::Ring { dialog } => self.ring(dialog, now),
+            AgentCommand::Progress { dialog, sdp } => self.progress(dialog, &sdp, now),
             AgentCommand::Accept { dialog, sdp } => self.accept(dialog, &sdp, now),
             AgentCommand::Reject { dialog, status, reason } => self.reject(dialog, status, &reason, now),
             AgentCommand::Hangup { dialog } => self.hangup(dialog, now),

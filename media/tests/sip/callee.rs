@@ -60,6 +60,34 @@ fn the_emergency_service_may_be_called() {
     }
 }
 
+/// RFC 3960: 183 with our answer, which the 200 repeats. Who demands reliable responses gets the ringing alone.
+#[test]
+fn a_caller_hears_what_comes_before_the_answer() {
+    let mut bench = Bench::new();
+    let dialog = bench.ring_in();
+    bench.took();
+    bench.command(AgentCommand::Progress { dialog, sdp: our_sdp() });
+    let progress = bench.response();
+    assert_eq!((progress.status, progress.head.content_type().as_deref()), (183, Some("application/sdp")));
+    assert!(progress.head.to.tag().is_some() && progress.head.get("Contact").is_some());
+    bench.receive(&invite("1"));
+    assert_eq!(bench.took(), "183/INVITE", "a repeated INVITE gets it again");
+    bench.command(AgentCommand::Accept { dialog, sdp: our_sdp() });
+    let ok = bench.response();
+    assert_eq!((ok.status, ok.head.to.tag(), &ok.body), (200, progress.head.to.tag(), &progress.body));
+    bench.command(AgentCommand::Progress { dialog, sdp: our_sdp() });
+    assert_eq!(bench.took(), "", "too late");
+
+    let mut bench = Bench::new();
+    bench.receive(&invite_with("1", "Require: 100rel\r\n", OFFER));
+    let AgentEvent::Incoming { dialog, .. } = bench.event() else { panic!() };
+    bench.took();
+    bench.command(AgentCommand::Progress { dialog, sdp: our_sdp() });
+    let ringing = bench.response();
+    assert_eq!((ringing.status, ringing.body.len()), (180, 0));
+    assert!(ringing.head.lists("Require", "100rel"));
+}
+
 #[test]
 fn a_repeated_invite_gets_the_last_response_and_no_second_call() {
     let mut bench = Bench::new();

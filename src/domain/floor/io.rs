@@ -156,6 +156,11 @@ pub enum Input {
         /// At which leg.
         leg: Leg,
     },
+    /// It is heard before it answers: its own ringing, or an announcement.
+    Early {
+        /// Which leg.
+        leg: Leg,
+    },
     /// A telephone puts its other side on hold, or takes it back.
     Held {
         /// Which leg.
@@ -310,6 +315,8 @@ pub enum Output {
     },
     /// Tell a calling telephone that it rings there.
     Ring(Leg),
+    /// Let a calling telephone hear what comes before its call is answered.
+    Early(Leg),
     /// Let a party hear how its call fares.
     Signal {
         /// Which leg.

@@ -60,6 +60,8 @@ pub(super) struct Side {
     /// Since when.
     pub(super) station_since: Option<Timestamp>,
     pub(super) is_muted: bool,
+    /// Its own call is not answered, and it hears already what it is sent.
+    pub(super) hears: bool,
     pub(super) tag: Option<Tag>,
     /// When it has been waited for long enough.
     pub(super) until: Option<Timestamp>,
@@ -90,6 +92,7 @@ impl Side {
             station: None,
             station_since: None,
             is_muted: false,
+            hears: false,
             tag: None,
             until: None,
             way: None,

@@ -206,6 +206,7 @@ impl Stay {
             Input::Answered { leg, rate_hz, .. } if self.talk.is_some() => self.side_answered(leg, rate_hz, hands),
             Input::Answered { answer_ms, rate_hz, .. } => self.answered(answer_ms, rate_hz, now, hands.out),
             Input::Ringing { leg } => self.ringing(leg, hands),
+            Input::Early { leg } => self.heard_early(leg, hands),
             Input::Held { leg, on } => self.held_by(leg, on, hands),
             Input::Digit { leg, digit } => self.digit(leg, digit, hands),
             Input::Level { leg, caller, clinic } if self.leg == Some(leg) => {

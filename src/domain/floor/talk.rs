@@ -75,7 +75,7 @@ impl Talk {
 
     /// What somebody hears beside a bridge.
     pub(super) fn signal(side: &Side, signal: Signal, hands: &mut Hands<'_>) {
-        if let (Some(leg), true) = (side.leg, side.is_up()) {
+        if let (Some(leg), true) = (side.leg, side.is_up() || side.hears) {
             hands.out.push_back(Output::Signal { leg, signal });
         }
     }
@@ -213,7 +213,7 @@ impl Stay {
         let Some(side) = talk.side(seat).filter(|side| side.state == State::Dialled) else { return };
         side.rings_there(hands.now);
         match seat {
-            Seat::Far if talk.near.state == State::Waiting => {
+            Seat::Far if talk.near.state == State::Waiting && !talk.near.hears => {
                 hands.out.extend(talk.near.leg.map(Output::Ring));
             }
             Seat::Far | Seat::Third => Talk::signal(&talk.near, Signal::Ringback, hands),
@@ -283,13 +283,15 @@ impl Stay {
         hands.out.push_back(Output::Board);
     }
 
-    /// Bridges `near` with another side.
+    /// Bridges `near` with another side; with one that has not answered, one way: it does not hear `near`.
     pub(super) fn bridge(&mut self, with: Seat, hands: &mut Hands<'_>) {
         let Some(talk) = &mut self.talk else { return };
         let (bridge, near) = (talk.bridge, (talk.near.leg, talk.near.class()));
-        let Some(other) = talk.side(with).map(|side| (side.leg, side.class())) else { return };
+        let Some(side) = talk.side(with) else { return };
+        let (other, listens) = ((side.leg, side.class()), side.is_up());
         let parties = [near, other].into_iter().filter_map(|(leg, class)| leg.map(|leg| (leg, class)));
-        let muted = talk.sides().filter(|side| side.is_muted).filter_map(|side| side.leg).collect();
+        let unheard = |side: &&Side| side.is_muted || !listens && side.leg == near.0;
+        let muted = talk.sides().filter(unheard).filter_map(|side| side.leg).collect();
         hands.out.push_back(Output::Bridge { bridge, parties: parties.collect(), muted });
     }
 }

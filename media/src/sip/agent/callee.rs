@@ -86,6 +86,16 @@ impl UserAgent {
         self.arm(dialog);
     }
 
+    /// 183 with our answer: the caller hears from now on what we send.
+    pub(super) fn progress(&mut self, dialog: DialogId, sdp: &Sdp, now: Instant) {
+        let Some((tx, mut response)) = self.final_or_ringing(dialog, 183, "") else { return };
+        if self.calls.get(&dialog).is_some_and(|call| call.invite.head.lists("Require", "100rel")) {
+            return self.ring(dialog, now);
+        }
+        describe(&mut response, sdp);
+        self.transactions.respond(tx, &response, now);
+    }
+
     /// The timer of a reliable 180 whose PRACK has not come (RFC 3262 section 3).
     pub(super) fn prack_is_late(&mut self, dialog: DialogId, now: Instant) {
         let Some(call) = self.calls.get_mut(&dialog) else { return };

@@ -127,6 +127,14 @@ pub enum AgentCommand {
         /// Which call.
         dialog: DialogId,
     },
+    /// Send 183 with our answer (RFC 3960). Where the caller demands reliable responses it is 180: what brings an answer would
+    /// have to be acknowledged before the 200 may follow (RFC 3262 section 3).
+    Progress {
+        /// Which call.
+        dialog: DialogId,
+        /// Our answer; the one that `Accept` takes later.
+        sdp: Sdp,
+    },
     /// Send 200 with our answer, or with our offer when the INVITE had none.
     Accept {
         /// Which call.

@@ -236,6 +236,7 @@ impl World {
         let pcm = Pcm { rate: if on { Rate::Hz8000 } else { Rate::Hz16000 }, samples };
         let command = match argument % 16 {
             0 | 1 => Command::Answer { leg },
+            2 if argument > 128 => Command::Early { leg },
             2 => Command::Ring { leg },
             3 => Command::Reject { leg, status: 300 + u16::from(argument) },
             4 => Command::Hangup { leg },

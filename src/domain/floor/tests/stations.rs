@@ -59,6 +59,12 @@ fn a_softphone_calls_outside_and_stays() {
     desk.put(Input::Dialling { tag, leg: Leg(9) });
     let ringback = Output::Signal { leg: HERS, signal: Signal::Ringback };
     assert_eq!(voices(desk.put(Input::Ringing { leg: Leg(9) })), [ringback]);
+    let early = desk.put(Input::Early { leg: Leg(9) });
+    assert!(
+        early.contains(&Output::Signal { leg: HERS, signal: Signal::Silence }),
+        "no ringing of ours beside the far end's"
+    );
+    assert_eq!(muted(&early), [[HERS]], "the far end does not hear her before it answers");
     assert_eq!(desk.stations(), [(ANNA, false, false)]);
     let up = voices(desk.answer(9));
     assert!(up.contains(&joined(1, (HERS.0, STAFF), (9, Class::Outside))), "{up:?}");

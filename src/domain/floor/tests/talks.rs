@@ -157,6 +157,44 @@ fn a_call_from_a_screen_rings_the_own_telephone_first() {
     assert_eq!(desk.record_of().cause, Some(EndCause::ClinicHungUp));
 }
 
+/// RFC 3960: what the far end lets us hear before it answers is heard by who calls, one way, in the place of our ringing; nothing of
+/// it is recorded or paid for. When the next trunk rings instead, a telephone that hears already is told by ringing of ours.
+#[test]
+fn an_announcement_before_the_answer_is_heard_by_who_calls() {
+    let one_way = |far: u64| Output::Bridge {
+        bridge: 1,
+        parties: vec![(Leg(1), Class::Staff), (Leg(far), Class::Outside)],
+        muted: vec![Leg(1)],
+    };
+    let signal = |signal| Output::Signal { leg: Leg(1), signal };
+    let mut desk = Desk::new(4);
+    desk.dial_from_phone(1, outside(NUMBER), 9);
+    let early = voices(desk.put(Input::Early { leg: Leg(9) }));
+    assert_eq!(early, [Output::Early(Leg(1)), signal(Signal::Silence), one_way(9)]);
+    assert!(voices(desk.put(Input::Ringing { leg: Leg(9) })).is_empty(), "what it sends is to be heard");
+    assert_eq!(desk.record_of().status, CallStatus::Ringing);
+    // This trunk fails, the next one rings, then announces something too.
+    let (tag, way) = dialled(&desk.end(9, EndCause::Failed));
+    assert_eq!(way, to(SPARE, "+442079460001"));
+    desk.put(Input::Dialling { tag, leg: Leg(10) });
+    assert_eq!(voices(desk.put(Input::Ringing { leg: Leg(10) })), [signal(Signal::Ringback)]);
+    assert_eq!(voices(desk.put(Input::Early { leg: Leg(10) })), [signal(Signal::Silence), one_way(10)]);
+    let record = Output::Record { call: ids(1).call, leg: Leg(10) };
+    assert_eq!(voices(desk.answer(10)), [Output::Answer(Leg(1)), record]);
+    let up = voices(desk.answer(1));
+    assert_eq!(up.last(), Some(&joined(1, (1, Class::Staff), (10, Class::Outside))), "now both ways");
+
+    // What was announced is that nobody will answer.
+    let mut desk = Desk::new(4);
+    desk.dial_from_phone(1, outside(NUMBER), 9);
+    desk.put(Input::Early { leg: Leg(9) });
+    desk.now = at(50);
+    assert_eq!(voices(desk.end(9, EndCause::Refused)), [Output::Refuse(Leg(1), 404)]);
+    let call = desk.record_of();
+    assert_eq!((call.cause, call.answered_at, call.outgoing[0].cost), (Some(EndCause::Refused), None, 0));
+    assert_eq!((call.outgoing[0].answered_at, call.recording.state), (None, RecordingState::Off));
+}
+
 /// What ends a call before it is answered is told to who calls, and costs nothing.
 #[test]
 fn a_call_that_is_not_answered_is_told_why() {
