@@ -1,21 +1,36 @@
 //! Whose RTP a leg listens to (symmetric RTP with probation).
 //!
 //! Behind address translation, media comes from elsewhere than SDP says; on an open port, a stranger can send too. So:
-//! packets from the address in SDP are taken at once and for good; another source must first send three consecutive
-//! valid packets, and holds the leg only until the address in SDP is heard. Only signalling changes the choice later, or a
-//! packet that proves its sender by SRTP.
+//! while nobody is chosen, packets from the address in SDP are taken at once, and another source must first send three
+//! consecutive valid packets. Whoever is chosen keeps the leg until new signalling, or a packet that proves its sender by SRTP.
+//! A source that is not the one in SDP keeps it less firmly: right after it was chosen the one in SDP may still take it back,
+//! for a stranger may have come first; and once it has been silent, the one in SDP may, or its own stream from elsewhere, for
+//! a translator may have moved. Both have to pass the probation: one packet is soon forged.
 
 use std::net::SocketAddr;
+use std::time::{Duration, Instant};
 
 /// Consecutive packets of one source that a stranger to SDP must send.
 const PROBATION: u8 = 3;
+/// How long after another source was chosen the address in SDP may take the leg back.
+const SETTLES: Duration = Duration::from_secs(3);
+/// How long a source that is not the one in SDP may be silent and keep the leg.
+const SILENT: Duration = Duration::from_secs(5);
 
 /// The choice of a leg's source.
 #[derive(Debug)]
 pub struct Latch {
     signalled: Option<SocketAddr>,
-    chosen: Option<SocketAddr>,
+    chosen: Option<Chosen>,
     candidate: Option<Candidate>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Chosen {
+    remote: SocketAddr,
+    ssrc: u32,
+    since: Instant,
+    heard_at: Instant,
 }
 
 #[derive(Debug)]
@@ -47,12 +62,12 @@ impl Latch {
 
     /// Where our packets go: to the source once it is known, otherwise to the address in SDP.
     pub fn remote(&self) -> Option<SocketAddr> {
-        self.chosen.or(self.signalled)
+        self.chosen().or(self.signalled)
     }
 
     /// The source, once it is known.
     pub fn chosen(&self) -> Option<SocketAddr> {
-        self.chosen
+        self.chosen.map(|chosen| chosen.remote)
     }
 
     /// New signalling: probation starts again unless the address is the same.
@@ -63,21 +78,24 @@ impl Latch {
     }
 
     /// Takes the source of a packet whose SRTP tag was right: who has the key is the far end, wherever it has moved to.
-    pub fn follow(&mut self, remote: SocketAddr) {
-        self.chosen = Some(remote);
-        self.candidate = None;
+    pub fn follow(&mut self, remote: SocketAddr, ssrc: u32, now: Instant) {
+        self.choose(remote, ssrc, now);
     }
 
     /// Judges a valid packet by its source.
-    pub fn judge(&mut self, remote: SocketAddr, ssrc: u32, sequence: u16) -> Verdict {
-        if self.chosen == Some(remote) {
-            return Verdict::Accepted;
+    pub fn judge(&mut self, remote: SocketAddr, ssrc: u32, sequence: u16, now: Instant) -> Verdict {
+        match &mut self.chosen {
+            Some(chosen) if chosen.remote == remote => {
+                (chosen.ssrc, chosen.heard_at) = (ssrc, now);
+                return Verdict::Accepted;
+            }
+            None if self.signalled == Some(remote) => {
+                self.choose(remote, ssrc, now);
+                return Verdict::Accepted;
+            }
+            _ => {}
         }
-        if self.signalled == Some(remote) {
-            self.candidate = None;
-            return if self.chosen.replace(remote).is_some() { Verdict::Moved } else { Verdict::Accepted };
-        }
-        if self.chosen.is_some() {
+        if !self.may_choose(remote, ssrc, now) {
             return Verdict::Stranger;
         }
         let run = match &self.candidate {
@@ -85,12 +103,28 @@ impl Latch {
             _ => 1,
         };
         if run >= PROBATION {
-            self.candidate = None;
-            self.chosen = Some(remote);
-            return Verdict::Accepted;
+            let moved = self.chosen.is_some();
+            self.choose(remote, ssrc, now);
+            return if moved { Verdict::Moved } else { Verdict::Accepted };
         }
         self.candidate = Some(Candidate { remote, ssrc, sequence, run });
         Verdict::Probation
+    }
+
+    fn choose(&mut self, remote: SocketAddr, ssrc: u32, now: Instant) {
+        let since = self.chosen.filter(|chosen| chosen.remote == remote).map_or(now, |chosen| chosen.since);
+        self.chosen = Some(Chosen { remote, ssrc, since, heard_at: now });
+        self.candidate = None;
+    }
+
+    /// Whether another source may take the leg if it passes the probation.
+    fn may_choose(&self, remote: SocketAddr, ssrc: u32, now: Instant) -> bool {
+        let Some(chosen) = self.chosen else { return true };
+        let is_signalled = self.signalled == Some(remote);
+        let settles = now.saturating_duration_since(chosen.since) < SETTLES;
+        let is_silent = now.saturating_duration_since(chosen.heard_at) >= SILENT;
+        self.signalled != Some(chosen.remote)
+            && (is_signalled && (settles || is_silent) || is_silent && ssrc == chosen.ssrc)
     }
 }
 
@@ -109,50 +143,98 @@ mod tests {
         SocketAddr::from(([192, 0, 2, 1], port))
     }
 
-    #[test]
-    fn the_signalled_address_is_heard_at_once() {
-        let mut latch = Latch::new(Some(at(4000)));
-        assert_eq!(latch.judge(at(4000), 1, 1), Verdict::Accepted);
-        for sequence in 0..20 {
-            assert_eq!(latch.judge(at(5000), 2, sequence), Verdict::Stranger);
+    /// A latch that expects port 4000, and steps: milliseconds, port, source identifier, sequence number, verdict.
+    fn run(steps: &[(u64, u16, u32, u16, Verdict)]) -> Latch {
+        let (start, mut latch) = (crate::epoch(), Latch::new(Some(at(4000))));
+        for (step, (ms, port, ssrc, sequence, verdict)) in steps.iter().enumerate() {
+            let now = start + Duration::from_millis(*ms);
+            assert_eq!(latch.judge(at(*port), *ssrc, *sequence, now), *verdict, "step {step}");
         }
+        latch
+    }
+
+    use Verdict::{Accepted, Moved, Probation, Stranger};
+
+    #[test]
+    fn the_signalled_address_is_heard_at_once_and_keeps_the_leg() {
+        let mut steps = vec![(0, 4000, 1, 1, Accepted)];
+        // However long it is silent, and whosever stream it seems to be.
+        steps.extend((0..20).map(|n| (u64::from(n) * 60_000, 5000, 1 + u32::from(n % 2), n, Stranger)));
+        run(&steps);
     }
 
     #[test]
     fn another_source_needs_three_in_a_row() {
-        let mut latch = Latch::new(Some(at(4000)));
-        let table = [
-            (5000, 7, 1, Verdict::Probation),
-            (5000, 7, 2, Verdict::Probation),
-            (6000, 7, 3, Verdict::Probation), // another port breaks the run
-            (5000, 7, 4, Verdict::Probation),
-            (5000, 8, 5, Verdict::Probation), // another source identifier too
-            (5000, 8, 7, Verdict::Probation), // and a hole
-            (5000, 8, 8, Verdict::Probation),
-            (5000, 8, 9, Verdict::Accepted),
-            (6000, 9, 1, Verdict::Stranger),
-        ];
-        for (step, (port, ssrc, sequence, verdict)) in table.into_iter().enumerate() {
-            assert_eq!(latch.judge(at(port), ssrc, sequence), verdict, "step {step}");
-        }
+        let latch = run(&[
+            (0, 5000, 7, 1, Probation),
+            (0, 5000, 7, 2, Probation),
+            (0, 6000, 7, 3, Probation), // another port breaks the run
+            (0, 5000, 7, 4, Probation),
+            (0, 5000, 8, 5, Probation), // another source identifier too
+            (0, 5000, 8, 7, Probation), // and a hole
+            (0, 5000, 8, 8, Probation),
+            (0, 5000, 8, 9, Accepted),
+            (0, 6000, 9, 1, Stranger),
+        ]);
         assert_eq!(latch.remote(), Some(at(5000)));
     }
 
     #[test]
-    fn the_signalled_address_takes_the_leg_back_from_one_who_came_first() {
-        let mut latch = Latch::new(Some(at(4000)));
-        for sequence in [65_534, 65_535, 0] {
-            latch.judge(at(5000), 7, sequence);
-        }
-        assert_eq!(latch.remote(), Some(at(5000)));
-        assert_eq!(latch.judge(at(4000), 1, 1), Verdict::Moved);
-        assert_eq!(latch.judge(at(5000), 7, 1), Verdict::Stranger);
+    fn right_after_the_choice_the_signalled_address_takes_the_leg_back_from_one_who_came_first() {
+        let first = [(0, 5000, 7, 65_534, Probation), (0, 5000, 7, 65_535, Probation), (0, 5000, 7, 0, Accepted)];
+        let mut steps = first.to_vec();
+        steps.extend([
+            (2_900, 4000, 1, 1, Probation), // one packet may be forged
+            (2_920, 5000, 7, 1, Accepted),
+            (2_940, 4000, 1, 2, Probation),
+            (2_960, 4000, 1, 3, Moved),
+            (2_980, 5000, 7, 2, Stranger), // for good
+        ]);
+        run(&steps);
+        // Later one who talks keeps it.
+        let mut steps = first.to_vec();
+        steps.extend((0..200).flat_map(|n| {
+            let ms = 3_000 + u64::from(n) * 20;
+            [(ms, 5000, 7, n + 1, Accepted), (ms, 4000, 1, n, Stranger)]
+        }));
+        run(&steps);
+    }
+
+    #[test]
+    fn one_who_has_fallen_silent_is_followed_elsewhere_by_its_own_stream_or_the_signalled_address() {
+        let first = [(0, 5000, 7, 1, Probation), (0, 5000, 7, 2, Probation), (0, 5000, 7, 3, Accepted)];
+        let mut steps = first.to_vec();
+        steps.extend([
+            (4_900, 6000, 7, 4, Stranger), // not silent for long enough
+            (5_000, 6000, 8, 4, Stranger), // another stream
+            (5_000, 6000, 7, 4, Probation),
+            (5_000, 6000, 7, 5, Probation),
+            (5_000, 6000, 7, 6, Moved),
+            (5_000, 5000, 7, 7, Stranger),
+        ]);
+        assert_eq!(run(&steps).remote(), Some(at(6000)));
+        let mut steps = first.to_vec();
+        steps.extend([
+            (5_000, 4000, 9, 1, Probation),
+            (5_000, 4000, 9, 2, Probation),
+            (5_000, 4000, 9, 3, Moved),
+            (60_000, 5000, 7, 4, Stranger),
+        ]);
+        assert_eq!(run(&steps).remote(), Some(at(4000)));
+        // It speaks again before the other one has shown enough.
+        let mut steps = first.to_vec();
+        steps.extend([
+            (5_000, 4000, 9, 1, Probation),
+            (5_000, 4000, 9, 2, Probation),
+            (5_020, 5000, 7, 4, Accepted),
+            (5_020, 4000, 9, 3, Stranger),
+        ]);
+        run(&steps);
     }
 
     #[test]
     fn signalling_starts_over_only_when_the_address_changes() {
-        let mut latch = Latch::new(Some(at(4000)));
-        latch.judge(at(4000), 1, 1);
+        let mut latch = run(&[(0, 4000, 1, 1, Accepted)]);
         latch.signal(Some(at(4000)));
         assert_eq!(latch.chosen(), Some(at(4000)));
         latch.signal(Some(at(4002)));

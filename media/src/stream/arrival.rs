@@ -87,10 +87,10 @@ impl MediaStream {
         let carried = self.carried(&packet)?;
         let verdict = match self.srtp {
             Some(_) => {
-                self.latch.follow(remote);
+                self.latch.follow(remote, packet.ssrc, now);
                 Verdict::Accepted
             }
-            None => self.latch.judge(remote, packet.ssrc, packet.sequence),
+            None => self.latch.judge(remote, packet.ssrc, packet.sequence, now),
         };
         match verdict {
             Verdict::Accepted => {}

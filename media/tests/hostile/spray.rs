@@ -203,7 +203,7 @@ fn a_spray_before_the_far_end_speaks_takes_nothing() {
 }
 
 /// The rules of `rtp/latch.rs` through the engine: three in a row take a leg that nobody holds, until the address of the
-/// description is heard; from then on nobody takes it, whatever comes.
+/// description is heard soon after; from then on nobody takes it, whatever comes.
 #[test]
 fn who_came_first_holds_the_leg_until_the_signalled_address_is_heard() {
     let stranger = SocketAddr::from(([10, 7, 7, 7], 4_000));
@@ -234,4 +234,39 @@ fn who_came_first_holds_the_leg_until_the_signalled_address_is_heard() {
         world.run(20);
     }
     assert_eq!(*went.borrow(), [IpAddr::from([10, 0, 0, 1])].into(), "the far end has its leg back, for good");
+}
+
+/// Once a far end behind a translator is found and talks, even the address of the description takes its leg no more, be it by one
+/// packet or by a hundred that follow each other.
+#[test]
+fn who_is_found_behind_a_translator_is_not_pushed_out() {
+    let far = SocketAddr::from(([10, 7, 7, 7], 4_000));
+    let say = |world: &mut World, from: SocketAddr, port: u16, n: u16, ssrc: u32| {
+        let bytes = rtp(8, n, u32::from(n) * 160, ssrc);
+        world.inject(&Packet { from, to: SocketAddr::from(([10, 0, 0, 2], port)), bytes });
+    };
+    let (mut world, _, went) = mute(|world, port| {
+        for n in 0..200 {
+            say(world, far, port, n, 77);
+            world.run(20);
+        }
+    });
+    let is_signalled = |to: &&SocketAddr| to.ip() == IpAddr::from([10, 0, 0, 1]) && to.port().is_multiple_of(2);
+    let signalled = *went.iter().find(is_signalled).unwrap();
+    let went = Rc::new(RefCell::new(BTreeSet::new()));
+    let goes = Rc::clone(&went);
+    world.swallow = Box::new(move |packet| {
+        let media = packet.to.port() != 5060;
+        if media && packet.from.ip().to_string() == "10.0.0.2" {
+            goes.borrow_mut().insert(packet.to.ip());
+        }
+        media
+    });
+    let port = *world.hosts[CLINIC].open.iter().next().unwrap();
+    for n in 200..300 {
+        say(&mut world, far, port, n, 77);
+        say(&mut world, signalled, port, n, 99);
+        world.run(20);
+    }
+    assert_eq!(*went.borrow(), [far.ip()].into());
 }
