@@ -17,6 +17,8 @@ use std::time::{Duration, Instant};
 
 /// How long the far end may send nothing at all, neither RTP nor RTCP, before the leg is ended.
 const SILENT_MAX: Duration = Duration::from_secs(30);
+/// The same for one that need not send: it has us on hold and reports by RTCP all the same, or has said that it is silent (RFC 3389).
+const RESTING_MAX: Duration = Duration::from_secs(300);
 /// Nothing heard for this long, while we send: one of the two does not hear the other.
 const ONE_WAY_AFTER: Duration = Duration::from_secs(10);
 /// How often a playing says how far it has come.
@@ -297,12 +299,17 @@ impl Audio {
 
     /// Whether the far end has sent nothing for too long although it should.
     pub(crate) fn is_silent(&self, at: Instant) -> bool {
-        if !self.should_hear() {
-            return false;
-        }
+        // On hold not everybody reports: only who has done so since it began can fall silent.
+        let reports = self.rtcp_heard.is_some_and(|heard| heard > self.watched_since);
+        let may_be_silent_for = match () {
+            () if self.early => return false,
+            () if !self.should_hear() && !reports => return false,
+            () if !self.should_hear() || self.stream.is_paused() => RESTING_MAX,
+            () => SILENT_MAX,
+        };
         let heard =
             self.stream.heard_at().max(self.rtcp_heard).map_or(self.watched_since, |at| at.max(self.watched_since));
-        at.saturating_duration_since(heard) >= SILENT_MAX
+        at.saturating_duration_since(heard) >= may_be_silent_for
     }
 
     /// Something about playing.

@@ -232,3 +232,50 @@ fn a_leg_that_hears_nothing_says_so() {
     alone(&mut pair, 15);
     assert!(!one_way(&pair), "silent, and says so");
 }
+
+/// How long the clinic's leg bears with a far end that sends nothing any more, in seconds: half a minute when it should, five minutes
+/// when it has said that it is silent (RFC 3389), or has us on hold and has reported by RTCP meanwhile. On hold without reports it is for
+/// signalling to find out.
+#[test]
+fn a_far_end_that_may_be_silent_is_waited_for_longer() {
+    let silent_after = |pair: &mut Pair| {
+        (1..400_u64).find(|_| {
+            for _ in 0..50 {
+                pair.now += Duration::from_millis(20);
+                pair.clinic.hear(pair.now);
+                pair.clinic.speak(pair.now, &mut VecDeque::new());
+            }
+            pair.clinic.is_silent(pair.now)
+        })
+    };
+    let up = || {
+        let mut pair = Pair::new(false);
+        pair.agree(&[Codec::Pcmu], |offer| offer).unwrap();
+        pair.talk(&[], 20);
+        pair
+    };
+    let from = SocketAddr::new(host(1), 4_000);
+    assert_eq!(silent_after(&mut up()), Some(30));
+
+    let mut pair = up();
+    for sequence in 0..3 {
+        let (number, ssrc) = (0xfff0_u16.wrapping_add(20 + sequence), 11_u32);
+        let mut noise = vec![0x80, 13];
+        noise.extend(number.to_be_bytes());
+        noise.extend((5 + 160 * (20 + u32::from(sequence))).to_be_bytes());
+        noise.extend(ssrc.to_be_bytes());
+        noise.push(60);
+        pair.clinic.audio_mut().unwrap().rtp(from, &noise, pair.now);
+    }
+    assert_eq!(silent_after(&mut pair), Some(300), "it has said that it is silent");
+
+    for (reports, expected) in [(true, Some(300)), (false, None)] {
+        let mut pair = up();
+        pair.agree(&[Codec::Pcmu], |offer| offer.replace("a=sendrecv", "a=inactive")).unwrap();
+        if reports {
+            // Time enough for a report; audio is no proof on hold.
+            pair.talk(&[], 500);
+        }
+        assert_eq!(silent_after(&mut pair), expected, "reports: {reports}");
+    }
+}

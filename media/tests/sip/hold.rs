@@ -37,7 +37,7 @@ fn a_hold_goes_every_way_that_it_can() {
                 "ok",
                 "sent ACK",
                 "told accepted",
-                "wait 3000000",
+                "wait 890000",
                 "told ",
             ],
         ),

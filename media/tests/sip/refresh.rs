@@ -43,7 +43,7 @@ fn ended(dialog: DialogId) -> AgentEvent {
 fn the_far_end_gets_the_timer_that_it_asks_for() {
     let table = [
         ("", None, None, None),
-        ("Supported: timer\r\n", None, None, None),
+        ("Supported: timer\r\n", Some("1800;refresher=uas"), Some("timer"), None),
         ("Supported: timer\r\nSession-Expires: 300\r\n", Some("300;refresher=uac"), Some("timer"), None),
         ("Supported: timer\r\nx: 300;refresher=uac\r\n", Some("300;refresher=uac"), Some("timer"), None),
         ("Supported: timer\r\nx: 300;refresher=uas\r\n", Some("300;refresher=uas"), Some("timer"), Some("INVITE")),
@@ -75,7 +75,7 @@ fn a_far_end_that_does_not_refresh_is_hung_up_on() {
     assert_eq!(bench.took(), "");
     bench.pass_ms(100);
     assert_eq!((bench.took().as_str(), bench.event()), ("BYE", ended(dialog)));
-    // A re-INVITE refreshes too; one without a timer takes it away.
+    // A re-INVITE refreshes too; one without a timer takes it away, and leaves the refreshing to us.
     let (mut bench, dialog, tag, _) = received("Supported: timer\r\nSession-Expires: 90\r\n");
     for (cseq, headers) in [(2, "Supported: timer\r\nSession-Expires: 90\r\n"), (3, "")] {
         bench.pass_ms(59_000);
@@ -84,8 +84,57 @@ fn a_far_end_that_does_not_refresh_is_hung_up_on() {
         bench.receive(&within("ACK", cseq, &tag, &format!("ack{cseq}"), "", ""));
     }
     bench.took();
-    bench.pass_ms(1_000_000);
+    bench.pass_ms(899_900);
     assert_eq!(bench.took(), "");
+    bench.pass_ms(100);
+    assert_eq!(bench.request("INVITE").head.get("Session-Expires"), None);
+}
+
+/// With a far end that knows no timers we refresh alone, every quarter of an hour: as long as it answers, whatever it answers, the call
+/// is on; it ends when the far end knows of no such call, or says nothing any more (section 7.4).
+#[test]
+fn a_far_end_without_timers_is_asked_whether_it_is_still_there() {
+    for (allow, method) in [(UPDATE, "UPDATE"), ("", "INVITE")] {
+        for status in [200, 405, 488, 500] {
+            let (mut bench, _, first) = called(allow);
+            let mut method = method;
+            for _ in 0..5 {
+                bench.pass_ms(899_000);
+                assert_eq!(bench.took(), "", "{method} {status}");
+                bench.pass_ms(2_000);
+                let mut refresh = bench.request(method);
+                let sdp = if method == "INVITE" { OFFER } else { "" };
+                bench.receive(&answer(&refresh, status, "", "", if status == 200 { sdp } else { "" }));
+                if status == 405 && method == "UPDATE" {
+                    // It lists UPDATE and takes none.
+                    method = "INVITE";
+                    bench.pass_ms(1_000);
+                    refresh = bench.request(method);
+                    bench.receive(&answer(&refresh, status, "", "", ""));
+                }
+                assert_eq!(refresh.head.get("Session-Expires"), None);
+                assert!(method == "UPDATE" || refresh.body == first.body, "nothing changes");
+                bench.took();
+            }
+            assert!(!bench.events().iter().any(|event| matches!(event, AgentEvent::Ended { .. })), "{method} {status}");
+        }
+        for status in [Some(408), Some(481), None] {
+            let (mut bench, dialog, _) = called(allow);
+            bench.pass_ms(900_000);
+            let refresh = bench.request(method);
+            match status {
+                Some(status) => bench.receive(&answer(&refresh, status, "", "", "")),
+                None => bench.pass_ms(32_000),
+            }
+            assert_eq!(bench.events(), [ended(dialog)], "{method} {status:?}");
+        }
+    }
+    // The same in a call of theirs.
+    let (mut bench, dialog, _, _) = received("");
+    bench.pass_ms(900_000);
+    let refresh = bench.request("INVITE");
+    bench.receive(&answer(&refresh, 481, "", "", ""));
+    assert_eq!(bench.events(), [ended(dialog)]);
 }
 
 #[test]

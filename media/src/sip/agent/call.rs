@@ -257,7 +257,7 @@ impl Call {
     /// When the session timer has to run: in a call that is up, and not while our 200 waits for its ACK.
     pub fn session_due(&self) -> Option<Instant> {
         let runs = self.phase == Phase::Up && !self.ended && self.awaited.is_none();
-        self.session.filter(|_| runs).map(|session| session.next_wake())
+        self.session.filter(|_| runs).and_then(|session| session.next_wake())
     }
 
     pub fn transaction_gone(&mut self, tx: TxId) {

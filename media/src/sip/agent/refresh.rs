@@ -1,6 +1,8 @@
 //! Session timers (RFC 4028): a call whose far end is gone without a BYE ends by itself.
 //!
-//! We ask for a timer in every call of ours, and keep the one that the far end asks for in its own.
+//! We ask for a timer in every call of ours, keep the one that the far end asks for in its own, and give one to a caller that knows
+//! timers and asks for none. With a far end that knows none we refresh alone: what it says to that is enough to know that the call
+//! is on, and only what says that it is not ends it.
 
 use std::time::{Duration, Instant};
 
@@ -27,19 +29,26 @@ pub(super) struct SessionTimer {
     interval_s: u32,
     /// When we refresh; `None`: the far end does.
     refresh_at: Option<Instant>,
-    /// When it ends: a little before the interval does, so that BYE still finds the far end (section 10).
-    ends_at: Instant,
+    /// When it ends: a little before the interval does, so that BYE still finds the far end (section 10). `None`: no timer was
+    /// agreed on.
+    ends_at: Option<Instant>,
 }
 
 impl SessionTimer {
     fn new(interval_s: u32, ours: bool, now: Instant) -> Self {
         let interval = Duration::from_secs(u64::from(interval_s));
         let margin = Duration::from_secs(32).min(interval / 3);
-        Self { interval_s, refresh_at: ours.then_some(now + interval / 2), ends_at: now + interval - margin }
+        let ends_at = Some(now + interval - margin);
+        Self { interval_s, refresh_at: ours.then_some(now + interval / 2), ends_at }
     }
 
-    pub(super) fn next_wake(&self) -> Instant {
-        self.refresh_at.map_or(self.ends_at, |at| at.min(self.ends_at))
+    /// The far end knows no timers: we refresh alone.
+    fn alone(now: Instant) -> Self {
+        Self { ends_at: None, ..Self::new(SESSION_S, true, now) }
+    }
+
+    pub(super) fn next_wake(&self) -> Option<Instant> {
+        self.refresh_at.into_iter().chain(self.ends_at).min()
     }
 }
 
@@ -90,7 +99,7 @@ pub(super) fn too_brief(request: &Request) -> Option<Response> {
 }
 
 impl UserAgent {
-    /// Agrees, in a 2xx of ours, to the timer that the request asks for, if it asks for one.
+    /// Agrees, in a 2xx of ours, to the timer that the request asks for; who asks for none and knows timers is given one.
     pub(super) fn agree_on_session(
         &mut self,
         id: DialogId,
@@ -100,9 +109,15 @@ impl UserAgent {
     ) -> Response {
         let Some(call) = self.calls.get_mut(&id) else { return response };
         call.takes_update |= request.head.lists("Allow", "UPDATE");
-        call.session = None;
-        let Some((seconds, refresher)) = session_expires(&request.head) else { return response };
         let supported = request.head.lists("Supported", "timer");
+        let (seconds, refresher) = match session_expires(&request.head) {
+            Some(asked) => asked,
+            None if supported => (SESSION_S, Some(false)),
+            None => {
+                call.session = Some(SessionTimer::alone(now));
+                return response;
+            }
+        };
         let seconds = seconds.clamp(SESSION_S_MIN, SESSION_S_MAX);
         // Who does not know timers (a proxy asked for them) cannot refresh.
         let theirs = supported && refresher.unwrap_or(true);
@@ -112,12 +127,15 @@ impl UserAgent {
         if supported { response.with("Require", "timer") } else { response }
     }
 
-    /// Takes the timer that a 2xx to a request of ours grants; none: there is none.
+    /// Takes the timer that a 2xx to a request of ours grants; where it grants none we refresh alone.
     pub(super) fn take_session(&mut self, id: DialogId, head: &Head, now: Instant) {
         let Some(call) = self.calls.get_mut(&id) else { return };
         call.takes_update |= head.lists("Allow", "UPDATE");
-        call.session = session_expires(head).map(|(seconds, refresher)| {
-            SessionTimer::new(seconds.clamp(SESSION_S_MIN, SESSION_S_MAX), refresher.unwrap_or(true), now)
+        call.session = Some(match session_expires(head) {
+            Some((seconds, refresher)) => {
+                SessionTimer::new(seconds.clamp(SESSION_S_MIN, SESSION_S_MAX), refresher.unwrap_or(true), now)
+            }
+            None => SessionTimer::alone(now),
         });
         self.arm(id);
     }
@@ -143,7 +161,7 @@ impl UserAgent {
     pub(super) fn session_is_due(&mut self, id: DialogId, now: Instant) {
         let Some(call) = self.calls.get_mut(&id) else { return };
         let Some(session) = &mut call.session else { return };
-        if session.ends_at <= now {
+        if session.ends_at.is_some_and(|at| at <= now) {
             return self.bye(id, AgentEnd::Timeout, now);
         }
         let busy = call.offer.is_some() || call.refreshing.is_some();
@@ -183,7 +201,7 @@ impl UserAgent {
             .with("Allow", ALLOW)
             .with("Supported", "timer")
             .with("User-Agent", self.config.user_agent.clone());
-        if let Some(session) = session {
+        if let Some(session) = session.filter(|session| session.ends_at.is_some()) {
             // A change does not move the duty to refresh to the other side.
             let who = if session.refresh_at.is_some() || !change { "uac" } else { "uas" };
             request = request.with("Session-Expires", format!("{};refresher={who}", session.interval_s));
@@ -266,11 +284,11 @@ impl UserAgent {
                 call.takes_update = false;
                 SOON
             }
-            // It may be better next time; if not, the call ends with its interval.
-            _ => {
-                let left = call.session.map(|session| session.ends_at.saturating_duration_since(now));
-                left.unwrap_or(SOON).max(SOON * 2) / 2
-            }
+            // It may be better next time; if not, the call ends with its interval. Where there is none it was heard, which is enough.
+            _ => match call.session.and_then(|session| session.ends_at) {
+                Some(ends_at) => ends_at.saturating_duration_since(now).max(SOON * 2) / 2,
+                None => Duration::from_secs(u64::from(SESSION_S / 2)),
+            },
         };
         self.refresh_later(id, now + wait);
     }
