@@ -174,7 +174,7 @@ pub enum Command {
         /// On or off.
         on: bool,
     },
-    /// Send digits as RFC 4733 events.
+    /// Send digits as RFC 4733 events, or as tones to a far end that takes none.
     Dtmf {
         /// Which leg.
         leg: LegId,

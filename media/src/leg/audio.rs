@@ -4,7 +4,9 @@ use super::channels::Channels;
 use crate::audio::mix::Mix;
 use crate::audio::music::{Music, Piece};
 use crate::audio::playout::{Playout, Progress};
+use crate::audio::tone::keys;
 use crate::io::{Command, EngineEvent, LegId, LegQuality, Output, Pcm, PlayId, Rate, Socket};
+use crate::rtp::dtmf::{DigitsRefused, QUEUE_MAX};
 use crate::rtp::rtcp::is_rtcp;
 use crate::rtp::session::Seeds;
 use crate::rtp::srtp::Srtp;
@@ -21,6 +23,9 @@ const SILENT_MAX: Duration = Duration::from_secs(30);
 const RESTING_MAX: Duration = Duration::from_secs(300);
 /// Nothing heard for this long, while we send: one of the two does not hear the other.
 const ONE_WAY_AFTER: Duration = Duration::from_secs(10);
+/// Playings of pressed keys: none that anybody else chooses.
+const KEYS: PlayId = PlayId(u64::MAX / 4);
+const KEYS_END: PlayId = PlayId(u64::MAX / 4 * 2 - 1);
 /// How often a playing says how far it has come.
 const PLAYED_EVERY_MS: u64 = 100;
 /// How often a leg says how it fares.
@@ -42,6 +47,8 @@ pub(crate) struct Audio {
     early_ms: u64,
     /// The far end has not answered yet: what it sends is heard, and nothing else is made of it.
     early: bool,
+    /// The next keys that are pressed as tones.
+    next_keys: u64,
     /// Playings that are owed a last `PlayedTo`.
     playings: Vec<PlayId>,
     /// What was last said of the playing that moves, and what has moved since.
@@ -80,6 +87,7 @@ impl Audio {
             base_ms: 0,
             early_ms: 0,
             early: false,
+            next_keys: 0,
             playings: Vec::new(),
             told_ms: None,
             untold: None,
@@ -265,7 +273,8 @@ impl Audio {
             if kept.recorded && !kept.masked {
                 channels.spoken(frame, bridged);
             }
-            if let Some(bridged) = bridged {
+            // Voices beside the tones of a key would keep it from being recognised.
+            if let Some(bridged) = bridged.filter(|_| !moved.iter().any(is_of_keys)) {
                 bridged.mix(frame);
             }
         });
@@ -329,9 +338,19 @@ impl Audio {
                     self.tell(progress, self.at_ms(), outputs);
                 }
             }
-            // Digits that cannot be sent (the far end takes none, nonsense, too many) are left out.
-            Command::Dtmf { digits, .. } => drop(self.stream.send_dtmf(&digits)),
+            Command::Dtmf { digits, .. } => self.press(&digits),
             _ => {}
+        }
+    }
+
+    /// Presses keys: as events, or as tones where the far end takes none, for everybody hears those. Nonsense and too many are left out.
+    fn press(&mut self, digits: &str) {
+        let takes_none = self.stream.send_dtmf(digits) == Err(DigitsRefused::NotNegotiated);
+        if takes_none && digits.len() <= QUEUE_MAX {
+            let id = PlayId(KEYS.0 + self.next_keys);
+            self.next_keys += 1;
+            // What finds no place in the queue is left out as well.
+            let _refused = self.playout.append(id, &keys(digits, self.rate()), true);
         }
     }
 
@@ -366,6 +385,10 @@ impl Audio {
     }
 
     fn moved(&mut self, progress: Progress, at_ms: u64, outputs: &mut VecDeque<Output>) {
+        // Whoever has keys pressed is not told how far they are: of events nothing is told either.
+        if is_of_keys(&progress) {
+            return;
+        }
         let due = match self.told_ms {
             Some((id, told_ms)) if id == progress.id => self.total_ms() >= told_ms + PLAYED_EVERY_MS,
             _ => true,
@@ -408,6 +431,10 @@ impl Audio {
             outputs.push_back(Output::Transmit { socket: self.rtcp_socket(), remote, bytes });
         }
     }
+}
+
+fn is_of_keys(progress: &Progress) -> bool {
+    (KEYS..KEYS_END).contains(&progress.id)
 }
 
 fn params(agreed: &Agreed, srtp: Option<Srtp>, seeds: Seeds) -> StreamParams {

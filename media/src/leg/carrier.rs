@@ -5,7 +5,6 @@
 //! heard then follows from how long marks took to come back.
 
 use super::{Audio, Kept};
-use crate::audio::tone::keys;
 use crate::io::{CARRIER_GRACE, CarrierOrder, Codec, Command, EngineEvent, LegId, Output, PlayId};
 use crate::sip::sdp::{Agreed, Direction};
 use std::collections::VecDeque;
@@ -17,17 +16,12 @@ const MARKS_MAX: usize = 64;
 const MARK_WAIT: Duration = Duration::from_secs(3);
 /// Marks in a row that never came back, after which none are awaited any more: this carrier has none.
 const MARKS_MISSED_MAX: u32 = 3;
-/// Playings of pressed keys: none that anybody else chooses.
-const KEYS: PlayId = PlayId(u64::MAX / 4);
-const KEYS_END: PlayId = PlayId(u64::MAX / 4 * 2 - 1);
 
 /// The carrier of one leg.
 pub(crate) struct Carrier {
     leg: LegId,
     codec: Codec,
     next_mark: u64,
-    /// The next keys that are pressed.
-    next_keys: u64,
     marks: VecDeque<Mark>,
     missed: u32,
     /// What was last told as heard.
@@ -62,7 +56,6 @@ impl Carrier {
             leg,
             codec,
             next_mark: 1,
-            next_keys: 0,
             marks: VecDeque::new(),
             missed: 0,
             heard: None,
@@ -104,15 +97,6 @@ impl Carrier {
 
     /// Something about playing.
     pub(crate) fn play(&mut self, audio: &mut Audio, command: Command, now: Instant, outputs: &mut VecDeque<Output>) {
-        let command = match command {
-            // No carrier's socket has a way for digits, but everybody hears tones.
-            Command::Dtmf { digits, leg } => {
-                let id = PlayId(KEYS.0 + self.next_keys);
-                self.next_keys += 1;
-                Command::Play { leg, id, pcm: keys(&digits, self.codec.rate()), last: true }
-            }
-            command => command,
-        };
         let flushes = matches!(command, Command::Flush { .. });
         audio.play(command, &mut self.inner);
         if flushes { self.cut(now, outputs) } else { self.pass(now, outputs) }
@@ -160,9 +144,6 @@ impl Carrier {
     /// Passes on what the audio says; reports of playings wait for a mark.
     fn pass(&mut self, now: Instant, outputs: &mut VecDeque<Output>) {
         while let Some(output) = self.inner.pop_front() {
-            if is_of_keys(&output) {
-                continue;
-            }
             match report(&output).filter(|report| self.waits(report)) {
                 Some(report) => self.mark(report, now, outputs),
                 None => outputs.push_back(output),
@@ -201,9 +182,6 @@ impl Carrier {
     /// Playings are over before their time: what waits at the carrier is cleared, and told is what was heard by now.
     fn cut(&mut self, now: Instant, outputs: &mut VecDeque<Output>) {
         while let Some(output) = self.inner.pop_front() {
-            if is_of_keys(&output) {
-                continue;
-            }
             let Some(cut) = report(&output).filter(|report| self.is_at_carrier(report)) else {
                 outputs.push_back(output);
                 continue;
@@ -229,11 +207,6 @@ impl Carrier {
         let arrived = |mark: &&Mark| now.saturating_duration_since(mark.left_at) >= way && mark.report.id == id;
         self.marks.iter().filter(arrived).map(|mark| mark.report.samples).max().unwrap_or(surely)
     }
-}
-
-/// Whoever has keys pressed is not told how far they are: of SIP's digits nothing is told either.
-fn is_of_keys(output: &Output) -> bool {
-    report(output).is_some_and(|report| (KEYS..KEYS_END).contains(&report.id))
 }
 
 fn report(output: &Output) -> Option<Report> {

@@ -4,7 +4,8 @@
 
 use super::*;
 use crate::audio::sample::{speech_narrow, tone};
-use crate::io::{Pcm, PlayId, Rate, Socket};
+use crate::io::{Gain, PartyClass, Pcm, PlayId, Rate, Socket};
+use crate::rtp::dtmf::QUEUE_MAX;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -192,6 +193,44 @@ fn rtcp_goes_by_the_rtp_port_where_that_was_agreed() {
         assert!(pair.wire.iter().all(|(socket, _)| matches!(socket, Socket::Rtp(_))));
         let quality = pair.clinic.audio().unwrap().quality(pair.now);
         assert!(quality.round_trip_ms.is_some() && quality.refused == 0, "{secure}: {quality:?}");
+    }
+}
+
+/// A far end that takes no events is told digits by tones, while nobody speaks into them; of their playing nothing is told.
+#[test]
+fn digits_are_tones_where_the_far_end_takes_no_events() {
+    let without_events = |offer: String| {
+        let lines = offer.split_inclusive('\n').filter(|line| !line.contains(":101 "));
+        lines.collect::<String>().replace(" 101\r\n", "\r\n")
+    };
+    for codec in CODECS {
+        let mut pair = Pair::new(false);
+        pair.agree(&[codec], without_events).unwrap();
+        assert_eq!(pair.clinic.agreed.as_ref().and_then(|agreed| agreed.events_send), None);
+        let mut outputs = VecDeque::new();
+        pair.clinic.play(Command::Dtmf { leg: LegId(2), digits: "1590*#".into() }, pair.now, &mut outputs);
+        pair.clinic.play(Command::Dtmf { leg: LegId(2), digits: "7".repeat(QUEUE_MAX + 1) }, pair.now, &mut outputs);
+        let voice = tone(450.0, 9_000.0, codec.rate().hz() as f32, 0, codec.rate().frame());
+        let mut told = String::new();
+        for _ in 0..100 {
+            pair.now += Duration::from_millis(20);
+            let mix = pair.clinic.audio_mut().unwrap().bridged();
+            mix.clear();
+            mix.add(PartyClass::Staff, &voice, Gain::FULL);
+            for leg in [&mut pair.clinic, &mut pair.caller] {
+                leg.hear(pair.now);
+                leg.speak(pair.now, &mut outputs);
+            }
+            for output in std::mem::take(&mut outputs) {
+                match output {
+                    Output::Transmit { socket, remote, bytes } => pair.deliver(socket, remote, bytes),
+                    Output::Event(EngineEvent::Dtmf { digit, .. }) => told.push(digit),
+                    Output::Event(event) => assert!(!matches!(event, EngineEvent::PlayedTo { .. }), "{event:?}"),
+                    _ => {}
+                }
+            }
+        }
+        assert_eq!(told, "1590*#", "{codec:?}");
     }
 }
 
