@@ -23,9 +23,11 @@ use crate::rtp::session::{Reception, Seeds, Sender};
 use crate::rtp::srtp::{GROWTH_MAX, Srtp};
 
 mod arrival;
+mod presses;
 mod told;
 
 pub use crate::rtp::receive::Made;
+use presses::{Presses, Way};
 pub use told::{Refusal, StreamEvent, Tick};
 
 /// Length of a frame.
@@ -36,9 +38,6 @@ const WIDE_FRAME: usize = 320;
 const LEVEL_FRAMES: u64 = 10;
 /// Keys noticed between two ticks; more are not the work of fingers and are dropped.
 const NOTICED_MAX: usize = 8;
-
-/// A key whose tones were heard is the same press when signalling tells it within this time.
-const SAME_PRESS_MS: u64 = 1_000;
 
 /// What a stream needs to know at its start.
 #[derive(Debug)]
@@ -79,8 +78,7 @@ pub struct MediaStream {
     events_in: EventReceiver,
     events_out: EventSender,
     key_tones: Option<KeyTones>,
-    /// The last key whose tones were heard, and when.
-    toned: Option<(char, u64)>,
+    presses: Presses,
     vad: Vad,
     upsampler: Option<Upsampler>,
     held: bool,
@@ -134,7 +132,7 @@ impl MediaStream {
             events_in: EventReceiver::default(),
             events_out: EventSender::new(clock),
             key_tones: dtmf_payload_type.is_none().then(|| KeyTones::new(rate)),
-            toned: None,
+            presses: Presses::default(),
             vad: Vad::new(VadTimes::default()),
             upsampler: upsampler(rate),
             held: false,
@@ -293,12 +291,11 @@ impl MediaStream {
         }
     }
 
-    /// The far end told a digit by signalling: its tones are not listened to any more. False when the tones of this very
-    /// press were heard.
+    /// The far end told a digit by signalling: its tones are not listened to any more. False when this very press was told by its
+    /// tones or as an event.
     pub fn digit_signalled(&mut self, digit: char) -> bool {
         self.key_tones = None;
-        let position_ms = self.position_ms();
-        !self.toned.take().is_some_and(|(heard, at_ms)| heard == digit && position_ms - at_ms <= SAME_PRESS_MS)
+        self.presses.is_news(digit, Way::Signalling, self.position_ms())
     }
 
     /// Protects what is sent and received from now on as given, and hands back what did so before.
@@ -372,9 +369,11 @@ impl MediaStream {
             events.extend(self.vad.rest(FRAME_MS).map(StreamEvent::from));
         }
         if let Some(key_tones) = self.key_tones.as_mut().filter(|_| !self.held) {
+            let presses = &mut self.presses;
             key_tones.run(&self.far, |digit| {
-                self.toned = Some((digit, at_ms));
-                events.push(StreamEvent::Dtmf { digit, at_ms });
+                if presses.is_news(digit, Way::Tones, at_ms) {
+                    events.push(StreamEvent::Dtmf { digit, at_ms });
+                }
             });
         }
     }

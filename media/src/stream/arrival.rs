@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Instant;
 
-use super::{MediaStream, NOTICED_MAX, Refusal, StreamEvent};
+use super::{MediaStream, NOTICED_MAX, Refusal, StreamEvent, Way};
 use crate::io::CARRIER_FRAME_OCTETS_MAX;
 use crate::rtp::dtmf::{Event, EventReceiver};
 use crate::rtp::jitter::Carried;
@@ -119,8 +119,9 @@ impl MediaStream {
             Event::parse(packet.payload).filter(|_| is_event).and_then(|event| self.events_in.receive(timestamp, event))
         {
             self.key_tones = None;
-            if self.noticed.len() < NOTICED_MAX {
-                self.noticed.push(StreamEvent::Dtmf { digit, at_ms: self.position_ms() });
+            let at_ms = self.position_ms();
+            if self.presses.is_news(digit, Way::Event, at_ms) && self.noticed.len() < NOTICED_MAX {
+                self.noticed.push(StreamEvent::Dtmf { digit, at_ms });
             }
         }
         let audio = if carried == Carried::Audio { packet.payload } else { &[] };

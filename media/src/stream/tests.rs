@@ -350,6 +350,21 @@ fn a_press_that_signalling_tells_too_is_told_once() {
     assert!(talk.there.digit_signalled('7'), "too long ago to be the same press");
 }
 
+/// Telephones that send INFO beside events, in the order in which the two come: each press once.
+#[test]
+fn a_press_that_comes_as_an_event_and_by_signalling_is_told_once() {
+    let mut talk = Talk::new(Codec::Pcmu, Some(DTMF), Some(DTMF));
+    talk.here.send_dtmf("7").expect("negotiated");
+    talk.say(&[], 20, |_| false);
+    assert_eq!(talk.digits(), "7");
+    assert!(!talk.there.digit_signalled('7'));
+    assert!(talk.there.digit_signalled('8'));
+    talk.here.send_dtmf("88").expect("negotiated");
+    talk.say(&[], 40, |_| false);
+    assert_eq!(talk.digits(), "78", "the first of the two was signalled already");
+    assert!(!talk.there.digit_signalled('8'));
+}
+
 #[test]
 fn what_is_played_waits_while_a_digit_is_sent() {
     let mut talk = Talk::new(Codec::Pcmu, Some(DTMF), Some(DTMF));
