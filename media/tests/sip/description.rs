@@ -29,8 +29,8 @@ const ALL: [Codec; 3] = [G722, Pcmu, Pcma];
 fn our_offer_in_full() {
     let offer = session().offer(&ALL).to_string();
     let expected = "v=0\r\no=- 7 1 IN IP4 192.0.2.10\r\ns=-\r\nc=IN IP4 192.0.2.10\r\nt=0 0\r\n\
-        m=audio 20000 RTP/AVP 9 0 8 101\r\na=rtpmap:9 G722/8000\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:8 PCMA/8000\r\n\
-        a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\na=ptime:20\r\na=sendrecv\r\n";
+        m=audio 20000 RTP/AVP 9 0 8 13 101\r\na=rtpmap:9 G722/8000\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:8 PCMA/8000\r\n\
+        a=rtpmap:13 CN/8000\r\na=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\na=ptime:20\r\na=sendrecv\r\n";
     assert_eq!(offer, expected);
     assert_eq!(Sdp::parse(offer.as_bytes()).unwrap().to_string(), expected);
 }
@@ -44,9 +44,10 @@ fn opus_in_full() {
     assert_eq!(
         lines,
         [
-            "m=audio 20000 RTP/AVP 96 8 101 102",
+            "m=audio 20000 RTP/AVP 96 8 13 101 102",
             "a=rtpmap:96 opus/48000/2",
             "a=rtpmap:8 PCMA/8000",
+            "a=rtpmap:13 CN/8000",
             "a=rtpmap:101 telephone-event/8000",
             "a=rtpmap:102 telephone-event/48000",
             "a=fmtp:96 useinbandfec=1;maxplaybackrate=16000;sprop-maxcapturerate=16000",
@@ -117,6 +118,32 @@ fn the_answer_refuses_every_other_section_in_its_place() {
     let later = session.offer(&ALL);
     let ports: Vec<u16> = later.media.iter().map(|media| media.port).collect();
     assert_eq!(ports, [0, 20_000, 0, 0]);
+}
+
+/// RFC 3389 section 4: comfort noise is answered where it is offered beside a codec of its clock, and offered in the same way, on hold too.
+#[test]
+fn comfort_noise_is_agreed_on_beside_codecs_of_its_clock() {
+    let opus = "m=audio 4000 RTP/AVP 96 13\na=rtpmap:96 opus/48000/2\na=rtpmap:13 CN/8000";
+    let table = [
+        ("m=audio 4000 RTP/AVP 8 13", vec!["8", "13"]),
+        (
+            "m=audio 4000 RTP/AVP 9 13 101\na=rtpmap:13 CN/8000\na=rtpmap:101 telephone-event/8000",
+            vec!["9", "13", "101"],
+        ),
+        ("m=audio 4000 RTP/AVP 8", vec!["8"]),
+        (opus, vec!["96"]),
+    ];
+    for (lines, formats) in table {
+        let (answer, _) = session().answer(&described(lines), &[G722, Pcmu, Pcma, Opus]).unwrap();
+        assert_eq!(answer.media[0].formats, formats, "{lines}");
+        assert_eq!(answer.to_string().contains("a=rtpmap:13 CN/8000"), formats.contains(&"13"), "{lines}");
+    }
+    assert_eq!(session().offer(&[Opus]).media[0].formats, ["96", "102"], "no noise of another clock");
+    let mut session = session();
+    let (_, agreed) = session.answer(&described("m=audio 4000 RTP/AVP 8 13"), &ALL).unwrap();
+    assert_eq!(session.offer_hold(&agreed, true).media[0].formats, ["8", "13"]);
+    let agreed = session.accept(&described("m=audio 4000 RTP/AVP 8\na=recvonly")).unwrap();
+    assert_eq!(session.offer_hold(&agreed, false).media[0].formats, ["8"], "what was left is not asked for again");
 }
 
 /// SEC-12: our audio goes to one address and never to a group or to everybody.

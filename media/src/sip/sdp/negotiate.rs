@@ -5,13 +5,16 @@ use std::net::{IpAddr, SocketAddr};
 use super::crypto::Keyring;
 use super::{Crypto, Direction, Media, Origin, RtpMap, Sdp, SdpRefusal};
 use crate::io::{Codec, Protection};
-use crate::rtp::Clock;
 use crate::rtp::srtp::Keys;
+use crate::rtp::{COMFORT_NOISE, Clock};
 
 /// The payload numbers under which we offer telephone events; 101 is what nearly everybody uses. Events are told in ticks of
 /// the clock of the audio beside them (RFC 4733 section 2.1), so those beside Opus are a format of their own.
 const EVENTS_PAYLOAD: u8 = 101;
 const EVENTS_PAYLOAD_OPUS: u8 = 102;
+/// Comfort noise is written like this (RFC 3389 section 4); it is for codecs whose clock is its own. We take it, and send none: our
+/// audio never pauses.
+const NOISE: &str = "CN";
 /// The packet time we ask for and send.
 const PTIME_MS: u32 = 20;
 /// What we take of Opus and give (RFC 7587 section 6.1): its redundancy, and the band that we hear.
@@ -22,6 +25,7 @@ const OPUS_PARAMETERS: &str = "useinbandfec=1;maxplaybackrate=16000;sprop-maxcap
 enum Format {
     Audio(Codec),
     Events(Clock),
+    Noise,
 }
 
 /// What both sides settled on for the audio stream.
@@ -87,6 +91,8 @@ pub struct Session {
 struct Settled {
     protocol: String,
     rtcp_mux: bool,
+    /// Comfort noise may come.
+    noise: bool,
 }
 
 impl Session {
@@ -125,6 +131,9 @@ impl Session {
     pub fn offer(&mut self, codecs: &[Codec]) -> Sdp {
         let mut formats: Vec<(u8, Format)> =
             codecs.iter().map(|codec| (codec.payload_type(), Format::Audio(*codec))).collect();
+        if codecs.iter().any(|codec| Clock::of(*codec) == Clock::NARROW) {
+            formats.push((COMFORT_NOISE, Format::Noise));
+        }
         for (payload, clock) in [(EVENTS_PAYLOAD, Clock::NARROW), (EVENTS_PAYLOAD_OPUS, Clock::of(Codec::Opus))] {
             if codecs.iter().any(|codec| Clock::of(*codec) == clock) {
                 formats.push((payload, Format::Events(clock)));
@@ -139,8 +148,10 @@ impl Session {
     /// accepted, [`Self::withdraw`] takes it back.
     pub fn offer_hold(&mut self, agreed: &Agreed, on: bool) -> Sdp {
         let events = agreed.events_receive.map(|events| (events, Format::Events(Clock::of(agreed.codec))));
+        let has_noise = self.settled.as_ref().is_some_and(|settled| settled.noise);
+        let noise = has_noise.then_some((COMFORT_NOISE, Format::Noise));
         let formats: Vec<_> =
-            [(agreed.payload_receive, Format::Audio(agreed.codec))].into_iter().chain(events).collect();
+            [(agreed.payload_receive, Format::Audio(agreed.codec))].into_iter().chain(noise).chain(events).collect();
         self.before = self.said.clone().map(|said| (said, self.holding));
         self.holding = on;
         // A far end that does not hear us already stays so.
@@ -199,8 +210,11 @@ impl Session {
             // Events go under the number that the offer gives them, both ways.
             agreed.payload_receive = payload;
             agreed.events_receive = events;
+            let has_noise = has_noise(media, clock);
+            let noise = has_noise.then_some((COMFORT_NOISE, Format::Noise));
             let formats: Vec<(u8, Format)> = [(payload, Format::Audio(codec))]
                 .into_iter()
+                .chain(noise)
                 .chain(events.map(|events| (events, Format::Events(clock))))
                 .collect();
             let mut section = self.audio(&formats, &media.protocol, agreed.direction);
@@ -210,7 +224,7 @@ impl Session {
                 section.crypto.push(Crypto { tag: theirs.tag, key: send.clone() });
                 agreed.keys = Some(Keys { send, receive: theirs.key.clone() });
             }
-            self.settle(&agreed, &media.protocol);
+            self.settle(&agreed, &media.protocol, has_noise);
             let mut sections: Vec<Media> = offer.media.iter().map(refused).collect();
             sections[place] = section;
             return Ok((self.say(sections), agreed));
@@ -257,17 +271,17 @@ impl Session {
         let (sends, receives) = (agreed.direction.sends(), agreed.direction.receives());
         agreed.direction = Direction::of(sends && wanted.sends(), receives && wanted.receives());
         self.before = None;
-        let protocol = theirs.protocol.clone();
-        self.settle(&agreed, &protocol);
+        let (protocol, has_noise) = (theirs.protocol.clone(), has_noise(ours, clock) && has_noise(theirs, clock));
+        self.settle(&agreed, &protocol, has_noise);
         Ok(agreed)
     }
 
     /// Remembers how the stream is carried, so that our next offer changes nothing.
-    fn settle(&mut self, agreed: &Agreed, protocol: &str) {
+    fn settle(&mut self, agreed: &Agreed, protocol: &str, noise: bool) {
         if let Some(keyring) = &mut self.keyring {
             keyring.settle(agreed.keys.clone());
         }
-        self.settled = Some(Settled { protocol: protocol.into(), rtcp_mux: agreed.rtcp_mux });
+        self.settled = Some(Settled { protocol: protocol.into(), rtcp_mux: agreed.rtcp_mux, noise });
     }
 
     /// Puts keys into our offer where signalling is secure, unless both sides agreed to do without.
@@ -301,10 +315,13 @@ impl Session {
             Format::Events(clock) => {
                 RtpMap { payload: *payload, encoding: "telephone-event".into(), clock_hz: clock.hz(), channels: 1 }
             }
+            Format::Noise => {
+                RtpMap { payload: *payload, encoding: NOISE.into(), clock_hz: Clock::NARROW.hz(), channels: 1 }
+            }
         });
         let parameters = formats.iter().filter_map(|(payload, format)| match format {
             Format::Audio(Codec::Opus) => Some((*payload, OPUS_PARAMETERS.into())),
-            Format::Audio(_) => None,
+            Format::Audio(_) | Format::Noise => None,
             Format::Events(_) => Some((*payload, "0-15".into())),
         });
         Media {
@@ -448,6 +465,11 @@ fn events_payload(media: &Media, clock: Clock) -> Option<u8> {
     let is_events = |map: &&RtpMap| map.encoding.eq_ignore_ascii_case("telephone-event") && map.clock_hz == clock.hz();
     let listed = |map: &&RtpMap| media.formats.iter().any(|format| format.parse() == Ok(map.payload));
     media.maps.iter().filter(is_events).find(listed).map(|map| map.payload)
+}
+
+/// Whether comfort noise may come beside audio of this clock.
+fn has_noise(media: &Media, clock: Clock) -> bool {
+    clock == Clock::NARROW && media.formats.iter().any(|format| format.parse() == Ok(COMFORT_NOISE))
 }
 
 /// Channels as an `a=rtpmap` names them. Opus is always written with two, whatever is in it (RFC 7587 section 7).
