@@ -1,14 +1,15 @@
 //! Who may talk SIP to us at all, decided before a byte is parsed.
 //!
 //! A source outside the trusted networks gets no answer: not even the refusal would be worth amplifying. A trusted
-//! source has a token bucket, so that one broken telephone in a retransmission loop cannot starve the others.
+//! source has a token bucket, so that one broken telephone in a retransmission loop cannot starve the others. Trunks have buckets
+//! apart, so that sources which are made up leave them their room.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::str::FromStr;
 use std::time::{Duration, Instant};
 
-/// Sources that are remembered. When all are busy at once, a new one has to wait: it is dropped and counted.
+/// Sources that are remembered, trunks' and others each. When all are busy at once, a new one has to wait: it is dropped and counted.
 const SOURCES_MAX: usize = 4096;
 /// Messages a second that one source may send for ever. A trunk is one source for all of its calls: at 5 messages a
 /// call this is 400 new calls a second.
@@ -105,17 +106,46 @@ struct Bucket {
     filled_at: Instant,
 }
 
+/// What sources have left.
+#[derive(Default)]
+struct Buckets(HashMap<IpAddr, Bucket>);
+
+impl Buckets {
+    /// Takes a message out of a source's bucket.
+    fn take(&mut self, source: IpAddr, now: Instant) -> Verdict {
+        let key = bucket_key(source);
+        if self.0.len() >= SOURCES_MAX && !self.0.contains_key(&key) {
+            // A bucket that has filled up again remembers nothing that a new one would not know.
+            let full = Duration::from_secs(u64::from(BURST.div_ceil(PER_SECOND)));
+            self.0.retain(|_, bucket| now.saturating_duration_since(bucket.filled_at) < full);
+            if self.0.len() >= SOURCES_MAX {
+                return Verdict::TooMany;
+            }
+        }
+        let bucket = self.0.entry(key).or_insert(Bucket { tokens: f64::from(BURST), filled_at: now });
+        let elapsed = now.saturating_duration_since(bucket.filled_at).as_secs_f64();
+        bucket.tokens = (bucket.tokens + elapsed * f64::from(PER_SECOND)).min(f64::from(BURST));
+        bucket.filled_at = now;
+        if bucket.tokens < 1.0 {
+            return Verdict::TooMany;
+        }
+        bucket.tokens -= 1.0;
+        Verdict::Admitted
+    }
+}
+
 /// The door.
 pub(crate) struct Admission {
     trusted: Vec<Network>,
     /// Where trunks are and where their calls come from.
     trunks: Vec<Network>,
-    buckets: HashMap<IpAddr, Bucket>,
+    of_trunks: Buckets,
+    of_others: Buckets,
 }
 
 impl Admission {
     pub(crate) fn new(trusted: Vec<Network>) -> Self {
-        Self { trusted, trunks: Vec::new(), buckets: HashMap::new() }
+        Self { trusted, trunks: Vec::new(), of_trunks: Buckets::default(), of_others: Buckets::default() }
     }
 
     /// Whether this source is in a trusted network or belongs to a trunk.
@@ -139,24 +169,8 @@ impl Admission {
         if !self.admits(source) && !known() {
             return Verdict::Stranger;
         }
-        let key = bucket_key(source);
-        if self.buckets.len() >= SOURCES_MAX && !self.buckets.contains_key(&key) {
-            // A bucket that has filled up again remembers nothing that a new one would not know.
-            let full = Duration::from_secs(u64::from(BURST.div_ceil(PER_SECOND)));
-            self.buckets.retain(|_, bucket| now.saturating_duration_since(bucket.filled_at) < full);
-            if self.buckets.len() >= SOURCES_MAX {
-                return Verdict::TooMany;
-            }
-        }
-        let bucket = self.buckets.entry(key).or_insert(Bucket { tokens: f64::from(BURST), filled_at: now });
-        let elapsed = now.saturating_duration_since(bucket.filled_at).as_secs_f64();
-        bucket.tokens = (bucket.tokens + elapsed * f64::from(PER_SECOND)).min(f64::from(BURST));
-        bucket.filled_at = now;
-        if bucket.tokens < 1.0 {
-            return Verdict::TooMany;
-        }
-        bucket.tokens -= 1.0;
-        Verdict::Admitted
+        let buckets = if self.is_trunk(source) { &mut self.of_trunks } else { &mut self.of_others };
+        buckets.take(source, now)
     }
 }
 
@@ -239,7 +253,22 @@ mod tests {
         }
         assert_eq!(door.judge(source(9_999), || false, now), Verdict::TooMany);
         assert_eq!(door.judge(source(9_999), || false, now + Duration::from_secs(3)), Verdict::Admitted);
-        assert_eq!(door.buckets.len(), 1);
+        assert_eq!(door.of_others.0.len(), 1);
+    }
+
+    #[test]
+    fn sources_that_are_made_up_leave_a_trunk_its_room() {
+        let mut door = Admission::new(vec!["10.0.0.0/8".parse().unwrap()]);
+        door.set_trunks(vec!["203.0.113.5".parse().unwrap(), "10.9.9.9".parse().unwrap()]);
+        let now = crate::epoch();
+        let source = |i: u32| IpAddr::V4(std::net::Ipv4Addr::from_bits(0x0a00_0000 + i));
+        for i in 0..2 * SOURCES_MAX as u32 {
+            door.judge(source(i), || false, now);
+        }
+        assert_eq!(door.judge(ip("10.8.8.8"), || false, now), Verdict::TooMany);
+        for trunk in ["203.0.113.5", "10.9.9.9"] {
+            assert_eq!(door.judge(ip(trunk), || false, now), Verdict::Admitted, "{trunk}");
+        }
     }
 
     #[test]

@@ -31,6 +31,15 @@ impl Browsers {
     }
 }
 
+impl Browsers {
+    /// A source has proved to be the browser of this leg; those that are it no more are forgotten.
+    fn found(&mut self, source: SocketAddr, leg: LegId, is_peer: impl Fn(SocketAddr) -> bool) {
+        if self.by_remote.insert(source, leg) != Some(leg) {
+            self.by_remote.retain(|source, other| *other != leg || is_peer(*source));
+        }
+    }
+}
+
 impl Engine {
     /// Serves browsers, which reach us at this address. Before that, their offers are refused.
     pub fn serve_browsers(&mut self, address: SocketAddr) {
@@ -128,7 +137,8 @@ impl Engine {
         if !web.connection().receive(remote, bytes, now) {
             self.counters.stray_web += 1;
         } else {
-            self.browsers.by_remote.insert(remote, id);
+            let connection = web.connection();
+            self.browsers.found(remote, id, |source| connection.is_peer(source));
             // It was only quiet.
             if web.connection().is_connected() && web.found() {
                 self.resettle(id, now);
@@ -257,5 +267,26 @@ impl Engine {
         if let Some(agreed) = leg.web.as_ref().map(Web::agreed) {
             leg.settle(agreed, seeds, now, &mut self.outputs);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A browser that changes its address again and again is known by those that it may be at, and by no others.
+    #[test]
+    fn addresses_that_a_browser_has_left_are_forgotten() {
+        let at = |port: u16| SocketAddr::from(([192, 0, 2, 1], port));
+        let mut browsers = Browsers::default();
+        browsers.found(at(1), LegId(2), |_| true);
+        for port in 2..100 {
+            browsers.found(at(port), LegId(1), |source| source.port() + 8 > port);
+        }
+        assert_eq!(browsers.by_remote.len(), 9);
+        assert_eq!(
+            (browsers.by_remote.get(&at(1)), browsers.by_remote.get(&at(99))),
+            (Some(&LegId(2)), Some(&LegId(1)))
+        );
     }
 }

@@ -4,7 +4,7 @@
 mod client;
 mod server;
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -117,6 +117,9 @@ pub struct Transactions {
     entries: BTreeMap<TxId, Entry>,
     clients: HashMap<(String, Method), TxId>,
     servers: HashMap<ServerKey, TxId>,
+    /// The connection by which a transaction began, and all of each: when it is gone, nothing else is looked at.
+    began_by: HashMap<TxId, Hop>,
+    by_connection: BTreeSet<(Hop, TxId)>,
     timers: Timers<TxId>,
     outputs: VecDeque<TxOutput>,
 }
@@ -130,6 +133,8 @@ impl Transactions {
             entries: BTreeMap::new(),
             clients: HashMap::new(),
             servers: HashMap::new(),
+            began_by: HashMap::new(),
+            by_connection: BTreeSet::new(),
             timers: Timers::default(),
             outputs: VecDeque::new(),
         }
@@ -160,6 +165,7 @@ impl Transactions {
         let client = Client::start(request, remote, fallback, now, &mut self.outputs);
         self.clients.insert(key.clone(), tx);
         self.entries.insert(tx, Entry::Client(Box::new(client), key));
+        self.begins_by(tx, remote);
         self.arm(tx);
         Some(tx)
     }
@@ -215,9 +221,11 @@ impl Transactions {
         let key = ServerKey::of(request);
         let tx = self.next_id();
         let via = request.head.top_via();
-        let server = Server::new(request.method == Method::Invite, reply_address(via, source), sent_by(via, source));
+        let (remote, sent_by) = (reply_address(via, source), sent_by(via, source));
+        let server = Server::new(request.method == Method::Invite, remote, sent_by);
         self.servers.insert(key.clone(), tx);
         self.entries.insert(tx, Entry::Server(Box::new(server), key));
+        self.begins_by(tx, remote);
         Some(tx)
     }
 
@@ -252,8 +260,8 @@ impl Transactions {
     /// A connection is gone: what waits for an answer on it has failed, what is to be answered is so at the address that its
     /// Via names (section 18.2.2).
     pub fn closed(&mut self, hop: Hop, now: Instant) {
-        let all: Vec<TxId> = self.entries.keys().copied().collect();
-        for tx in all {
+        let all = self.by_connection.range((hop, TxId(0))..=(hop, TxId(u64::MAX)));
+        for tx in all.map(|(_, tx)| *tx).collect::<Vec<_>>() {
             match self.entries.get_mut(&tx) {
                 Some(Entry::Client(client, _)) if client.remote() == hop => {
                     if client.closed(now, &mut self.outputs) {
@@ -297,6 +305,13 @@ impl Transactions {
         self.timers.next()
     }
 
+    fn begins_by(&mut self, tx: TxId, hop: Hop) {
+        if hop.transport.is_stream() {
+            self.began_by.insert(tx, hop);
+            self.by_connection.insert((hop, tx));
+        }
+    }
+
     fn next_id(&mut self) -> TxId {
         self.last += 1;
         TxId(self.last)
@@ -317,6 +332,9 @@ impl Transactions {
             Some(Entry::Server(_, key)) => self.servers.remove(&key),
             None => None,
         };
+        if let Some(hop) = self.began_by.remove(&tx) {
+            self.by_connection.remove(&(hop, tx));
+        }
         self.timers.set(tx, None);
         self.outputs.push_back(TxOutput::Gone { tx });
     }
@@ -360,4 +378,47 @@ pub fn carry(request: &mut Request, transport: Transport, host: String, port: u1
 /// later than a whole wait starts anew instead of sending in a burst.
 pub(super) fn after(due: Instant, wait: Duration, now: Instant) -> Instant {
     if due + wait > now { due + wait } else { now + wait }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::sip::message::Message;
+    use crate::sip::parse;
+
+    fn hop(transport: Transport, port: u16) -> Hop {
+        Hop { transport, address: SocketAddr::from(([192, 0, 2, 1], port)) }
+    }
+
+    fn options(number: u16) -> Request {
+        let text = format!(
+            "OPTIONS sip:a@192.0.2.1 SIP/2.0\r\nVia: SIP/2.0/TCP 192.0.2.9;branch=z9hG4bK{number}\r\nFrom: <sip:b@192.0.2.9>;tag=b\r\n\
+             To: <sip:a@192.0.2.1>\r\nCall-ID: c{number}\r\nCSeq: 1 OPTIONS\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n"
+        );
+        let Ok(Message::Request(request)) = parse::message(text.as_bytes()) else { panic!("{text}") };
+        request
+    }
+
+    /// A connection that is gone takes along what waits on it and nothing else, and nothing of it is kept.
+    #[test]
+    fn a_connection_takes_its_own_transactions_along() {
+        let (now, mut table) = (crate::epoch(), Transactions::new(64));
+        let (one, other, datagrams) = (hop(Transport::Tcp, 1), hop(Transport::Tcp, 2), hop(Transport::Udp, 1));
+        let mut sent = |number, remote| table.send(options(number), remote, None, now).unwrap();
+        let (first, second, third) = (sent(1, one), sent(2, other), sent(3, datagrams));
+        let asked = table.open(&options(4), one).unwrap();
+        assert_eq!(table.by_connection.len(), 3);
+        table.closed(one, now);
+        let gone = |table: &mut Transactions| {
+            let all = std::iter::from_fn(|| table.poll());
+            let gone = all.filter_map(|output| if let TxOutput::Gone { tx } = output { Some(tx) } else { None });
+            gone.collect::<BTreeSet<_>>()
+        };
+        assert_eq!(gone(&mut table), [first].into());
+        table.respond(asked, &Response::to(&options(4), 200, ""), now);
+        table.wake(now + TIMEOUT * 2);
+        assert_eq!(gone(&mut table), [second, third, asked].into());
+        assert!(table.is_empty() && table.by_connection.is_empty() && table.began_by.is_empty());
+    }
 }

@@ -85,6 +85,9 @@ pub struct Server {
     order: VecDeque<(String, u64)>,
     /// Nonces made before this are stale: one of them was forgotten.
     forgotten_ms: u64,
+    /// Secrets of nobody that were made.
+    #[cfg(test)]
+    nobodies: std::cell::Cell<u32>,
 }
 
 /// Shows nothing that helps to make a nonce.
@@ -105,6 +108,8 @@ impl Server {
             uses: BTreeMap::new(),
             order: VecDeque::new(),
             forgotten_ms: 0,
+            #[cfg(test)]
+            nobodies: std::cell::Cell::default(),
         }
     }
 
@@ -144,9 +149,11 @@ impl Server {
         };
         let Some(answer) = Answer::read(&answer) else { return Judged::Refused { heard: false } };
         let user = super::unquoted(answer.user);
+        // Made for everybody, so that time does not tell who is known.
+        let nobody = self.nobody(&user);
         let known = secrets(&user);
         let is_known = known.is_some();
-        let secrets = known.unwrap_or_else(|| self.nobody(&user));
+        let secrets = known.unwrap_or(nobody);
         let secret = match answer.algorithm {
             Algorithm::Md5 => &secrets.md5,
             Algorithm::Sha256 => &secrets.sha256,
@@ -167,6 +174,8 @@ impl Server {
 
     /// A secret that no password gives.
     fn nobody(&self, user: &str) -> Secrets {
+        #[cfg(test)]
+        self.nobodies.set(self.nobodies.get() + 1);
         let secret = hex(&Sha256::new().chain_update(self.key).chain_update(user).finalize());
         let md5 = secret.get(..32).unwrap_or_default().to_owned();
         Secrets { md5, sha256: secret }

@@ -67,6 +67,7 @@ fn only_the_right_password_is_accepted() {
         let request = bench.answer();
         assert!(request.head.get("Authorization").unwrap().contains("algorithm=SHA-256"));
         assert_eq!(bench.judge(&request), expected, "{user} {password}");
+        assert_eq!(bench.server.nobodies.get(), 1, "{user} {password}: the same work for everybody");
     }
 }
 
