@@ -237,6 +237,7 @@ impl Shell {
         let tone = match signal {
             Signal::Ringback => Tone::Ringback,
             Signal::Busy => Tone::Busy,
+            Signal::Congestion => Tone::Congestion,
             Signal::Silence => return,
         };
         let id = PlayId(SIGNALS.0 + self.next_signal);

@@ -1,4 +1,4 @@
-//! Tones that people know: ringing, busy, and the beep after which one speaks.
+//! Tones that people know: ringing, busy, congestion, and the beep after which one speaks.
 
 use std::f32::consts::TAU;
 
@@ -18,6 +18,8 @@ pub enum Tone {
     Ringback,
     /// The far end is busy: 480 and 620 Hz, half a second in one.
     Busy,
+    /// No way is free: 480 and 620 Hz, a quarter of a second in half a one.
+    Congestion,
     /// Speak now: 1 kHz for 300 ms.
     Beep,
 }
@@ -28,6 +30,7 @@ impl Tone {
         let (hertz, sound_ms, silence_ms): (&[f32], usize, usize) = match self {
             Self::Ringback => (&[440.0, 480.0], 2_000, 4_000),
             Self::Busy => (&[480.0, 620.0], 500, 500),
+            Self::Congestion => (&[480.0, 620.0], 250, 250),
             Self::Beep => (&[1_000.0], 300, 0),
         };
         let per_ms = rate.hz() as usize / 1_000;
@@ -82,9 +85,12 @@ mod tests {
     fn tones_have_their_cadence_and_no_clicks() {
         for rate in [Rate::Hz8000, Rate::Hz16000] {
             let per_ms = rate.hz() as usize / 1_000;
-            for (tone, sound_ms, all_ms) in
-                [(Tone::Ringback, 2_000, 6_000), (Tone::Busy, 500, 1_000), (Tone::Beep, 300, 300)]
-            {
+            for (tone, sound_ms, all_ms) in [
+                (Tone::Ringback, 2_000, 6_000),
+                (Tone::Busy, 500, 1_000),
+                (Tone::Congestion, 250, 500),
+                (Tone::Beep, 300, 300),
+            ] {
                 let samples = tone.pcm(rate).samples;
                 assert_eq!(samples.len(), all_ms * per_ms);
                 let last = samples.iter().rposition(|sample| *sample != 0).unwrap_or(0);

@@ -152,6 +152,8 @@ pub enum Signal {
     Ringback,
     /// Nobody will answer.
     Busy,
+    /// No way there is free: they were not even called.
+    Congestion,
     /// Nothing any more.
     Silence,
 }

@@ -212,14 +212,21 @@ fn a_call_that_is_not_answered_is_told_why() {
     assert_eq!(late, [Output::HangUp(Leg(9)), Output::Refuse(Leg(1), 480)], "nobody rings for ever");
     assert_eq!(desk.now, at(60));
 
-    let mut desk = Desk::new(4);
-    let (tag, _) = dialled(&desk.put(placing(1, Origin::Phone(DESK), outside(NUMBER))));
-    desk.put(Input::Dialling { tag, leg: Leg(2) });
-    let (tag, _) = dialled(&desk.answer(2));
-    desk.put(Input::Dialling { tag, leg: Leg(3) });
-    assert_eq!(voices(desk.end(3, EndCause::Busy)), [Output::Signal { leg: Leg(2), signal: Signal::Busy }]);
-    assert_eq!(voices(desk.wait_for_wake()), [Output::HangUp(Leg(2))]);
-    assert_eq!(desk.record_of().cause, Some(EndCause::Busy));
+    // Who is rung back first hears the difference between somebody who is busy and no way that is free.
+    for (cause, signal) in [(EndCause::Busy, Signal::Busy), (EndCause::Failed, Signal::Congestion)] {
+        let mut desk = Desk::new(4);
+        let (tag, _) = dialled(&desk.put(placing(1, Origin::Phone(DESK), outside(NUMBER))));
+        desk.put(Input::Dialling { tag, leg: Leg(2) });
+        let (mut tag, _) = dialled(&desk.answer(2));
+        desk.put(Input::Dialling { tag, leg: Leg(3) });
+        if cause == EndCause::Failed {
+            (tag, _) = dialled(&desk.end(3, cause));
+            desk.put(Input::Dialling { tag, leg: Leg(3) });
+        }
+        assert_eq!(voices(desk.end(3, cause)), [Output::Signal { leg: Leg(2), signal }]);
+        assert_eq!(voices(desk.wait_for_wake()), [Output::HangUp(Leg(2))]);
+        assert_eq!(desk.record_of().cause, Some(cause));
+    }
 }
 
 /// A trunk that fails is followed by the next one; the record names the one that took the call.
