@@ -15,13 +15,15 @@ use crate::page::{self, Page};
 use crate::reasons::{self, Part};
 use auricle_domain::Timestamp;
 use auricle_domain::account::Account;
-use auricle_domain::call::Call;
-use auricle_domain::code::{CallDirection, CallStatus, Outcome};
+use auricle_domain::call::{Call, Entrance};
+use auricle_domain::code::{CallDirection, CallStatus, EntranceKind, Outcome};
 use auricle_domain::contact::Contact;
 use auricle_domain::conversation::{Conversation, Turn};
-use auricle_domain::id::{AccountId, CallId};
+use auricle_domain::id::{AccountId, CallId, TrunkId};
 use auricle_domain::live::LiveCall;
+use auricle_domain::phone::Phone;
 use auricle_domain::tenant::Tenant;
+use auricle_domain::trunk::Trunk;
 use auricle_storage::schema::{CALLS_BY_TIME, TURNS_BY_CALL};
 use auricle_storage::{Cursor, ReadTx, Scan};
 use jiff::tz::TimeZone;
@@ -56,6 +58,13 @@ pub struct CallQuery {
     #[serde(default)]
     #[param(inline)]
     pub direction: Option<CallDirection>,
+    /// That came by such a way alone, or were placed from there.
+    #[serde(default)]
+    #[param(inline)]
+    pub entrance: Option<EntranceKind>,
+    /// That came by this trunk alone.
+    #[serde(default)]
+    pub trunk: Option<TrunkId>,
     /// Handled by this member of staff alone.
     #[serde(default)]
     pub agent: Option<AccountId>,
@@ -86,6 +95,8 @@ pub struct CallView {
     pub contact_name: Option<String>,
     /// The name of the member of staff on it.
     pub agent_name: Option<String>,
+    /// What the trunk or telephone of `entrance` is called now; none where it is neither, or is gone.
+    pub entrance_name: Option<String>,
     /// From answer to end, or to now; in milliseconds.
     pub duration_ms: u64,
     /// The last thing said, cut to 200 characters; empty where nothing was said yet, and where the clinic asks why transcripts are read.
@@ -181,6 +192,8 @@ fn matching(
         query.status.is_none_or(|status| call.status == status)
             && query.outcome.is_none_or(|it| call.outcome == Some(it))
             && query.direction.is_none_or(|it| call.direction == it)
+            && query.entrance.is_none_or(|kind| call.entrance.is_some_and(|it| it.kind == kind))
+            && query.trunk.is_none_or(|trunk| call.entrance.is_some_and(|it| it.trunk == Some(trunk)))
             && query.agent.is_none_or(|it| call.agent == Some(it))
     };
     let (mut found, mut looked_at) = (Vec::new(), 0);
@@ -219,7 +232,17 @@ fn view(tx: &ReadTx, with_words: bool, call: Call, now: Timestamp) -> Result<Cal
         None => String::new(),
     };
     let last_words = last_words.chars().take(WORDS_CHARS_MAX).collect();
-    Ok(CallView { duration_ms: call.talk_ms(now), contact_name, agent_name, last_words, call })
+    let entrance_name = name_of(tx, call.entrance)?;
+    Ok(CallView { duration_ms: call.talk_ms(now), contact_name, agent_name, entrance_name, last_words, call })
+}
+
+/// What the trunk or telephone is called that a call came by, or was placed from.
+fn name_of(tx: &ReadTx, entrance: Option<Entrance>) -> Result<Option<String>, Error> {
+    match entrance {
+        Some(Entrance { trunk: Some(trunk), .. }) => Ok(tx.get::<Trunk>(&trunk)?.map(|trunk| trunk.name)),
+        Some(Entrance { phone: Some(phone), .. }) => Ok(tx.get::<Phone>(&phone)?.map(|phone| phone.label)),
+        _ => Ok(None),
+    }
 }
 
 /// One call; that it was read is noted.

@@ -4,6 +4,7 @@
 //! facts of a call are in order and no call waits for another's disk.
 
 mod apology;
+mod arrival;
 mod outward;
 mod recording;
 mod recovery;

@@ -95,6 +95,8 @@ async fn a_softphone_registers_and_calls_the_receptionist() {
         let call = clinic.settled().await;
         assert_eq!(call.cause, Some(EndCause::CallerHungUp), "{transport}");
         assert!(call.quality.packets_received > 100, "{transport}: {:?}", call.quality);
+        let entrance = call.entrance.unwrap();
+        assert_eq!(json!(entrance.phone), added["phone"]["id"], "{entrance:?}");
         stands(&clinic, &admin, &added["phone"], "away").await;
         clinic.running.stop(Duration::ZERO).await;
     }

@@ -4,8 +4,8 @@ use crate::support::clinic::{Clinic, PATIENCE};
 use crate::support::page::Page;
 use crate::support::person::{Person, read};
 use crate::support::softphone::{Line, Softphone};
-use auricle_domain::call::Call;
-use auricle_domain::code::{CallDirection, CallStatus, EndCause, Role};
+use auricle_domain::call::{Call, Entrance};
+use auricle_domain::code::{CallDirection, CallStatus, EndCause, EntranceKind, Role};
 use auricle_domain::event::Event;
 use auricle_domain::id::CallId;
 use auricle_domain::live::LiveCall;
@@ -114,6 +114,7 @@ async fn two_pages_talk_and_one_is_loaded_again() {
     done(&scene.sam, call, "hangup").await;
     let ended = scene.ended(call).await;
     assert_eq!((ended.direction, ended.status), (CallDirection::Internal, CallStatus::Ended));
+    assert_eq!(ended.entrance, Some(Entrance::of(EntranceKind::Browser)));
     again.hears_nothing().await;
     assert_eq!((on_session(&scene.eve).await, on_session(&scene.sam).await), (Value::Null, Value::Null));
 

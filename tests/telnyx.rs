@@ -7,7 +7,8 @@ use crate::support::twilio::PUBLIC;
 use crate::twilio::{arrivals, is_closed, speech, turns};
 use auricle::app::{Options, Running, Speech};
 use auricle::clock;
-use auricle_domain::code::{AttestationLevel, EndCause, NumberCheck, Role, Speaker, TaskKind};
+use auricle_domain::call::Entrance;
+use auricle_domain::code::{AttestationLevel, CarrierKind, EndCause, NumberCheck, Role, Speaker, TaskKind};
 use auricle_domain::event::Event;
 use auricle_storage::{Backend, BlobId, Hooks};
 use futures_util::SinkExt;
@@ -89,6 +90,7 @@ async fn a_caller_through_telnyx_is_heard_and_understood() {
 
     let record = clinic.settled().await;
     assert_eq!((record.from_number.as_str(), record.to_number.as_str()), (FROM, NUMBER));
+    assert_eq!(record.entrance, Some(Entrance::by_carrier(Some(CarrierKind::Telnyx))));
     assert_eq!(record.cause, Some(EndCause::CallerHungUp));
     let known = (record.identity.check, record.identity.level, record.identity.diverted_from.as_deref());
     assert_eq!(known, (Some(NumberCheck::Passed), Some(AttestationLevel::A), Some("+15550142")));

@@ -191,7 +191,7 @@ async fn a_call_by_a_trunk_keeps_what_the_carrier_says() {
     let provider = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
     let address = provider.local_addr().unwrap();
     let trunk = json!({ "name": "Main", "server": address.to_string(), "transport": "udp", "registers": false });
-    admin.made("/api/trunks", trunk).await;
+    let made = admin.made("/api/trunks", trunk).await;
     // The engine asks whether the provider is there: it knows the trunk by then.
     let mut asked = [0; 2_000];
     let length = tokio::time::timeout(PATIENCE, provider.recv(&mut asked)).await.unwrap().unwrap();
@@ -212,5 +212,24 @@ async fn a_call_by_a_trunk_keeps_what_the_carrier_says() {
     let shown = read(admin.get(&format!("/api/calls/{call}")).await, StatusCode::OK).await;
     let expected = json!({ "diverted_from": "+442079460177", "check": "passed", "level": "A" });
     assert_eq!(shown["identity"], expected, "{shown}");
+
+    // So is the trunk that it came by, under its present name; calls are found by it, also when it is gone.
+    let trunk = made["id"].as_str().unwrap().to_owned();
+    assert_eq!(shown["entrance"], json!({ "kind": "trunk", "trunk": trunk, "carrier": null, "phone": null }));
+    assert_eq!((&shown["entrance_name"], &shown["to_number"]), (&json!("Main"), &json!("clinic")));
+    let renamed =
+        json!({ "name": "Second line", "server": address.to_string(), "transport": "udp", "registers": false });
+    let made = read(admin.change(Method::PUT, &path(&made), &made["version"], renamed).await, StatusCode::OK).await;
+    let found = async |query: &str| {
+        let list = read(admin.get(&format!("/api/calls?{query}")).await, StatusCode::OK).await;
+        list["items"].as_array().unwrap().iter().map(|call| call["entrance_name"].clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(found(&format!("trunk={trunk}")).await, [json!("Second line")]);
+    assert_eq!(found("entrance=trunk").await, [json!("Second line")]);
+    assert_eq!(found("entrance=phone").await, [json!(null); 0]);
+    assert_eq!(found("trunk=0193e6c0-0000-7000-8000-000000000001").await, [json!(null); 0]);
+    let removed = admin.change(Method::DELETE, &path(&made), &made["version"], json!(null)).await;
+    assert_eq!(removed.status(), StatusCode::NO_CONTENT);
+    assert_eq!(found(&format!("trunk={trunk}")).await, [json!(null)]);
     clinic.running.stop(std::time::Duration::ZERO).await;
 }

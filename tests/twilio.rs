@@ -9,7 +9,8 @@ use auricle::app::{Options, Running, Speech};
 use auricle::clock;
 use auricle::providers::Tts;
 use auricle::providers::flite::Flite;
-use auricle_domain::code::{EndCause, Lang, Role, Speaker, TaskKind};
+use auricle_domain::call::Entrance;
+use auricle_domain::code::{CarrierKind, EndCause, Lang, Role, Speaker, TaskKind};
 use auricle_domain::event::Event;
 use auricle_media::audio::resample::Downsampler;
 use auricle_media::codec::Encoder;
@@ -132,6 +133,7 @@ async fn a_caller_through_twilio_is_heard_understood_and_may_interrupt() {
 
     let call = clinic.settled().await;
     assert_eq!((call.from_number.as_str(), call.to_number.as_str()), (FROM, NUMBER));
+    assert_eq!(call.entrance, Some(Entrance::by_carrier(Some(CarrierKind::Twilio))));
     assert_eq!(call.cause, Some(EndCause::CallerHungUp));
     assert!(call.quality.packets_received > 200 && call.quality.packets_lost == 0, "{:?}", call.quality);
     assert!(!turns(&clinic, Speaker::Receptionist).is_empty());

@@ -7,6 +7,7 @@
 mod bridge;
 mod carrier;
 mod command;
+mod entrance;
 mod event;
 mod hop;
 mod identity;
@@ -19,6 +20,7 @@ mod web;
 pub use bridge::{BridgeId, Gain, GainError, PARTIES_MAX, Party, PartyClass};
 pub use carrier::{CARRIER_FRAME_OCTETS_MAX, CARRIER_GRACE, CarrierNews, CarrierOrder};
 pub use command::{Command, DialTo};
+pub use entrance::{CarrierId, Entrance};
 pub use event::{EngineEvent, LegEnd, LegQuality};
 pub use hop::{Hop, Protection, Transport};
 pub use identity::{Attestation, AttestationLevel, CallerIdentity, DialIdentity, NumberCheck};

@@ -7,8 +7,7 @@ mod web;
 
 use crate::audio::music::Piece;
 use crate::io::{
-    CallerIdentity, Codec, Command, DialIdentity, DialTo, EngineEvent, Hop, LegEnd, LegId, Output, PhoneId, Protection,
-    TrunkId,
+    CallerIdentity, Codec, Command, DialIdentity, DialTo, EngineEvent, Entrance, Hop, LegEnd, LegId, Output, Protection,
 };
 use crate::rtp::session::Seeds;
 use crate::sip::agent::DialogId;
@@ -28,8 +27,7 @@ pub(crate) struct Visitor {
     pub(crate) name: String,
     pub(crate) to: String,
     pub(crate) remote: Hop,
-    pub(crate) trunk: Option<TrunkId>,
-    pub(crate) phone: Option<PhoneId>,
+    pub(crate) entrance: Entrance,
     pub(crate) identity: CallerIdentity,
     /// The leg whose place it is to take.
     pub(crate) replaces: Option<LegId>,

@@ -7,8 +7,9 @@
 use auricle_media::codec::Encoder;
 use auricle_media::engine::{Engine, EngineConfig};
 use auricle_media::io::{
-    Attestation, AttestationLevel, CARRIER_FRAME_OCTETS_MAX, CallerIdentity, CarrierNews, CarrierOrder, Codec, Command,
-    EngineEvent, Hop, Input, LegEnd, LegId, LegQuality, NumberCheck, Output, Pcm, PlayId, Rate, Transport,
+    Attestation, AttestationLevel, CARRIER_FRAME_OCTETS_MAX, CallerIdentity, CarrierId, CarrierNews, CarrierOrder,
+    Codec, Command, EngineEvent, Entrance, Hop, Input, LegEnd, LegId, LegQuality, NumberCheck, Output, Pcm, PlayId,
+    Rate, Transport,
 };
 use auricle_media::sip::identity::verdict;
 use std::collections::VecDeque;
@@ -98,6 +99,7 @@ impl World {
     fn attach(&mut self) {
         self.command(Command::Attach {
             tag: TAG,
+            carrier: CarrierId(3),
             codec: Codec::Pcmu,
             from: "+15550100".into(),
             to: "+15550199".into(),
@@ -268,7 +270,7 @@ fn a_call_by_a_socket_is_a_call() {
     let leg = world.leg;
     assert_eq!(told[0], EngineEvent::Attached { tag: TAG, leg });
     assert!(
-        matches!(&told[1], EngineEvent::Incoming { from, to, transport: Transport::Tls, .. } if from == "+15550100" && to == "+15550199")
+        matches!(&told[1], EngineEvent::Incoming { from, to, transport: Transport::Tls, entrance: Entrance::Carrier(CarrierId(3)), .. } if from == "+15550100" && to == "+15550199")
     );
     assert!(matches!(told[2], EngineEvent::Answered { codec: Codec::Pcmu, .. }));
     world.hears(0, 2_000, 20);

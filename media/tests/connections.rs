@@ -193,7 +193,7 @@ fn the_door_knows_the_trunks() {
     let text = message("INVITE", 1, "", asserted, offer);
     engine.handle(Input::Datagram { socket: Socket::Sip, remote, bytes: text.as_bytes() }, now);
     let told = left(&mut engine).pop().unwrap();
-    assert!(told.starts_with("Incoming") && told.contains("transport: Udp, trunk: Some(TrunkId(7)), "), "{told}");
+    assert!(told.starts_with("Incoming") && told.contains("transport: Udp, entrance: Trunk(TrunkId(7)), "), "{told}");
     assert!(told.contains("from: \"+4201\"") && told.contains("check: Passed, level: Some(A)"), "{told}");
     // Who is no trunk may call, and vouches for nobody.
     let (text, other) =

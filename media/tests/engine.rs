@@ -4,7 +4,9 @@
 
 mod netem;
 
-use auricle_media::io::{CallerIdentity, Codec, Command, EngineEvent, LegEnd, LegId, Pcm, PlayId, Rate, Transport};
+use auricle_media::io::{
+    CallerIdentity, Codec, Command, EngineEvent, Entrance, LegEnd, LegId, Pcm, PlayId, Rate, Transport,
+};
 use netem::{CALLER, CLINIC, Link, Packet, World, purity, tone};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -63,8 +65,7 @@ fn a_call_from_ring_to_goodbye() {
             to: "clinic".to_owned(),
             remote: from,
             transport: Transport::Udp,
-            trunk: None,
-            phone: None,
+            entrance: Entrance::Address,
             identity: CallerIdentity::default(),
         };
         assert_eq!(told.first(), Some(&expected_first));

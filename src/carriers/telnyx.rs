@@ -284,7 +284,7 @@ pub async fn socket(
             // What carries it is not SIP's business; the socket itself is encrypted.
             let remote = Hop { transport: Transport::Tls, address: SocketAddr::new(address, 443) };
             let Caller { from, to, identity } = caller;
-            let arrival = Arrival { codec: speaks, from, to, remote, identity };
+            let arrival = Arrival { carrier: CarrierKind::Telnyx, codec: speaks, from, to, remote, identity };
             let (again, name) = (Arc::clone(&app), call.clone());
             let recall: line::Recall = Box::new(move || {
                 let (app, call) = (Arc::clone(&again), name.clone());

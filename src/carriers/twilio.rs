@@ -163,7 +163,7 @@ pub async fn socket(
             // What carries it is not SIP's business; the socket itself is encrypted.
             let remote = Hop { transport: Transport::Tls, address: SocketAddr::new(address, 443) };
             let Caller { from, to, identity } = caller;
-            let arrival = Arrival { codec: Codec::Pcmu, from, to, remote, identity };
+            let arrival = Arrival { carrier: CarrierKind::Twilio, codec: Codec::Pcmu, from, to, remote, identity };
             let (again, sid) = (Arc::clone(&app), call_sid.clone());
             let recall: line::Recall = Box::new(move || {
                 let (app, call) = (Arc::clone(&again), sid.clone());

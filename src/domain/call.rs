@@ -2,9 +2,10 @@
 
 use crate::Timestamp;
 use crate::code::{
-    AnsweredBy, AttestationLevel, CallDirection, CallStatus, EndCause, Lang, NumberCheck, Outcome, RecordingState,
+    AnsweredBy, AttestationLevel, CallDirection, CallStatus, CarrierKind, EndCause, EntranceKind, Lang, NumberCheck,
+    Outcome, RecordingState,
 };
-use crate::id::{AccountId, CallId, ContactId, ConversationId, TrunkId};
+use crate::id::{AccountId, CallId, ContactId, ConversationId, PhoneId, TrunkId};
 use serde::{Deserialize, Serialize};
 
 /// One caller's whole stay with the clinic, from arrival to the last hang-up (CALL-02, CALL-09).
@@ -19,6 +20,9 @@ pub struct Call {
     pub from_number: String,
     /// What was dialled.
     pub to_number: String,
+    /// By which way it came in, or from where it was placed; none of calls of before this was written down.
+    #[serde(default)]
+    pub entrance: Option<Entrance>,
     /// What the carrier says about that, where it does.
     #[serde(default)]
     pub identity: CallIdentity,
@@ -57,6 +61,45 @@ pub struct Call {
     pub outgoing: Vec<Outgoing>,
     /// Grows by one with every change.
     pub version: u64,
+}
+
+/// By which way a call came in, or from where the clinic's people placed it. What a trunk or a telephone is called is looked up
+/// when it is shown: it may be renamed or removed meanwhile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct Entrance {
+    /// By what.
+    pub kind: EntranceKind,
+    /// The trunk; none where it was removed at that very moment.
+    #[serde(default)]
+    pub trunk: Option<TrunkId>,
+    /// The carrier.
+    #[serde(default)]
+    pub carrier: Option<CarrierKind>,
+    /// The desk phone, likewise.
+    #[serde(default)]
+    pub phone: Option<PhoneId>,
+}
+
+impl Entrance {
+    /// A browser, or an address that is trusted.
+    pub fn of(kind: EntranceKind) -> Self {
+        Self { kind, trunk: None, carrier: None, phone: None }
+    }
+
+    /// By a trunk, where it is still known.
+    pub fn by_trunk(trunk: Option<TrunkId>) -> Self {
+        Self { trunk, ..Self::of(EntranceKind::Trunk) }
+    }
+
+    /// By a carrier.
+    pub fn by_carrier(carrier: Option<CarrierKind>) -> Self {
+        Self { carrier, ..Self::of(EntranceKind::Carrier) }
+    }
+
+    /// From a desk phone, where it is still known.
+    pub fn by_phone(phone: Option<PhoneId>) -> Self {
+        Self { phone, ..Self::of(EntranceKind::Phone) }
+    }
 }
 
 /// What a carrier says about the caller of a call that came by a trunk. Nobody else is believed.
@@ -214,5 +257,52 @@ impl Call {
         };
         let end = self.ended_at.unwrap_or(now);
         u64::try_from(end.as_millisecond() - answered.as_millisecond()).unwrap_or(0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+    use super::*;
+
+    /// A call as the first programs wrote it, and one as it was written before the way in was told.
+    const OLD: [&str; 2] = [
+        r#"{"id":"01a1ee56-61e8-7202-8202-020202020202","from_number":"+15550100","to_number":"clinic","status":"ended",
+            "created_at":"2026-11-20T16:00:00Z","answered_at":null,"ended_at":"2026-11-20T16:00:09Z","cause":"cancelled",
+            "outcome":"abandoned","language":"en","agent":null,"contact":null,"emergency":false,"version":3,
+            "conversation":"01a1ee56-61e8-7202-8202-020202020203",
+            "recording":{"state":"off","rate_hz":0,"length_ms":0}}"#,
+        r#"{"id":"01a1ee56-61e8-7202-8202-020202020202","direction":"outgoing","from_number":"201","to_number":"+15550100",
+            "identity":{"diverted_from":null,"check":"passed","level":"A"},"status":"ended","created_at":"2026-11-20T16:00:00Z",
+            "answered_at":null,"ended_at":"2026-11-20T16:00:09Z","cause":"busy","outcome":null,"language":"en","agent":null,
+            "contact":null,"conversation":"01a1ee56-61e8-7202-8202-020202020203","emergency":false,"version":3,
+            "recording":{"state":"off","rate_hz":0,"length_ms":0,"offset_ms":0,"gap_ms":0,"sha256":null,"channels":3,"masked":[]},
+            "quality":{"answer_ms":null,"packets_received":0,"packets_lost":0,"jitter_ms":0.0,"mos":null,"one_way":false,"reply_ms":null},
+            "outgoing":[]}"#,
+    ];
+
+    #[test]
+    fn calls_of_before_are_read_and_say_nothing_of_how_they_came() {
+        let read = OLD.map(|text| serde_json::from_str::<Call>(text).unwrap());
+        assert_eq!(read.clone().map(|call| call.entrance), [None, None]);
+        assert_eq!(read.map(|call| call.direction), [CallDirection::Incoming, CallDirection::Outgoing]);
+    }
+
+    #[test]
+    fn a_way_in_comes_back_as_it_was_written() {
+        let at = Timestamp::UNIX_EPOCH;
+        for entrance in [
+            Entrance::of(EntranceKind::Browser),
+            Entrance::by_trunk(Some(TrunkId::new(at, [1; 10]))),
+            Entrance::by_phone(Some(PhoneId::new(at, [2; 10]))),
+            Entrance::by_carrier(Some(CarrierKind::Telnyx)),
+        ] {
+            let text = serde_json::to_string(&entrance).unwrap();
+            assert_eq!(serde_json::from_str::<Entrance>(&text).unwrap(), entrance);
+        }
+        assert_eq!(
+            serde_json::from_str::<Entrance>(r#"{"kind":"address"}"#).unwrap(),
+            Entrance::of(EntranceKind::Address)
+        );
     }
 }

@@ -120,6 +120,14 @@ codes! {
         Outgoing = "outgoing", /// From one of the clinic's people to another.
         Internal = "internal" }
 
+    /// By what a call came in, or was placed by the clinic's people.
+    EntranceKind { /// A trunk.
+        Trunk = "trunk", /// A carrier that is used by its API.
+        Carrier = "carrier", /// A desk phone.
+        Phone = "phone", /// A browser.
+        Browser = "browser", /// An address that is trusted; no more is known of it.
+        Address = "address" }
+
     /// Whether audio is encrypted (SRTP).
     SrtpPolicy { /// Never.
         Off = "off", /// Where the far end does it too, and SIP is encrypted.

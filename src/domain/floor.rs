@@ -69,8 +69,9 @@ impl Floor {
     /// Takes one input. Inputs about calls or legs that are gone change nothing.
     pub fn handle(&mut self, input: Input, now: Timestamp) {
         match input {
-            Input::Arrived { leg, ids, from, to, identity, tenant } => {
-                self.arrived(Stay::new(leg, ids, from, to, *tenant, now).identified(*identity), now)
+            Input::Arrived { leg, ids, from, to, entrance, identity, tenant } => {
+                let stay = Stay::new(leg, ids, from, to, *tenant, now);
+                self.arrived(stay.entered(entrance).identified(*identity), now)
             }
             Input::Place(placing) => self.place(*placing, now),
             Input::Order { call, by, order } => self.order(call, by, order, now),

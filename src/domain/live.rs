@@ -1,6 +1,7 @@
 //! What only matters now: never stored, latest wins.
 
 use crate::Timestamp;
+use crate::call::Entrance;
 use crate::code::{CallDirection, CallStatus, Lang, Speaker};
 use crate::id::{AccountId, CallId};
 use serde::{Deserialize, Serialize};
@@ -46,6 +47,9 @@ pub struct LiveCall {
     /// What was dialled.
     #[serde(default)]
     pub to_number: String,
+    /// By which way it came in, or from where it was placed.
+    #[serde(default)]
+    pub entrance: Option<Entrance>,
     /// The member of staff on it.
     #[serde(default)]
     pub agent: Option<AccountId>,

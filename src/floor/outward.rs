@@ -22,7 +22,7 @@ use auricle_domain::task::Task;
 use auricle_domain::tenant::Tenant;
 use auricle_media::audio::tone::Tone;
 use auricle_media::io::{
-    BridgeId, CallerIdentity, Command, DialTo, LegId, Party, PartyClass, PhoneId as Number, PlayId, Rate,
+    BridgeId, CallerIdentity, Command, DialTo, Entrance as Way, LegId, Party, PartyClass, PhoneId as Number, PlayId, Rate,
     TransferTarget,
 };
 use auricle_storage::schema::CALLS_BY_TIME;
@@ -42,7 +42,9 @@ impl Shell {
     /// A desk phone calls. It is known by its extension; its user name is no number.
     pub(super) fn phone_calls(&mut self, leg: LegId, phone: Number, to: &str) -> Option<Input> {
         match self.parts.phones.listed(phone) {
-            Some(listed) if is_receptionist(to) => self.arrival(leg, &listed.extension, to, &CallerIdentity::default()),
+            Some(listed) if is_receptionist(to) => {
+                self.arrival(leg, (&listed.extension, to), Way::Phone(phone), &CallerIdentity::default())
+            }
             _ => self.phone_places(leg, phone, to),
         }
     }

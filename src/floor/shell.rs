@@ -1,6 +1,7 @@
 //! The loop around the machine.
 
 use super::apology::Apologies;
+use super::arrival::count;
 use super::outward::{self, Refusal, SIGNALS};
 use super::recording::record;
 use super::writer::{self, Entry, FACTS_MAX};
@@ -10,14 +11,13 @@ use crate::voice::EngineEvents;
 use crate::voice::receptionist::{Brief, Report, attend};
 use auricle_domain::Timestamp;
 use auricle_domain::account::Actor;
-use auricle_domain::call::CallIdentity;
-use auricle_domain::code::{AttestationLevel, EndCause, NumberCheck};
+use auricle_domain::code::EndCause;
 use auricle_domain::contact::Contact;
 use auricle_domain::floor::{Assignment, Fact, Floor, Ids, Input, Leg, NotPlaced, Output, Tag, Told};
 use auricle_domain::id::{CallId, CauseId, ConversationId, TaskId};
 use auricle_domain::live::LiveCall;
 use auricle_domain::tenant::Tenant;
-use auricle_media::io::{self as engine, CallerIdentity, Command, EngineEvent, LegEnd, LegId, Pcm, PlayId};
+use auricle_media::io::{Command, EngineEvent, Entrance as Way, LegEnd, LegId, Pcm, PlayId};
 use auricle_storage::BlobId;
 use auricle_storage::schema::CONTACTS_BY_NUMBER;
 use std::collections::HashMap;
@@ -56,7 +56,7 @@ pub(super) struct Shell {
     pub(super) floor: Floor,
     pub(super) parts: FloorParts,
     mailbox: mpsc::Sender<Input>,
-    seen: Seen,
+    pub(super) seen: Seen,
     changes: Arc<AtomicU64>,
     apologies: Apologies,
     lines: HashMap<CallId, Line>,
@@ -153,9 +153,9 @@ impl Shell {
 
     async fn engine(&mut self, event: EngineEvent) {
         let input = match &event {
-            EngineEvent::Incoming { leg, to, phone: Some(phone), .. } => self.phone_calls(*leg, *phone, to),
-            EngineEvent::Incoming { leg, from, to, phone: None, identity, .. } => {
-                self.arrival(*leg, from, to, identity)
+            EngineEvent::Incoming { leg, to, entrance: Way::Phone(phone), .. } => self.phone_calls(*leg, *phone, to),
+            EngineEvent::Incoming { leg, from, to, entrance, identity, .. } => {
+                self.arrival(*leg, (from, to), *entrance, identity)
             }
             EngineEvent::Dialing { tag, leg } => {
                 if let Some(call) = self.dialled.remove(tag) {
@@ -229,26 +229,6 @@ impl Shell {
         let writer = writer::write(self.parts.events.clone(), ids.call, ids.cause, entries, Arc::clone(&self.changes));
         self.parts.tasks.spawn("call_writer", writer);
         self.lines.insert(ids.call, Line { facts, receptionist: None, playing: None });
-    }
-
-    pub(super) fn arrival(&mut self, leg: LegId, from: &str, to: &str, identity: &CallerIdentity) -> Option<Input> {
-        let Some(tenant) = self.tenant_now() else {
-            self.voice(Command::Reject { leg, status: 480 });
-            return None;
-        };
-        let ids = self.fresh_ids();
-        self.open_line(ids);
-        self.legs.insert(leg, ids.call);
-        self.seen.legs.send_replace(self.legs.clone());
-        tracing::info!(cause = %ids.cause, call = %ids.call, "a call arrives");
-        Some(Input::Arrived {
-            leg: Leg(leg.0),
-            ids,
-            from: from.to_owned(),
-            to: to.to_owned(),
-            identity: Box::new(recorded(identity)),
-            tenant: Box::new(tenant),
-        })
     }
 
     /// Keeps what is being played, so that it can be stopped, and hears the end of an apology.
@@ -342,6 +322,7 @@ impl Shell {
             Output::EraseRecording(call) => self.erase(call),
             Output::Open { call, conversation, by, .. } => {
                 let id = call.id;
+                count(&call);
                 self.note(id, Entry::Open(by, call, conversation)).await;
             }
             Output::Write { call, actor, at, fact, .. } => self.write(call, actor, at, fact).await,
@@ -485,21 +466,6 @@ fn end_cause(end: LegEnd) -> EndCause {
         // The next trunk may do better.
         LegEnd::Refused(_) | LegEnd::Timeout | LegEnd::Protocol | LegEnd::Overloaded => EndCause::Failed,
     }
-}
-
-/// What the carrier says about a caller, as it is written down.
-fn recorded(identity: &CallerIdentity) -> CallIdentity {
-    let check = identity.attestation.map(|attestation| match attestation.check {
-        engine::NumberCheck::Passed => NumberCheck::Passed,
-        engine::NumberCheck::Failed => NumberCheck::Failed,
-        engine::NumberCheck::Unchecked => NumberCheck::Unchecked,
-    });
-    let level = identity.attestation.and_then(|attestation| attestation.level).map(|level| match level {
-        engine::AttestationLevel::A => AttestationLevel::A,
-        engine::AttestationLevel::B => AttestationLevel::B,
-        engine::AttestationLevel::C => AttestationLevel::C,
-    });
-    CallIdentity { diverted_from: identity.diverted_from.clone(), check, level }
 }
 
 /// The leg that an event is about; none for legs that we dial, which are no calls of the floor.

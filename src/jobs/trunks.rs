@@ -126,6 +126,7 @@ impl Desk {
                 }
             }
         }
+        self.list(&trunks);
         if wanted != self.handed {
             let told = self.parts.voice.send(Command::Trunks(wanted.clone()));
             told.map_err(|error| Error::internal("tell the engine its trunks", &error))?;
@@ -133,6 +134,16 @@ impl Desk {
         }
         self.tell().await?;
         Ok(next)
+    }
+
+    /// Whom the engine hears of must be known before it does.
+    fn list(&mut self, trunks: &[Trunk]) {
+        let mut lines = BTreeMap::clone(&self.parts.book.all());
+        for trunk in trunks.iter().filter(|trunk| trunk.is_on) {
+            let number = self.number(trunk.id);
+            lines.entry(trunk.id).or_insert(Line { number, is_up: false });
+        }
+        self.parts.book.set(lines);
     }
 
     /// Keeps what was found, and what was found before where the name service is silent.

@@ -3,7 +3,8 @@
 //! Frames in do not wake the thread: like RTP they are looked at every few milliseconds. What leaves waits in a queue of the
 //! leg's own until its socket takes it.
 
-use crate::voice::{Request, VoiceError, VoiceHandle};
+use crate::voice::{Request, VoiceError, VoiceHandle, carrierbook};
+use auricle_domain::code::CarrierKind;
 use auricle_media::io::{CallerIdentity, CarrierNews, CarrierOrder, Codec, Command, Hop, LegId};
 use std::collections::HashMap;
 use std::fmt;
@@ -26,6 +27,8 @@ pub(crate) struct FrameIn {
 /// A call that comes by a socket.
 #[derive(Clone)]
 pub struct Arrival {
+    /// Which carrier.
+    pub carrier: CarrierKind,
     /// What the carrier speaks, both ways.
     pub codec: Codec,
     /// The caller's number; empty when withheld.
@@ -57,7 +60,11 @@ pub(crate) enum Attaching {
 /// Shows all but the numbers.
 impl fmt::Debug for Arrival {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Arrival").field("codec", &self.codec).field("remote", &self.remote).finish_non_exhaustive()
+        f.debug_struct("Arrival")
+            .field("carrier", &self.carrier)
+            .field("codec", &self.codec)
+            .field("remote", &self.remote)
+            .finish_non_exhaustive()
     }
 }
 
@@ -139,8 +146,9 @@ impl Attached {
         self.making = Some((self.next_tag, to, reply));
         let tag = self.next_tag;
         match call {
-            Attaching::Arrived(Arrival { codec, from, to, remote, identity }) => {
-                Command::Attach { tag, codec, from, to, remote, identity }
+            Attaching::Arrived(Arrival { carrier, codec, from, to, remote, identity }) => {
+                let carrier = carrierbook::number(carrier);
+                Command::Attach { tag, carrier, codec, from, to, remote, identity }
             }
             Attaching::Dialled { tag: dialled, codec, is_emergency } => {
                 Command::AttachDialled { tag, dialled, codec, is_emergency }
@@ -187,6 +195,7 @@ mod tests {
     fn arrival() -> Arrival {
         let remote = Hop { transport: Transport::Tls, address: SocketAddr::from(([127, 0, 0, 1], 443)) };
         Arrival {
+            carrier: CarrierKind::Telnyx,
             codec: Codec::Pcmu,
             from: "+15550100".into(),
             to: "+15550199".into(),

@@ -5,10 +5,21 @@
 
 use auricle_domain::code::CarrierKind;
 use auricle_domain::id::CallId;
+use auricle_media::io::CarrierId;
 use tokio::sync::mpsc;
 
 /// Calls that wait to be asked of carriers. One more has failed, and the next way is tried.
 const WANTED_MAX: usize = 64;
+
+/// The engine's number of a carrier: its place among all of them.
+pub(crate) fn number(carrier: CarrierKind) -> CarrierId {
+    CarrierId(carrier as u64)
+}
+
+/// The carrier that the engine knows by this number.
+pub(crate) fn carrier(number: CarrierId) -> Option<CarrierKind> {
+    CarrierKind::ALL.iter().copied().find(|kind| self::number(*kind) == number)
+}
 
 /// A call that a carrier is to place.
 #[derive(Clone, PartialEq, Eq)]

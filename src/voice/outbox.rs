@@ -91,7 +91,7 @@ impl Outbox {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use auricle_media::io::{CallerIdentity, Transport, TrunkId, TrunkState};
+    use auricle_media::io::{CallerIdentity, Entrance, Transport, TrunkId, TrunkState};
     use std::net::SocketAddr;
 
     fn incoming(leg: u64) -> EngineEvent {
@@ -103,8 +103,7 @@ mod tests {
             to: String::new(),
             remote,
             transport: Transport::Udp,
-            trunk: None,
-            phone: None,
+            entrance: Entrance::Address,
             identity: CallerIdentity::default(),
         }
     }

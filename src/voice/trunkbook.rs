@@ -26,6 +26,11 @@ impl TrunkBook {
         self.0.send_replace(Arc::new(trunks));
     }
 
+    /// The clinic's trunk that the engine knows by this number.
+    pub fn known(&self, number: engine::TrunkId) -> Option<TrunkId> {
+        self.0.borrow().iter().find(|(_, line)| line.number == number).map(|(trunk, _)| *trunk)
+    }
+
     /// All trunks.
     pub fn all(&self) -> Arc<BTreeMap<TrunkId, Line>> {
         Arc::clone(&self.0.borrow())

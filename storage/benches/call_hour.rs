@@ -8,9 +8,9 @@
 
 use auricle_domain::Timestamp;
 use auricle_domain::account::Actor;
-use auricle_domain::call::{Call, CallQuality, Recording};
+use auricle_domain::call::{Call, CallQuality, Entrance, Recording};
 use auricle_domain::code::{
-    CallDirection, CallStatus, Channel, EndCause, Heard, Lang, Outcome, RecordingState, Speaker,
+    CallDirection, CallStatus, Channel, EndCause, EntranceKind, Heard, Lang, Outcome, RecordingState, Speaker,
 };
 use auricle_domain::conversation::{Conversation, Turn, Word};
 use auricle_domain::event::Event;
@@ -161,6 +161,7 @@ fn begun(n: u64) -> (Call, Conversation) {
         emergency: false,
         quality: CallQuality::default(),
         outgoing: Vec::new(),
+        entrance: Some(Entrance::of(EntranceKind::Address)),
         version: 1,
     };
     let conversation = Conversation {

@@ -26,9 +26,8 @@ impl Engine {
         leg.carrier = Some(Carrier::new(id, codec));
         leg.told = true;
         self.legs.insert(id, leg);
-        let Visitor { from, name, to, remote: Hop { transport, address: remote }, trunk, phone, identity, .. } =
-            visitor;
-        self.event(EngineEvent::Incoming { leg: id, from, name, to, remote, transport, trunk, phone, identity });
+        let Visitor { from, name, to, remote: Hop { transport, address: remote }, entrance, identity, .. } = visitor;
+        self.event(EngineEvent::Incoming { leg: id, from, name, to, remote, transport, entrance, identity });
     }
 
     /// A call is to be placed by a carrier. Whoever dials is told its leg even when there is no room for it.

@@ -1,7 +1,7 @@
 //! What the engine is told to do.
 
 use super::Engine;
-use crate::io::{Command, DialTo, EngineEvent, LegEnd, LegId};
+use crate::io::{Command, DialTo, EngineEvent, Entrance, LegEnd, LegId};
 use crate::leg::{Outgoing, Stage, Visitor};
 use crate::sip::agent::{AgentCommand, DialogId};
 use std::time::Instant;
@@ -13,9 +13,9 @@ impl Engine {
                 self.dial(tag, Outgoing { uri, to, from, codecs, identity, replaces, is_emergency }, now);
             }
             Command::Web { tag, offer, purpose } => self.web(tag, &offer, purpose, now),
-            Command::Attach { tag, codec, from, to, remote, identity } => {
-                let name = String::new();
-                let visitor = Visitor { from, name, to, remote, trunk: None, phone: None, identity, replaces: None };
+            Command::Attach { tag, carrier, codec, from, to, remote, identity } => {
+                let (name, entrance) = (String::new(), Entrance::Carrier(carrier));
+                let visitor = Visitor { from, name, to, remote, entrance, identity, replaces: None };
                 self.attach(tag, codec, visitor, now);
             }
             Command::AttachDialled { tag, dialled, codec, is_emergency } => {

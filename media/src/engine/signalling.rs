@@ -1,7 +1,7 @@
 //! What SIP says, and what it means for legs.
 
 use super::Engine;
-use crate::io::{CallerIdentity, DialTo, EngineEvent, Hop, LegEnd, LegId, Protection, Transport};
+use crate::io::{CallerIdentity, DialTo, EngineEvent, Entrance, Hop, LegEnd, LegId, Protection, Transport};
 use crate::leg::{Outgoing, Stage, Visitor};
 use crate::sip::agent::{
     AgentCommand, AgentEnd, AgentEvent, AgentInput, AgentOutput, DialogId, Invite, InviteError, InviteTo,
@@ -35,7 +35,8 @@ impl Engine {
                     _ => caller.from_user,
                 };
                 let (name, to) = (caller.display_name, caller.to_user);
-                let visitor = Visitor { from, name, to, remote, trunk, phone, identity, replaces: None };
+                let entrance = Entrance::of_sip(trunk, phone);
+                let visitor = Visitor { from, name, to, remote, entrance, identity, replaces: None };
                 match replaces {
                     Some(replaced) => self.incoming_in_place_of(replaced, dialog, visitor, offer, now),
                     None => self.incoming(dialog, visitor, offer, received, now),
@@ -90,9 +91,12 @@ impl Engine {
         now: Instant,
     ) {
         let secure = visitor.remote.transport == Transport::Tls;
-        let of_trunk = visitor.trunk.and_then(|trunk| self.trunk_protection.get(&trunk));
-        let of_phone = visitor.phone.and_then(|phone| self.phone_protection.get(&phone));
-        let protection = of_trunk.or(of_phone).copied().unwrap_or_default();
+        let protection = match &visitor.entrance {
+            Entrance::Trunk(trunk) => self.trunk_protection.get(trunk),
+            Entrance::Phone(phone) => self.phone_protection.get(phone),
+            Entrance::Address | Entrance::Browser | Entrance::Carrier(_) => None,
+        };
+        let protection = protection.copied().unwrap_or_default();
         let is_emergency = self.is_emergency(&visitor);
         match self.new_leg(Stage::Arriving { visitor, offer }, is_emergency, received) {
             Some(id) => {
@@ -145,20 +149,9 @@ impl Engine {
                 if let Some(replaced) = visitor.replaces {
                     return self.take_place(id, replaced, now);
                 }
-                let Visitor {
-                    from, name, to, remote: Hop { transport, address: remote }, trunk, phone, identity, ..
-                } = visitor;
-                self.event(EngineEvent::Incoming {
-                    leg: id,
-                    from,
-                    name,
-                    to,
-                    remote,
-                    transport,
-                    trunk,
-                    phone,
-                    identity,
-                });
+                let Visitor { from, name, to, remote: Hop { transport, address: remote }, entrance, identity, .. } =
+                    visitor;
+                self.event(EngineEvent::Incoming { leg: id, from, name, to, remote, transport, entrance, identity });
             }
             Stage::Dialling(outgoing) => {
                 // Without keys there is nothing that could be agreed on.

@@ -1,7 +1,7 @@
 //! Transfers: the ones that we ask for, the ones that far ends ask for, and legs that take the place of others.
 
 use super::Engine;
-use crate::io::{EngineEvent, LegId, TransferTarget, TransferTo};
+use crate::io::{EngineEvent, Entrance, LegId, TransferTarget, TransferTo};
 use crate::leg::Visitor;
 use crate::sip::agent::{AgentCommand, DialogId, ReferGoal};
 use crate::sip::refer::ReferTo;
@@ -47,7 +47,7 @@ impl Engine {
         offer: Option<Sdp>,
         now: Instant,
     ) {
-        let known = visitor.trunk.is_some() || visitor.phone.is_some();
+        let known = matches!(visitor.entrance, Entrance::Trunk(_) | Entrance::Phone(_));
         let trusted = known || self.admission.admits(visitor.remote.ip());
         match self.by_dialog.get(&replaced).copied() {
             _ if !trusted => self.reject(dialog, 403, now),

@@ -4,7 +4,7 @@
 //! for which its source has proved to be the browser (see [`crate::webrtc`]). What is neither is dropped unread.
 
 use super::Engine;
-use crate::io::{CallerIdentity, EngineEvent, Hop, LegEnd, LegId, Output, Socket, WebPurpose, WebRefusal};
+use crate::io::{CallerIdentity, EngineEvent, Entrance, Hop, LegEnd, LegId, Output, Socket, WebPurpose, WebRefusal};
 use crate::leg::{Leg, Stage, Visitor, Web};
 use crate::webrtc::{Connection, Wish, stun};
 use std::collections::HashMap;
@@ -72,8 +72,8 @@ impl Engine {
             WebPurpose::Call { from, name, to } => {
                 // Where it comes from is known when it has come.
                 let remote = Hop::udp(Web::browser());
-                let identity = CallerIdentity::default();
-                let visitor = Visitor { from, name, to, remote, trunk: None, phone: None, identity, replaces: None };
+                let (entrance, identity) = (Entrance::Browser, CallerIdentity::default());
+                let visitor = Visitor { from, name, to, remote, entrance, identity, replaces: None };
                 self.welcome(offer, Some(visitor), now)
             }
         };
@@ -213,18 +213,9 @@ impl Engine {
             None if calls => {}
             None => self.settle_browser(id, now),
             Some(Visitor {
-                from,
-                name,
-                to,
-                remote: Hop { transport, address: remote },
-                trunk,
-                phone,
-                identity,
-                ..
+                from, name, to, remote: Hop { transport, address: remote }, entrance, identity, ..
             }) => {
-                let incoming =
-                    EngineEvent::Incoming { leg: id, from, name, to, remote, transport, trunk, phone, identity };
-                self.event(incoming);
+                self.event(EngineEvent::Incoming { leg: id, from, name, to, remote, transport, entrance, identity });
             }
         }
     }

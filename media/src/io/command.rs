@@ -1,8 +1,8 @@
 //! What the engine can be told to do.
 
 use super::{
-    BridgeId, CallerIdentity, Codec, DialIdentity, Hop, LegId, Party, Pcm, Phone, PhoneId, PlayId, TransferTo, Trunk,
-    TrunkId, WebPurpose,
+    BridgeId, CallerIdentity, CarrierId, Codec, DialIdentity, Hop, LegId, Party, Pcm, Phone, PhoneId, PlayId,
+    TransferTo, Trunk, TrunkId, WebPurpose,
 };
 use crate::audio::music::Piece;
 use std::net::{IpAddr, SocketAddr};
@@ -45,6 +45,8 @@ pub enum Command {
     Attach {
         /// Chosen by who attaches, handed back in [`EngineEvent::Attached`](super::EngineEvent::Attached).
         tag: u64,
+        /// Which carrier.
+        carrier: CarrierId,
         /// What the carrier speaks, both ways.
         codec: Codec,
         /// The caller's number; empty when withheld.

@@ -1,8 +1,8 @@
 //! What must arrive of what the engine tells.
 
 use super::{
-    CallerIdentity, Codec, LegId, PhoneId, PhoneState, PlayId, TransferTarget, Transport, TrunkId, TrunkState,
-    WebRefusal,
+    CallerIdentity, Codec, Entrance, LegId, PhoneId, PhoneState, PlayId, TransferTarget, Transport, TrunkId,
+    TrunkState, WebRefusal,
 };
 use std::net::{IpAddr, SocketAddr};
 
@@ -23,10 +23,8 @@ pub enum EngineEvent {
         remote: SocketAddr,
         /// What carried it.
         transport: Transport,
-        /// The trunk that the source belongs to.
-        trunk: Option<TrunkId>,
-        /// The phone that calls, which has shown that it has the password; `from` is its user name then.
-        phone: Option<PhoneId>,
+        /// By which way it comes. From a phone, `from` is its user name.
+        entrance: Entrance,
         /// What the trunk says about who calls.
         identity: CallerIdentity,
     },

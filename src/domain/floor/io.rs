@@ -4,7 +4,7 @@ use super::fact::Fact;
 use super::place::{Asked, Class, NotPlaced, Order, Placing, Signal, Tag, To, World};
 use crate::Timestamp;
 use crate::account::Actor;
-use crate::call::{Call, CallIdentity, Recording};
+use crate::call::{Call, CallIdentity, Entrance, Recording};
 use crate::code::{EndCause, Lang, OutboundRule, Outcome, Speaker};
 use crate::conversation::{Conversation, Turn};
 use crate::id::{AccountId, CallId, CauseId, ContactId, ConversationId, TaskId};
@@ -43,6 +43,8 @@ pub enum Input {
         from: String,
         /// What was dialled.
         to: String,
+        /// By which way it comes.
+        entrance: Entrance,
         /// What the carrier says about the caller.
         identity: Box<CallIdentity>,
         /// The clinic as it is now.

@@ -3,13 +3,13 @@
 use super::fact::Fact;
 use super::talk::Talk;
 use super::{
-    APOLOGY_MAX, ARRIVING_MAX, Assignment, ENDING_MAX, Hands, Ids, Input, Leg, Output, Placing, RECORDING_MAX,
+    APOLOGY_MAX, ARRIVING_MAX, Assignment, ENDING_MAX, Hands, Ids, Input, Leg, Origin, Output, Placing, RECORDING_MAX,
     RESTARTS_MAX, Target, Told, later,
 };
 use crate::Timestamp;
 use crate::account::Actor;
-use crate::call::{Call, CallIdentity, CallQuality, Recording};
-use crate::code::{CallDirection, CallStatus, EndCause, Lang, Outcome, RecordingState, Speaker};
+use crate::call::{Call, CallIdentity, CallQuality, Entrance, Recording};
+use crate::code::{CallDirection, CallStatus, EndCause, EntranceKind, Lang, Outcome, RecordingState, Speaker};
 use crate::conversation::{Conversation, Turn};
 use crate::id::{CallId, TaskId};
 use crate::live::{Live, LiveCall};
@@ -64,6 +64,7 @@ impl Stay {
             direction: CallDirection::Incoming,
             from_number: from,
             to_number: to,
+            entrance: None,
             identity: CallIdentity::default(),
             status: CallStatus::Ringing,
             created_at: now,
@@ -107,7 +108,10 @@ impl Stay {
             Target::Phone { .. } => CallDirection::Internal,
         };
         stay.call.agent = placing.by;
-        stay
+        stay.entered(match placing.origin {
+            Origin::Phone(phone) | Origin::Calling(phone, _) => Entrance::by_phone(Some(phone)),
+            Origin::Station(_) => Entrance::of(EntranceKind::Browser),
+        })
     }
 
     pub(super) fn id(&self) -> CallId {
@@ -139,6 +143,12 @@ impl Stay {
         }
     }
 
+    /// The same with the way by which it came.
+    pub(super) fn entered(mut self, entrance: Entrance) -> Self {
+        self.call.entrance = Some(entrance);
+        self
+    }
+
     /// The same with what the carrier says about the caller.
     pub(super) fn identified(mut self, identity: CallIdentity) -> Self {
         self.call.identity = identity;
@@ -152,6 +162,7 @@ impl Stay {
             direction: self.call.direction,
             from_number: self.call.from_number.clone(),
             to_number: self.call.to_number.clone(),
+            entrance: self.call.entrance,
             agent: self.call.agent,
             name: self.name.clone(),
             status: self.call.status,

@@ -2,13 +2,14 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
-use crate::call::{Call, CallIdentity, Recording};
+use crate::call::{Call, CallIdentity, Entrance, Recording};
 use crate::code::{
-    AccessReasons, AttestationLevel, CallStatus, Heard, Lang, NumberCheck, Outcome, RecordingState, Speaker,
+    AccessReasons, AttestationLevel, CallStatus, EntranceKind, Heard, Lang, NumberCheck, Outcome, RecordingState,
+    Speaker,
 };
 use crate::conversation::{Conversation, Turn};
 use crate::event::Event;
-use crate::id::{ContactId, ConversationId};
+use crate::id::{ContactId, ConversationId, TrunkId};
 use crate::tenant::{Tenant, WeekHours};
 use uuid::Uuid;
 
@@ -90,6 +91,7 @@ impl Desk {
             ids: ids(number),
             from,
             to,
+            entrance: Entrance::of(EntranceKind::Address),
             identity: Box::default(),
             tenant,
         })
@@ -384,9 +386,9 @@ fn the_last_figures_stand_and_a_one_sided_stretch_is_not_forgotten() {
     assert_eq!((quality.packets_received, quality.mos, quality.one_way), (900, Some(4.1), true));
 }
 
-/// What a carrier says about the caller is written down with the arrival.
+/// By which way a call came, and what its carrier says about the caller, is written down with the arrival.
 #[test]
-fn an_arrival_keeps_what_the_carrier_says() {
+fn an_arrival_keeps_its_way_and_what_the_carrier_says() {
     let mut desk = Desk::new(2);
     let said = CallIdentity {
         diverted_from: Some("+15550177".to_owned()),
@@ -395,6 +397,9 @@ fn an_arrival_keeps_what_the_carrier_says() {
     };
     let (from, to) = ("+15550100".to_owned(), "clinic".to_owned());
     let (leg, identity) = (Leg(1), Box::new(said.clone()));
-    desk.put(Input::Arrived { leg, ids: ids(1), from, to, identity, tenant: tenant(true) });
-    assert_eq!(desk.call.unwrap().identity, said);
+    let entrance = Entrance::by_trunk(Some(TrunkId::new(desk.now, [7; 10])));
+    desk.put(Input::Arrived { leg, ids: ids(1), from, to, entrance, identity, tenant: tenant(true) });
+    let call = desk.call.unwrap();
+    assert_eq!((call.identity, call.entrance), (said, Some(entrance)));
+    assert_eq!(desk.floor.board()[0].entrance, Some(entrance));
 }

@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 
 use auricle_media::engine::{CATCH_UP_MAX, Engine, EngineConfig};
 use auricle_media::io::{
-    BridgeId, CallerIdentity, CarrierNews, Codec, Command, Credentials, DialTo, EngineEvent, Gain, Hop, IdentityHeader,
-    Input, LegId, Output, Party, PartyClass, Pcm, PlayId, Protection, Rate, Socket, TransferTo, Transport, Trunk,
-    TrunkId,
+    BridgeId, CallerIdentity, CarrierId, CarrierNews, Codec, Command, Credentials, DialTo, EngineEvent, Gain, Hop,
+    IdentityHeader, Input, LegId, Output, Party, PartyClass, Pcm, PlayId, Protection, Rate, Socket, TransferTo,
+    Transport, Trunk, TrunkId,
 };
 use auricle_media::rtp::Clock;
 use auricle_media::rtp::session::{Seeds, Sender};
@@ -204,6 +204,7 @@ impl World {
             3 => Command::AttachDialled { tag: 2, dialled: 7, codec, is_emergency: argument % 2 == 0 },
             _ => Command::Attach {
                 tag: 2,
+                carrier: CarrierId(1),
                 codec,
                 from,
                 to: "clinic".into(),

@@ -20,6 +20,7 @@ fn call(n: u8, emergency: bool, speaker: Speaker, words: &str) -> LiveCall {
     LiveCall {
         direction: CallDirection::Incoming,
         to_number: "clinic".to_owned(),
+        entrance: None,
         agent: None,
         call: CallId::new(at(0), [n; 10]),
         from_number: format!("+4477009001{n:02}"),

@@ -12,6 +12,7 @@ export type CallStatus = Schemas['CallStatus'];
 export type EndCause = Schemas['EndCause'];
 export type Outcome = Schemas['Outcome'];
 export type CallDirection = Schemas['CallDirection'];
+export type EntranceKind = Schemas['EntranceKind'];
 export type Channel = NonNullable<NonNullable<paths['/api/search']['get']['parameters']['query']>['channel']>;
 export type DocumentState = Schemas['DocumentState'];
 export type AppointmentStatus = Schemas['AppointmentStatus'];
@@ -23,6 +24,7 @@ export type PhoneState = Schemas['PhoneState'];
 export type SrtpPolicy = Schemas['SrtpPolicy'];
 
 export type AccountView = Sent<Schemas['AccountView']>;
+export type Entrance = Sent<Schemas['Entrance']>;
 export type CallView = Sent<Schemas['CallView']>;
 export type SessionAnswer = Sent<Schemas['SessionAnswer']>;
 export type SessionState = Sent<Schemas['SessionState']>;
