@@ -1,57 +1,18 @@
 //! kill -9 in mid-call, and what is there after the next start.
 
-use crate::support::clinic::{Clinic, PATIENCE, config};
+use crate::support::clinic::{Clinic, PATIENCE};
+use crate::support::served::Served;
 use auricle::calls;
 use auricle::voice::caller::{self, CallScript};
-use auricle_domain::Timestamp;
 use auricle_domain::code::{CallStatus, EndCause, RecordingState, TaskKind};
 use auricle_domain::event::Event;
 use auricle_domain::task::Task;
 use auricle_storage::{Backend, Scan};
-use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// Bytes of two seconds of a G.722 call's recording.
 const TWO_SECONDS: u64 = 2 * 16_000 * 4;
-
-struct Served {
-    child: Child,
-    sip: String,
-}
-
-impl Drop for Served {
-    fn drop(&mut self) {
-        // It has been killed already where the test went well.
-        let _gone = self.child.kill();
-        let _status = self.child.wait();
-    }
-}
-
-/// Starts the real binary and waits until it says where it listens.
-fn serve(folder: &Path) -> Served {
-    let ports = config(folder).sip.rtp_ports;
-    let mut child = Command::new(env!("CARGO_BIN_EXE_auricle"))
-        .arg("serve")
-        .env("AURICLE_STORAGE_DIRECTORY", folder)
-        .env("AURICLE_STORAGE_KEY_FILE", folder.join("store.key"))
-        .env("AURICLE_SERVER_LISTEN", "127.0.0.1:0")
-        .env("AURICLE_SIP_LISTEN", "127.0.0.1:0")
-        .env("AURICLE_WEBRTC_LISTEN", "127.0.0.1:0")
-        .env("AURICLE_SIP_RTP_PORTS", format!("{}-{}", ports.start(), ports.end()))
-        .env("AURICLE_SIP_CALLS_MAX", "8")
-        .env("AURICLE_SPEECH_STT", "none")
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let sip = lines
-        .map_while(Result::ok)
-        .find_map(|line| Some(line.strip_prefix("SIP")?.split_whitespace().next()?.to_owned()));
-    Served { child, sip: sip.expect("it says where it listens") }
-}
 
 /// Waits until the recording has so many bytes.
 async fn recorded(folder: &Path, bytes: u64) {
@@ -73,7 +34,7 @@ async fn recorded(folder: &Path, bytes: u64) {
 #[tokio::test(flavor = "multi_thread")]
 async fn after_a_kill_in_mid_call_everything_up_to_the_last_second_is_there() {
     let folder = tempfile::tempdir().unwrap();
-    let mut served = serve(folder.path());
+    let mut served = Served::begin(folder.path(), "127.0.0.1:0");
     let mut script = CallScript::to(format!("sip:clinic@{}", served.sip));
     script.from = "+442079460177".to_owned();
     // The far end never finishes for this caller: it stays on the line until the kill.
@@ -82,9 +43,7 @@ async fn after_a_kill_in_mid_call_everything_up_to_the_last_second_is_there() {
     let calling = tokio::spawn(caller::place(script));
     // By then the greeting has been said and written down.
     recorded(folder.path(), 8 * TWO_SECONDS).await;
-    served.child.kill().unwrap();
-    let killed_at = Timestamp::now();
-    served.child.wait().unwrap();
+    let killed_at = served.kill();
     calling.abort();
 
     let clinic = Clinic::open_in(folder.path(), Backend::Redb, None).await;

@@ -29,6 +29,7 @@ mod outbound;
 mod persona;
 mod phones;
 mod reasons;
+mod restarts;
 mod signing_in;
 mod softphone;
 mod stations;

@@ -25,7 +25,7 @@ pub use event::{EngineEvent, LegEnd, LegQuality};
 pub use hop::{Hop, Protection, Transport};
 pub use identity::{Attestation, AttestationLevel, CallerIdentity, DialIdentity, NumberCheck};
 pub use inside::{INSIDE_MAX, Inside};
-pub use phone::{PHONE_CONTACTS_MAX, PHONE_REALM, PHONES_MAX, Phone, PhoneContact, PhoneId, PhoneState};
+pub use phone::{Binding, PHONE_CONTACTS_MAX, PHONE_REALM, PHONES_MAX, Phone, PhoneContact, PhoneId, PhoneState};
 pub use transfer::{TransferTarget, TransferTo};
 pub use trunk::{
     Credentials, IdentityHeader, TRUNK_HOPS_MAX, TRUNK_REALMS_MAX, TRUNKS_MAX, Trunk, TrunkId, TrunkState,

@@ -25,6 +25,7 @@ pub mod numbers;
 pub mod outbound;
 pub mod phone;
 pub mod phrases;
+pub mod registration;
 pub mod slots;
 pub mod task;
 pub mod tenant;

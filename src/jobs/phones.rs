@@ -1,5 +1,8 @@
 //! Looks after the phones: hands them to the engine, tells it the time and what they ring in an emergency, and tells where they are.
 
+mod both;
+mod whereabouts;
+
 use crate::clock;
 use crate::error::Error;
 use crate::events::{By, Events};
@@ -17,10 +20,11 @@ use auricle_domain::tenant::Tenant;
 use auricle_media::io::{self as engine, Command, Transport};
 use auricle_media::sip::digest::server::Secrets;
 use auricle_storage::Store;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
+use whereabouts::Whereabouts;
 
 /// How often the engine is told the time. Its own clock runs on in between, so that only a clock that was set matters.
 const CLOCK_EVERY: Duration = Duration::from_secs(60);
@@ -43,14 +47,9 @@ pub struct Parts {
 pub async fn run(parts: Parts, stop: CancellationToken) {
     let (mut changed, mut states) = (parts.phones.watch(), parts.voice.phone_states());
     let mut bans = parts.voice.bans().watch();
-    let mut desk = Desk {
-        parts,
-        numbers: BTreeMap::new(),
-        next: 0,
-        handed: Vec::new(),
-        emergencies: Vec::new(),
-        banned: BTreeMap::new(),
-    };
+    let (numbers, before, whereabouts) = (BTreeMap::new(), BTreeSet::new(), Whereabouts::default());
+    let (handed, emergencies, banned) = (Vec::new(), Vec::new(), BTreeMap::new());
+    let mut desk = Desk { parts, numbers, next: 0, handed, emergencies, begun: false, whereabouts, before, banned };
     loop {
         let changes = *changed.borrow_and_update();
         match desk.round().await {
@@ -77,6 +76,11 @@ struct Desk {
     handed: Vec<engine::Phone>,
     /// The same of the numbers that phones ring in an emergency.
     emergencies: Vec<String>,
+    /// The engine has been told what was written down before this process began.
+    begun: bool,
+    whereabouts: Whereabouts,
+    /// Phones that were registered when that was written down last, before this process began.
+    before: BTreeSet<PhoneId>,
     /// Who was not heard when it was last written down, and until when.
     banned: BTreeMap<IpAddr, Instant>,
 }
@@ -105,8 +109,25 @@ impl Desk {
             self.parts.voice.caught_up().await.map_err(failed)?;
             self.handed = wanted;
         }
+        if !self.begun {
+            self.begin(&phones, now).await?;
+        }
+        // Before it is told: what is shown is so after a restart.
+        let kept = self.whereabouts.write(&self.parts, &phones, &self.numbers, now).await;
         self.tell(&phones, now).await?;
-        self.note_bans().await
+        self.note_bans().await.and(kept)
+    }
+
+    /// Tells the engine what was written down before this process began: where phones were, so that they can be called there at once.
+    async fn begin(&mut self, phones: &[Phone], now: Timestamp) -> Result<(), Error> {
+        let failed = |error| Error::internal("tell the engine where its phones were", &error);
+        self.whereabouts = self.parts.store.read(|tx| Whereabouts::read(tx, phones, now))?;
+        self.parts.voice.send(self.whereabouts.command(&self.numbers)).map_err(failed)?;
+        // Where they are is told, and written down, as the engine sees it then.
+        self.parts.voice.caught_up().await.map_err(failed)?;
+        self.before = self.whereabouts.phones();
+        self.begun = true;
+        Ok(())
     }
 
     /// Tells the engine which numbers phones ring in an emergency: they follow from the clinic's country.
@@ -158,8 +179,9 @@ impl Desk {
             let known = before.get(&phone.id);
             match known {
                 Some(known) if known.state == fresh.state => fresh.since = known.since,
-                // A phone that is new has not gone anywhere.
-                None if fresh.state != PhoneState::Registered => {}
+                // After a start: what was written down may still be so. A phone that is new has not gone anywhere.
+                None if (fresh.state == PhoneState::Registered) == self.before.contains(&phone.id) => {}
+                None if fresh.state == PhoneState::Off => {}
                 Some(known) if fresh.state == PhoneState::Off || known.state == PhoneState::Off => {}
                 Some(_) | None => news.push((phone.id, fresh.state)),
             }

@@ -38,6 +38,7 @@ use auricle_domain::knowledge::{Document, Passage};
 use auricle_domain::music::HoldMusic;
 use auricle_domain::outbound::Outbound;
 use auricle_domain::phone::Phone;
+use auricle_domain::registration::Registration;
 use auricle_domain::task::Task;
 use auricle_domain::tenant::Tenant;
 use auricle_domain::text::TextMessage;
@@ -221,6 +222,7 @@ fn name_of(id: u16) -> &'static str {
         Carrier::TABLE,
         TextMessage::TABLE,
         HoldMusic::TABLE,
+        Registration::TABLE,
     ];
     match tables.iter().find(|table| table.id == id) {
         Some(table) => table.name,
@@ -486,4 +488,13 @@ impl Record for HoldMusic {
     const TABLE: Table = Table { id: 32, name: "hold_music", version: 1 };
     type Key = ();
     fn key(&self) {}
+}
+
+/// Key: phone.
+impl Record for Registration {
+    const TABLE: Table = Table { id: 33, name: "registration", version: 1 };
+    type Key = PhoneId;
+    fn key(&self) -> PhoneId {
+        self.phone
+    }
 }

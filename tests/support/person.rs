@@ -28,8 +28,7 @@ impl Clinic {
     }
 
     pub fn anybody(&self) -> Person {
-        let base = format!("http://{}", self.running.web_addr);
-        Person { client: reqwest::Client::new(), base, token: None }
+        Person::of(format!("http://{}", self.running.web_addr))
     }
 
     /// Adds an account; answers with its one-time password.
@@ -56,6 +55,11 @@ impl Clinic {
 }
 
 impl Person {
+    /// Somebody who talks to the service there, such as `http://127.0.0.1:8080`.
+    pub fn of(base: String) -> Self {
+        Self { client: reqwest::Client::new(), base, token: None }
+    }
+
     pub async fn sign_in(&mut self, email: &str, password: &str) {
         let login = json!({ "email": email, "password": password, "client": "terminal" });
         let reply = read(self.send(Method::POST, "/api/auth/login", login).await, StatusCode::OK).await;

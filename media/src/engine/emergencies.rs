@@ -4,6 +4,7 @@
 //! telephones of the clinic that ring an emergency number.
 
 use super::Engine;
+use crate::io::Entrance;
 use crate::leg::Visitor;
 use crate::sip::uri::Uri;
 use std::collections::HashSet;
@@ -34,6 +35,6 @@ impl Engine {
         let is_between = |letter: char| matches!(letter, ' ' | '-' | '.' | '/' | '(' | ')');
         let digits: String = visitor.to.chars().filter(|letter| !is_between(*letter)).collect();
         let is_service = || Uri::parse(&visitor.to).is_some_and(|uri| uri.is_emergency_service());
-        visitor.phone.is_some() && (self.emergencies.0.contains(&digits) || is_service())
+        matches!(visitor.entrance, Entrance::Phone(_)) && (self.emergencies.0.contains(&digits) || is_service())
     }
 }

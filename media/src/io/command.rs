@@ -1,8 +1,8 @@
 //! What the engine can be told to do.
 
 use super::{
-    BridgeId, CallerIdentity, CarrierId, Codec, DialIdentity, Hop, LegId, Party, Pcm, Phone, PhoneId, PlayId,
-    TransferTo, Trunk, TrunkId, WebPurpose,
+    BridgeId, CallerIdentity, CarrierId, Codec, DialIdentity, Hop, LegId, Party, Pcm, Phone, PhoneContact, PhoneId,
+    PlayId, TransferTo, Trunk, TrunkId, WebPurpose,
 };
 use crate::audio::music::Piece;
 use std::net::{IpAddr, SocketAddr};
@@ -221,6 +221,9 @@ pub enum Command {
     Phones(Vec<Phone>),
     /// These are all numbers that phones ring in an emergency, digits alone: such a call is taken also when others are not.
     EmergencyNumbers(Vec<String>),
+    /// Where phones were, best first, as a process before this one was told last ([`PhoneContact::kept`]): they can be called there at
+    /// once, and are asked whether they still are. What has expired, or is known better by now, is passed over.
+    Registrations(Vec<(PhoneId, PhoneContact)>),
     /// What time it is, in seconds since 1970: phones set their clocks by what registering tells them. Until it is told
     /// they are not told.
     Clock {

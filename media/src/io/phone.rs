@@ -2,6 +2,8 @@
 
 use super::{Hop, Protection};
 use crate::sip::digest::server::Secrets;
+use std::fmt;
+use std::time::{Duration, Instant};
 
 /// The most phones at once; further ones are not served.
 pub const PHONES_MAX: usize = 1_000;
@@ -48,4 +50,43 @@ pub struct PhoneContact {
     pub agent: String,
     /// It has answered when it was last asked.
     pub answers: bool,
+    /// What finds it there again after a restart of ours ([`Command::Registrations`](super::Command::Registrations)); none over a
+    /// connection, which ends with us: its phone notices, and comes back by itself.
+    pub kept: Option<Binding>,
+}
+
+/// A registration, as it is kept over a restart.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Binding {
+    /// What is asked for there: the phone's Contact.
+    pub uri: String,
+    /// The device, and which of its ways this is (RFC 5626 section 4.1), as they were written.
+    pub instance: Option<(String, String)>,
+    /// Preference, 0 to 1000.
+    pub q: u16,
+    /// Call-ID of its REGISTER.
+    pub call_id: String,
+    /// CSeq of its REGISTER; with `expires_at` that of the one that was told of, see there.
+    pub cseq: u32,
+    /// Until when it surely holds. A REGISTER that moves nothing but this is told of when less than half of what was granted is left:
+    /// so the next one comes, or is told of, before this has passed, and a phone that registers again and again is told of seldom.
+    pub expires_at: Instant,
+    /// It is behind a NAT, whose way to it is kept open.
+    pub is_natted: bool,
+}
+
+/// Without what names people.
+impl fmt::Debug for Binding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Binding").field("q", &self.q).field("expires_at", &self.expires_at).finish_non_exhaustive()
+    }
+}
+
+impl Binding {
+    /// Whether it may stay in the place of one that was granted anew for so long: it says the same, holds long enough, and not longer.
+    pub(crate) fn stands_for(&self, fresh: &Self, granted: Duration, now: Instant) -> bool {
+        let same = Self { cseq: self.cseq, expires_at: self.expires_at, ..fresh.clone() };
+        let left = self.expires_at.saturating_duration_since(now);
+        *self == same && left >= granted / 2 && self.expires_at <= fresh.expires_at
+    }
 }

@@ -246,6 +246,7 @@ impl UserAgent {
             AgentCommand::ReferProgress { dialog, status } => self.refer_progress(dialog, status, now),
             AgentCommand::Trunks(trunks) => self.set_trunks(trunks, now),
             AgentCommand::Phones(phones) => self.set_phones(phones, now),
+            AgentCommand::Registrations(places) => self.restore_phones(places, now),
             AgentCommand::Clock { unix_s } => self.registrar.set_clock(unix_s, now),
             AgentCommand::Drain => self.drain_trunks(now),
         }

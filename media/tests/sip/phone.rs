@@ -1,7 +1,7 @@
 //! Phones that register, as a phone sees it: challenges, expiry, places, probing.
 
 use auricle_media::io::{
-    Credentials, Hop, PHONE_REALM, Phone, PhoneContact, PhoneId, PhoneState, Protection, Transport,
+    Binding, Credentials, Hop, PHONE_REALM, Phone, PhoneContact, PhoneId, PhoneState, Protection, Transport,
 };
 use auricle_media::sip::agent::{AgentCommand, AgentConfig, AgentEvent, AgentInput};
 use auricle_media::sip::digest::server::Secrets;
@@ -9,6 +9,7 @@ use auricle_media::sip::digest::{Algorithm, Client};
 use auricle_media::sip::message::{Message, Request, Response};
 use auricle_media::sip::parse;
 use auricle_media::sip::tokens::Tokens;
+use std::time::Duration;
 
 use crate::bench::{Bench, answer, config};
 
@@ -129,11 +130,36 @@ pub fn hop(transport: Transport, address: &str) -> Hop {
 }
 
 fn at(hop: Hop, answers: bool) -> PhoneContact {
-    PhoneContact { hop, agent: "Desk 1".into(), answers }
+    PhoneContact { hop, agent: "Desk 1".into(), answers, kept: None }
 }
 
 fn registered(contacts: Vec<PhoneContact>) -> AgentEvent {
     AgentEvent::Phone { phone: PhoneId(1), state: PhoneState::Registered { contacts } }
+}
+
+/// What was told, without what is kept of places.
+fn told(bench: &mut Bench) -> Vec<AgentEvent> {
+    let mut events = bench.events();
+    for event in &mut events {
+        if let AgentEvent::Phone { state: PhoneState::Registered { contacts }, .. } = event {
+            contacts.iter_mut().for_each(|contact| contact.kept = None);
+        }
+    }
+    events
+}
+
+/// The places of the phone, as they were told last.
+fn places(bench: &mut Bench) -> Vec<(PhoneId, PhoneContact)> {
+    match bench.events().pop() {
+        Some(AgentEvent::Phone { phone, state: PhoneState::Registered { contacts } }) => {
+            contacts.into_iter().map(|contact| (phone, contact)).collect()
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+fn uris(bench: &Bench) -> Vec<String> {
+    bench.agent.ways(PhoneId(1)).into_iter().map(|(_, uri)| uri.to_string()).collect()
 }
 
 fn away() -> AgentEvent {
@@ -161,7 +187,7 @@ fn a_phone_registers_stays_and_is_forgotten() {
     assert_eq!((granted.status, contacts(&granted)), (200, vec!["<sip:201@198.51.100.7:5070>;expires=300"]));
     assert_eq!(granted.head.get("Date"), Some("Sat, 13 Nov 2010 23:29:00 GMT"));
     assert!(granted.head.to.tag().is_some());
-    assert_eq!(bench.events(), [registered(vec![at(desk.hop, true)])]);
+    assert_eq!(told(&mut bench), [registered(vec![at(desk.hop, true)])]);
     bench.pass_ms(59_000);
     assert_eq!(desk.register(&mut bench, 300).status, 200);
     assert_eq!(bench.events(), [], "nothing is new");
@@ -285,8 +311,7 @@ fn a_phone_is_at_several_places() {
         "<sip:201@198.51.100.7:5071>;expires=600;q=0.700;+sip.instance=\"<urn:uuid:1>\";reg-id=1",
     );
     assert_eq!(contacts(&response), [high, low]);
-    let uris: Vec<String> = bench.agent.ways(PhoneId(1)).into_iter().map(|(_, uri)| uri.to_string()).collect();
-    assert_eq!(uris, ["sip:201@198.51.100.7:5071", "sip:201@198.51.100.7:5070"]);
+    assert_eq!(uris(&bench), ["sip:201@198.51.100.7:5071", "sip:201@198.51.100.7:5070"]);
     // The same device at another address takes its own place.
     let moved = "Contact: <sip:201@198.51.100.7:6000>;q=0.7;+sip.instance=\"<urn:uuid:1>\";reg-id=1\r\n";
     assert_eq!(contacts(&desk.register_with(&mut bench, moved)), [high.replace("5071", "6000").as_str(), low]);
@@ -306,8 +331,7 @@ fn places_are_bounded() {
         let response = desk.register_with(&mut bench, &format!("Contact: <sip:201@198.51.100.7:{port}>\r\n"));
         assert_eq!(contacts(&response).len(), port.min(4));
     }
-    let uris: Vec<String> = bench.agent.ways(PhoneId(1)).into_iter().map(|(_, uri)| uri.to_string()).collect();
-    assert_eq!(uris, [6, 5, 4, 3].map(|port| format!("sip:201@198.51.100.7:{port}")));
+    assert_eq!(uris(&bench), [6, 5, 4, 3].map(|port| format!("sip:201@198.51.100.7:{port}")));
 }
 
 /// Behind a NAT the way is kept open, and a phone that does not answer is told so, but stays.
@@ -325,7 +349,7 @@ fn a_phone_behind_a_nat_is_kept_and_asked() {
     let request = desk.again(&request, &refusal);
     desk.send(&mut bench, &request);
     assert_eq!(bench.took(), "200/REGISTER");
-    assert_eq!(bench.events(), [registered(vec![at(desk.hop, true)])]);
+    assert_eq!(told(&mut bench), [registered(vec![at(desk.hop, true)])]);
     bench.pass_ms(25_000);
     let sent: Vec<_> = bench.sent.drain(..).collect();
     assert_eq!(sent, [(desk.hop.address, b"\r\n\r\n".to_vec())], "to where it came from, not to what it says");
@@ -334,7 +358,7 @@ fn a_phone_behind_a_nat_is_kept_and_asked() {
     bench.sent.retain(|(_, bytes)| bytes.len() > 4);
     assert_eq!(bench.request("OPTIONS").uri.to_string(), "sip:201@192.168.1.5:5060");
     bench.pass_ms(70_000);
-    assert_eq!(bench.events(), [registered(vec![at(desk.hop, false)])]);
+    assert_eq!(told(&mut bench), [registered(vec![at(desk.hop, false)])]);
     bench.sent.retain(|(_, bytes)| bytes.len() > 4);
     assert_eq!(bench.agent.ways(PhoneId(1)).len(), 1);
     bench.sent.clear();
@@ -342,7 +366,7 @@ fn a_phone_behind_a_nat_is_kept_and_asked() {
     bench.sent.retain(|(_, bytes)| bytes.len() > 4);
     let probe = bench.request("OPTIONS");
     bench.bytes_from(PHONE, answer(&probe, 200, "x", "", "").as_bytes());
-    assert_eq!(bench.events(), [registered(vec![at(desk.hop, true)])]);
+    assert_eq!(told(&mut bench), [registered(vec![at(desk.hop, true)])]);
 }
 
 /// The connection is the phone's place: when it closes, the phone is gone.
@@ -352,7 +376,7 @@ fn a_closed_connection_ends_a_registration() {
         let mut bench = bench();
         let mut desk = Desk::new("201", "secret", hop(transport, PHONE));
         assert_eq!(desk.register(&mut bench, 300).status, 200);
-        assert_eq!(bench.events(), [registered(vec![at(desk.hop, true)])]);
+        assert_eq!(told(&mut bench), [registered(vec![at(desk.hop, true)])]);
         bench.closed(hop(transport, OTHER));
         assert_eq!(bench.events(), []);
         bench.closed(desk.hop);
@@ -425,4 +449,119 @@ fn what_is_offered_is_configured() {
     let challenges: Vec<&str> = refusal.head.all("WWW-Authenticate").collect();
     assert!(challenges.len() == 1 && challenges[0].contains("algorithm=MD5"), "{challenges:?}");
     assert_eq!(desk.register(&mut bench, 300).status, 200);
+}
+
+/// After a restart of ours a phone is called where it was, best place first, and asked whether it still is; it refreshes what it had.
+#[test]
+fn a_phone_is_found_again_after_a_restart() {
+    let mut before = bench();
+    let mut desk = Desk::udp("201", "secret");
+    let headers = "Contact: <sip:201@192.168.1.5:5070>;q=0.2, <sip:201@198.51.100.7:5071>;q=0.7;\
+                   +sip.instance=\"<urn:uuid:1>\";reg-id=1, <sip:201@198.51.100.7:5072>;q=0.2\r\n";
+    assert_eq!(desk.register_with(&mut before, headers).status, 200);
+    let (order, kept) = (uris(&before), places(&mut before));
+    assert_eq!(order, ["sip:201@198.51.100.7:5071", "sip:201@198.51.100.7:5072", "sip:201@192.168.1.5:5070"]);
+
+    let mut after = bench();
+    after.now = before.now + Duration::from_secs(100);
+    after.command(AgentCommand::Registrations(kept.clone()));
+    assert_eq!((places(&mut after), uris(&after)), (kept, order));
+    after.pass_ms(100);
+    let mut asked: Vec<String> = Vec::new();
+    for message in after.messages() {
+        let Message::Request(probe) = message else { panic!("a request") };
+        asked.push(probe.uri.to_string());
+        after.bytes_from(PHONE, answer(&probe, 200, "x", "", "").as_bytes());
+    }
+    asked.sort();
+    let mut expected = uris(&after);
+    expected.sort();
+    assert_eq!(asked, expected);
+    assert_eq!(desk.register_with(&mut after, headers).status, 200);
+    assert_eq!(uris(&after).len(), 3, "they are the same places");
+    assert_eq!(desk.register_with(&mut after, "Contact: *\r\nExpires: 0\r\n").status, 200);
+    assert_eq!(after.events().last(), Some(&away()));
+}
+
+/// What holds no more, was a connection, is nobody's or has come again by itself is passed over; nothing is kept longer than it could
+/// have been granted.
+#[test]
+fn not_all_that_was_kept_comes_back() {
+    let mut before = bench();
+    let mut desk = Desk::udp("201", "secret");
+    assert_eq!(desk.register(&mut before, 300).status, 200);
+    let kept = places(&mut before);
+    let with = |change: &dyn Fn(&mut PhoneContact)| {
+        let (phone, mut contact) = kept[0].clone();
+        change(&mut contact);
+        (phone, contact)
+    };
+    let binding = |change: fn(&mut Binding)| with(&|contact| change(contact.kept.as_mut().unwrap()));
+    let rows = [
+        ("an hour ago", binding(|kept| kept.expires_at -= Duration::from_secs(300))),
+        ("no address", binding(|kept| kept.uri = "tel:201".into())),
+        ("a connection", with(&|contact| contact.hop.transport = Transport::Tls)),
+        ("nothing kept", with(&|contact| contact.kept = None)),
+        ("somebody else", (PhoneId(9), kept[0].1.clone())),
+    ];
+    for (name, row) in rows {
+        let mut after = bench();
+        after.now = before.now;
+        after.command(AgentCommand::Registrations(vec![row]));
+        assert_eq!((after.events(), after.agent.next_wake()), (vec![], None), "{name}");
+    }
+
+    // The clock was set back while nobody was there.
+    let mut after = bench();
+    after.now = before.now;
+    let late = binding(|kept| kept.expires_at += Duration::from_secs(86_400));
+    after.command(AgentCommand::Registrations(vec![late]));
+    assert_eq!(told(&mut after), [registered(vec![at(desk.hop, true)])]);
+    after.pass_ms(600_000);
+    assert_eq!(after.events().last(), Some(&away()));
+
+    // It was faster.
+    let mut after = bench();
+    after.now = before.now;
+    assert_eq!(desk.register(&mut after, 60).status, 200);
+    after.events();
+    after.command(AgentCommand::Registrations(kept.clone()));
+    assert_eq!((after.events(), uris(&after).len()), (vec![], 1));
+    let other =
+        |port: u16| with(&|contact| contact.kept.as_mut().unwrap().uri = format!("sip:201@198.51.100.7:{port}"));
+    let others = (1..=6).map(other).collect();
+    after.command(AgentCommand::Registrations(others));
+    assert_eq!(uris(&after).len(), 4, "no more than there may be");
+    assert!(uris(&after).contains(&"sip:201@198.51.100.7:5070".to_owned()), "and none for one that came");
+}
+
+/// What is to be kept is told when a place is new or another, and of a refreshed one before what was told has passed: a phone that
+/// registers all the time is not written down all the time.
+#[test]
+fn a_refreshed_place_is_told_of_before_it_is_over() {
+    for (expires_s, every_s, told_at_most) in [(60, 10, 15), (60, 35, 18), (600, 10, 2), (600, 299, 2), (600, 550, 2)] {
+        let mut bench = bench();
+        let mut desk = Desk::udp("201", "secret");
+        let (mut passed_s, mut times, mut kept_until) = (0, 0, bench.now);
+        while passed_s < 600 {
+            assert_eq!(desk.register(&mut bench, expires_s).status, 200);
+            for event in bench.events() {
+                let AgentEvent::Phone { state: PhoneState::Registered { contacts }, .. } = event else { panic!() };
+                kept_until = contacts[0].kept.as_ref().unwrap().expires_at;
+                times += 1;
+            }
+            bench.now += Duration::from_secs(every_s);
+            assert!(kept_until >= bench.now, "{expires_s} s, every {every_s} s: it would be lost for a while");
+            passed_s += every_s;
+        }
+        assert!(times <= told_at_most, "{expires_s} s, every {every_s} s: told {times} times");
+    }
+    // One that is to hold less long is told of at once.
+    let mut bench = bench();
+    let mut desk = Desk::udp("201", "secret");
+    for expires_s in [600, 60] {
+        assert_eq!(desk.register(&mut bench, expires_s).status, 200);
+        let kept = places(&mut bench).remove(0).1.kept.unwrap();
+        assert_eq!(kept.expires_at, bench.now + Duration::from_secs(u64::from(expires_s)));
+    }
 }

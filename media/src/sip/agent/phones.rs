@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::time::Instant;
 
 use super::{AgentEvent, AgentOutput, DialogId, UserAgent};
-use crate::io::{Hop, Phone, PhoneId};
+use crate::io::{Hop, Phone, PhoneContact, PhoneId};
 use crate::sip::address::NameAddr;
 use crate::sip::framing::PING;
 use crate::sip::message::{Method, Request, Response};
@@ -39,6 +39,11 @@ impl UserAgent {
 
     pub(super) fn set_phones(&mut self, phones: Vec<Phone>, now: Instant) {
         self.registrar.set_phones(phones, now);
+        self.tell_phones();
+    }
+
+    pub(super) fn restore_phones(&mut self, places: Vec<(PhoneId, PhoneContact)>, now: Instant) {
+        self.registrar.restore(places, now);
         self.tell_phones();
     }
 

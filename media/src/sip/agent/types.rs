@@ -3,7 +3,9 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
-use crate::io::{CallerIdentity, DialIdentity, Hop, Phone, PhoneId, PhoneState, Trunk, TrunkId, TrunkState};
+use crate::io::{
+    CallerIdentity, DialIdentity, Hop, Phone, PhoneContact, PhoneId, PhoneState, Trunk, TrunkId, TrunkState,
+};
 use crate::sip::digest::Algorithm;
 use crate::sip::refer::{REPLACES_BYTES_MAX, ReferTo};
 use crate::sip::sdp::Sdp;
@@ -199,6 +201,8 @@ pub enum AgentCommand {
     Trunks(Vec<Trunk>),
     /// These are all phones from now on (see [`crate::io::Command::Phones`]).
     Phones(Vec<Phone>),
+    /// Where phones were when a process before this one was told last.
+    Registrations(Vec<(PhoneId, PhoneContact)>),
     /// What time it is (see [`crate::io::Command::Clock`]).
     Clock {
         /// Seconds since 1970.

@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use crate::io::{Hop, PhoneContact};
+use super::EXPIRES_UDP_S_MAX;
+use crate::io::{Binding, Hop, PhoneContact};
 use crate::sip::address::NameAddr;
 use crate::sip::message::{Head, Request};
 use crate::sip::uri::{SipUri, Uri, numeric};
@@ -84,24 +85,71 @@ pub(super) struct Contact {
     /// Where it is behind a NAT, which forgets ways that are not used.
     pub keep_alive_at: Option<Instant>,
     missed: u8,
+    /// As it is told to be kept over a restart; see [`Binding::expires_at`].
+    kept: Option<Binding>,
 }
 
 impl Contact {
     pub fn new(wanted: Wanted, request: &Request, hop: Hop, expires_s: u32, now: Instant) -> Self {
         let said = request.head.get("User-Agent").unwrap_or_default();
         let told = numeric(&request.head.top_via().host);
-        let natted = told.is_none_or(|told| told.to_canonical() != hop.ip().to_canonical());
+        let is_natted = told.is_none_or(|told| told.to_canonical() != hop.ip().to_canonical());
+        let (call_id, cseq) = (request.head.call_id.clone(), request.head.cseq.number);
+        let expires_at = now + Duration::from_secs(u64::from(expires_s));
+        let kept = (!hop.transport.is_stream()).then(|| Binding {
+            uri: wanted.uri.to_string(),
+            instance: wanted.instance.clone(),
+            q: wanted.q,
+            call_id: call_id.clone(),
+            cseq,
+            expires_at,
+            is_natted,
+        });
         Self {
             wanted,
             hop,
             agent: said.chars().filter(|letter| !letter.is_control()).take(AGENT_CHARS_MAX).collect(),
-            call_id: request.head.call_id.clone(),
-            cseq: request.head.cseq.number,
-            expires_at: now + Duration::from_secs(u64::from(expires_s)),
+            call_id,
+            cseq,
+            expires_at,
             heard_at: now,
             probe_at: now + PROBE_EVERY,
-            keep_alive_at: (natted && !hop.transport.is_stream()).then_some(now + KEEP_ALIVE_EVERY),
+            keep_alive_at: kept.as_ref().filter(|kept| kept.is_natted).map(|_| now + KEEP_ALIVE_EVERY),
             missed: 0,
+            kept,
+        }
+    }
+
+    /// One that a process before this one had; it is asked at `probe_at` whether it is there. `None` for one that has expired, or
+    /// was not reached by datagrams.
+    pub fn restored(place: PhoneContact, probe_at: Instant, now: Instant) -> Option<Self> {
+        let PhoneContact { hop, agent, kept, .. } = place;
+        let kept = kept.filter(|kept| now < kept.expires_at && !hop.transport.is_stream())?;
+        let Some(Uri::Sip(uri)) = Uri::parse(&kept.uri) else { return None };
+        Some(Self {
+            wanted: Wanted { uri, instance: kept.instance.clone(), q: kept.q, expires_s: 0 },
+            hop,
+            agent,
+            call_id: kept.call_id.clone(),
+            cseq: kept.cseq,
+            // However the clock was set meanwhile.
+            expires_at: kept.expires_at.min(now + Duration::from_secs(u64::from(EXPIRES_UDP_S_MAX))),
+            heard_at: now,
+            probe_at,
+            keep_alive_at: kept.is_natted.then_some(now + KEEP_ALIVE_EVERY),
+            missed: 0,
+            kept: Some(kept),
+        })
+    }
+
+    /// Takes the place of another: what is kept of that one stays while it may stand for this.
+    pub fn follow(&mut self, before: &Self, now: Instant) {
+        let granted = self.expires_at.saturating_duration_since(now);
+        let stands = |kept: &&Binding| {
+            self.hop == before.hop && self.kept.as_ref().is_some_and(|fresh| kept.stands_for(fresh, granted, now))
+        };
+        if let Some(kept) = before.kept.as_ref().filter(stands) {
+            self.kept = Some(kept.clone());
         }
     }
 
@@ -138,7 +186,7 @@ impl Contact {
     }
 
     pub fn told(&self) -> PhoneContact {
-        PhoneContact { hop: self.hop, agent: self.agent.clone(), answers: self.answers() }
+        PhoneContact { hop: self.hop, agent: self.agent.clone(), answers: self.answers(), kept: self.kept.clone() }
     }
 
     /// As the 200 to a REGISTER lists it.

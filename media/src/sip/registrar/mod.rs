@@ -9,14 +9,16 @@ mod date;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::digest::Algorithm;
 use super::digest::server::{Judged, Server};
 use super::message::{Request, Response};
 use super::timers::Timers;
 use super::uri::Uri;
-use crate::io::{Hop, PHONE_CONTACTS_MAX, PHONE_REALM, PHONES_MAX, Phone, PhoneId, PhoneState, Transport};
+use crate::io::{
+    Hop, PHONE_CONTACTS_MAX, PHONE_REALM, PHONES_MAX, Phone, PhoneContact, PhoneId, PhoneState, Transport,
+};
 use contact::{Asked, Contact};
 pub use contact::{KEEP_ALIVE_EVERY, PROBE_EVERY};
 
@@ -24,8 +26,11 @@ pub use contact::{KEEP_ALIVE_EVERY, PROBE_EVERY};
 pub const EXPIRES_S_MIN: u32 = 60;
 /// The longest expiry over a connection, in seconds: the phone notices by its end when we forget everything.
 pub const EXPIRES_S_MAX: u32 = 3_600;
-/// The longest expiry over UDP, in seconds: after a restart of ours nobody can ring a phone before it comes back by itself.
+/// The longest expiry over UDP, in seconds: where we begin anew without what was kept, nobody can ring a phone before it comes back by
+/// itself.
 pub const EXPIRES_UDP_S_MAX: u32 = 600;
+/// How far apart the first questions to phones are that were there before a restart.
+const RESTORED_EVERY: Duration = Duration::from_millis(10);
 /// Contacts of one REGISTER that are read.
 const ASKED_MAX: usize = 8;
 /// The longest Call-ID that is kept, in bytes.
@@ -252,20 +257,38 @@ impl Registrar {
             self.forget_contacts(id, |_| true);
         }
         for wanted in wanted {
-            self.forget_contacts(id, |contact| contact.is_same(&wanted));
+            let before = self.forget_contacts(id, |contact| contact.is_same(&wanted));
             if wanted.expires_s > 0 {
                 let expires_s = wanted.expires_s.min(longest_s);
-                self.bind(id, Contact::new(wanted, request, hop, expires_s, now));
+                let mut contact = Contact::new(wanted, request, hop, expires_s, now);
+                before.iter().for_each(|before| contact.follow(before, now));
+                self.bind(id, contact);
             }
         }
         Ok(())
+    }
+
+    /// Phones are where they were, best first, before this process began; where one has come meanwhile, it stays.
+    pub fn restore(&mut self, places: Vec<(PhoneId, PhoneContact)>, now: Instant) {
+        // Of equally good ones the last one counts as the best.
+        for (number, (id, place)) in (0..).zip(places.into_iter().rev().take(PHONES_MAX * PHONE_CONTACTS_MAX)) {
+            let Some(contact) = Contact::restored(place, now + RESTORED_EVERY * number, now) else { continue };
+            let has_room = self.phones.get(&id).is_some_and(|entry| {
+                let is_known = entry.contacts.values().any(|known| known.is_same(&contact.wanted));
+                entry.contacts.len() < PHONE_CONTACTS_MAX && !is_known
+            });
+            if has_room {
+                self.stirred.insert(id);
+                self.bind(id, contact);
+            }
+        }
     }
 
     fn bind(&mut self, id: PhoneId, contact: Contact) {
         let Some(entry) = self.phones.get(&id) else { return };
         if entry.contacts.len() >= PHONE_CONTACTS_MAX {
             let oldest = entry.contacts.iter().min_by_key(|(at, contact)| (contact.heard_at, **at)).map(|(at, _)| *at);
-            oldest.into_iter().for_each(|oldest| self.forget_contact(ContactId(id, oldest)));
+            oldest.into_iter().for_each(|oldest| drop(self.forget_contact(ContactId(id, oldest))));
         }
         self.last += 1;
         let key = ContactId(id, self.last);
@@ -357,19 +380,18 @@ impl Registrar {
         news
     }
 
-    fn forget_contacts(&mut self, id: PhoneId, which: impl Fn(&Contact) -> bool) {
+    fn forget_contacts(&mut self, id: PhoneId, which: impl Fn(&Contact) -> bool) -> Vec<Contact> {
         let contacts = self.phones.get(&id).map(|entry| &entry.contacts).into_iter().flatten();
         let gone: Vec<u64> = contacts.filter(|(_, contact)| which(contact)).map(|(at, _)| *at).collect();
-        for at in gone {
-            self.forget_contact(ContactId(id, at));
-        }
+        gone.into_iter().filter_map(|at| self.forget_contact(ContactId(id, at))).collect()
     }
 
-    fn forget_contact(&mut self, id: ContactId) {
-        let Some(contact) = self.phones.get_mut(&id.0).and_then(|entry| entry.contacts.remove(&id.1)) else { return };
+    fn forget_contact(&mut self, id: ContactId) -> Option<Contact> {
+        let contact = self.phones.get_mut(&id.0).and_then(|entry| entry.contacts.remove(&id.1))?;
         self.flows.remove(&(contact.hop, id));
         self.timers.set(id, None);
         self.stirred.insert(id.0);
+        Some(contact)
     }
 }
 

@@ -1,7 +1,9 @@
 //! A REGISTER to the registrar, first as from anybody, then as if its phone had shown its password: nobody is taken for a phone
 //! without it, what is kept is bounded, and everything ends.
 
-use auricle_media::io::{Hop, PHONE_CONTACTS_MAX, PHONE_REALM, Phone, PhoneId, PhoneState, Protection, Transport};
+use auricle_media::io::{
+    Hop, PHONE_CONTACTS_MAX, PHONE_REALM, Phone, PhoneContact, PhoneId, PhoneState, Protection, Transport,
+};
 use auricle_media::sip::digest::Algorithm;
 use auricle_media::sip::digest::server::Secrets;
 use auricle_media::sip::message::{Message, Request, Response};
@@ -46,6 +48,9 @@ fn registered(request: &Request, transport: Transport) -> u64 {
         for (phone, state) in registrar.news() {
             let told = matches!(&state, PhoneState::Registered { contacts } if contacts.len() == ways.len());
             assert!(phone == id && told != ways.is_empty(), "{state:?}");
+            if let PhoneState::Registered { contacts } = state {
+                found_again(&registrar, contacts.into_iter().map(|contact| (id, contact)).collect());
+            }
         }
     }
     let until = origin() + Duration::from_secs(u64::from(EXPIRES_S_MAX) + 1);
@@ -62,6 +67,20 @@ fn registered(request: &Request, transport: Transport) -> u64 {
     assert!(registrar.ways(id).is_empty() && !registrar.is_flow(hop), "something stays");
     seen.note(scale(wakes));
     seen.number()
+}
+
+/// What is kept of a phone brings it back after a restart, to where it was; over a connection it has to come by itself.
+fn found_again(before: &Registrar, kept: Vec<(PhoneId, PhoneContact)>) {
+    let mut after = Registrar::new([8; 32], vec![Algorithm::Sha256]);
+    let secrets = Secrets::new("100", PHONE_REALM, "a password that nobody guesses");
+    let id = PhoneId(1);
+    after.set_phones(vec![Phone { id, user: "100".into(), secrets, protection: Protection::Optional }], origin());
+    after.restore(kept, origin());
+    let written = |registrar: &Registrar| -> Vec<(Hop, String)> {
+        registrar.ways(id).into_iter().map(|(hop, uri)| (hop, uri.to_string())).collect()
+    };
+    let datagrams = written(before).into_iter().filter(|(hop, _)| hop.transport == Transport::Udp);
+    assert_eq!(written(&after), datagrams.collect::<Vec<_>>());
 }
 
 fn readable(response: &Response) {
