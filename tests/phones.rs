@@ -317,6 +317,60 @@ async fn who_guesses_is_not_heard_any_more() {
     clinic.running.stop(Duration::ZERO).await;
 }
 
+/// SEC-11: a restart lets nobody in whose time is not over, and keeps nobody out whom an administrator has let in again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ban_outlives_a_restart_and_what_was_lifted_stays_lifted() {
+    let folder = tempfile::tempdir().unwrap();
+    let clinic = Clinic::open_as(config(folder.path())).await;
+    let admin = clinic.admin().await;
+    let added = add(&admin, "Front desk", "201").await;
+    let (password, line) = (text(&added, "password"), line(&added, "udp"));
+    let (mut guess, mut other) = (Guess::at("127.0.0.9", &line).await, Guess::at("127.0.0.10", &line).await);
+    for guess in [&mut guess, &mut other] {
+        for _ in 0..WRONG_MAX {
+            assert_eq!(guess.register("guessed").await, Some(401));
+        }
+    }
+    for source in ["127.0.0.9", "127.0.0.10"] {
+        clinic.happened(|event| matches!(event, Event::SourceBanned { source: it } if it == source)).await;
+    }
+    let lift = async |person: &Person, source: &str| {
+        person.request(Method::DELETE, &format!("/api/phones/bans/{source}")).send().await.unwrap().status()
+    };
+    assert_eq!(lift(&admin, "127.0.0.10").await, StatusCode::NO_CONTENT);
+    let bans = async |person: &Person| {
+        let bans = read(person.get("/api/phones/bans").await, StatusCode::OK).await;
+        let until = |ban: &Value| text(ban, "until").parse::<auricle_domain::Timestamp>().unwrap().as_second();
+        let of = |ban: &Value| (text(ban, "source").to_owned(), until(ban));
+        bans["items"].as_array().unwrap().iter().map(of).collect::<Vec<_>>()
+    };
+    let before = bans(&admin).await;
+    assert_eq!(before.len(), 1);
+    clinic.running.stop(Duration::ZERO).await;
+
+    let clinic = Clinic::open_as(config(folder.path())).await;
+    let admin = clinic.person("second@clinic.example", Role::Admin).await;
+    (guess.server, other.server) = (clinic.app().voice.sip_addr(), clinic.app().voice.sip_addr());
+    while other.register(password).await != Some(200) {}
+    // What was kept is known before it is told how phones stand.
+    stands(&clinic, &admin, &added["phone"], "registered").await;
+    assert_eq!(guess.register(password).await, None, "it is not heard, with the right password either");
+    let after = bans(&admin).await;
+    assert_eq!((after.len(), after[0].0.as_str()), (1, "127.0.0.9"));
+    assert!((after[0].1 - before[0].1).abs() <= 2, "{before:?} {after:?}");
+    assert_eq!(lift(&admin, "127.0.0.9").await, StatusCode::NO_CONTENT);
+    assert_eq!(guess.register(password).await, Some(200));
+    clinic.running.stop(Duration::ZERO).await;
+
+    let clinic = Clinic::open_as(config(folder.path())).await;
+    let admin = clinic.person("third@clinic.example", Role::Admin).await;
+    stands(&clinic, &admin, &added["phone"], "registered").await;
+    assert_eq!(bans(&admin).await, []);
+    let times = clinic.feed().iter().filter(|it| matches!(it.event, Event::SourceBanned { .. })).count();
+    assert_eq!(times, 2, "each is written down once");
+    clinic.running.stop(Duration::ZERO).await;
+}
+
 /// SEC-11: with a new password, switched off, or removed, a phone is gone at once.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_phone_that_is_changed_is_gone_at_once() {

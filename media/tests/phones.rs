@@ -188,7 +188,7 @@ fn who_guesses_passwords_is_not_heard_any_more() {
     for id in 0..WRONG_MAX as u32 {
         assert_eq!(world.register(place(7), "guess", id), 401);
     }
-    assert_eq!(world.events(), [EngineEvent::Banned { source: place(7).ip() }]);
+    assert_eq!(world.events(), [EngineEvent::Banned { source: place(7).ip(), until: world.now + BANNED }]);
     let before = world.engine.counters();
     assert_eq!((before.wrong_passwords, before.strangers), (10, 0));
     assert_eq!(world.register(place(7), "secret", 50), 0, "not even with the right one");
@@ -200,6 +200,19 @@ fn who_guesses_passwords_is_not_heard_any_more() {
     assert_eq!(world.register(place(8), "secret", 51), 200);
     world.now += BANNED;
     assert_eq!(world.register(place(7), "secret", 52), 200);
+}
+
+/// SEC-11: a restart does not let a banned source in before its time; who is spared by now is heard.
+#[test]
+fn a_ban_outlives_a_restart() {
+    let mut world = World::new(|config| config.spared = vec!["10.0.0.9/32".parse().unwrap()]);
+    world.command(Command::Phones(vec![phone("secret")]));
+    let until = world.now + BANNED / 3;
+    world.command(Command::Bans(vec![(place(7).ip(), until), (place(8).ip(), world.now), (place(9).ip(), until)]));
+    assert_eq!(world.events(), [EngineEvent::Banned { source: place(7).ip(), until }]);
+    assert_eq!([7, 8, 9].map(|last| world.register(place(last), "secret", u32::from(last))), [0, 200, 200]);
+    world.command(Command::Unban { source: place(7).ip() });
+    assert_eq!(world.register(place(7), "secret", 10), 200);
 }
 
 /// SEC-11: a phone that works is not locked out by one beside it that is set up wrongly, and neither are trunks and whom the

@@ -6,6 +6,7 @@
 pub mod account;
 pub mod appointment;
 pub mod audit;
+pub mod ban;
 pub mod call;
 pub mod carrier;
 pub mod code;

@@ -1,5 +1,6 @@
 //! Looks after the phones: hands them to the engine, tells it the time and what they ring in an emergency, and tells where they are.
 
+mod banned;
 mod both;
 mod whereabouts;
 
@@ -20,9 +21,9 @@ use auricle_domain::tenant::Tenant;
 use auricle_media::io::{self as engine, Command, Transport};
 use auricle_media::sip::digest::server::Secrets;
 use auricle_storage::Store;
+use banned::Banned;
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use whereabouts::Whereabouts;
 
@@ -48,7 +49,7 @@ pub async fn run(parts: Parts, stop: CancellationToken) {
     let (mut changed, mut states) = (parts.phones.watch(), parts.voice.phone_states());
     let mut bans = parts.voice.bans().watch();
     let (numbers, before, whereabouts) = (BTreeMap::new(), BTreeSet::new(), Whereabouts::default());
-    let (handed, emergencies, banned) = (Vec::new(), Vec::new(), BTreeMap::new());
+    let (handed, emergencies, banned) = (Vec::new(), Vec::new(), Banned::default());
     let mut desk = Desk { parts, numbers, next: 0, handed, emergencies, begun: false, whereabouts, before, banned };
     loop {
         let changes = *changed.borrow_and_update();
@@ -81,8 +82,7 @@ struct Desk {
     whereabouts: Whereabouts,
     /// Phones that were registered when that was written down last, before this process began.
     before: BTreeSet<PhoneId>,
-    /// Who was not heard when it was last written down, and until when.
-    banned: BTreeMap<IpAddr, Instant>,
+    banned: Banned,
 }
 
 impl Desk {
@@ -115,10 +115,11 @@ impl Desk {
         // Before it is told: what is shown is so after a restart.
         let kept = self.whereabouts.write(&self.parts, &phones, &self.numbers, now).await;
         self.tell(&phones, now).await?;
-        self.note_bans().await.and(kept)
+        self.banned.write(&self.parts, now).await.and(kept)
     }
 
-    /// Tells the engine what was written down before this process began: where phones were, so that they can be called there at once.
+    /// Tells the engine what was written down before this process began: where phones were, so that they can be called there at once,
+    /// and whom not to hear.
     async fn begin(&mut self, phones: &[Phone], now: Timestamp) -> Result<(), Error> {
         let failed = |error| Error::internal("tell the engine where its phones were", &error);
         self.whereabouts = self.parts.store.read(|tx| Whereabouts::read(tx, phones, now))?;
@@ -126,6 +127,7 @@ impl Desk {
         // Where they are is told, and written down, as the engine sees it then.
         self.parts.voice.caught_up().await.map_err(failed)?;
         self.before = self.whereabouts.phones();
+        self.banned.begin(&self.parts, now).await?;
         self.begun = true;
         Ok(())
     }
@@ -140,24 +142,6 @@ impl Desk {
             self.parts.voice.send(Command::EmergencyNumbers(wanted.clone())).map_err(failed)?;
             self.emergencies = wanted;
         }
-        Ok(())
-    }
-
-    /// Writes down who is not heard any more.
-    async fn note_bans(&mut self) -> Result<(), Error> {
-        let banned = self.parts.voice.bans().now(Instant::now());
-        for (source, until) in &banned {
-            if self.banned.get(source) == Some(until) {
-                continue;
-            }
-            let (source, cause) = (source.to_string(), clock::fresh(CauseId::new, self.parts.events.now()));
-            let written = self.parts.events.commit(clock::op(), By { actor: Actor::System, cause }, move |tx| {
-                tx.event(Event::SourceBanned { source: source.clone() });
-                Ok(())
-            });
-            written.await?;
-        }
-        self.banned = banned;
         Ok(())
     }
 

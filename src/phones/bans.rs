@@ -5,6 +5,7 @@ use crate::auth::{May, permissions::EditPhones};
 use crate::clock;
 use crate::error::Error;
 use auricle_domain::Timestamp;
+use auricle_domain::ban::Bans;
 use auricle_domain::event::Event;
 use auricle_media::io::Command;
 use jiff::SignedDuration;
@@ -54,6 +55,11 @@ pub async fn lift_ban(app: &App, may: &May<EditPhones>, source: IpAddr) -> Resul
         return Err(Error::not_found("ban"));
     }
     let written = app.events.commit(clock::op(), may.by(), move |tx| {
+        // At once, so that no restart brings it back.
+        if let Some(mut kept) = tx.get::<Bans>(&())? {
+            kept.sources.retain(|ban| ban.source != source);
+            tx.put(&kept)?;
+        }
         tx.event(Event::SourceHeard { source: source.to_string() });
         Ok(())
     });

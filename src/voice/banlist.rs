@@ -1,6 +1,5 @@
 //! Sources that have guessed passwords of phones and are not heard for a while: shared by the media thread and who shows them.
 
-use auricle_media::engine::BANNED;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -15,8 +14,8 @@ const SOURCES_MAX: usize = 4_096;
 pub struct BanList(watch::Sender<Arc<BTreeMap<IpAddr, Instant>>>);
 
 impl BanList {
-    /// A source is banned from now on.
-    pub(crate) fn add(&self, source: IpAddr, now: Instant) {
+    /// A source is banned until then.
+    pub(crate) fn add(&self, source: IpAddr, until: Instant, now: Instant) {
         self.0.send_modify(|sources| {
             let sources = Arc::make_mut(sources);
             sources.retain(|_, until| now < *until);
@@ -26,7 +25,7 @@ impl BanList {
                     sources.remove(&first);
                 }
             }
-            sources.insert(source, now + BANNED);
+            sources.insert(source, until);
         });
     }
 
@@ -49,6 +48,7 @@ impl BanList {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use auricle_media::engine::BANNED;
     use std::net::Ipv4Addr;
     use std::time::Duration;
 
@@ -61,13 +61,15 @@ mod tests {
     fn the_list_is_bounded_and_forgets_what_is_over() {
         let (list, start) = (BanList::default(), Instant::now());
         for at in 0..=SOURCES_MAX {
-            list.add(ip(at), start + Duration::from_millis(at as u64));
+            let now = start + Duration::from_millis(at as u64);
+            list.add(ip(at), now + BANNED, now);
         }
         let later = start + Duration::from_secs(10);
         assert_eq!((list.now(later).len(), list.now(later).contains_key(&ip(0))), (SOURCES_MAX, false));
         list.lift(ip(1));
         assert!(!list.now(later).contains_key(&ip(1)));
-        list.add(ip(0), start + BANNED + Duration::from_secs(60));
+        let now = start + BANNED + Duration::from_secs(60);
+        list.add(ip(0), now + BANNED, now);
         assert_eq!(list.now(start + BANNED + Duration::from_secs(61)).len(), 1);
     }
 }

@@ -25,6 +25,7 @@ use crate::lookup::LookupKey;
 use crate::record::{Entries, Index, Record};
 use auricle_domain::account::{Account, Session};
 use auricle_domain::appointment::{Appointment, Service};
+use auricle_domain::ban::Bans;
 use auricle_domain::call::Call;
 use auricle_domain::carrier::Carrier;
 use auricle_domain::code::{CallStatus, RecordingState, TextState};
@@ -223,6 +224,7 @@ fn name_of(id: u16) -> &'static str {
         TextMessage::TABLE,
         HoldMusic::TABLE,
         Registration::TABLE,
+        Bans::TABLE,
     ];
     match tables.iter().find(|table| table.id == id) {
         Some(table) => table.name,
@@ -497,4 +499,11 @@ impl Record for Registration {
     fn key(&self) -> PhoneId {
         self.phone
     }
+}
+
+/// Key: none, there is one.
+impl Record for Bans {
+    const TABLE: Table = Table { id: 34, name: "bans", version: 1 };
+    type Key = ();
+    fn key(&self) {}
 }

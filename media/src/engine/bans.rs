@@ -68,6 +68,24 @@ impl Bans {
         true
     }
 
+    /// A source that was banned by a process before this one, until then. `true` when it is banned by this, and was not before.
+    pub(super) fn restore(&mut self, source: IpAddr, until: Instant, now: Instant) -> bool {
+        let key = bucket_key(source);
+        // However the clock was set meanwhile.
+        let until = until.min(now + BANNED);
+        let is_known = self.holds(source, now);
+        if until <= now || is_known || (self.0.len() >= SOURCES_MAX && !self.0.contains_key(&key)) {
+            return false;
+        }
+        self.0.entry(key).or_default().banned_until = Some(until);
+        true
+    }
+
+    /// Until when nothing of this source is read.
+    pub(super) fn until(&self, source: IpAddr) -> Option<Instant> {
+        self.0.get(&bucket_key(source)).and_then(|record| record.banned_until)
+    }
+
     /// Forgets that a source was wrong: it is heard again.
     pub(super) fn lift(&mut self, source: IpAddr) {
         self.0.remove(&bucket_key(source));
@@ -114,6 +132,22 @@ mod tests {
         bans.lift(ip("::ffff:192.0.2.1"));
         assert!(!bans.holds(ip("192.0.2.1"), start), "lifted");
         assert_eq!(wrong(&mut bans, "192.0.2.1", 9, start + BANNED), 0, "it begins anew");
+    }
+
+    /// SEC-11: what is left of a ban is left after a restart, and no more than there can be.
+    #[test]
+    fn a_ban_of_before_stands_until_its_time_is_over() {
+        let (mut bans, start) = (Bans::default(), crate::epoch());
+        let (half, source) = (start + BANNED / 2, ip("192.0.2.1"));
+        assert!(bans.restore(source, half, start) && !bans.restore(source, half, start), "once");
+        assert!(bans.holds(source, half - Duration::from_millis(1)) && !bans.holds(source, half));
+        assert!(!bans.restore(ip("192.0.2.2"), start, start), "it is over");
+        assert!(bans.restore(ip("192.0.2.3"), start + BANNED * 9, start));
+        assert_eq!(bans.until(ip("192.0.2.3")), Some(start + BANNED), "the clock was set back");
+        for at in 0..SOURCES_MAX as u32 {
+            bans.restore(IpAddr::V4(std::net::Ipv4Addr::from_bits(0x0a00_0000 + at)), half, start);
+        }
+        assert_eq!(bans.0.len(), SOURCES_MAX);
     }
 
     #[test]

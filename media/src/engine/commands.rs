@@ -41,6 +41,7 @@ impl Engine {
             Command::Trunks(trunks) => self.set_trunks(trunks, now),
             Command::Phones(phones) => self.set_phones(phones, now),
             Command::EmergencyNumbers(numbers) => self.set_emergencies(numbers),
+            Command::Bans(bans) => self.restore_bans(bans, now),
             Command::Registrations(places) => self.tell_agent(AgentCommand::Registrations(places), now),
             Command::MusicPiece(piece) => self.piece = piece,
             Command::Unban { source } => self.bans.lift(source),

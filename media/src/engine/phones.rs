@@ -42,7 +42,22 @@ impl Engine {
     pub(super) fn wrong_password(&mut self, source: IpAddr, call: u64, now: Instant) {
         self.counters.wrong_passwords += 1;
         if self.bans.wrong(source, call, now) && !self.is_spared(source) {
-            self.event(EngineEvent::Banned { source });
+            self.tell_ban(source);
+        }
+    }
+
+    /// Sources that a process before this one has banned, but for those that are spared by now.
+    pub(super) fn restore_bans(&mut self, bans: Vec<(IpAddr, Instant)>, now: Instant) {
+        for (source, until) in bans {
+            if !self.is_spared(source) && self.bans.restore(source, until, now) {
+                self.tell_ban(source);
+            }
+        }
+    }
+
+    fn tell_ban(&mut self, source: IpAddr) {
+        if let Some(until) = self.bans.until(source) {
+            self.event(EngineEvent::Banned { source, until });
         }
     }
 

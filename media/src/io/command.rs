@@ -7,6 +7,7 @@ use super::{
 use crate::audio::music::Piece;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Instant;
 
 /// What the engine can be told to do. A command for a leg that is gone changes nothing.
 #[derive(Clone, Debug)]
@@ -216,6 +217,8 @@ pub enum Command {
         /// Which, as [`EngineEvent::Banned`](super::EngineEvent::Banned) told it.
         source: IpAddr,
     },
+    /// Sources that a process before this one has banned, and until when.
+    Bans(Vec<(IpAddr, Instant)>),
     /// These are all phones from now on. One that is equal to one that is there keeps its registrations; of one that is not
     /// among them, or has another user or password, they end at once.
     Phones(Vec<Phone>),

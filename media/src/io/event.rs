@@ -5,6 +5,7 @@ use super::{
     TrunkState, WebRefusal,
 };
 use std::net::{IpAddr, SocketAddr};
+use std::time::Instant;
 
 /// A fact about a leg, a trunk or a phone that must arrive.
 #[derive(Clone, Debug, PartialEq)]
@@ -191,10 +192,12 @@ pub enum EngineEvent {
         /// How.
         state: PhoneState,
     },
-    /// A source has guessed passwords too often: nothing of it is read for an hour.
+    /// A source has guessed passwords too often, in this process or before it: nothing of it is read for a while.
     Banned {
         /// Which.
         source: IpAddr,
+        /// Until when.
+        until: Instant,
     },
 }
 

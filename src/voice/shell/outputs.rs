@@ -87,9 +87,9 @@ impl Shard {
             });
             return;
         }
-        if let EngineEvent::Banned { source } = event {
-            tracing::warn!(%source, "a source has guessed passwords of phones and is not heard for an hour");
-            self.bans.add(source, Instant::now());
+        if let EngineEvent::Banned { source, until } = event {
+            tracing::warn!(%source, "a source has guessed passwords of phones and is not heard for an hour at the most");
+            self.bans.add(source, until, Instant::now());
             return;
         }
         if matches!(event, EngineEvent::WebAnswer { .. } | EngineEvent::WebRefused { .. }) {
