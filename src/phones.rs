@@ -10,6 +10,7 @@ use crate::error::{Error, ErrorCode};
 use crate::events::Writing;
 use crate::page::Checks;
 use auricle_domain::account::Account;
+use auricle_domain::certificate::SipCertificate;
 use auricle_domain::code::{PhoneState, SrtpPolicy};
 use auricle_domain::event::Event;
 use auricle_domain::id::{AccountId, PhoneId};
@@ -173,7 +174,9 @@ fn server(app: &App) -> PhoneServer {
 pub fn list(app: &App, _may: &May<EditPhones>) -> Result<PhoneList, Error> {
     let status = app.phones.status();
     let phones = app.store.read(all)?.into_iter().map(|phone| PhoneView::of(phone, &status)).collect();
-    Ok(PhoneList { server: server(app), phones })
+    let server = server(app);
+    let own = if server.tls_fingerprint.is_some() { app.store.read(|tx| tx.get::<SipCertificate>(&()))? } else { None };
+    Ok(PhoneList { server, tls_certificate: own.map(|own| own.certificate), phones })
 }
 
 /// All phones as they are stored, oldest first.

@@ -3,7 +3,7 @@
 use crate::support::clinic::{Clinic, PATIENCE, config};
 use crate::support::person::{Person, read};
 use crate::support::softphone::{Line, Softphone};
-use auricle::voice::{EngineEvents, TlsFiles, VoiceConfig, VoiceHandle, VoiceShell, certificate};
+use auricle::voice::{EngineEvents, OwnCertificate, TlsFiles, VoiceConfig, VoiceHandle, VoiceShell, certificate};
 use auricle_domain::code::{EndCause, Role};
 use auricle_domain::event::Event;
 use auricle_media::engine::WRONG_MAX;
@@ -18,8 +18,8 @@ use auricle_media::sip::tokens::Tokens;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use std::net::{Ipv4Addr, SocketAddr};
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::UdpSocket;
 
@@ -109,7 +109,7 @@ async fn over_tls(folder: &Path) -> Clinic {
     Clinic::open_as(config).await
 }
 
-/// CALL-01, SEC-11: over TLS too, with a certificate that is made at the first start, kept, and shown by its fingerprint.
+/// CALL-01, SEC-11: over TLS too, with a certificate that is made at the first start, kept sealed, and shown by its fingerprint.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_softphone_registers_over_tls_with_a_certificate_of_our_own() {
     let folder = tempfile::tempdir().unwrap();
@@ -119,8 +119,8 @@ async fn a_softphone_registers_over_tls_with_a_certificate_of_our_own() {
     let added = add(&admin, "Front desk", "201").await;
     let fingerprint = text(&added["server"], "tls_fingerprint").to_owned();
     assert_eq!(fingerprint.len(), 95, "{fingerprint}");
-    let file = folder.path().join("store.sip.pem");
-    assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    clinic.happened(|event| matches!(event, Event::SipCertificateKept { fingerprint: it } if *it == fingerprint)).await;
+    assert!(!folder.path().join("store.sip.pem").exists(), "its key is in the store alone, sealed");
     let desk = Softphone::desk(&line(&added, "tls"), Some("receptionist"), 6);
     let shown = stands(&clinic, &admin, &added["phone"], "registered").await;
     assert_eq!(shown["status"]["places"][0]["transport"], "tls");
@@ -409,13 +409,12 @@ async fn a_phone_that_is_changed_is_gone_at_once() {
 }
 
 /// The telephone side alone, with one phone `201` whose audio is encrypted as told.
-fn telephone(folder: &Path, first_port: u16, protection: Protection) -> (VoiceHandle, EngineEvents) {
-    let file = folder.join("own.pem");
-    certificate::own(&file, &["127.0.0.1".to_owned()]).unwrap();
+fn telephone(first_port: u16, protection: Protection) -> (VoiceHandle, EngineEvents) {
+    let own = certificate::made(&["127.0.0.1".to_owned()], auricle::clock::system()).unwrap();
     let (voice, events) = VoiceShell::start(VoiceConfig {
         sip_listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
         tls_listen: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))),
-        tls: TlsFiles { own: Some((file.clone(), file)), ..TlsFiles::default() },
+        tls: TlsFiles { own: Some(OwnCertificate::Kept(Arc::new(own))), ..TlsFiles::default() },
         advertise: None,
         rtp_ports: first_port..=first_port + 7,
         legs_max: 4,
@@ -455,8 +454,7 @@ async fn a_registered_phone_is_called_and_heard() {
         ("tls", Protection::Optional, ";mediaenc=srtp"),
     ];
     for (row, (transport, protection, account)) in (0..).zip(rows) {
-        let folder = tempfile::tempdir().unwrap();
-        let (voice, mut events) = telephone(folder.path(), 28_600 + row * 8, protection);
+        let (voice, mut events) = telephone(28_600 + row * 8, protection);
         let server = if transport == "tls" { voice.tls_addr().unwrap() } else { voice.sip_addr() };
         let modules: &[&str] = if account.is_empty() { &[] } else { &["srtp"] };
         let account = format!(";answermode=auto{account}");

@@ -6,7 +6,7 @@ use crate::line::{Line, certify};
 use crate::side::{Side, description, told_key};
 use crate::{Pair, Relay};
 use auricle::recordings::BlobSink;
-use auricle::voice::{EngineEvents, TlsFiles, VoiceConfig, VoiceHandle, VoiceShell};
+use auricle::voice::{EngineEvents, OwnCertificate, TlsFiles, VoiceConfig, VoiceHandle, VoiceShell};
 use auricle_domain::Timestamp;
 use auricle_domain::id::{CallId, TenantId};
 use auricle_media::io::{BridgeId, Codec, Command, EngineEvent, LegId, Party, PartyClass};
@@ -38,7 +38,7 @@ pub fn run(task: &str) {
     let (voice, events) = VoiceShell::start(VoiceConfig {
         sip_listen: SocketAddr::from(([127, 0, 0, 1], 0)),
         tls_listen: Some(SocketAddr::from(([127, 0, 0, 1], 0))),
-        tls: TlsFiles { own: Some((certificate.clone(), key)), ..TlsFiles::default() },
+        tls: TlsFiles { own: Some(OwnCertificate::Files(certificate.clone(), key)), ..TlsFiles::default() },
         advertise: None,
         rtp_ports: RTP_PORT..=RTP_PORT + calls * 4 + 1,
         legs_max: usize::from(calls) * 2,

@@ -25,13 +25,13 @@ use crate::tools::StoreTools;
 use crate::trunks::Trunks;
 use crate::voice::browsers::BrowserConfig;
 use crate::voice::carrierbook;
-use crate::voice::certificate::{self, CertificateError};
+use crate::voice::certificate::CertificateError;
 use crate::voice::phonebook::PhoneBook;
 use crate::voice::receptionist::{self, Desk};
 use crate::voice::stationbook::StationBook;
 use crate::voice::tools::Tools;
 use crate::voice::trunkbook::TrunkBook;
-use crate::voice::{EngineEvents, TlsFiles, VoiceConfig, VoiceError, VoiceHandle, VoiceShell};
+use crate::voice::{EngineEvents, OwnCertificate, TlsFiles, VoiceConfig, VoiceError, VoiceHandle, VoiceShell};
 use auricle_domain::account::Account;
 use auricle_domain::code::Lang;
 use auricle_domain::id::TenantId;
@@ -163,7 +163,7 @@ impl Running {
         };
         let listener = listen(config.server.listen).await?;
         let mut voice_config = voice_config(&config);
-        own_certificate(&config, &mut voice_config)?;
+        own_certificate(&config, &store, &events, &mut voice_config).await?;
         let (voice, engine) = VoiceShell::start_with(voice_config, browser_config(&config))?;
         let records = Records { store, search, library, events };
         let app = assemble(config, records, voice, engine, speech, tools, clock);
@@ -246,7 +246,11 @@ fn voice_config(config: &Config) -> VoiceConfig {
         sip_listen: sip.listen,
         tls_listen: sip.tls_listen,
         tls: TlsFiles {
-            own: sip.tls_certificate.clone().zip(sip.tls_key.clone()),
+            own: sip
+                .tls_certificate
+                .clone()
+                .zip(sip.tls_key.clone())
+                .map(|(chain, key)| OwnCertificate::Files(chain, key)),
             roots: sip.tls_roots.clone(),
             fingerprint: None,
         },
@@ -262,16 +266,20 @@ fn voice_config(config: &Config) -> VoiceConfig {
 }
 
 /// Makes sure of a certificate of our own where TLS is listened for and none is configured.
-fn own_certificate(config: &Config, voice: &mut VoiceConfig) -> Result<(), StartError> {
+async fn own_certificate(
+    config: &Config,
+    store: &Store,
+    events: &Events,
+    voice: &mut VoiceConfig,
+) -> Result<(), StartError> {
     let Some(listen) = voice.tls_listen.filter(|_| voice.tls.own.is_none()) else { return Ok(()) };
     let told = voice.advertise.into_iter().chain([listen.ip()]).filter(|address| !address.is_unspecified());
     let mut names: Vec<String> = told.map(|address| address.to_string()).collect();
     names.dedup();
-    let path = certificate::path_beside(&config.storage.directory);
-    let fingerprint = certificate::own(&path, &names)?;
-    tracing::info!(path = %path.display(), %fingerprint, "SIP over TLS uses a certificate of its own");
-    voice.tls.own = Some((path.clone(), path));
-    voice.tls.fingerprint = Some(fingerprint);
+    let kept = first::certificate(store, events, &config.storage.directory, &names).await?;
+    tracing::info!(fingerprint = %kept.fingerprint, "SIP over TLS uses a certificate of its own");
+    voice.tls.fingerprint = Some(kept.fingerprint.clone());
+    voice.tls.own = Some(OwnCertificate::Kept(Arc::new(kept)));
     Ok(())
 }
 

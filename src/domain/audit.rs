@@ -131,6 +131,7 @@ impl Event {
             | Self::PhoneRemoved { phone }
             | Self::PhoneStateChanged { phone, .. } => ("phone", phone.to_string()),
             Self::MusicChanged {} | Self::MusicRemoved {} => ("music", String::new()),
+            Self::SipCertificateKept { fingerprint } => ("sip_certificate", fingerprint.clone()),
             Self::SourceBanned { source } | Self::SourceHeard { source } => ("source", source.clone()),
             Self::CarrierChanged { carrier } | Self::CarrierRemoved { carrier } => ("carrier", carrier.to_string()),
             Self::NumberConnected { number, .. } | Self::NumberReleased { number, .. } => ("number", number.clone()),

@@ -257,6 +257,11 @@ events! {
         /// Why, when it is down.
         fault: Option<TrunkFault>,
     },
+    /// The clinic has a certificate of its own for SIP over TLS from now on.
+    SipCertificateKept("sip.certificate") {
+        /// Its fingerprint.
+        fingerprint: String,
+    },
     /// A source has guessed passwords of desk phones and is not heard for an hour.
     SourceBanned("phone.source_banned") {
         /// Its address.

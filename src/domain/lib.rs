@@ -9,6 +9,7 @@ pub mod audit;
 pub mod ban;
 pub mod call;
 pub mod carrier;
+pub mod certificate;
 pub mod code;
 pub mod contact;
 pub mod conversation;

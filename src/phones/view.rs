@@ -101,6 +101,8 @@ pub struct PhoneServer {
 pub struct PhoneList {
     /// What they find the clinic with.
     pub server: PhoneServer,
+    /// Its certificate for TLS as PEM text, where nobody vouches for it: for phones that have to be given what they are to trust.
+    pub tls_certificate: Option<String>,
     /// The phones, oldest first; 250 at most.
     pub phones: Vec<PhoneView>,
 }

@@ -48,7 +48,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 pub use shell::VoiceShell;
 pub use streams::{StreamFault, StreamFaults};
-pub use tls::{TlsFault, TlsFiles};
+pub use tls::{OwnCertificate, TlsFault, TlsFiles};
 
 /// Where phones are, as the engine has told last; the latest wins. One that is away is not in it.
 pub type PhoneStates = Arc<BTreeMap<PhoneId, PhoneState>>;

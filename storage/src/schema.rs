@@ -28,6 +28,7 @@ use auricle_domain::appointment::{Appointment, Service};
 use auricle_domain::ban::Bans;
 use auricle_domain::call::Call;
 use auricle_domain::carrier::Carrier;
+use auricle_domain::certificate::SipCertificate;
 use auricle_domain::code::{CallStatus, RecordingState, TextState};
 use auricle_domain::contact::Contact;
 use auricle_domain::conversation::{Conversation, Turn};
@@ -225,6 +226,7 @@ fn name_of(id: u16) -> &'static str {
         HoldMusic::TABLE,
         Registration::TABLE,
         Bans::TABLE,
+        SipCertificate::TABLE,
     ];
     match tables.iter().find(|table| table.id == id) {
         Some(table) => table.name,
@@ -504,6 +506,13 @@ impl Record for Registration {
 /// Key: none, there is one.
 impl Record for Bans {
     const TABLE: Table = Table { id: 34, name: "bans", version: 1 };
+    type Key = ();
+    fn key(&self) {}
+}
+
+/// Key: none, there is one.
+impl Record for SipCertificate {
+    const TABLE: Table = Table { id: 35, name: "sip_certificate", version: 1 };
     type Key = ();
     fn key(&self) {}
 }

@@ -1,6 +1,6 @@
 #![allow(clippy::unwrap_used)]
 use super::*;
-use crate::voice::tls::TlsFiles;
+use crate::voice::tls::{OwnCertificate, TlsFiles};
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use std::net::SocketAddr;
 use std::path::Path;
@@ -55,7 +55,7 @@ fn certificate(folder: &Path, name: &str) -> TlsFiles {
     let (chain, key) = (folder.join("chain.pem"), folder.join("key.pem"));
     std::fs::write(&chain, cert.pem()).unwrap();
     std::fs::write(&key, signing_key.serialize_pem()).unwrap();
-    TlsFiles { own: Some((chain.clone(), key)), roots: Some(chain), fingerprint: None }
+    TlsFiles { own: Some(OwnCertificate::Files(chain.clone(), key)), roots: Some(chain), fingerprint: None }
 }
 
 #[tokio::test(flavor = "multi_thread")]
