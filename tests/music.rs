@@ -4,8 +4,10 @@ use crate::outbound::Scene;
 use crate::support::clinic::{Clinic, config};
 use crate::support::person::{Person, read};
 use auricle::providers::wav;
+use auricle_domain::account::Actor;
 use auricle_domain::code::Role;
 use auricle_domain::event::Event;
+use auricle_storage::{restore, set_passphrase};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use std::f64::consts::TAU;
@@ -60,6 +62,41 @@ async fn a_clinics_own_music_is_heard_by_who_waits() {
     let removed = scene.admin.send(Method::DELETE, "/api/music", json!(null)).await;
     assert_eq!(removed.status(), StatusCode::NOT_FOUND);
     scene.clinic.happened(|event| matches!(event, Event::MusicRemoved {})).await;
+    scene.close().await;
+}
+
+/// B-26, CALL-06: a piece of the clinic's own is in its backups, and heard again by whoever waits after it was restored into an empty
+/// folder.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clinics_own_music_is_heard_again_after_it_was_restored() {
+    let folder = tempfile::tempdir().unwrap();
+    let (home, new_home) = (folder.path().join("clinic"), folder.path().join("new"));
+    let passphrase = set_passphrase(&home, &home.join("store.key")).unwrap();
+    let clinic = Clinic::open_as(config(&home)).await;
+    let boss = clinic.person("boss@clinic.example", Role::Admin).await;
+    read(bring(&boss, "Waiting.wav", piece(1_000.0, 4)).await, StatusCode::OK).await;
+    let before = boss.get("/api/music/audio").await.bytes().await.unwrap();
+    let backup = clinic.app().backups.make(folder.path(), Actor::Console, |_| {}).await.unwrap();
+    clinic.running.stop(Duration::ZERO).await;
+    std::fs::remove_dir_all(&home).unwrap();
+
+    let key_file = folder.path().join("new.key");
+    let restored = restore(&backup.path, &new_home, &key_file, &passphrase, auricle::clock::system()).unwrap();
+    assert_eq!(restored.missing.count, 0);
+    let mut config = config(&new_home);
+    config.storage.key_file = Some(key_file);
+    let scene = Scene::of(Clinic::open_as(config).await, json!({})).await;
+    let shown = read(scene.admin.get("/api/music").await, StatusCode::OK).await;
+    assert_eq!(shown["own"]["name"], "Waiting.wav");
+    assert_eq!(scene.admin.get("/api/music/audio").await.bytes().await.unwrap(), before);
+    let provider = scene.provider(90).await;
+    let phone = scene.phone("201", Value::Null).await;
+    let desk = scene.switched_on_with(&phone, Some("02079460958"), 90, &["ctrl_tcp"]).await;
+    scene.clinic.happened(|event| matches!(event, Event::CallAnswered { .. })).await;
+    provider.has_heard(440.0).await;
+    desk.press("hold", "").await;
+    provider.has_heard(1_000.0).await;
+    drop((desk, provider));
     scene.close().await;
 }
 
