@@ -153,8 +153,10 @@ pub struct SipConfig {
 /// `[webrtc]`
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct WebrtcConfig {
-    /// Address and UDP port of all browsers' audio; port 0 takes a free one. None: browsers cannot be spoken with.
+    /// Address and port of all browsers' audio; port 0 takes a free one. None: browsers cannot be spoken with.
     pub listen: Option<SocketAddr>,
+    /// Whether browsers may come by TCP too, where UDP does not get through.
+    pub tcp: bool,
     /// Address told to browsers; none takes that of `sip.advertise`, or the one listened on.
     pub advertise: Option<IpAddr>,
 }

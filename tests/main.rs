@@ -8,6 +8,7 @@ mod audit;
 mod backup;
 mod baresip;
 mod booking;
+mod browser_tcp;
 mod calls;
 mod carrier_frames;
 mod command_line;

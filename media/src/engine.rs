@@ -19,6 +19,7 @@ mod ticks;
 mod transfers;
 mod trunks;
 mod web;
+mod webstreams;
 
 use crate::audio::music::{Music, Piece};
 use crate::io::{Codec, EngineEvent, Input, LegEnd, LegId, NextWake, Output, Socket, WakeReason};
@@ -43,11 +44,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use ticks::Ticks;
 use web::Browsers;
+use webstreams::WebStreams;
 
 pub use admission::{Network, NetworkError};
 pub use bans::{BANNED, COUNTED, REPEATS_MAX, WRONG_MAX};
 pub use emergencies::EMERGENCY_LEGS;
 pub use ticks::CATCH_UP_MAX;
+pub use webstreams::{PROVE_WITHIN, UNPROVED_OF_SOURCE_MAX, WEB_STREAMS_MAX};
 
 /// SIP transactions at once. One stays for 32 s after its answer (RFC 3261 timers J and L), so this is what 500 short
 /// calls a second leave behind.
@@ -119,8 +122,10 @@ pub struct Counters {
     pub not_sip: u64,
     /// Media for ports that no leg has (any more).
     pub stray_media: u64,
-    /// Datagrams for browsers' legs from sources that have not proved to be a browser, dropped.
+    /// Packets for browsers' legs from sources that have not proved to be a browser, dropped.
     pub stray_web: u64,
+    /// Browsers' TCP connections closed by us: too many, not proved in time, what came on them was no browser's, or silent.
+    pub web_streams_closed: u64,
     /// Calls refused with 503: all legs or ports that they may have in use, or draining.
     pub calls_refused: u64,
     /// Ticks that came too late to be caught up with.
@@ -147,6 +152,7 @@ pub struct Engine {
     bridges: Bridges,
     browsers: Browsers,
     emergencies: Emergencies,
+    web_streams: WebStreams,
     peers: HashMap<IpAddr, Instant>,
     /// What the certificates of TLS hops must say.
     names: HashMap<Hop, Arc<str>>,
@@ -197,6 +203,7 @@ impl Engine {
             bridges: Bridges::default(),
             browsers: Browsers::default(),
             emergencies: Emergencies::default(),
+            web_streams: WebStreams::default(),
             peers: HashMap::new(),
             names: HashMap::new(),
             secure_trunks: HashSet::new(),
@@ -225,6 +232,9 @@ impl Engine {
         match input {
             Input::Datagram { socket: Socket::Sip, remote, bytes } => self.sip_datagram(remote, bytes, now),
             Input::Datagram { socket: Socket::Web, remote, bytes } => self.web_datagram(remote, bytes, now),
+            Input::WebOpened { remote } => self.web_opened(remote, now),
+            Input::WebStream { remote, bytes } => self.web_stream(remote, bytes, now),
+            Input::WebClosed { remote } => self.web_closed(remote, now),
             Input::Datagram { socket, remote, bytes } => self.media_datagram(socket, remote, bytes, now),
             Input::Stream { hop, bytes } => self.sip_stream(hop, bytes, now),
             Input::Closed { hop } => {
@@ -251,8 +261,9 @@ impl Engine {
         let sip = self.agent.next_wake().map(|at| (at, WakeReason::Sip));
         let ports = self.ports.next_wake().map(|at| (at, WakeReason::Leg));
         let browsers = self.next_browser().map(|at| (at, WakeReason::Leg));
+        let streams = self.web_streams.wake_at().map(|at| (at, WakeReason::Leg));
         // On equal times the first wins: the tick must not wait.
-        [tick, sip, ports, browsers].into_iter().flatten().min_by_key(|(at, _)| *at)
+        [tick, sip, ports, browsers, streams].into_iter().flatten().min_by_key(|(at, _)| *at)
     }
 
     /// How many legs there are.
@@ -382,6 +393,7 @@ impl Engine {
             self.agent.handle(AgentInput::Wake, now);
         }
         self.wake_browsers(now);
+        self.wake_web_streams(now);
         while let Some(port) = self.ports.rested(now) {
             self.outputs.push_back(Output::ClosePort(port));
         }
@@ -463,7 +475,8 @@ impl Engine {
             self.remember(peer, now);
         }
         // A port that is still being opened is released by the answer to that.
-        if leg.web.is_some() {
+        let is_browser = leg.web.is_some();
+        if is_browser {
             self.browsers.forget(id);
         } else if !leg.is_opening() && leg.carrier.is_none() {
             self.by_port.remove(&leg.port);
@@ -474,6 +487,9 @@ impl Engine {
             }
         }
         leg.close(cause, now, &mut self.outputs);
+        if is_browser {
+            self.close_web_streams(id);
+        }
         if self.legs.values().all(|leg| leg.audio().is_none()) {
             self.ticks.stop();
         }

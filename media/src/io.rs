@@ -2,7 +2,7 @@
 //!
 //! Four delivery classes, told apart by type: [`EngineEvent`] must arrive; [`Output::Pcm`] is ordered and may be dropped
 //! (counted); [`Output::Recorded`] goes to the recording writer and a lost frame becomes a marked gap;
-//! [`Output::Transmit`] and [`Output::Send`] leave now or never.
+//! [`Output::Transmit`], [`Output::Send`] and [`Output::WebSend`] leave now or never.
 
 mod bridge;
 mod carrier;
@@ -53,7 +53,7 @@ pub enum Socket {
     Rtp(u16),
     /// The RTCP socket that belongs to an RTP port; named by the RTP port.
     Rtcp(u16),
-    /// The one socket of all browsers.
+    /// The one UDP socket of all browsers.
     Web,
 }
 
@@ -113,6 +113,23 @@ pub enum Input<'a> {
     Closed {
         /// Which connection.
         hop: Hop,
+    },
+    /// A browser has opened a TCP connection to us. One of the same address that was open is gone.
+    WebOpened {
+        /// Its far end.
+        remote: SocketAddr,
+    },
+    /// A browser's TCP connection brought something, cut anywhere.
+    WebStream {
+        /// Its far end.
+        remote: SocketAddr,
+        /// What it brought.
+        bytes: &'a [u8],
+    },
+    /// A browser's TCP connection is gone.
+    WebClosed {
+        /// Its far end.
+        remote: SocketAddr,
     },
     /// The time asked for by `next_wake` has come (the 20 ms media tick included).
     Wake,
@@ -182,6 +199,18 @@ pub enum Output {
     Close {
         /// Which connection.
         hop: Hop,
+    },
+    /// Send this over a browser's TCP connection. What there is no room for is left out whole: it is one packet, as on UDP.
+    WebSend {
+        /// Its far end.
+        remote: SocketAddr,
+        /// One packet behind its length.
+        bytes: Vec<u8>,
+    },
+    /// Close a browser's TCP connection, after what was to be sent over it.
+    WebClose {
+        /// Its far end.
+        remote: SocketAddr,
     },
     /// Open the RTP socket of this local port and the RTCP socket above it, then say [`Input::Port`].
     OpenPort(u16),

@@ -3,14 +3,18 @@
 //! The browser offers, we answer; we are the passive side in everything. As an ICE-lite agent (RFC 8445 section 2.5) we have one
 //! address for all browsers and ask nobody for theirs: a browser reaches us from wherever it is, and we answer to there.
 //!
-//! What a browser's address may say follows from what it has proved. STUN is read by whoever's name it bears, and only an
+//! What a browser's far end may say follows from what it has proved. STUN is read by whoever's name it bears, and only an
 //! answer from us makes its source a *peer*: str0m answers when the password is right. DTLS, RTP and RTCP are read from peers
 //! alone. See [`crate::engine`] for who is at the door.
+//!
+//! A browser whose network lets no UDP out connects over TCP (RFC 6544): the same packets, the same proof. It tries both, and
+//! what it chooses is where we send.
 //!
 //! str0m draws its own randomness (certificate, ICE password, DTLS) and reads the wall clock once, to write RTCP. Time comes from
 //! us otherwise.
 
 pub(crate) mod offer;
+mod peers;
 pub(crate) mod stun;
 
 use std::collections::VecDeque;
@@ -22,18 +26,16 @@ use str0m::change::SdpOffer;
 use str0m::crypto::CryptoProvider;
 use str0m::format::{Codec as Format, FormatParams};
 use str0m::media::{Frequency, Mid, Pt};
-use str0m::net::{Protocol, Receive};
+use str0m::net::{Receive, TcpType};
 use str0m::rtp::{Extension, RtpWrite};
 use str0m::{Candidate, Event, IceConnectionState, Input, Output, Rtc, RtcConfig};
 
-use crate::io::{Codec, WebRefusal};
+use crate::io::{Codec, Hop, Transport, WebRefusal};
 use crate::rtp::Clock;
+use crate::rtp::framing::PACKET_OCTETS_MAX;
 use crate::rtp::packet::Packet;
+use peers::Peers;
 
-/// Addresses of one browser that may be heard at once: its networks, and both families. The one unheard for longest goes.
-const PEERS_MAX: usize = 8;
-/// Datagrams longer than this are not a browser's: its path carries no more.
-const DATAGRAM_BYTES_MAX: usize = 2_000;
 /// How often str0m sums up what the browser reports.
 const FIGURES_EVERY: Duration = Duration::from_secs(2);
 /// How often RTCP tells the browser how it is heard.
@@ -50,8 +52,8 @@ static CRYPTO: LazyLock<Arc<CryptoProvider>> = LazyLock::new(|| Arc::new(str0m::
 /// What a connection wants.
 #[derive(Debug)]
 pub(crate) enum Wish {
-    /// Send this datagram.
-    Transmit(SocketAddr, Vec<u8>),
+    /// Send this packet.
+    Transmit(Hop, Vec<u8>),
     /// This RTP packet came, decrypted.
     Packet(Vec<u8>),
     /// ICE and DTLS are through: audio may flow.
@@ -71,15 +73,22 @@ pub(crate) struct Formats {
     pub(crate) events: Option<u8>,
 }
 
+/// Where browsers reach us.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Reach {
+    pub(crate) udp: SocketAddr,
+    /// None: not over TCP.
+    pub(crate) tcp: Option<SocketAddr>,
+}
+
 /// A browser's connection.
 pub(crate) struct Connection {
     rtc: Rtc,
-    /// Where browsers reach us.
-    address: SocketAddr,
+    reach: Reach,
     mid: Mid,
     formats: Formats,
     name: String,
-    peers: VecDeque<SocketAddr>,
+    peers: Peers,
     wake_at: Instant,
     connected: bool,
     closed: bool,
@@ -91,26 +100,29 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    /// Answers a browser's offer of one audio section; browsers reach us at `address`.
+    /// Answers a browser's offer of one audio section.
     ///
     /// # Errors
     /// The offer is at fault: not a description, no audio, no Opus.
-    pub(crate) fn answer(offer: &str, address: SocketAddr, now: Instant) -> Result<(Self, String), WebRefusal> {
+    pub(crate) fn answer(offer: &str, reach: Reach, now: Instant) -> Result<(Self, String), WebRefusal> {
         let offer = SdpOffer::from_sdp_string(&offer::cleaned(offer)?).map_err(|_| WebRefusal::Description)?;
         let mut rtc = config().build(now);
-        let candidate = Candidate::host(address, "udp").map_err(|_| WebRefusal::Off)?;
-        rtc.add_local_candidate(candidate);
+        rtc.add_local_candidate(Candidate::builder().udp().host(reach.udp).build().map_err(|_| WebRefusal::Off)?);
+        if let Some(address) = reach.tcp {
+            let tcp = Candidate::builder().tcp().host(address).tcptype(TcpType::Passive).build();
+            rtc.add_local_candidate(tcp.map_err(|_| WebRefusal::Off)?);
+        }
         let answer = rtc.sdp_api().accept_offer(offer).map_err(|_| WebRefusal::Description)?;
         let text = answer.to_sdp_string();
         let said = |attribute| offer::value(&text, attribute).ok_or(WebRefusal::Description);
         let (name, mid) = (said("ice-ufrag")?.to_owned(), Mid::from(said("mid")?));
         let mut connection = Self {
             rtc,
-            address,
+            reach,
             mid,
             formats: Formats { audio: 0, events: None },
             name,
-            peers: VecDeque::new(),
+            peers: Peers::default(),
             wake_at: now,
             connected: false,
             closed: false,
@@ -144,8 +156,19 @@ impl Connection {
     }
 
     /// Whether this source has proved to be the browser.
-    pub(crate) fn is_peer(&self, source: SocketAddr) -> bool {
-        self.peers.contains(&source)
+    pub(crate) fn is_peer(&self, source: Hop) -> bool {
+        self.peers.has(source)
+    }
+
+    /// Whether its audio goes over TCP.
+    pub(crate) fn is_by_tcp(&self) -> bool {
+        self.peers.target().is_some_and(|target| target.transport.is_stream())
+    }
+
+    /// A TCP connection of the browser's is gone. Says whether there is nowhere to send to until it is heard again.
+    pub(crate) fn leave(&mut self, source: Hop) -> bool {
+        self.peers.leave(source);
+        self.peers.is_adrift()
     }
 
     /// When [`Self::wake`] is wanted.
@@ -158,10 +181,10 @@ impl Connection {
         self.wishes.pop_front()
     }
 
-    /// Takes a datagram. Says whether its source is a peer after it.
-    pub(crate) fn receive(&mut self, source: SocketAddr, bytes: &[u8], now: Instant) -> bool {
+    /// Takes a packet. Says whether its source is a peer after it.
+    pub(crate) fn receive(&mut self, source: Hop, bytes: &[u8], now: Instant) -> bool {
         let is_stun = stun::is_stun(bytes);
-        if self.closed || bytes.len() > DATAGRAM_BYTES_MAX || !(is_stun || self.is_peer(source)) {
+        if self.closed || bytes.len() > PACKET_OCTETS_MAX || !(is_stun || self.is_peer(source)) {
             return false;
         }
         if is_stun && !stun::is_whole(bytes) {
@@ -170,7 +193,9 @@ impl Connection {
         if self.is_of_another_source(bytes) {
             return self.is_peer(source);
         }
-        let Ok(received) = Receive::new(Protocol::Udp, source, self.address, bytes) else {
+        let address = if source.transport == Transport::Udp { Some(self.reach.udp) } else { self.reach.tcp };
+        let Some(address) = address else { return false };
+        let Ok(received) = Receive::new(peers::protocol(source.transport), source.address, address, bytes) else {
             return self.is_peer(source);
         };
         let input = Input::Receive(now, received);
@@ -178,15 +203,31 @@ impl Connection {
             return self.is_peer(source);
         }
         let handled = self.rtc.handle_input(input).is_ok();
-        self.drain(is_stun.then_some(source), now);
+        let answered = self.drain(is_stun.then_some(source), now);
         if !handled {
             self.fail();
         }
-        let is_peer = self.is_peer(source);
+        let is_peer = answered || self.is_peer(source);
         if is_peer {
             self.heard_at = now;
+            self.peers.hear(source, now);
+        }
+        if answered {
+            self.follow(source, stun::wants_audio(bytes), now);
         }
         is_peer
+    }
+
+    /// The browser has asked from there: where it is no more is no target any longer.
+    fn follow(&mut self, source: Hop, wants_audio: bool, now: Instant) {
+        let forgotten = self.peers.forgotten(source, wants_audio, now);
+        if forgotten.is_empty() || self.closed {
+            return;
+        }
+        for candidate in &forgotten {
+            self.rtc.direct_api().invalidate_candidate(candidate);
+        }
+        self.wake(now);
     }
 
     /// Whether it is RTP of a source that is not the browser's. str0m follows a new source before it has checked the packet's tag,
@@ -232,34 +273,41 @@ impl Connection {
         self.closed = true;
     }
 
-    /// Takes everything that str0m has to say, as it must be after each input. An answer to the source of a STUN request
-    /// makes it a peer.
-    fn drain(&mut self, asked: Option<SocketAddr>, now: Instant) {
+    /// Takes everything that str0m has to say, as it must be after each input. Says whether the source of a STUN request was
+    /// answered, which makes it a peer.
+    fn drain(&mut self, asked: Option<Hop>, now: Instant) -> bool {
+        let mut answered = false;
         for _ in 0..OUTPUTS_MAX {
             match self.rtc.poll_output() {
                 Ok(Output::Timeout(at)) => {
                     self.wake_at = at.max(now);
-                    return;
+                    return answered;
                 }
                 Ok(Output::Transmit(transmit)) => {
-                    if asked == Some(transmit.destination) {
-                        self.admit(transmit.destination);
+                    let to = peers::hop(transmit.proto, transmit.destination);
+                    if asked == Some(to) && stun::is_stun(&transmit.contents) {
+                        answered = true;
+                        self.peers.hear(to, now);
                     }
-                    self.wishes.push_back(Wish::Transmit(transmit.destination, transmit.contents.into()));
+                    self.transmit(to, transmit.contents.into());
                 }
                 Ok(Output::Event(event)) => self.event(event),
                 Err(_error) => break,
             }
         }
         self.fail();
+        answered
     }
 
-    fn admit(&mut self, source: SocketAddr) {
-        self.peers.retain(|peer| *peer != source);
-        if self.peers.len() == PEERS_MAX {
-            self.peers.pop_front();
+    fn transmit(&mut self, to: Hop, bytes: Vec<u8>) {
+        // Of a connection that is gone its address is left, which may be another's by now.
+        if to.transport.is_stream() && !self.is_peer(to) {
+            return;
         }
-        self.peers.push_back(source);
+        if !stun::is_stun(&bytes) {
+            self.peers.aim(to);
+        }
+        self.wishes.push_back(Wish::Transmit(to, bytes));
     }
 
     fn event(&mut self, event: Event) {

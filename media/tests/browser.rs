@@ -5,17 +5,22 @@
 mod netem;
 #[path = "browser/page.rs"]
 mod page;
+#[path = "browser/tcp.rs"]
+mod tcp;
 
 use auricle_media::engine::{Engine, EngineConfig};
 use auricle_media::io::{
     BridgeId, Codec, Command, EngineEvent, Input, LegEnd, LegId, Output, Party, PartyClass, PlayId, Rate, Socket,
     WebPurpose, WebRefusal,
 };
+use auricle_media::rtp::framing::{Framer, framed};
 use netem::{purity, tone};
 use page::Page;
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 use str0m::change::SdpOffer;
+use str0m::net::Protocol;
 
 const SERVER: &str = "192.0.2.80:7882";
 const STEP: Duration = Duration::from_millis(5);
@@ -29,10 +34,18 @@ struct World {
     spoken_at: Instant,
     events: Vec<(u64, EngineEvent)>,
     tapped: Vec<i16>,
-    /// Datagrams from the engine to addresses that no page has.
+    /// Packets from the engine to addresses that no page has.
     elsewhere: usize,
     /// Whether datagrams arrive at all.
     cut: bool,
+    /// Whether TCP brings anything.
+    tcp_cut: bool,
+    /// TCP connections that are open, with what reads them at their far end.
+    streams: BTreeMap<SocketAddr, Framer>,
+    /// Those that the engine has closed.
+    closed: Vec<SocketAddr>,
+    /// Octets of the pieces in which TCP brings what a page sends.
+    piece: usize,
 }
 
 impl World {
@@ -51,7 +64,7 @@ impl World {
             codecs: vec![Codec::Pcma],
             seed: [1; 32],
         });
-        engine.serve_browsers(SERVER.parse().unwrap());
+        engine.serve_browsers(SERVER.parse().unwrap(), Some(SERVER.parse().unwrap()));
         let now = Instant::now();
         Self {
             engine,
@@ -63,13 +76,22 @@ impl World {
             tapped: Vec::new(),
             elsewhere: 0,
             cut: false,
+            tcp_cut: false,
+            streams: BTreeMap::new(),
+            closed: Vec::new(),
+            piece: 1_000,
         }
     }
 
     /// A page is opened; its leg.
     fn open(&mut self, purpose: WebPurpose) -> LegId {
+        self.open_by(&[Protocol::Udp], purpose)
+    }
+
+    /// The same from a network that lets these out.
+    fn open_by(&mut self, protocols: &[Protocol], purpose: WebPurpose) -> LegId {
         let port = 40_000 + self.pages.len() as u16;
-        let (mut page, offer) = Page::new(port, self.now);
+        let (mut page, offer) = Page::by(protocols, port, self.now);
         self.command(Command::Web { tag: port.into(), offer, purpose });
         let answer = self.events.iter().find_map(|(_, event)| match event {
             EngineEvent::WebAnswer { tag, leg, sdp } if *tag == u64::from(port) => Some((*leg, sdp.clone())),
@@ -87,8 +109,23 @@ impl World {
     }
 
     fn datagram(&mut self, remote: SocketAddr, bytes: &[u8]) {
-        self.engine.handle(Input::Datagram { socket: Socket::Web, remote, bytes }, self.now);
+        self.give(Input::Datagram { socket: Socket::Web, remote, bytes });
+    }
+
+    fn give(&mut self, input: Input<'_>) {
+        self.engine.handle(input, self.now);
         self.drain();
+    }
+
+    /// Bytes of a TCP connection, which is opened where there is none.
+    fn stream(&mut self, remote: SocketAddr, bytes: &[u8]) {
+        if !self.streams.contains_key(&remote) {
+            self.streams.insert(remote, Framer::default());
+            self.give(Input::WebOpened { remote });
+        }
+        for bytes in bytes.chunks(self.piece) {
+            self.give(Input::WebStream { remote, bytes });
+        }
     }
 
     fn drain(&mut self) {
@@ -97,10 +134,23 @@ impl World {
                 Output::Transmit { socket, remote, bytes } => {
                     assert_eq!(socket, Socket::Web, "nothing leaves by another socket");
                     match self.pages.iter_mut().find(|page| page.address == remote) {
-                        Some(page) if !self.cut => page.receive(&bytes, self.now),
+                        Some(page) if !self.cut => page.receive(Protocol::Udp, &bytes, self.now),
                         Some(_) => {}
                         None => self.elsewhere += 1,
                     }
+                }
+                Output::WebSend { remote, bytes } => {
+                    let mut packets = Vec::new();
+                    let framer = self.streams.get_mut(&remote).expect("nothing is sent where no connection is");
+                    framer.receive(&bytes, &mut packets).unwrap();
+                    match self.pages.iter_mut().find(|page| page.tcp == remote) {
+                        Some(page) => packets.iter().for_each(|it| page.receive(Protocol::Tcp, it, self.now)),
+                        None => self.elsewhere += 1,
+                    }
+                }
+                Output::WebClose { remote } => {
+                    self.streams.remove(&remote);
+                    self.closed.push(remote);
                 }
                 Output::Event(EngineEvent::Level { .. }) => {}
                 Output::Event(event) => {
@@ -123,10 +173,15 @@ impl World {
             }
             self.pages.iter_mut().for_each(|page| page.wake(self.now));
             for index in 0..self.pages.len() {
-                let remote = self.pages[index].address;
-                for (_, bytes) in std::mem::take(&mut self.pages[index].out) {
-                    if !self.cut {
-                        self.datagram(remote, &bytes);
+                let (remote, tcp) = (self.pages[index].address, self.pages[index].tcp);
+                for (protocol, bytes) in std::mem::take(&mut self.pages[index].out) {
+                    match protocol {
+                        Protocol::Udp if !self.cut => self.datagram(remote, &bytes),
+                        // What we have closed is of no use to the page any more.
+                        Protocol::Tcp if !self.tcp_cut && !self.closed.contains(&tcp) => {
+                            self.stream(tcp, &framed(&bytes).unwrap())
+                        }
+                        _ => {}
                     }
                 }
             }

@@ -103,6 +103,11 @@ fn registrar() {
 }
 
 #[test]
+fn rfc4571() {
+    fuzz("rfc4571");
+}
+
+#[test]
 fn srtp() {
     fuzz("srtp");
 }

@@ -110,7 +110,7 @@ pub enum StartError {
         reason: String,
     },
     /// The telephone side could not start.
-    #[error("cannot start the telephone side: {0} (sip.listen, sip.rtp_ports, webrtc.listen)")]
+    #[error("cannot start the telephone side: {0} (sip.listen, sip.rtp_ports, webrtc.listen, webrtc.tcp)")]
     Voice(#[from] VoiceError),
     /// There is no certificate for SIP over TLS.
     #[error("cannot listen for TLS (sip.tls_listen): {0}")]
@@ -237,7 +237,7 @@ fn browser_config(config: &Config) -> Option<BrowserConfig> {
     let listen = config.webrtc.listen?;
     let outward = || listen.ip().is_unspecified().then(outward_address);
     let advertise = config.webrtc.advertise.or(config.sip.advertise).or_else(outward);
-    Some(BrowserConfig { listen, advertise })
+    Some(BrowserConfig { listen, advertise, tcp: config.webrtc.tcp })
 }
 
 fn voice_config(config: &Config) -> VoiceConfig {

@@ -61,6 +61,7 @@ pub(super) fn config(settings: &Settings) -> Result<Config, ConfigError> {
         },
         webrtc: WebrtcConfig {
             listen: read.text("webrtc.listen", maybe_address),
+            tcp: read.flag("webrtc.tcp"),
             advertise: read.text("webrtc.advertise", advertised),
         },
         speech: SpeechConfig {
@@ -127,6 +128,10 @@ impl Reader<'_> {
             let number = value.as_integer().filter(|number| allowed.contains(number)).ok_or_else(range)?;
             T::try_from(number).map_err(|_| range())
         })
+    }
+
+    fn flag(&mut self, key: &str) -> bool {
+        self.read(key, |value| value.as_bool().ok_or_else(|| "it must be true or false".to_owned()))
     }
 
     fn list<T>(&mut self, key: &str, items_max: usize, parse: impl Fn(&str) -> Result<T, String>) -> Vec<T> {

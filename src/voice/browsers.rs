@@ -1,5 +1,7 @@
 //! Browsers: their socket, and how an offer finds its answer.
 
+pub(super) mod streams;
+
 use super::{Request, VoiceError, VoiceHandle};
 use auricle_media::io::{Command, EngineEvent, LegId, WebPurpose, WebRefusal};
 use std::net::{IpAddr, SocketAddr};
@@ -13,6 +15,8 @@ pub struct BrowserConfig {
     /// Address told to browsers, where it is not the one listened on. It must be given when `listen` is a wildcard address and
     /// browsers are not on this machine.
     pub advertise: Option<IpAddr>,
+    /// Whether they may come by TCP too, to the same address and port.
+    pub tcp: bool,
 }
 
 /// What a browser has to be told.

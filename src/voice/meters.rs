@@ -39,6 +39,7 @@ impl Meters {
         for (kind, count) in engine.legs_by_kind() {
             metrics::gauge!("auricle_voice_legs_by_kind", "kind" => kind).set(count as f64);
         }
+        metrics::gauge!("auricle_voice_browsers_by_tcp").set(engine.browsers_by_tcp() as f64);
         metrics::counter!("auricle_voice_datagrams_total", "socket" => "sip").increment(take(&mut self.sip_in));
         metrics::counter!("auricle_voice_datagrams_total", "socket" => "media").increment(take(&mut self.media_in));
         metrics::counter!("auricle_voice_unsent_total").increment(take(&mut self.unsent));
@@ -50,6 +51,8 @@ impl Meters {
             ("stranger", seen.strangers - before.strangers),
             ("rate", seen.too_many - before.too_many),
             ("stray_media", seen.stray_media - before.stray_media),
+            ("stray_web", seen.stray_web - before.stray_web),
+            ("web_connection", seen.web_streams_closed - before.web_streams_closed),
             ("calls_max", seen.calls_refused - before.calls_refused),
             ("password", seen.wrong_passwords - before.wrong_passwords),
         ];

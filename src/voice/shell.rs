@@ -22,6 +22,7 @@ mod requests;
 
 use crate::voice::attached::{Attached, FRAMES_MAX, FrameIn};
 use crate::voice::banlist::BanList;
+use crate::voice::browsers::streams::{WebArrived, WebStreams};
 use crate::voice::browsers::{BrowserConfig, Offers};
 use crate::voice::inside::{address_inside, inside, interfaces};
 use crate::voice::meters::Meters;
@@ -108,7 +109,8 @@ impl VoiceShell {
         });
         let interfaces = interfaces();
         engine.set_inside(inside(sip_addr.ip(), advertised, &interfaces));
-        let web = browsers.map(|browsers| open_web(&browsers, &mut engine, &control)).transpose()?;
+        let door = browsers.map(|browsers| open_web(&browsers, &mut engine, &control, &waker)).transpose()?;
+        let (web, web_streams) = door.map_or((None, None), |door| (Some(door.socket), door.streams));
         let browser_addr = web.as_ref().and_then(|web| web.local_addr().ok());
         let (requests, queue) = sync_channel(COMMANDS_MAX);
         let (frames, frames_in) = sync_channel(FRAMES_MAX);
@@ -140,6 +142,7 @@ impl VoiceShell {
             control,
             sip,
             web,
+            web_streams,
             offers: Offers::default(),
             streams,
             welcome,
@@ -197,6 +200,8 @@ struct Shard {
     sip: Shared,
     /// The socket of all browsers, where there are any.
     web: Option<Shared>,
+    /// Their TCP connections, where they may come so.
+    web_streams: Option<WebStreams>,
     offers: Offers,
     streams: Streams,
     /// Who may connect, as told to the listeners: the trusted networks, the trunks, and where phones may be.
@@ -231,6 +236,7 @@ impl Shard {
             self.wait(&mut ready);
             self.read_sip(&mut buffer);
             self.read_streams();
+            self.read_web_streams();
             self.take_requests();
             let now = Instant::now();
             if self.has_media() && now >= self.read_at {
@@ -304,6 +310,22 @@ impl Shard {
             let input = match &arrived {
                 Arrived::Bytes(hop, bytes) => Input::Stream { hop: *hop, bytes },
                 Arrived::Closed(hop) => Input::Closed { hop: *hop },
+            };
+            self.engine.handle(input, Instant::now());
+            self.drain();
+        }
+        // The rest has its turn after the audio, at once.
+        self.sip.set_more();
+    }
+
+    fn read_web_streams(&mut self) {
+        for _ in 0..READS_MAX {
+            let Some(arrived) = self.web_streams.as_mut().and_then(WebStreams::receive) else { return };
+            self.meters.media_in += 1;
+            let input = match &arrived {
+                WebArrived::Opened(remote) => Input::WebOpened { remote: *remote },
+                WebArrived::Bytes(remote, bytes) => Input::WebStream { remote: *remote, bytes },
+                WebArrived::Closed(remote) => Input::WebClosed { remote: *remote },
             };
             self.engine.handle(input, Instant::now());
             self.drain();

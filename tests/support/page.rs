@@ -1,18 +1,21 @@
-//! A browser's page with a microphone that hums, over real sockets of the loopback: str0m plays the browser.
+//! A browser's page with a microphone that hums, over real sockets of the loopback, UDP or TCP: str0m plays the browser.
 
 use super::clinic::PATIENCE;
 use super::person::{Person, read};
+use auricle_media::rtp::framing::{Framer, framed};
 use reqwest::{Method, StatusCode};
 use serde_json::json;
+use std::collections::VecDeque;
 use std::f64::consts::TAU;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 use str0m::change::SdpAnswer;
 use str0m::media::{Direction, MediaKind, Mid, Pt};
-use str0m::net::{Protocol, Receive};
+use str0m::net::{Protocol, Receive, TcpType};
 use str0m::rtp::RtpWrite;
 use str0m::{Candidate, Event, Input, Output, Rtc, RtcConfig};
-use tokio::net::UdpSocket;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpSocket, TcpStream, UdpSocket};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
@@ -40,23 +43,27 @@ impl Drop for Page {
 impl Page {
     /// Opens a person's softphone, whose microphone hums at `hertz`, and waits until it is connected.
     pub async fn open(person: &Person, hertz: f64) -> Self {
-        let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
-        let address = socket.local_addr().unwrap();
+        Self::open_from(Network::Open, person, hertz).await
+    }
+
+    /// The same in this network.
+    pub async fn open_from(network: Network, person: &Person, hertz: f64) -> Self {
         let mut rtc = RtcConfig::new().set_rtp_mode(true).clear_codecs().enable_opus(true, false).build(Instant::now());
-        rtc.add_local_candidate(Candidate::host(address, "udp").unwrap());
+        let prepared = Prepared::new(network).await;
+        rtc.add_local_candidate(prepared.candidate());
         let mut api = rtc.sdp_api();
         let mid = api.add_media(MediaKind::Audio, Direction::SendRecv, None, None, None);
         let (offer, pending) = api.apply().unwrap();
         let body = json!({ "sdp": offer.to_sdp_string(), "purpose": "station" });
         let answer = read(person.send(Method::POST, "/api/softphone/session", body).await, StatusCode::OK).await;
+        let wire = prepared.connect(answer["sdp"].as_str().unwrap()).await;
         let sdp = SdpAnswer::from_sdp_string(answer["sdp"].as_str().unwrap()).unwrap();
         rtc.sdp_api().accept_answer(pending, sdp).unwrap();
         let (connected, mut is_connected) = watch::channel(false);
         let (told, heard) = watch::channel(Vec::new());
         let line = Line {
             rtc,
-            socket,
-            address,
+            wire,
             mid,
             hertz,
             spoken: 0,
@@ -92,10 +99,114 @@ impl Page {
     }
 }
 
+/// What a page's network lets out.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Network {
+    /// Everything.
+    Open,
+    /// Nothing but TCP.
+    TcpOnly,
+}
+
+/// A page's socket before it knows where to go.
+enum Prepared {
+    Udp(UdpSocket),
+    Tcp(TcpSocket),
+}
+
+impl Prepared {
+    async fn new(network: Network) -> Self {
+        match network {
+            Network::Open => Self::Udp(UdpSocket::bind("127.0.0.1:0").await.unwrap()),
+            Network::TcpOnly => {
+                let socket = TcpSocket::new_v4().unwrap();
+                socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+                Self::Tcp(socket)
+            }
+        }
+    }
+
+    fn candidate(&self) -> Candidate {
+        match self {
+            Self::Udp(socket) => Candidate::host(socket.local_addr().unwrap(), "udp").unwrap(),
+            Self::Tcp(socket) => {
+                let active = Candidate::builder().tcp().host(socket.local_addr().unwrap()).tcptype(TcpType::Active);
+                active.build().unwrap()
+            }
+        }
+    }
+
+    /// Goes to where the answer says.
+    async fn connect(self, answer: &str) -> Wire {
+        match self {
+            Self::Udp(socket) => Wire::Udp(socket),
+            Self::Tcp(socket) => {
+                let line = answer.lines().find(|line| line.contains("tcptype passive")).expect("a way by TCP");
+                let words: Vec<&str> = line.split(' ').collect();
+                let server = format!("{}:{}", words[4], words[5]).parse().unwrap();
+                let stream = socket.connect(server).await.unwrap();
+                stream.set_nodelay(true).unwrap();
+                Wire::Tcp { stream, framer: Framer::default(), packets: VecDeque::new() }
+            }
+        }
+    }
+}
+
+/// What carries a page's packets.
+enum Wire {
+    Udp(UdpSocket),
+    Tcp { stream: TcpStream, framer: Framer, packets: VecDeque<Vec<u8>> },
+}
+
+impl Wire {
+    fn protocol(&self) -> Protocol {
+        if matches!(self, Self::Udp(_)) { Protocol::Udp } else { Protocol::Tcp }
+    }
+
+    fn address(&self) -> SocketAddr {
+        match self {
+            Self::Udp(socket) => socket.local_addr(),
+            Self::Tcp { stream, .. } => stream.local_addr(),
+        }
+        .unwrap()
+    }
+
+    /// The next packet and whence it came. May be given up at any time: nothing of it is lost.
+    async fn receive(&mut self) -> (Vec<u8>, SocketAddr) {
+        match self {
+            Self::Udp(socket) => {
+                let mut bytes = vec![0; 2_000];
+                match socket.recv_from(&mut bytes).await {
+                    Ok((length, source)) => (bytes[..length].to_vec(), source),
+                    Err(_) => std::future::pending().await,
+                }
+            }
+            Self::Tcp { stream, framer, packets } => loop {
+                if let Some(packet) = packets.pop_front() {
+                    return (packet, stream.peer_addr().unwrap());
+                }
+                let (mut piece, mut whole) = (Vec::with_capacity(4_096), Vec::new());
+                match stream.read_buf(&mut piece).await {
+                    Ok(1..) => framer.receive(&piece, &mut whole).unwrap(),
+                    _ => std::future::pending().await,
+                }
+                packets.extend(whole);
+            },
+        }
+    }
+
+    async fn send(&mut self, packet: &[u8], to: SocketAddr) {
+        // A service that is gone takes nothing.
+        let _sent = match self {
+            Self::Udp(socket) => socket.send_to(packet, to).await.map(|_| ()),
+            Self::Tcp { stream, .. } => stream.write_all(&framed(packet).unwrap()).await,
+        };
+    }
+}
+
 struct Line {
     rtc: Rtc,
-    socket: UdpSocket,
-    address: SocketAddr,
+    wire: Wire,
     mid: Mid,
     hertz: f64,
     spoken: usize,
@@ -110,21 +221,20 @@ impl Line {
     async fn play(mut self) {
         let mut frames = tokio::time::interval(Duration::from_millis(20));
         frames.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut bytes = [0; 2_000];
+        let (protocol, own) = (self.wire.protocol(), self.wire.address());
         loop {
             let wake = self.drain().await;
             let (is_frame, received) = tokio::select! {
                 _ = frames.tick() => (true, None),
-                received = self.socket.recv_from(&mut bytes) => (false, received.ok()),
+                received = self.wire.receive() => (false, Some(received)),
                 () = tokio::time::sleep_until(wake.into()) => (false, None),
             };
             let now = Instant::now();
-            let datagram = received
-                .and_then(|(length, source)| Receive::new(Protocol::Udp, source, self.address, &bytes[..length]).ok());
+            let packet = received.as_ref().and_then(|(bytes, source)| Receive::new(protocol, *source, own, bytes).ok());
             if is_frame && *self.connected.borrow() {
                 self.speak(now);
             }
-            let input = datagram.map_or(Input::Timeout(now), |datagram| Input::Receive(now, datagram));
+            let input = packet.map_or(Input::Timeout(now), |packet| Input::Receive(now, packet));
             self.rtc.handle_input(input).unwrap();
         }
     }
@@ -135,8 +245,7 @@ impl Line {
             match self.rtc.poll_output().unwrap() {
                 Output::Timeout(at) => return at,
                 Output::Transmit(transmit) => {
-                    // A service that is gone takes nothing.
-                    let _sent = self.socket.send_to(&transmit.contents, transmit.destination).await;
+                    self.wire.send(&transmit.contents, transmit.destination).await;
                 }
                 Output::Event(Event::Connected) => drop(self.connected.send_replace(true)),
                 Output::Event(Event::RtpPacket(packet)) => self.hear(&packet.payload),

@@ -1,12 +1,13 @@
 //! Browsers: the door of their socket, and what their connections mean for legs.
 //!
-//! One socket serves all browsers. A datagram that is STUN goes to the leg whose name it bears; every other one goes to the leg
-//! for which its source has proved to be the browser (see [`crate::webrtc`]). What is neither is dropped unread.
+//! One socket serves all browsers. A packet that is STUN goes to the leg whose name it bears; every other one goes to the leg
+//! for which its source has proved to be the browser (see [`crate::webrtc`]). What is neither is dropped unread. Packets of TCP
+//! connections (see [`super::webstreams`]) go the same way.
 
 use super::Engine;
-use crate::io::{CallerIdentity, EngineEvent, Entrance, Hop, LegEnd, LegId, Output, Socket, WebPurpose, WebRefusal};
+use crate::io::{CallerIdentity, EngineEvent, Entrance, Hop, LegEnd, LegId, WebPurpose, WebRefusal};
 use crate::leg::{Leg, Stage, Visitor, Web};
-use crate::webrtc::{Connection, Wish, stun};
+use crate::webrtc::{Connection, Reach, Wish, stun};
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::time::Instant;
@@ -18,9 +19,9 @@ const STATIONS_MAX: usize = 250;
 #[derive(Default)]
 pub(super) struct Browsers {
     /// Where browsers reach us.
-    address: Option<SocketAddr>,
+    reach: Option<Reach>,
     by_name: HashMap<String, LegId>,
-    by_remote: HashMap<SocketAddr, LegId>,
+    by_remote: HashMap<Hop, LegId>,
 }
 
 impl Browsers {
@@ -29,11 +30,21 @@ impl Browsers {
         self.by_name.retain(|_, other| *other != leg);
         self.by_remote.retain(|_, other| *other != leg);
     }
+
+    /// This connection is nobody's any more.
+    pub(super) fn forget_remote(&mut self, remote: Hop) {
+        self.by_remote.remove(&remote);
+    }
+
+    /// Whose name this STUN request bears.
+    pub(super) fn addressee(&self, bytes: &[u8]) -> Option<LegId> {
+        stun::addressee(bytes).and_then(|name| self.by_name.get(name)).copied()
+    }
 }
 
 impl Browsers {
     /// A source has proved to be the browser of this leg; those that are it no more are forgotten.
-    fn found(&mut self, source: SocketAddr, leg: LegId, is_peer: impl Fn(SocketAddr) -> bool) {
+    fn found(&mut self, source: Hop, leg: LegId, is_peer: impl Fn(Hop) -> bool) {
         if self.by_remote.insert(source, leg) != Some(leg) {
             self.by_remote.retain(|source, other| *other != leg || is_peer(*source));
         }
@@ -41,9 +52,15 @@ impl Browsers {
 }
 
 impl Engine {
-    /// Serves browsers, which reach us at this address. Before that, their offers are refused.
-    pub fn serve_browsers(&mut self, address: SocketAddr) {
-        self.browsers.address = Some(address);
+    /// Serves browsers, which reach us at these addresses; over TCP only where there is one. Before that, their offers are
+    /// refused.
+    pub fn serve_browsers(&mut self, udp: SocketAddr, tcp: Option<SocketAddr>) {
+        self.browsers.reach = Some(Reach { udp, tcp });
+    }
+
+    /// How many browsers have their audio sent over TCP.
+    pub fn browsers_by_tcp(&self) -> usize {
+        self.legs.values().filter(|leg| leg.web.as_ref().is_some_and(Web::is_by_tcp)).count()
     }
 
     /// Legs that take a place. Stations take none: they are people who wait for calls, and need no ports.
@@ -87,7 +104,7 @@ impl Engine {
     }
 
     fn welcome(&mut self, offer: &str, visitor: Option<Visitor>, now: Instant) -> Result<(LegId, String), WebRefusal> {
-        let address = self.browsers.address.ok_or(WebRefusal::Off)?;
+        let reach = self.browsers.reach.ok_or(WebRefusal::Off)?;
         let has_room = match visitor {
             Some(_) => self.has_room(false),
             None => !self.draining && self.stations() < STATIONS_MAX,
@@ -96,7 +113,7 @@ impl Engine {
             self.counters.calls_refused += 1;
             return Err(WebRefusal::Full);
         }
-        let (connection, sdp) = Connection::answer(offer, address, now)?;
+        let (connection, sdp) = Connection::answer(offer, reach, now)?;
         let id = LegId(self.next_leg);
         self.next_leg += 1;
         self.browsers.by_name.insert(connection.name().to_owned(), id);
@@ -109,22 +126,28 @@ impl Engine {
 
     /// Another connection for a leg that is there.
     fn renew(&mut self, id: LegId, offer: &str, now: Instant) -> Result<(LegId, String), WebRefusal> {
-        let address = self.browsers.address.ok_or(WebRefusal::Off)?;
+        let reach = self.browsers.reach.ok_or(WebRefusal::Off)?;
         if !self.is_browser(id) {
             return Err(WebRefusal::Gone);
         }
-        let (connection, sdp) = Connection::answer(offer, address, now)?;
+        let (connection, sdp) = Connection::answer(offer, reach, now)?;
         self.browsers.forget(id);
         self.browsers.by_name.insert(connection.name().to_owned(), id);
         if let Some(web) = self.legs.get_mut(&id).and_then(|leg| leg.web.as_mut()) {
             web.renew(connection, now, &mut self.outputs);
         }
+        self.close_web_streams(id);
         self.resettle(id, now);
         Ok((id, sdp))
     }
 
     /// A datagram of the browsers' socket.
     pub(super) fn web_datagram(&mut self, remote: SocketAddr, bytes: &[u8], now: Instant) {
+        self.web_packet(Hop::udp(remote), bytes, now);
+    }
+
+    /// A packet for a browser's leg. Says whose browser its source has proved to be.
+    pub(super) fn web_packet(&mut self, remote: Hop, bytes: &[u8], now: Instant) -> Option<LegId> {
         let id = match stun::addressee(bytes) {
             Some(name) => self.browsers.by_name.get(name),
             None => self.browsers.by_remote.get(&remote),
@@ -132,9 +155,10 @@ impl Engine {
         let web = id.copied().and_then(|id| Some((id, self.legs.get_mut(&id)?.web.as_mut()?)));
         let Some((id, web)) = web else {
             self.counters.stray_web += 1;
-            return;
+            return None;
         };
-        if !web.connection().receive(remote, bytes, now) {
+        let is_peer = web.connection().receive(remote, bytes, now);
+        if !is_peer {
             self.counters.stray_web += 1;
         } else {
             let connection = web.connection();
@@ -145,6 +169,17 @@ impl Engine {
             }
         }
         self.drain_browser(id, now);
+        is_peer.then_some(id)
+    }
+
+    /// A TCP connection of a browser's is gone. A leg that has no other way rests until the browser is heard again.
+    pub(super) fn web_left(&mut self, id: LegId, remote: Hop, now: Instant) {
+        self.browsers.forget_remote(remote);
+        let Some((web, is_up)) = self.browser(id) else { return };
+        let is_adrift = web.connection().leave(remote) && web.connection().is_connected();
+        if is_adrift && is_up {
+            self.lose_browser(id, now, now);
+        }
     }
 
     /// When the next browser's leg has something to do.
@@ -184,9 +219,7 @@ impl Engine {
         while let Some(leg) = self.legs.get_mut(&id) {
             let Some(wish) = leg.web.as_mut().and_then(|web| web.connection().poll()) else { return };
             match wish {
-                Wish::Transmit(remote, bytes) => {
-                    self.outputs.push_back(Output::Transmit { socket: Socket::Web, remote, bytes });
-                }
+                Wish::Transmit(to, bytes) => self.outputs.extend(Web::output(to, bytes)),
                 Wish::Packet(bytes) => {
                     if let Some(audio) = leg.audio_mut() {
                         audio.rtp(Web::browser(), &bytes, now);

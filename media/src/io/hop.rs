@@ -1,9 +1,9 @@
-//! Where SIP messages come from and go to.
+//! Far ends: where SIP messages come from and go to, and where browsers are.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
-/// What carries SIP messages.
+/// What carries SIP messages and browsers' packets; of the latter there is none over TLS.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Transport {
     /// One message a datagram; lost ones are sent again.
@@ -55,7 +55,7 @@ pub enum Protection {
     Required,
 }
 
-/// Where a SIP message comes from or goes to. A connection is known by its far end: transport and address.
+/// Where a SIP message or a browser's packet comes from or goes to. A connection is known by its far end: transport and address.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Hop {
     /// What carries the message.

@@ -1,7 +1,8 @@
 //! A browser's leg: what stands between a leg's audio and a connection that may be lost and replaced.
 
-use crate::io::{Codec, LegEnd, Output, Socket};
+use crate::io::{Codec, Hop, LegEnd, Output, Socket};
 use crate::leg::Visitor;
+use crate::rtp::framing::framed;
 use crate::rtp::packet::Packet;
 use crate::sip::sdp::{Agreed, Direction};
 use crate::webrtc::{Connection, Wish};
@@ -48,6 +49,11 @@ impl Web {
     /// Whether its audio starts with the answer to its call.
     pub(crate) fn calls(&self) -> bool {
         self.calls
+    }
+
+    /// Whether its audio is sent over TCP.
+    pub(crate) fn is_by_tcp(&self) -> bool {
+        self.connection.is_by_tcp()
     }
 
     pub(crate) fn connection(&mut self) -> &mut Connection {
@@ -138,11 +144,20 @@ impl Web {
         self.pass(outputs);
     }
 
+    /// How a packet leaves; none that no connection could carry.
+    pub(crate) fn output(to: Hop, bytes: Vec<u8>) -> Option<Output> {
+        let remote = to.address;
+        if to.transport.is_stream() {
+            return Some(Output::WebSend { remote, bytes: framed(&bytes)? });
+        }
+        Some(Output::Transmit { socket: Socket::Web, remote, bytes })
+    }
+
     /// Sends what is left to send of a connection that ends.
     fn pass(&mut self, outputs: &mut VecDeque<Output>) {
         while let Some(wish) = self.connection.poll() {
-            if let Wish::Transmit(remote, bytes) = wish {
-                outputs.push_back(Output::Transmit { socket: Socket::Web, remote, bytes });
+            if let Wish::Transmit(to, bytes) = wish {
+                outputs.extend(Self::output(to, bytes));
             }
         }
     }

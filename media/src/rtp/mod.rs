@@ -1,6 +1,7 @@
 //! RTP and RTCP: packets, the two directions of a session, the jitter buffer, keypad events, SRTP.
 
 pub mod dtmf;
+pub mod framing;
 pub mod jitter;
 pub mod latch;
 pub mod packet;

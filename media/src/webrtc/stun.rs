@@ -5,6 +5,7 @@ const MAGIC: [u8; 4] = [0x21, 0x12, 0xa4, 0x42];
 const HEADER_LENGTH: usize = 20;
 const BINDING_REQUEST: u16 = 0x0001;
 const USERNAME: u16 = 0x0006;
+const USE_CANDIDATE: u16 = 0x0025;
 /// The FINGERPRINT attribute: its head, and what its checksum is mixed with (RFC 8489 section 14.7).
 const FINGERPRINT_HEAD: [u8; 4] = [0x80, 0x28, 0, 4];
 const FINGERPRINT_MIX: u32 = 0x5354_554e;
@@ -29,22 +30,27 @@ pub(crate) fn is_whole(bytes: &[u8]) -> bool {
 
 /// Whose binding request it is: the part of its user name that is the receiver's (RFC 8445 section 7.2.2).
 pub(crate) fn addressee(bytes: &[u8]) -> Option<&str> {
-    if !is_stun(bytes) || u16::from_be_bytes([bytes[0], bytes[1]]) != BINDING_REQUEST {
-        return None;
-    }
-    let mut rest = &bytes[HEADER_LENGTH..];
-    for _ in 0..ATTRIBUTES_MAX {
+    let (_, name) = attributes(bytes).find(|(kind, _)| *kind == USERNAME)?;
+    Some(std::str::from_utf8(name).ok()?.split_once(':')?.0)
+}
+
+/// Whether a binding request says that audio goes its way (RFC 8445 section 8.1.1).
+pub(crate) fn wants_audio(bytes: &[u8]) -> bool {
+    attributes(bytes).any(|(kind, _)| kind == USE_CANDIDATE)
+}
+
+/// The attributes of a binding request, up to one that is cut short; none of anything else.
+fn attributes(bytes: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
+    let is_request = is_stun(bytes) && u16::from_be_bytes([bytes[0], bytes[1]]) == BINDING_REQUEST;
+    let mut rest = if is_request { &bytes[HEADER_LENGTH..] } else { &[] };
+    std::iter::from_fn(move || {
         let (head, body) = rest.split_first_chunk::<4>()?;
-        let kind = u16::from_be_bytes([head[0], head[1]]);
         let length = usize::from(u16::from_be_bytes([head[2], head[3]]));
         let value = body.get(..length)?;
-        if kind == USERNAME {
-            let (ours, _theirs) = std::str::from_utf8(value).ok()?.split_once(':')?;
-            return Some(ours);
-        }
-        rest = body.get(length.next_multiple_of(4)..)?;
-    }
-    None
+        rest = body.get(length.next_multiple_of(4)..).unwrap_or_default();
+        Some((u16::from_be_bytes([head[0], head[1]]), value))
+    })
+    .take(ATTRIBUTES_MAX)
 }
 
 #[cfg(test)]
@@ -79,6 +85,14 @@ mod tests {
         for (bytes, expected) in cases {
             assert_eq!(addressee(&bytes), expected, "{bytes:02x?}");
         }
+    }
+
+    #[test]
+    fn a_request_may_ask_for_audio() {
+        assert!(wants_audio(&request(1, &[(6, b"a:b"), (0x25, &[])])));
+        assert!(!wants_audio(&request(1, &[(6, b"a:b"), (0x24, &[0; 4])])));
+        assert!(!wants_audio(&request(0x0101, &[(0x25, &[])])));
+        assert!(!wants_audio(SAMPLE));
     }
 
     /// The sample request of RFC 5769 section 2.1, octet for octet.

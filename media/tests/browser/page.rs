@@ -6,7 +6,7 @@ use std::time::Instant;
 use str0m::change::SdpAnswer;
 use str0m::format::{Codec as Format, FormatParams};
 use str0m::media::{Direction, Frequency, MediaKind, Mid, Pt};
-use str0m::net::{Protocol, Receive};
+use str0m::net::{Protocol, Receive, TcpType};
 use str0m::rtp::RtpWrite;
 use str0m::{Candidate, Event, Rtc, RtcConfig};
 
@@ -14,6 +14,9 @@ use str0m::{Candidate, Event, Rtc, RtcConfig};
 pub struct Page {
     pub rtc: Rtc,
     pub address: SocketAddr,
+    /// Where its TCP connection comes from, which a new one changes, and what it takes that for itself.
+    pub tcp: SocketAddr,
+    home: SocketAddr,
     pub mid: Option<Mid>,
     /// The tone it says, in hertz; none: silence.
     pub says: f64,
@@ -26,23 +29,37 @@ pub struct Page {
     pub closed: bool,
     /// Digits to press: each as three packets of an event.
     pub keys: Vec<u8>,
-    /// What it wants to send.
-    pub out: Vec<(SocketAddr, Vec<u8>)>,
+    /// What it wants to send, and by what.
+    pub out: Vec<(Protocol, Vec<u8>)>,
     pub wake_at: Instant,
 }
 
 impl Page {
     pub fn new(port: u16, now: Instant) -> (Self, String) {
+        Self::by(&[Protocol::Udp], port, now)
+    }
+
+    /// A page in a network that lets these out.
+    pub fn by(protocols: &[Protocol], port: u16, now: Instant) -> (Self, String) {
         let mut config = RtcConfig::new().set_rtp_mode(true).clear_codecs().enable_opus(true, false);
         let events = FormatParams { telephone_event_max: Some(15), ..FormatParams::default() };
         let pt = Pt::new_with_value(110);
         config.codec_config().add_config(pt, None, Format::Tele, Frequency::FORTY_EIGHT_KHZ, None, events);
         let mut rtc = config.build(now);
         let address = SocketAddr::from(([203, 0, 113, 5], port));
-        rtc.add_local_candidate(Candidate::host(address, "udp").unwrap());
+        let tcp = SocketAddr::from(([203, 0, 113, 5], port + 10_000));
+        if protocols.contains(&Protocol::Udp) {
+            rtc.add_local_candidate(Candidate::host(address, "udp").unwrap());
+        }
+        if protocols.contains(&Protocol::Tcp) {
+            let candidate = Candidate::builder().tcp().host(tcp).tcptype(TcpType::Active).build();
+            rtc.add_local_candidate(candidate.unwrap());
+        }
         let mut page = Self {
             rtc,
             address,
+            tcp,
+            home: tcp,
             mid: None,
             says: 500.0,
             spoken: 0,
@@ -72,9 +89,10 @@ impl Page {
         self.drain();
     }
 
-    pub fn receive(&mut self, bytes: &[u8], now: Instant) {
+    pub fn receive(&mut self, protocol: Protocol, bytes: &[u8], now: Instant) {
         let server: SocketAddr = SERVER.parse().unwrap();
-        let Ok(received) = Receive::new(Protocol::Udp, server, self.address, bytes) else { return };
+        let own = if protocol == Protocol::Udp { self.address } else { self.home };
+        let Ok(received) = Receive::new(protocol, server, own, bytes) else { return };
         self.rtc.handle_input(str0m::Input::Receive(now, received)).unwrap();
         self.drain();
     }
@@ -136,7 +154,7 @@ impl Page {
                     self.wake_at = at;
                     return;
                 }
-                str0m::Output::Transmit(transmit) => self.out.push((transmit.destination, transmit.contents.to_vec())),
+                str0m::Output::Transmit(transmit) => self.out.push((transmit.proto, transmit.contents.to_vec())),
                 str0m::Output::Event(Event::Connected) => self.connected = true,
                 str0m::Output::Event(Event::Closed) => self.closed = true,
                 str0m::Output::Event(Event::RtpPacket(packet)) if *packet.header.payload_type == 111 => {

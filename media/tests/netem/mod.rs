@@ -229,6 +229,7 @@ impl World {
                     self.send(Packet { from, to: remote, bytes });
                 }
                 Output::Send { hop, .. } | Output::Close { hop } => panic!("a connection to {hop}"),
+                Output::WebSend { remote, .. } | Output::WebClose { remote } => panic!("a browser at {remote}"),
                 Output::OpenPort(port) => {
                     let opened = !host.taken.contains(&port);
                     if opened {

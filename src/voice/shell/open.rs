@@ -1,13 +1,15 @@
 //! Opening what the media thread listens on, and what it needs of the machine.
 
 use crate::voice::browsers::BrowserConfig;
+use crate::voice::browsers::streams::WebStreams;
 use crate::voice::sockets::{Shared, WEB};
 use crate::voice::{VoiceConfig, VoiceError};
 use auricle_media::engine::Engine;
-use mio::{Interest, Poll};
+use mio::{Interest, Poll, Waker};
 use socket2::{Domain, Protocol, Type};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 use tokio::net::TcpListener;
 
 /// The media thread's niceness, where the system lets us: a tick must not wait for a recogniser's turn to end.
@@ -31,17 +33,33 @@ pub(super) fn open_both(address: SocketAddr) -> io::Result<(Shared, TcpListener)
     }
 }
 
-/// The socket of all browsers, and what the engine has to know of it.
-pub(super) fn open_web(browsers: &BrowserConfig, engine: &mut Engine, control: &Poll) -> Result<Shared, VoiceError> {
+/// Where browsers come in.
+pub(super) struct Door {
+    pub(super) socket: Shared,
+    /// None: not by TCP.
+    pub(super) streams: Option<WebStreams>,
+}
+
+/// The sockets of all browsers, and what the engine has to know of them.
+pub(super) fn open_web(
+    browsers: &BrowserConfig,
+    engine: &mut Engine,
+    control: &Poll,
+    waker: &Arc<Waker>,
+) -> Result<Door, VoiceError> {
     let error = |source| VoiceError::Listen { address: browsers.listen, source };
-    let mut web = Shared::open(browsers.listen).map_err(error)?;
-    let local = web.local_addr().map_err(error)?;
-    control.registry().register(web.source(), WEB, Interest::READABLE).map_err(VoiceError::Thread)?;
+    let (mut socket, tcp) = if browsers.tcp {
+        open_both(browsers.listen).map(|(socket, tcp)| (socket, Some(tcp))).map_err(error)?
+    } else {
+        (Shared::open(browsers.listen).map_err(error)?, None)
+    };
+    let local = socket.local_addr().map_err(error)?;
+    control.registry().register(socket.source(), WEB, Interest::READABLE).map_err(VoiceError::Thread)?;
     let advertised = browsers.advertise.unwrap_or_else(|| reachable(local.ip()));
     let address = SocketAddr::new(advertised, local.port());
-    tracing::info!(%address, "browsers are told this address for their audio");
-    engine.serve_browsers(address);
-    Ok(web)
+    tracing::info!(%address, tcp = browsers.tcp, "browsers are told this address for their audio");
+    engine.serve_browsers(address, browsers.tcp.then_some(address));
+    Ok(Door { socket, streams: tcp.map(|tcp| WebStreams::start(tcp, Arc::clone(waker))) })
 }
 
 pub(super) fn listen(address: SocketAddr) -> io::Result<TcpListener> {

@@ -17,6 +17,14 @@ impl Shard {
                 Output::Transmit { socket, remote, bytes } => self.transmit(socket, remote, &bytes),
                 Output::Send { hop, name, bytes } => self.streams.send(hop, name, bytes),
                 Output::Close { hop } => self.streams.close(hop),
+                Output::WebSend { remote, bytes } => {
+                    if !self.web_streams.as_mut().is_some_and(|streams| streams.send(remote, bytes)) {
+                        self.meters.unsent += 1;
+                    }
+                }
+                Output::WebClose { remote } => {
+                    self.web_streams.iter_mut().for_each(|streams| streams.close(remote));
+                }
                 Output::OpenPort(port) => {
                     let opened = self.ports.open(port);
                     self.engine.handle(Input::Port { port, opened }, Instant::now());

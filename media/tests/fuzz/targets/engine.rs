@@ -1,7 +1,8 @@
 //! A sequence of inputs to an engine: datagrams on its SIP and media sockets, commands, time. Kinds of step: 0 a SIP datagram
 //! (argument: from whom), 1 RTP and 2 RTCP to a leg's port (argument: from whom, to which leg), 3 time, 4 a command, 5 the
 //! next port cannot be opened, 6 good packets of the far end, 7 bytes of a SIP connection (argument: from whom), 8 that connection
-//! is gone, 9 a call by a carrier's socket, 10 audio of one and 11 other news of one (argument: of which leg). Names in SIP datagrams are filled in, see [`super::steps`].
+//! is gone, 9 a call by a carrier's socket, 10 audio of one and 11 other news of one (argument: of which leg), 12 a browser opens a
+//! TCP connection, 13 bytes of it and 14 its end (argument: of whom). Names in SIP datagrams are filled in, see [`super::steps`].
 
 use std::collections::{BTreeSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
@@ -133,7 +134,7 @@ impl World {
         let (address, port) = SOURCES[usize::from(argument) % SOURCES.len()];
         let remote = SocketAddr::from((address, port));
         let to = self.ports.iter().nth(usize::from(argument / 8) % self.ports.len().max(1)).copied().unwrap_or(20_000);
-        match kind % 12 {
+        match kind % 15 {
             0 => self.sip(remote, &fill(bytes, &self.names)),
             1 => self.media(Socket::Rtp(to), remote, bytes),
             2 => self.media(Socket::Rtcp(to), remote, bytes),
@@ -149,7 +150,10 @@ impl World {
                 let at_ms = u64::from(argument) * u64::from(bytes.first().copied().unwrap_or_default());
                 self.give(Input::Frame { leg: self.leg(argument), at_ms, payload: bytes });
             }
-            _ => self.news(argument, bytes),
+            11 => self.news(argument, bytes),
+            12 => self.give(Input::WebOpened { remote }),
+            13 => self.give(Input::WebStream { remote, bytes }),
+            _ => self.give(Input::WebClosed { remote }),
         }
         assert!(self.engine.legs() <= CALLS_MAX, "{} legs", self.engine.legs());
     }
@@ -322,6 +326,8 @@ impl World {
                 Output::Transmit { socket, bytes, .. } => self.transmitted(socket, &bytes),
                 Output::Send { hop, bytes, .. } => self.sent(hop, &bytes),
                 Output::Close { hop } => self.seen.note(hop.transport),
+                Output::WebClose { .. } => self.seen.note("closed"),
+                Output::WebSend { .. } => panic!("no browser is served"),
                 Output::OpenPort(port) => {
                     let opened = !std::mem::take(&mut self.fails);
                     assert!(!opened || self.ports.insert(port), "port {port} opened twice");

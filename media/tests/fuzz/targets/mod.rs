@@ -12,6 +12,7 @@ pub mod framing;
 pub mod message;
 pub mod packet;
 pub mod registrar;
+pub mod rfc4571;
 pub mod srtp;
 pub mod steps;
 pub mod stream;
@@ -32,13 +33,14 @@ pub struct Target {
 /// Where the messages of the RFCs and of real peers lie.
 const SIP: &[&str] = &["../rfc4475", "../rfc5118", "seeds/sip"];
 
-pub const TARGETS: [Target; 11] = [
+pub const TARGETS: [Target; 12] = [
     Target { name: "message", run: message::run, seeds: SIP, runs: 30_000 },
     Target { name: "agent", run: agent::run, seeds: SIP, runs: 6_000 },
     Target { name: "description", run: description::run, seeds: &["seeds/description"], runs: 40_000 },
     Target { name: "framing", run: framing::run, seeds: &["../rfc4475", "seeds/sip", "seeds/framing"], runs: 10_000 },
     Target { name: "digest", run: digest::run, seeds: &["seeds/digest"], runs: 20_000 },
     Target { name: "registrar", run: registrar::run, seeds: &["seeds/registrar", "seeds/digest"], runs: 10_000 },
+    Target { name: "rfc4571", run: rfc4571::run, seeds: &["seeds/rfc4571"], runs: 40_000 },
     Target { name: "srtp", run: srtp::run, seeds: &["seeds/srtp"], runs: 5_000 },
     Target { name: "packet", run: packet::run, seeds: &["seeds/packet"], runs: 200_000 },
     Target { name: "dtmf", run: dtmf::run, seeds: &["seeds/dtmf"], runs: 100_000 },
