@@ -1,5 +1,5 @@
-// A browser calls the receptionist, and two people talk from their pages: Chromium with microphones that speak from files, and
-// `auricle serve` on a folder of its own (VOICE-15, CALL-01, B-24).
+// A browser calls the receptionist, also from a network that lets no UDP out, and two people talk from their pages: Chromium with
+// microphones that speak from files, and `auricle serve` on a folder of its own (VOICE-15, CALL-01, B-24).
 import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -20,7 +20,7 @@ const BACK_MS_MAX = 12_000;
 const QUIET_MS = 3_000;
 const EMAIL = 'ada@clinic.example';
 
-watchdog(480);
+watchdog(720);
 const place = folder();
 const [web, sip] = await freePorts(2);
 const config = join(place, 'auricle.toml');
@@ -72,6 +72,8 @@ await server.says(/Web\s+http/);
 const url = `http://127.0.0.1:${web}`;
 const question = recorded('question.wav', (words, silence) => [silence, words, silence, words, ...Array(8).fill(silence)]);
 const browser = await open(microphone(`${question}%noloop`));
+/** In a network that lets no UDP out. */
+const confined = await open([...microphone(`${question}%noloop`), '--webrtc-ip-handling-policy=disable_non_proxied_udp']);
 /** Whose microphones never stop speaking. */
 const talkers = await open(microphone(recorded('talk.wav', (words) => [words, words])));
 const password = await settle(browser, url, { email: EMAIL, password: oneTime });
@@ -82,7 +84,38 @@ const level = (page, side) => page.locator(`.meter .${side}`);
 /** Waits until a side of the call is that loud, as the page measures it in what it plays. */
 const speaks = (page, side, ms = HEARD_MS_MAX) => page.waitForFunction(
   ([meter, least]) => Number(document.querySelector(`.meter .${meter}`)?.getAttribute('data-level')) >= least, [side, SPEAKS], { timeout: ms });
+/** Keeps the connections of a page, which are asked later how they go. */
+const keepConnections = () => {
+  globalThis.kept = [];
+  globalThis.RTCPeerConnection = class extends RTCPeerConnection {
+    constructor(...args) {
+      super(...args);
+      globalThis.kept.push(this);
+    }
+  };
+};
+/** By what the page's audio goes: the protocol at both ends of the pair that was chosen, and all that the page has. */
+const protocols = (page) => page.evaluate(async () => {
+  const entries = [...(await globalThis.kept.at(-1).getStats()).values()];
+  const named = (id) => entries.find((entry) => entry.id === id);
+  const pair = named(entries.find((entry) => entry.type === 'transport').selectedCandidatePairId);
+  const all = entries.filter((entry) => entry.type === 'local-candidate').map((entry) => entry.protocol);
+  return { chosen: [named(pair.localCandidateId).protocol, named(pair.remoteCandidateId).protocol], all: [...new Set(all)].sort() };
+});
 const about = (page, path) => page.evaluate(async (path) => (await fetch(path)).json(), path);
+/** Asks until the answer is of use. */
+async function asked(what, ask) {
+  for (const until = performance.now() + HEARD_MS_MAX; performance.now() < until;) {
+    const answer = await ask();
+    if (answer) return answer;
+  }
+  throw new Error(`${what}: it took too long`);
+}
+/** The record of a call that has just been ended, with its recording closed. */
+const ended = (page, id) => asked('the end of the call', async () => {
+  const record = await about(page, `/api/calls/${id}`);
+  return record.status === 'ended' && record.recording.state !== 'recording' && record;
+});
 /** Waits until the other side has been silent for a while, as the page measures it in what it plays. */
 const isQuiet = (page) => page.waitForFunction(([loud, ms]) => {
   const level = Number(document.querySelector('.meter .theirs')?.getAttribute('data-level') ?? 100);
@@ -153,10 +186,42 @@ const tests = {
     await page.getByText('You are muted').waitFor();
     await page.getByRole('button', { name: 'Hang up' }).click();
     await phone(page, 'over').waitFor();
-    await page.waitForFunction(async (path) => (await (await fetch(path)).json()).status === 'ended', `/api/calls/${id}`);
-    const ended = await about(page, `/api/calls/${id}`);
-    same(ended.cause, 'caller_hung_up', 'how the call ended');
-    yes(ended.recording.length_ms > 10_000, `a recording of ${ended.recording.length_ms} ms`);
+    const record = await ended(page, id);
+    same(record.cause, 'caller_hung_up', 'how the call ended');
+    yes(record.recording.length_ms > 10_000, `a recording of ${record.recording.length_ms} ms`);
+    same(page.complaints, [], 'complaints on the console');
+    await page.context().close();
+  },
+
+  'from a network without UDP a page calls the receptionist, is loaded again, and is understood': async () => {
+    const page = await visitor(confined, url);
+    await page.addInitScript(keepConnections);
+    await signIn(page, EMAIL, password);
+    await page.goto('/voice-test');
+    await call(page).click();
+    await phone(page, 'on').waitFor({ timeout: HEARD_MS_MAX });
+    await speaks(page, 'theirs');
+    const byTcp = { chosen: ['tcp', 'tcp'], all: ['tcp'] };
+    same(await protocols(page), byTcp, 'how the audio goes');
+    const id = await calling(page);
+    await asked('the count', () => page.evaluate(async () => (await (await fetch('/metrics')).text()).includes('auricle_voice_browsers_by_tcp 1')));
+
+    // B-24
+    const began = performance.now();
+    await page.reload();
+    await phone(page, 'on').waitFor({ timeout: BACK_MS_MAX });
+    console.log(`      the call was back ${Math.round(performance.now() - began)} ms after the page was loaded again`);
+    same(await calling(page), id, 'the call after the page was loaded again');
+    same(await protocols(page), byTcp, 'how the audio goes then');
+    await speaks(page, 'mine');
+    await page.locator('[data-turn].caller').filter({ hasText: /open|hours/i }).waitFor({ timeout: HEARD_MS_MAX });
+    await speaks(page, 'theirs');
+    const score = Number((await page.locator('[data-figure=mos]').textContent()).replace(',', '.'));
+    console.log(`      MOS ${score}`);
+    yes(score > 3, `the line sounds like ${score}`);
+    await page.getByRole('button', { name: 'Hang up' }).click();
+    await phone(page, 'over').waitFor();
+    same((await ended(page, id)).cause, 'caller_hung_up', 'how the call ended');
     same(page.complaints, [], 'complaints on the console');
     await page.context().close();
   },
@@ -224,5 +289,5 @@ const tests = {
   },
 };
 const failed = await run(only ? Object.fromEntries(Object.entries(tests).filter(([name]) => name.includes(only))) : tests);
-await Promise.all([browser.close(), talkers.close()]);
+await Promise.all([browser.close(), confined.close(), talkers.close()]);
 process.exit(failed > 0 ? 1 : 0);
