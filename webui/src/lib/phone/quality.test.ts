@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { between, figures, mos, verdict } from './quality';
 
-const reading = (received: number, lost: number, round_trip_ms = 20) => ({ received, lost, jitter_ms: 3, round_trip_ms, wait_ms: 40 });
+/** A reading, when what has come has waited 40 ms each but for these at first. */
+const reading = (received: number, lost: number, late_ms = 0) => ({ received, lost, jitter_ms: 3, round_trip_ms: 20, waited_ms: received * 960 * 40 + late_ms * 960 * 10, played: received * 960 });
 
 describe('the quality of a line', () => {
   // The same points as the server's own table (media/src/audio/mos.rs).
@@ -21,6 +22,13 @@ describe('the quality of a line', () => {
     expect(between(reading(100, 10), reading(200, 9))?.lost_percent).toBe(0);
   });
 
+  it('forgets what waited long before the reading before', () => {
+    const late = 20_000;
+    expect(between(null, reading(100, 0, late))?.mos).toBeLessThan(2);
+    expect(between(reading(100, 0, late), reading(200, 0, late))?.mos).toBeCloseTo(mos(0, 70), 5);
+    expect(between(reading(100, 0, late), { ...reading(100, 0, late), received: 110 })?.mos).toBeCloseTo(mos(0, 30), 5);
+  });
+
   it('has a word', () => {
     const word = (missing: number) => verdict({ lost_percent: 0, jitter_ms: 0, round_trip_ms: 0, mos: mos(missing, 80) });
     expect([word(0), word(0.05), word(0.3)]).toEqual(['good', 'fair', 'poor']);
@@ -33,6 +41,14 @@ describe('the quality of a line', () => {
       { type: 'candidate-pair', nominated: false, currentRoundTripTime: 9 },
       { type: 'candidate-pair', nominated: true, currentRoundTripTime: 0.03 },
     ];
-    expect(figures(report)).toEqual({ lost: 2, received: 98, jitter_ms: 4, round_trip_ms: 30, wait_ms: 60 });
+    expect(figures(report)).toEqual({ lost: 2, received: 98, jitter_ms: 4, round_trip_ms: 30, waited_ms: 960_000, played: 16_000 });
+  });
+
+  it('has its way there and back from the far end where the browser measures none', () => {
+    const heard = { type: 'inbound-rtp', kind: 'audio', packetsLost: 0, packetsReceived: 100, jitter: 0 };
+    const told = { type: 'remote-inbound-rtp', kind: 'audio', roundTripTime: 0.05 };
+    expect(figures([heard, { type: 'candidate-pair', nominated: true }, told])?.round_trip_ms).toBe(50);
+    expect(figures([heard, { type: 'candidate-pair', nominated: true, currentRoundTripTime: 0.02 }, told])?.round_trip_ms).toBe(20);
+    expect(figures([heard])?.round_trip_ms).toBeNull();
   });
 });

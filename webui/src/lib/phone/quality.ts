@@ -1,5 +1,13 @@
 /** How a line sounds, from what the browser counted. */
-export interface Figures { lost: number; received: number; jitter_ms: number; round_trip_ms: number | null; wait_ms: number }
+export interface Figures {
+  lost: number;
+  received: number;
+  jitter_ms: number;
+  round_trip_ms: number | null;
+  /** How long what was played so far waited to be played, in all, and how many samples that was. */
+  waited_ms: number;
+  played: number;
+}
 export interface Quality { lost_percent: number; jitter_ms: number; round_trip_ms: number | null; mos: number }
 export type Verdict = 'good' | 'fair' | 'poor';
 
@@ -26,7 +34,9 @@ export function between(before: Figures | null, now: Figures): Quality | null {
   const lost = Math.max(0, now.lost - (before?.lost ?? 0));
   if (received + lost <= 0) return null;
   const missing = lost / (received + lost);
-  return { lost_percent: missing * 100, jitter_ms: now.jitter_ms, round_trip_ms: now.round_trip_ms, mos: mos(missing, 20 + (now.round_trip_ms ?? 0) / 2 + now.wait_ms) };
+  const played = now.played - (before?.played ?? 0);
+  const wait_ms = played > 0 ? Math.max(0, now.waited_ms - (before?.waited_ms ?? 0)) / played : 0;
+  return { lost_percent: missing * 100, jitter_ms: now.jitter_ms, round_trip_ms: now.round_trip_ms, mos: mos(missing, 20 + (now.round_trip_ms ?? 0) / 2 + wait_ms) };
 }
 
 export const verdict = (quality: Quality): Verdict => (quality.mos >= GOOD_MOS ? 'good' : quality.mos >= FAIR_MOS ? 'fair' : 'poor');
@@ -35,14 +45,24 @@ export const verdict = (quality: Quality): Verdict => (quality.mos >= GOOD_MOS ?
 export function figures(report: Iterable<Record<string, unknown>>): Figures | null {
   let found: Figures | null = null;
   let round_trip_ms: number | null = null;
+  /** What the far end's reports come to, where the browser measures no way by itself. */
+  let reported_ms: number | null = null;
   for (const entry of report) {
     const number = (name: string): number => (typeof entry[name] === 'number' ? (entry[name] as number) : 0);
     if (entry['type'] === 'inbound-rtp' && entry['kind'] === 'audio') {
-      const played = number('jitterBufferEmittedCount');
-      found = { lost: number('packetsLost'), received: number('packetsReceived'), jitter_ms: number('jitter') * 1_000, round_trip_ms: null, wait_ms: played > 0 ? (number('jitterBufferDelay') / played) * 1_000 : 0 };
+      found = {
+        lost: number('packetsLost'),
+        received: number('packetsReceived'),
+        jitter_ms: number('jitter') * 1_000,
+        round_trip_ms: null,
+        waited_ms: number('jitterBufferDelay') * 1_000,
+        played: number('jitterBufferEmittedCount'),
+      };
     } else if (entry['type'] === 'candidate-pair' && entry['nominated'] === true && typeof entry['currentRoundTripTime'] === 'number') {
       round_trip_ms = number('currentRoundTripTime') * 1_000;
+    } else if (entry['type'] === 'remote-inbound-rtp' && entry['kind'] === 'audio' && typeof entry['roundTripTime'] === 'number') {
+      reported_ms = number('roundTripTime') * 1_000;
     }
   }
-  return found && { ...found, round_trip_ms };
+  return found && { ...found, round_trip_ms: round_trip_ms ?? reported_ms };
 }

@@ -1,3 +1,5 @@
+import { awaken } from './awake';
+
 /** A telephone's bell, made by the browser: two tones, twice, and a pause, as telephones in Britain ring. */
 const TONES_HZ = [400, 450];
 const LOUD = 0.12;
@@ -8,20 +10,26 @@ const ROUND_S = 3;
 export class Ringer {
   #context: AudioContext | null = null;
   #timer: ReturnType<typeof setInterval> | undefined;
+  #asleep: (() => void) | undefined;
 
   /** Rings until it is stopped. */
   start(): void {
     if (this.#context) return;
     const context = new AudioContext();
     this.#context = context;
-    void context.resume();
-    const round = (): void => this.#strike(context);
+    // Strokes of a bell that may not sound yet would all sound together when it may.
+    const round = (): void => {
+      if (context.state === 'running') this.#strike(context);
+    };
+    context.onstatechange = round;
+    this.#asleep = awaken(() => context.state === 'running', () => void context.resume());
     round();
     this.#timer = setInterval(round, ROUND_S * 1000);
   }
 
   stop(): void {
     clearInterval(this.#timer);
+    this.#asleep?.();
     void this.#context?.close();
     this.#context = null;
   }

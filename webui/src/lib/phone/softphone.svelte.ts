@@ -1,5 +1,6 @@
 import { request } from '../api/client';
 import type { SessionAnswer, SessionState } from '../api/types';
+import { awaken } from './awake';
 import { between, figures, type Figures, type Quality } from './quality';
 
 /** A test call calls the receptionist; a station is the account's telephone, which calls are placed with and brought to. */
@@ -50,6 +51,9 @@ export class Softphone {
   #meters: { context: AudioContext; mine: AnalyserNode; theirs: AnalyserNode | null } | null = null;
   #timers = new Set<ReturnType<typeof setInterval>>();
   #figures: Figures | null = null;
+  #asleep: (() => void) | undefined;
+  /** Counts what has begun and ended, so that what began before an end does not go on after it. */
+  #begun = 0;
   #voicedAt = 0;
   #attempts = 0;
 
@@ -78,12 +82,18 @@ export class Softphone {
     Object.assign(this, { phase: 'asking', fault: null, error: null, call: null, quality: null, muted: false, pressed: '' });
     this.#attempts = 0;
     if (!navigator.mediaDevices) return this.#fail('insecure');
+    const began = (this.#begun += 1);
     try {
-      this.#stream = await this.#listen();
+      const stream = await this.#listen();
+      // Whoever asked may have gone while the browser asked them.
+      if (began !== this.#begun) return letGo(stream);
+      this.#stream = stream;
     } catch (error) {
+      if (began !== this.#begun) return;
       return this.#fail(error instanceof DOMException && error.name === 'NotAllowedError' ? 'denied' : 'no_microphone');
     }
-    await this.lookForDevices();
+    // Firefox names them only once its page is looked at, and nobody waits for that.
+    void this.lookForDevices();
     await this.#connect();
   }
 
@@ -119,7 +129,7 @@ export class Softphone {
       const stream = await this.#listen();
       const track = stream.getAudioTracks()[0] ?? null;
       await this.#connection?.getSenders()[0]?.replaceTrack(track);
-      for (const old of this.#stream.getTracks()) old.stop();
+      letGo(this.#stream);
       this.#stream = stream;
       this.mute(this.muted);
       this.#measure();
@@ -128,14 +138,19 @@ export class Softphone {
     }
   }
 
-  /** Is heard from another loudspeaker from now on. */
+  /** Is heard from another loudspeaker from now on; from that of before where this one cannot be used. */
   async hearFrom(id: string): Promise<void> {
+    const before = this.speaker;
     this.speaker = id;
-    await this.#sound?.setSinkId?.(id);
+    try {
+      await this.#sound?.setSinkId?.(id);
+    } catch {
+      this.speaker = before;
+    }
   }
 
   async lookForDevices(): Promise<void> {
-    const devices = await navigator.mediaDevices.enumerateDevices();
+    const devices = await navigator.mediaDevices.enumerateDevices().catch(() => []);
     // Without a name there is nothing to choose by.
     const named = (kind: MediaDeviceKind): MediaDeviceInfo[] => devices.filter((device) => device.kind === kind && device.label !== '' && device.deviceId !== 'default');
     this.microphones = named('audioinput');
@@ -239,16 +254,24 @@ export class Softphone {
     this.#sound ??= new Audio();
     this.#sound.srcObject = stream;
     this.#sound.autoplay = true;
-    if (this.speaker) void this.#sound.setSinkId?.(this.speaker);
-    // A browser that wants a press first gets one: the button that calls, or the page's next.
-    void this.#sound.play().catch(() => undefined);
+    if (this.speaker) void this.hearFrom(this.speaker);
     this.#measure(stream);
+    this.#wake(this.#sound);
+  }
+
+  /** Sounds, and measures what sounds: a browser that wants a press first gets the page's next. */
+  #wake(sound: HTMLAudioElement): void {
+    this.#asleep?.();
+    const isAwake = (): boolean => !sound.paused && this.#meters?.context.state === 'running';
+    this.#asleep = awaken(isAwake, () => {
+      void sound.play().catch(() => undefined);
+      void this.#meters?.context.resume();
+    });
   }
 
   #measure(theirs?: MediaStream): void {
     if (!this.#stream) return;
     const context = this.#meters?.context ?? new AudioContext();
-    void context.resume();
     const analyser = (stream: MediaStream): AnalyserNode => {
       const node = new AnalyserNode(context, { fftSize: 1_024 });
       context.createMediaStreamSource(stream).connect(node);
@@ -297,6 +320,7 @@ export class Softphone {
   #drop(): void {
     for (const timer of this.#timers) clearInterval(timer);
     this.#timers.clear();
+    this.#asleep?.();
     this.#connection?.close();
     this.#connection = null;
     this.#figures = null;
@@ -307,12 +331,18 @@ export class Softphone {
 
   #end(phase: Phase): void {
     this.phase = phase;
+    this.#begun += 1;
     sessionStorage.removeItem(this.#kept);
     this.#drop();
-    for (const track of this.#stream?.getTracks() ?? []) track.stop();
+    if (this.#stream) letGo(this.#stream);
     this.#stream = null;
     if (this.#sound) this.#sound.srcObject = null;
   }
+}
+
+/** Lets go of a microphone. */
+function letGo(stream: MediaStream): void {
+  for (const track of stream.getTracks()) track.stop();
 }
 
 /** How loud it is, 0 (-60 dBFS) to 100 (full scale). */
