@@ -407,7 +407,7 @@ fn rings(world: &mut World, target: &str, id: u32) -> u16 {
         ANSWER.len()
     );
     let Ok(Message::Request(mut request)) = parse::message(text.as_bytes()) else { panic!("{text}") };
-    let credentials = Credentials { user: "201".into(), password: "secret".into(), realm: None };
+    let credentials = Credentials { user: "201".into(), password: "secret".into(), realms: Vec::new() };
     let (mut client, mut tokens) = (Client::new(credentials), Tokens::new([id as u8; 32]));
     let replies = world.receive(remote, &request.encode());
     let Some(Message::Response(challenge)) = replies.last() else { panic!("no challenge") };

@@ -22,8 +22,8 @@ use auricle_domain::task::Task;
 use auricle_domain::tenant::Tenant;
 use auricle_media::audio::tone::Tone;
 use auricle_media::io::{
-    BridgeId, CallerIdentity, Command, DialTo, Entrance as Way, LegId, Party, PartyClass, PhoneId as Number, PlayId, Rate,
-    TransferTarget,
+    BridgeId, CallerIdentity, Command, DialTo, Entrance as Way, LegId, Party, PartyClass, PhoneId as Number, PlayId,
+    Rate, TransferTarget,
 };
 use auricle_storage::schema::CALLS_BY_TIME;
 use auricle_storage::{Scan, Store};

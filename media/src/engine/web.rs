@@ -36,18 +36,16 @@ impl Browsers {
         self.by_remote.remove(&remote);
     }
 
-    /// Whose name this STUN request bears.
-    pub(super) fn addressee(&self, bytes: &[u8]) -> Option<LegId> {
-        stun::addressee(bytes).and_then(|name| self.by_name.get(name)).copied()
-    }
-}
-
-impl Browsers {
     /// A source has proved to be the browser of this leg; those that are it no more are forgotten.
     fn found(&mut self, source: Hop, leg: LegId, is_peer: impl Fn(Hop) -> bool) {
         if self.by_remote.insert(source, leg) != Some(leg) {
             self.by_remote.retain(|source, other| *other != leg || is_peer(*source));
         }
+    }
+
+    /// Whose name this STUN request bears.
+    pub(super) fn addressee(&self, bytes: &[u8]) -> Option<LegId> {
+        stun::addressee(bytes).and_then(|name| self.by_name.get(name)).copied()
     }
 }
 
@@ -301,11 +299,11 @@ mod tests {
     /// A browser that changes its address again and again is known by those that it may be at, and by no others.
     #[test]
     fn addresses_that_a_browser_has_left_are_forgotten() {
-        let at = |port: u16| SocketAddr::from(([192, 0, 2, 1], port));
+        let at = |port: u16| Hop::udp(SocketAddr::from(([192, 0, 2, 1], port)));
         let mut browsers = Browsers::default();
         browsers.found(at(1), LegId(2), |_| true);
         for port in 2..100 {
-            browsers.found(at(port), LegId(1), |source| source.port() + 8 > port);
+            browsers.found(at(port), LegId(1), |source| source.address.port() + 8 > port);
         }
         assert_eq!(browsers.by_remote.len(), 9);
         assert_eq!(

@@ -65,7 +65,7 @@ pub fn engine(local: SocketAddr) -> Engine {
         tcp: None,
         tls: None,
         rtp_ports: 20_000..=20_199,
-        calls_max: 8,
+        legs_max: 8,
         trusted: vec!["0.0.0.0/0".parse().unwrap(), "::/0".parse().unwrap()],
         phones: Vec::new(),
         algorithms: Vec::new(),
