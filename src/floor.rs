@@ -5,6 +5,8 @@
 
 mod apology;
 mod arrival;
+mod attendance;
+mod news;
 mod outward;
 mod recording;
 mod recovery;

@@ -2,22 +2,23 @@
 
 use super::apology::Apologies;
 use super::arrival::count;
+use super::attendance::Receptionist;
+use super::news::{end_cause, leg_of};
 use super::outward::{self, Refusal, SIGNALS};
 use super::recording::record;
 use super::writer::{self, Entry, FACTS_MAX};
 use super::{FloorParts, Ordered};
 use crate::clock;
 use crate::voice::EngineEvents;
-use crate::voice::receptionist::{Brief, Report, attend};
+use crate::voice::receptionist::Report;
 use auricle_domain::Timestamp;
 use auricle_domain::account::Actor;
-use auricle_domain::code::EndCause;
 use auricle_domain::contact::Contact;
-use auricle_domain::floor::{Assignment, Fact, Floor, Ids, Input, Leg, NotPlaced, Output, Tag, Told};
+use auricle_domain::floor::{Fact, Floor, Ids, Input, Leg, NotPlaced, Output, Tag, Told};
 use auricle_domain::id::{CallId, CauseId, ConversationId, TaskId};
 use auricle_domain::live::LiveCall;
 use auricle_domain::tenant::Tenant;
-use auricle_media::io::{Command, EngineEvent, Entrance as Way, LegEnd, LegId, Pcm, PlayId};
+use auricle_media::io::{Command, EngineEvent, Entrance as Way, LegId, PlayId};
 use auricle_storage::BlobId;
 use auricle_storage::schema::CONTACTS_BY_NUMBER;
 use std::collections::HashMap;
@@ -25,25 +26,16 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
-use tokio::task::AbortHandle;
-use tracing::Instrument;
 
-/// Engine events that wait for one receptionist: about ten seconds of them. One that is further behind has failed.
-const LEG_EVENTS_MAX: usize = 256;
 /// First of the floor's own playings: one apology and one goodbye. Receptionists count theirs from zero.
 const APOLOGIES: PlayId = PlayId(u64::MAX - 1);
 
 /// One call, as far as the shell has to do with it.
-struct Line {
+pub(super) struct Line {
     facts: mpsc::Sender<Entry>,
-    receptionist: Option<Receptionist>,
+    pub(super) receptionist: Option<Receptionist>,
     /// What is being played, to be stopped before an apology.
-    playing: Option<PlayId>,
-}
-
-struct Receptionist {
-    events: mpsc::Sender<EngineEvent>,
-    abort: AbortHandle,
+    pub(super) playing: Option<PlayId>,
 }
 
 /// What others see of the floor.
@@ -55,11 +47,11 @@ pub(super) struct Seen {
 pub(super) struct Shell {
     pub(super) floor: Floor,
     pub(super) parts: FloorParts,
-    mailbox: mpsc::Sender<Input>,
+    pub(super) mailbox: mpsc::Sender<Input>,
     pub(super) seen: Seen,
     changes: Arc<AtomicU64>,
     apologies: Apologies,
-    lines: HashMap<CallId, Line>,
+    pub(super) lines: HashMap<CallId, Line>,
     pub(super) legs: HashMap<LegId, CallId>,
     /// Calls of what is being dialled, by tag.
     pub(super) dialled: HashMap<u64, CallId>,
@@ -245,26 +237,6 @@ impl Shell {
         None
     }
 
-    /// Hands an event of a leg to the receptionist that has it. One that does not read its events is ended: the machine then hears
-    /// that it is gone.
-    fn forward(&mut self, event: EngineEvent) {
-        let Some(leg) = leg_of(&event) else { return };
-        let Some(line) = self.legs.get(&leg).and_then(|call| self.lines.get_mut(call)) else { return };
-        let ended = matches!(event, EngineEvent::Ended { .. });
-        let droppable = matches!(event, EngineEvent::Level { .. } | EngineEvent::Incoming { .. });
-        if let Some(receptionist) = &line.receptionist
-            && !droppable
-            && let Err(mpsc::error::TrySendError::Full(_)) = receptionist.events.try_send(event)
-        {
-            tracing::error!(?leg, "a receptionist does not read the events of its call; it is ended");
-            receptionist.abort.abort();
-        }
-        if ended {
-            // With the sender the receptionist's stream of events ends, whatever it is doing.
-            line.receptionist = None;
-        }
-    }
-
     async fn report(&mut self, call: CallId, report: Report) {
         let what = match report {
             Report::Turn(turn) => Told::Turn(turn),
@@ -348,14 +320,6 @@ impl Shell {
         }
     }
 
-    /// Stops what a receptionist was saying.
-    fn hush(&self, call: CallId, playing: Option<PlayId>) {
-        let legs = self.legs.iter().filter(|(_, of)| **of == call);
-        for (leg, id) in legs.filter_map(|(leg, _)| playing.map(|id| (*leg, id))) {
-            self.voice(Command::Flush { leg, id });
-        }
-    }
-
     async fn write(&mut self, call: CallId, actor: Actor, at: Timestamp, fact: Fact) {
         if let Fact::Ended { cause, .. } = &fact {
             tracing::info!(%call, end = cause.as_str(), "a call has ended");
@@ -374,51 +338,6 @@ impl Shell {
     pub(super) fn voice(&self, command: Command) {
         if let Err(error) = self.parts.voice.send(command) {
             tracing::error!(%error, "a voice command could not be given");
-        }
-    }
-
-    /// Starts a receptionist and watches over it: however it ends, the machine hears of it.
-    fn attend(&mut self, assignment: Assignment) {
-        let Some(line) = self.lines.get_mut(&assignment.call) else { return };
-        let (call, cause) = (assignment.call, assignment.cause);
-        let (events, stream) = mpsc::channel(LEG_EVENTS_MAX);
-        let brief = Brief {
-            call,
-            conversation: assignment.conversation,
-            leg: LegId(assignment.leg.0),
-            from: assignment.from,
-            to: assignment.to,
-            tenant: assignment.tenant,
-            language: assignment.language,
-            answered_at: assignment.answered_at,
-            cause,
-        };
-        let span = tracing::info_span!("call", %cause, %call);
-        let attending = tokio::spawn(attend(brief, self.parts.desk.clone(), stream).instrument(span));
-        line.receptionist = Some(Receptionist { events, abort: attending.abort_handle() });
-        let mailbox = self.mailbox.clone();
-        self.parts.tasks.spawn("receptionist", async move {
-            if let Err(error) = attending.await
-                && error.is_panic()
-            {
-                tracing::error!(%cause, %call, "a receptionist panicked; its call goes on");
-            }
-            // A floor that is gone has no calls.
-            let _gone = mailbox.send(Input::ReceptionistGone { call }).await;
-        });
-    }
-
-    async fn apologise(&mut self, call: CallId, leg: LegId, id: PlayId, pcm: Option<Pcm>) {
-        tracing::error!(%call, "a call is without receptionist; the caller hears an apology");
-        if let Some(line) = self.lines.get_mut(&call) {
-            line.receptionist = None;
-            if let Some(id) = line.playing.take() {
-                self.voice(Command::Flush { leg, id });
-            }
-        }
-        match pcm {
-            Some(pcm) => self.voice(Command::Play { leg, id, pcm, last: true }),
-            None => Box::pin(self.put(Input::Apologised { call })).await,
         }
     }
 
@@ -449,50 +368,5 @@ impl Shell {
                 Err(error) => tracing::warn!(%call, %error, "the caller could not be looked up"),
             }
         });
-    }
-}
-
-fn end_cause(end: LegEnd) -> EndCause {
-    match end {
-        LegEnd::RemoteHangup => EndCause::CallerHungUp,
-        LegEnd::LocalHangup => EndCause::ClinicHungUp,
-        LegEnd::Cancelled => EndCause::Cancelled,
-        LegEnd::Rejected(_) => EndCause::Rejected,
-        LegEnd::NoMedia => EndCause::NoMedia,
-        // What the far end says of our own INVITE (RFC 3261 section 21).
-        LegEnd::Refused(486 | 600) => EndCause::Busy,
-        LegEnd::Refused(408 | 480 | 487) => EndCause::NoAnswer,
-        LegEnd::Refused(404 | 410 | 415 | 484 | 488 | 603..=699) => EndCause::Refused,
-        // The next trunk may do better.
-        LegEnd::Refused(_) | LegEnd::Timeout | LegEnd::Protocol | LegEnd::Overloaded => EndCause::Failed,
-    }
-}
-
-/// The leg that an event is about; none for legs that we dial, which are no calls of the floor.
-fn leg_of(event: &EngineEvent) -> Option<LegId> {
-    match event {
-        EngineEvent::Dialing { .. }
-        | EngineEvent::Attached { .. }
-        | EngineEvent::Trunk { .. }
-        | EngineEvent::Phone { .. }
-        | EngineEvent::Banned { .. }
-        | EngineEvent::WebAnswer { .. }
-        | EngineEvent::WebRefused { .. } => None,
-        EngineEvent::Incoming { leg, .. }
-        | EngineEvent::Ringing { leg }
-        | EngineEvent::Early { leg }
-        | EngineEvent::Answered { leg, .. }
-        | EngineEvent::SpeechStarted { leg, .. }
-        | EngineEvent::SpeechEnded { leg, .. }
-        | EngineEvent::Dtmf { leg, .. }
-        | EngineEvent::PlayedTo { leg, .. }
-        | EngineEvent::Held { leg, .. }
-        | EngineEvent::Holding { leg, .. }
-        | EngineEvent::TransferAsked { leg, .. }
-        | EngineEvent::TransferDone { leg, .. }
-        | EngineEvent::Replaced { leg, .. }
-        | EngineEvent::Level { leg, .. }
-        | EngineEvent::Quality { leg, .. }
-        | EngineEvent::Ended { leg, .. } => Some(*leg),
     }
 }
