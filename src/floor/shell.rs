@@ -18,7 +18,7 @@ use auricle_domain::floor::{Fact, Floor, Ids, Input, Leg, NotPlaced, Output, Tag
 use auricle_domain::id::{CallId, CauseId, ConversationId, TaskId};
 use auricle_domain::live::LiveCall;
 use auricle_domain::tenant::Tenant;
-use auricle_media::io::{Command, EngineEvent, Entrance as Way, LegId, PlayId};
+use auricle_media::io::{Command, EngineEvent, Entrance as Way, LegEnd, LegId, PlayId};
 use auricle_storage::BlobId;
 use auricle_storage::schema::CONTACTS_BY_NUMBER;
 use std::collections::HashMap;

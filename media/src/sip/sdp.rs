@@ -7,6 +7,7 @@
 mod crypto;
 mod negotiate;
 mod parse;
+mod section;
 
 pub use crypto::{CRYPTO_MAX, Crypto};
 pub use negotiate::{Agreed, Session};
