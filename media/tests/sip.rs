@@ -26,6 +26,8 @@ mod phone_call;
 mod reaction;
 #[path = "sip/refresh.rs"]
 mod refresh;
+#[path = "sip/replaces.rs"]
+mod replaces;
 #[path = "sip/script.rs"]
 mod script;
 #[path = "sip/session.rs"]
@@ -36,6 +38,8 @@ mod torture;
 mod torture_ipv6;
 #[path = "sip/transfer.rs"]
 mod transfer;
+#[path = "sip/transfer_asked.rs"]
+mod transfer_asked;
 #[path = "sip/transport.rs"]
 mod transport;
 #[path = "sip/trunk.rs"]
