@@ -3,19 +3,16 @@
 mod telnyx;
 
 use super::extract::{IfMatch, Json, Path};
-use super::guard::ClientAddress;
-use super::webhooks::raw;
+use super::webhooks::Opened;
 use crate::app::App;
 use crate::auth::{May, permissions::EditCarriers};
 use crate::carriers::line::{Gone, Socket};
 use crate::carriers::{self, TwilioInput, TwilioNumber, TwilioView, twilio};
 use crate::error::Error;
 use auricle_domain::code::CarrierKind;
-use axum::Extension;
-use axum::body::Bytes;
+use axum::extract::State;
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
-use axum::extract::{OriginalUri, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use axum::response::Response;
 use futures_util::stream::BoxStream;
 use futures_util::{Sink, SinkExt, StreamExt, future};
@@ -87,18 +84,12 @@ async fn connect(
 /// Twilio's media socket (its upgrade is signed with `X-Twilio-Signature`): JSON in text frames.
 #[utoipa::path(get, path = "/api/carriers/twilio/media", tag = "carriers", security(()),
     responses((status = 101, description = "WebSocket, JSON in text frames")))]
-async fn media(
-    State(app): State<Arc<App>>,
-    Extension(address): Extension<ClientAddress>,
-    OriginalUri(uri): OriginalUri,
-    headers: HeaderMap,
-    upgrade: WebSocketUpgrade,
-) -> Result<Response, Error> {
-    let place = twilio::admit_socket(&app, &raw(address, &uri, &headers, &Bytes::new()))?;
+async fn media(State(app): State<Arc<App>>, Opened(raw): Opened, upgrade: WebSocketUpgrade) -> Result<Response, Error> {
+    let place = twilio::admit_socket(&app, &raw)?;
     Ok(open(upgrade, move |socket| {
         let (incoming, outgoing) = halves(socket);
         let make = move |incoming, wire| Socket { wire, incoming, outgoing, place };
-        app.tasks.clone().spawn("carrier_socket", twilio::socket(app, address.0, incoming, make));
+        app.tasks.clone().spawn("carrier_socket", twilio::socket(app, raw.address, incoming, make));
     }))
 }
 

@@ -9,9 +9,10 @@ use crate::error::{Error, ErrorCode};
 use auricle_domain::id::{CallId, TextId};
 use axum::Extension;
 use axum::body::Bytes;
-use axum::extract::{OriginalUri, State};
+use axum::extract::{FromRequest, FromRequestParts, OriginalUri, Request, State};
 use axum::http::header::CONTENT_TYPE;
-use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::http::request::Parts;
+use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use std::sync::Arc;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -33,13 +34,39 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
 }
 
 /// A request as its signature covers it.
-pub(super) fn raw(ClientAddress(address): ClientAddress, uri: &Uri, headers: &HeaderMap, body: &Bytes) -> Raw {
-    let text = |value: &axum::http::HeaderValue| value.to_str().unwrap_or_default().to_owned();
-    Raw {
-        address,
-        path: uri.path_and_query().map_or_else(String::new, |path| path.as_str().to_owned()),
-        headers: headers.iter().map(|(name, value)| (name.as_str().to_owned(), text(value))).collect(),
-        body: body.to_vec(),
+pub(super) struct Sent(pub Raw);
+
+impl FromRequest<Arc<App>> for Sent {
+    type Rejection = Error;
+
+    async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Error> {
+        let (mut parts, body) = request.into_parts();
+        let Opened(raw) = Opened::from_request_parts(&mut parts, app).await?;
+        let bytes = Bytes::from_request(Request::from_parts(parts, body), app).await;
+        let too_large = |_| Error::new(ErrorCode::TooLarge, "The body is larger than this path takes, or broke off");
+        Ok(Self(Raw { body: bytes.map_err(too_large)?.to_vec(), ..raw }))
+    }
+}
+
+/// The same of a request that opens a socket: there is no body.
+pub(super) struct Opened(pub Raw);
+
+impl FromRequestParts<Arc<App>> for Opened {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Error> {
+        let address = Extension::<ClientAddress>::from_request_parts(parts, app).await;
+        let Extension(ClientAddress(address)) =
+            address.map_err(|error| Error::internal("tell where a request comes from", &error))?;
+        // Routes that are nested see less of the address than was signed.
+        let uri = parts.extensions.get::<OriginalUri>().map_or(&parts.uri, |OriginalUri(uri)| uri);
+        let text = |value: &HeaderValue| value.to_str().unwrap_or_default().to_owned();
+        Ok(Self(Raw {
+            address,
+            path: uri.path_and_query().map_or_else(String::new, |path| path.as_str().to_owned()),
+            headers: parts.headers.iter().map(|(name, value)| (name.as_str().to_owned(), text(value))).collect(),
+            body: Vec::new(),
+        }))
     }
 }
 
@@ -47,23 +74,12 @@ fn xml(text: String) -> Response {
     ([(CONTENT_TYPE, "text/xml; charset=utf-8")], text).into_response()
 }
 
-/// A body that was too large or broke off.
-fn body(bytes: Result<Bytes, axum::extract::rejection::BytesRejection>) -> Result<Bytes, Error> {
-    bytes.map_err(|_| Error::new(ErrorCode::TooLarge, "The body is larger than this path takes, or broke off"))
-}
-
 /// Twilio asks what to do with a call to a number (signed with `X-Twilio-Signature`). The answer is TwiML.
 #[utoipa::path(post, path = "/api/webhooks/twilio/voice", tag = "webhooks", security(()),
     request_body(content = String, content_type = "application/x-www-form-urlencoded"),
     responses((status = 200, body = String, content_type = "text/xml")))]
-async fn voice(
-    State(app): State<Arc<App>>,
-    Extension(address): Extension<ClientAddress>,
-    OriginalUri(uri): OriginalUri,
-    headers: HeaderMap,
-    bytes: Result<Bytes, axum::extract::rejection::BytesRejection>,
-) -> Result<Response, Error> {
-    Ok(xml(twilio::voice(&app, &raw(address, &uri, &headers, &body(bytes)?)).await?))
+async fn voice(State(app): State<Arc<App>>, Sent(raw): Sent) -> Result<Response, Error> {
+    Ok(xml(twilio::voice(&app, &raw).await?))
 }
 
 /// Twilio asks what comes after a media socket that has ended (signed with `X-Twilio-Signature`). The answer is TwiML.
@@ -71,27 +87,15 @@ async fn voice(
     params(("name" = String, Path, description = "Names the answer that opened the socket")),
     request_body(content = String, content_type = "application/x-www-form-urlencoded"),
     responses((status = 200, body = String, content_type = "text/xml")))]
-async fn stream(
-    State(app): State<Arc<App>>,
-    Extension(address): Extension<ClientAddress>,
-    OriginalUri(uri): OriginalUri,
-    headers: HeaderMap,
-    bytes: Result<Bytes, axum::extract::rejection::BytesRejection>,
-) -> Result<Response, Error> {
-    Ok(xml(twilio::stream_ended(&app, &raw(address, &uri, &headers, &body(bytes)?)).await?))
+async fn stream(State(app): State<Arc<App>>, Sent(raw): Sent) -> Result<Response, Error> {
+    Ok(xml(twilio::stream_ended(&app, &raw).await?))
 }
 
 /// Twilio tells how a call stands (signed with `X-Twilio-Signature`).
 #[utoipa::path(post, path = "/api/webhooks/twilio/status", tag = "webhooks", security(()),
     request_body(content = String, content_type = "application/x-www-form-urlencoded"), responses((status = 204)))]
-async fn status(
-    State(app): State<Arc<App>>,
-    Extension(address): Extension<ClientAddress>,
-    OriginalUri(uri): OriginalUri,
-    headers: HeaderMap,
-    bytes: Result<Bytes, axum::extract::rejection::BytesRejection>,
-) -> Result<StatusCode, Error> {
-    twilio::status(&app, &raw(address, &uri, &headers, &body(bytes)?)).await?;
+async fn status(State(app): State<Arc<App>>, Sent(raw): Sent) -> Result<StatusCode, Error> {
+    twilio::status(&app, &raw).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -99,15 +103,8 @@ async fn status(
 #[utoipa::path(post, path = "/api/webhooks/twilio/placed/{name}", tag = "webhooks", security(()),
     params(("name" = String, Path, description = "Our name of the call")),
     request_body(content = String, content_type = "application/x-www-form-urlencoded"), responses((status = 204)))]
-async fn placed(
-    State(app): State<Arc<App>>,
-    Extension(address): Extension<ClientAddress>,
-    OriginalUri(uri): OriginalUri,
-    Path(name): Path<String>,
-    headers: HeaderMap,
-    bytes: Result<Bytes, axum::extract::rejection::BytesRejection>,
-) -> Result<StatusCode, Error> {
-    twilio::calls::told(&app, &raw(address, &uri, &headers, &body(bytes)?), &name).await?;
+async fn placed(State(app): State<Arc<App>>, Path(name): Path<String>, Sent(raw): Sent) -> Result<StatusCode, Error> {
+    twilio::calls::told(&app, &raw, &name).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -118,13 +115,10 @@ async fn placed(
     request_body(content = String, content_type = "application/x-www-form-urlencoded"), responses((status = 204)))]
 async fn answered_by(
     State(app): State<Arc<App>>,
-    Extension(address): Extension<ClientAddress>,
-    OriginalUri(uri): OriginalUri,
     Path((call, line)): Path<(CallId, usize)>,
-    headers: HeaderMap,
-    bytes: Result<Bytes, axum::extract::rejection::BytesRejection>,
+    Sent(raw): Sent,
 ) -> Result<StatusCode, Error> {
-    twilio::calls::told_who(&app, &raw(address, &uri, &headers, &body(bytes)?), call, line).await?;
+    twilio::calls::told_who(&app, &raw, call, line).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -132,29 +126,16 @@ async fn answered_by(
 #[utoipa::path(post, path = "/api/webhooks/twilio/text/{id}", tag = "webhooks", security(()),
     params(("id" = TextId, Path, description = "The message")),
     request_body(content = String, content_type = "application/x-www-form-urlencoded"), responses((status = 204)))]
-async fn text(
-    State(app): State<Arc<App>>,
-    Extension(address): Extension<ClientAddress>,
-    OriginalUri(uri): OriginalUri,
-    Path(id): Path<TextId>,
-    headers: HeaderMap,
-    bytes: Result<Bytes, axum::extract::rejection::BytesRejection>,
-) -> Result<StatusCode, Error> {
-    twilio::texts::told(&app, &raw(address, &uri, &headers, &body(bytes)?), id).await?;
+async fn text(State(app): State<Arc<App>>, Path(id): Path<TextId>, Sent(raw): Sent) -> Result<StatusCode, Error> {
+    twilio::texts::told(&app, &raw, id).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// Telnyx tells what has happened to a call (signed with `telnyx-signature-ed25519`). What is answered goes by commands of its API.
 #[utoipa::path(post, path = "/api/webhooks/telnyx/calls", tag = "webhooks", security(()),
     request_body(content = Object, description = "An event of API version 2"), responses((status = 204)))]
-async fn telnyx_calls(
-    State(app): State<Arc<App>>,
-    Extension(address): Extension<ClientAddress>,
-    OriginalUri(uri): OriginalUri,
-    headers: HeaderMap,
-    bytes: Result<Bytes, axum::extract::rejection::BytesRejection>,
-) -> Result<StatusCode, Error> {
-    telnyx::event(&app, &raw(address, &uri, &headers, &body(bytes)?)).await?;
+async fn telnyx_calls(State(app): State<Arc<App>>, Sent(raw): Sent) -> Result<StatusCode, Error> {
+    telnyx::event(&app, &raw).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -166,12 +147,9 @@ async fn telnyx_calls(
     request_body(content = Object, description = "An event of API version 2"), responses((status = 204)))]
 async fn telnyx_placed(
     State(app): State<Arc<App>>,
-    Extension(address): Extension<ClientAddress>,
-    OriginalUri(uri): OriginalUri,
     Path((name, call, line)): Path<(String, CallId, usize)>,
-    headers: HeaderMap,
-    bytes: Result<Bytes, axum::extract::rejection::BytesRejection>,
+    Sent(raw): Sent,
 ) -> Result<StatusCode, Error> {
-    telnyx::calls::told(&app, &raw(address, &uri, &headers, &body(bytes)?), &name, (call, line)).await?;
+    telnyx::calls::told(&app, &raw, &name, (call, line)).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -8,15 +8,12 @@ use crate::carriers::telnyx::account::{self, TelnyxInput, TelnyxNumber, TelnyxVi
 use crate::carriers::{self, telnyx};
 use crate::error::Error;
 use crate::http::extract::{IfMatch, Json, Path};
-use crate::http::guard::ClientAddress;
 use crate::http::openapi::IfMatchHeader;
-use crate::http::webhooks::raw;
+use crate::http::webhooks::Opened;
 use auricle_domain::code::CarrierKind;
-use axum::Extension;
-use axum::body::Bytes;
+use axum::extract::State;
 use axum::extract::ws::WebSocketUpgrade;
-use axum::extract::{OriginalUri, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use axum::response::Response;
 use std::sync::Arc;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -94,16 +91,14 @@ async fn disconnect(
     responses((status = 101, description = "WebSocket, JSON in text frames")))]
 async fn media(
     State(app): State<Arc<App>>,
-    Extension(address): Extension<ClientAddress>,
-    OriginalUri(uri): OriginalUri,
+    Opened(raw): Opened,
     Path((codec, ticket)): Path<(String, String)>,
-    headers: HeaderMap,
     upgrade: WebSocketUpgrade,
 ) -> Result<Response, Error> {
-    let place = telnyx::admit_socket(&app, &raw(address, &uri, &headers, &Bytes::new()), &ticket)?;
+    let place = telnyx::admit_socket(&app, &raw, &ticket)?;
     Ok(open(upgrade, move |socket| {
         let (incoming, outgoing) = halves(socket);
         let make = move |incoming, wire| Socket { wire, incoming, outgoing, place };
-        app.tasks.clone().spawn("carrier_socket", telnyx::socket(app, address.0, (codec, ticket), incoming, make));
+        app.tasks.clone().spawn("carrier_socket", telnyx::socket(app, raw.address, (codec, ticket), incoming, make));
     }))
 }
