@@ -93,16 +93,6 @@ impl Scene {
         tokio::time::timeout(PATIENCE, reached).await.unwrap_or_else(|_| panic!("{what}: {:?}", self.call(id)))
     }
 
-    /// Waits until Twilio was told by its API to end a call.
-    async fn completed(&self, sid: &str) {
-        let told = async {
-            while !self.twilio.completed(sid) {
-                tokio::task::yield_now().await;
-            }
-        };
-        tokio::time::timeout(PATIENCE, told).await.expect("Twilio is told to end the call");
-    }
-
     async fn close(self) {
         self.clinic.running.stop(Duration::ZERO).await;
     }
@@ -194,7 +184,7 @@ async fn callbacks_may_come_in_any_order() {
     assert_eq!(known.outgoing[0].answered_by, Some(AnsweredBy::Unknown));
     assert_eq!((known.outgoing[0].cost, known.outgoing[0].answered_at), (0, None));
     // A call that rings though nobody here knows of it any more is ended there.
-    scene.completed(&placed.sid).await;
+    scene.twilio.until_completed(&placed.sid).await;
 
     // Another time its socket comes before anything is told.
     assert_eq!(scene.act(call, "transfer", json!({ "to": "020 7946 0958" })).await, StatusCode::NO_CONTENT);
@@ -235,7 +225,7 @@ async fn a_call_is_asked_for_once() {
     scene.until(call, "taken though the answer was lost", |call| call.status == CallStatus::WithAgent).await;
     assert_eq!(scene.twilio.unseen().await, 0, "it was asked for once");
     assert_eq!(scene.act(call, "hangup", json!(null)).await, StatusCode::NO_CONTENT);
-    scene.completed(&unsure.sid).await;
+    scene.twilio.until_completed(&unsure.sid).await;
     let end = callee.ended().await;
     assert!(matches!(end, CallEnd::HangUp | CallEnd::Completed), "{end:?}");
     assert_eq!(scene.clinic.settled().await.cause, Some(EndCause::ClinicHungUp));
@@ -251,7 +241,7 @@ async fn a_call_is_asked_for_once() {
     scene.until(call, "given up", back).await;
     assert_eq!(scene.twilio.unseen().await, 0);
     lost.tell("ringing", 1, &[]).await;
-    scene.completed(&lost.sid).await;
+    scene.twilio.until_completed(&lost.sid).await;
     scene.close().await;
 }
 
@@ -279,7 +269,7 @@ async fn a_desk_phone_calls_through_twilio() {
     callee.until("who was called hears the phone", |heard| heard.sound() > 16_000).await;
     let heard = desk.heard_tone(700.0).await;
     assert!(heard > 0.3, "the phone heard {heard}");
-    scene.completed(&placed.sid).await;
+    scene.twilio.until_completed(&placed.sid).await;
     scene.clinic.happened(|event| matches!(event, Event::CallEnded { end: EndCause::ClinicHungUp, .. })).await;
 
     scene.close().await;
@@ -292,7 +282,7 @@ async fn a_call_that_is_given_up_rings_no_more() {
     let (call, caller, placed) = scene.handed_on().await;
     placed.tell("ringing", 1, &[]).await;
     assert_eq!(scene.act(call, "hangup", json!(null)).await, StatusCode::NO_CONTENT);
-    scene.completed(&placed.sid).await;
+    scene.twilio.until_completed(&placed.sid).await;
     let over = scene.until(call, "over", |call| call.ended_at.is_some()).await;
     assert_eq!(
         (over.cause, over.outgoing[0].answered_at, over.outgoing[0].cost),

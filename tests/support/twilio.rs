@@ -21,7 +21,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use tokio::net::TcpStream;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Error;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
@@ -56,7 +56,7 @@ struct Shared {
     /// Statuses that the next requests are answered with.
     faults: VecDeque<u16>,
     /// Calls that were ended by the API.
-    completed: Vec<String>,
+    completed: watch::Sender<Vec<String>>,
     /// What calls were given to do instead, by the API.
     redirected: BTreeMap<String, String>,
     calls: u32,
@@ -86,7 +86,7 @@ impl Twilio {
             status: "active",
             number: number.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
             faults: VecDeque::new(),
-            completed: Vec::new(),
+            completed: watch::Sender::default(),
             redirected: BTreeMap::new(),
             calls: 0,
         }));
@@ -163,7 +163,14 @@ impl Twilio {
 
     /// Whether a call was ended by the API.
     pub fn completed(&self, call: &str) -> bool {
-        self.shared.lock().unwrap().completed.iter().any(|ended| ended == call)
+        self.shared.lock().unwrap().completed.borrow().iter().any(|ended| ended == call)
+    }
+
+    /// Waits until a call is ended by the API.
+    pub async fn until_completed(&self, call: &str) {
+        let mut completed = self.shared.lock().unwrap().completed.subscribe();
+        let told = completed.wait_for(|completed| completed.iter().any(|ended| ended == call));
+        drop(tokio::time::timeout(PATIENCE, told).await.expect("Twilio is told to end the call").unwrap());
     }
 
     /// What a call was given to do instead, once.

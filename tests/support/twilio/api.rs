@@ -121,7 +121,7 @@ pub async fn change_call(
             Some(twiml) => drop(shared.redirected.insert(call, twiml.clone())),
             None => {
                 assert_eq!(form["Status"], "completed");
-                shared.completed.push(call);
+                shared.completed.send_modify(|completed| completed.push(call));
             }
         }
         json!({ "sid": sid, "status": "in-progress" })
