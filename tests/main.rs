@@ -10,7 +10,6 @@ mod baresip;
 mod booking;
 mod browser_tcp;
 mod calls;
-mod carrier_frames;
 mod command_line;
 mod config;
 mod crash;

@@ -15,6 +15,7 @@ pub mod sip;
 pub mod stream;
 pub mod turn;
 mod webrtc;
+pub mod wire;
 
 /// Where virtual time begins in tests: an `Instant` can only be had from the clock, and none is read after this.
 #[cfg(test)]

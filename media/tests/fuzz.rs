@@ -133,6 +133,11 @@ fn engine() {
 }
 
 #[test]
+fn wire() {
+    fuzz("wire");
+}
+
+#[test]
 fn the_corpus_is_small() {
     let octets: usize = TARGETS.iter().flat_map(seeds).map(|seed| seed.len()).sum();
     assert!(octets < SEEDS_OCTETS_MAX, "{octets} octets of seeds");

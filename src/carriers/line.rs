@@ -3,6 +3,7 @@
 use crate::voice::VoiceHandle;
 use crate::voice::attached::{Arrival, Attachment, ToCarrier};
 use auricle_media::io::{CarrierNews, CarrierOrder};
+use auricle_media::wire::{Said, Wire};
 use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
 use futures_util::{Sink, SinkExt, StreamExt};
@@ -29,40 +30,6 @@ const STATUS_FAILED: u16 = 503;
 const STATUS_NO_AUDIO: u16 = 488;
 /// Messages of one socket that are not understood; with more, it is given up.
 const MISTAKES_MAX: u32 = 20;
-
-/// What a carrier says on its socket.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Said {
-    /// Audio, with its place in the carrier's stream.
-    Audio {
-        /// Where it begins, in milliseconds.
-        at_ms: u64,
-        /// In the carrier's codec.
-        payload: Vec<u8>,
-    },
-    /// A key was pressed.
-    Digit(char),
-    /// A mark of ours has been played or cleared.
-    Mark(u64),
-    /// The call is over.
-    Over,
-    /// Nothing that matters.
-    Nothing,
-    /// Nothing that can be understood.
-    Nonsense,
-}
-
-/// How one carrier writes on its socket. One for each socket.
-pub trait Wire: Send {
-    /// Reads a message.
-    fn hear(&mut self, text: &str) -> Said;
-    /// Writes audio.
-    fn audio(&mut self, payload: &[u8]) -> String;
-    /// Writes a mark.
-    fn mark(&mut self, number: u64) -> String;
-    /// Writes that what waits is to be forgotten.
-    fn clear(&mut self) -> String;
-}
 
 /// The far end takes nothing any more.
 #[derive(Debug)]
@@ -260,7 +227,10 @@ async fn ride(leg: &mut Attachment, socket: &mut Socket, news: &mut mpsc::Receiv
                 match text.map(|text| socket.wire.hear(&text)) {
                     None => return Step::Lost,
                     Some(Said::Over) => return Step::Over,
-                    Some(Said::Nonsense) => {
+                    Some(said @ (Said::Nonsense | Said::Fault(_))) => {
+                        if let Said::Fault(code) = said {
+                            tracing::warn!(code, "a carrier did not take what its media socket was sent");
+                        }
                         mistakes += 1;
                         if mistakes > MISTAKES_MAX {
                             tracing::warn!("a carrier's socket brings what cannot be understood; it is given up");
@@ -323,7 +293,7 @@ fn heard(leg: &Attachment, said: Said) {
         }
         Said::Digit(digit) => tell(leg, CarrierNews::Digit(digit)),
         Said::Mark(number) => tell(leg, CarrierNews::Mark(number)),
-        Said::Over | Said::Nothing | Said::Nonsense => {}
+        Said::Over | Said::Nothing | Said::Fault(_) | Said::Nonsense => {}
     }
 }
 

@@ -5,7 +5,6 @@
 
 pub mod account;
 pub mod calls;
-pub mod media;
 pub mod rest;
 pub mod signature;
 
@@ -20,9 +19,10 @@ use auricle_domain::carrier::Carrier;
 use auricle_domain::code::CarrierKind;
 use auricle_media::io::{Attestation, AttestationLevel, CallerIdentity, Codec, Hop, NumberCheck, Transport};
 use auricle_media::sip::identity::diverted_from;
+use auricle_media::wire::Wire;
+use auricle_media::wire::telnyx::{Opening, Start, Stream, name, opening};
 use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
-use media::{Opening, Start, Stream, opening};
 use rest::{Rest, Told};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -248,7 +248,7 @@ pub async fn socket(
     address: IpAddr,
     (codec, ticket): (String, String),
     mut incoming: BoxStream<'static, String>,
-    make: impl FnOnce(BoxStream<'static, String>, Box<dyn line::Wire>) -> Socket,
+    make: impl FnOnce(BoxStream<'static, String>, Box<dyn Wire>) -> Socket,
 ) {
     let Ok(Some(start)) = timeout(OPENING_WITHIN, started(&mut incoming)).await else {
         return tracing::warn!("a Telnyx socket did not say whose it is");
@@ -351,7 +351,7 @@ const PCMU_PATH: &str = "/pcmu/";
 fn stream(app: &App, codec: Codec, ticket: &str) -> Value {
     let base = app.config.server.public_url.replacen("https://", "wss://", 1);
     let path = if codec == Codec::Pcma { PCMA_PATH } else { PCMU_PATH };
-    let name = media::name(codec).unwrap_or("PCMU");
+    let name = name(codec).unwrap_or("PCMU");
     json!({
         "stream_url": format!("{base}{MEDIA}{path}{ticket}"),
         "stream_track": "inbound_track",

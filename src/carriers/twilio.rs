@@ -5,7 +5,6 @@
 //! lost comes back by itself, and a call that we end ends there too.
 
 pub mod calls;
-pub mod media;
 pub mod rest;
 pub mod signature;
 pub mod texts;
@@ -20,9 +19,10 @@ use auricle_domain::carrier::Carrier;
 use auricle_domain::code::CarrierKind;
 use auricle_media::io::{CallerIdentity, Codec, Hop, Transport};
 use auricle_media::sip::identity::{told, verdict};
+use auricle_media::wire::Wire;
+use auricle_media::wire::twilio::{Opening, PLACED_NAME, Start, Stream, TICKET, opening};
 use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
-use media::{Opening, PLACED_NAME, Start, Stream, TICKET, opening};
 use rest::Rest;
 use signature::{Form, Signed};
 use std::net::{IpAddr, SocketAddr};
@@ -134,7 +134,7 @@ pub async fn socket(
     app: Arc<App>,
     address: IpAddr,
     mut incoming: BoxStream<'static, String>,
-    make: impl FnOnce(BoxStream<'static, String>, Box<dyn line::Wire>) -> Socket,
+    make: impl FnOnce(BoxStream<'static, String>, Box<dyn Wire>) -> Socket,
 ) {
     let Ok(Some(start)) = timeout(OPENING_WITHIN, started(&mut incoming)).await else {
         return tracing::warn!("a Twilio socket did not say whose it is");

@@ -16,6 +16,7 @@ pub mod rfc4571;
 pub mod srtp;
 pub mod steps;
 pub mod stream;
+pub mod wire;
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::OnceLock;
@@ -46,6 +47,7 @@ pub const TARGETS: [Target; 12] = [
     Target { name: "dtmf", run: dtmf::run, seeds: &["seeds/dtmf"], runs: 100_000 },
     Target { name: "stream", run: stream::run, seeds: &["seeds/stream"], runs: 2_000 },
     Target { name: "engine", run: engine::run, seeds: &["seeds/engine"], runs: 2_000 },
+    Target { name: "wire", run: wire::run, seeds: &["seeds/wire"], runs: 20_000 },
 ];
 
 /// Gathers what a target sees.

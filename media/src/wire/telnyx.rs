@@ -1,44 +1,24 @@
-//! What goes over a Telnyx media socket: JSON texts, audio in base64, and numbers as strings.
+//! What goes over a Telnyx media socket.
 //!
 //! Frames may come out of order. Their place is told by `chunk`, which counts them from 1 and is what Telnyx says to order them by;
 //! the unit of `timestamp` is written nowhere. What we hear is coded as the `start` message says, whatever we have asked for; what we
 //! say, as we have asked.
 
-use crate::carriers::line::{Said, Wire};
-use auricle_media::codec::g711::{decode_a, decode_mu, encode_a, encode_mu};
-use auricle_media::io::Codec;
+use super::{RATE_HZ, Said, Wire, audio};
+use crate::codec::g711::{decode_a, decode_mu, encode_a, encode_mu};
+use crate::io::Codec;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use serde_json::json;
 
-/// The rate of all audio, and octets of it in a millisecond.
-const RATE_HZ: u32 = 8_000;
+/// Octets of audio in a millisecond.
 const OCTETS_PER_MS: u64 = 8;
 
-#[derive(Deserialize)]
-#[serde(tag = "event", rename_all = "snake_case")]
-enum Message {
-    Connected {},
-    Start {
-        start: Start,
-    },
-    Media {
-        media: Media,
-    },
-    Dtmf {
-        dtmf: Dtmf,
-    },
-    Mark {
-        mark: Mark,
-    },
-    Error {
-        payload: Fault,
-    },
-    Stop {},
-    #[serde(other)]
-    Other,
-}
+type Message = super::Message<Start, Media>;
+
+/// What comes before the audio.
+pub type Opening = super::Opening<Start>;
 
 /// The first message that says something.
 #[derive(Debug, Deserialize)]
@@ -89,40 +69,9 @@ struct Media {
     payload: String,
 }
 
-#[derive(Deserialize)]
-struct Dtmf {
-    digit: String,
-}
-
-#[derive(Deserialize)]
-struct Mark {
-    name: String,
-}
-
-#[derive(Deserialize)]
-struct Fault {
-    #[serde(default)]
-    code: u32,
-}
-
-/// What comes before the audio.
-#[derive(Debug)]
-pub enum Opening {
-    /// Nothing that says whose socket it is.
-    Nothing,
-    /// Whose it is.
-    Start(Box<Start>),
-    /// Nothing that can be understood.
-    Nonsense,
-}
-
 /// Reads a message of a socket of which it is not known yet whose it is.
 pub fn opening(text: &str) -> Opening {
-    match serde_json::from_str(text) {
-        Ok(Message::Start { start }) => Opening::Start(Box::new(start)),
-        Ok(_) => Opening::Nothing,
-        Err(_) => Opening::Nonsense,
-    }
+    Message::opening(text)
 }
 
 /// What Telnyx calls a codec; none for those we do not use there.
@@ -148,48 +97,31 @@ impl Stream {
         Self { speaks, hears }
     }
 
-    fn media(&self, media: &Media) -> Said {
-        // Our own side is told only where it was asked for, and it never is.
-        if media.track == "outbound" {
-            return Said::Nothing;
-        }
-        let (Ok(chunk), Ok(mut payload)) = (media.chunk.parse::<u64>(), STANDARD.decode(&media.payload)) else {
-            return Said::Nonsense;
-        };
-        match (self.hears, self.speaks) {
-            (Codec::Pcmu, Codec::Pcma) => payload.iter_mut().for_each(|octet| *octet = encode_a(decode_mu(*octet))),
-            (Codec::Pcma, Codec::Pcmu) => payload.iter_mut().for_each(|octet| *octet = encode_mu(decode_a(*octet))),
-            _ => {}
-        }
+    fn media(&self, Media { track, chunk, payload }: &Media) -> Said {
         // All frames of a stream are of one length.
-        let frame_ms = payload.len() as u64 / OCTETS_PER_MS;
-        match chunk.checked_sub(1).and_then(|before| before.checked_mul(frame_ms)) {
-            Some(at_ms) => Said::Audio { at_ms, payload },
-            None => Said::Nonsense,
+        let place = |payload: &[u8]| {
+            let frame_ms = payload.len() as u64 / OCTETS_PER_MS;
+            chunk.parse::<u64>().ok()?.checked_sub(1)?.checked_mul(frame_ms)
+        };
+        let mut said = audio(track, payload, place);
+        if let Said::Audio { payload, .. } = &mut said {
+            match (self.hears, self.speaks) {
+                (Codec::Pcmu, Codec::Pcma) => payload.iter_mut().for_each(|octet| *octet = encode_a(decode_mu(*octet))),
+                (Codec::Pcma, Codec::Pcmu) => payload.iter_mut().for_each(|octet| *octet = encode_mu(decode_a(*octet))),
+                _ => {}
+            }
         }
+        said
     }
 }
 
 impl Wire for Stream {
     fn hear(&mut self, text: &str) -> Said {
-        match serde_json::from_str(text) {
-            Ok(Message::Media { media }) => self.media(&media),
-            Ok(Message::Dtmf { dtmf }) => {
-                let mut letters = dtmf.digit.chars();
-                match (letters.next(), letters.next()) {
-                    (Some(digit), None) => Said::Digit(digit),
-                    _ => Said::Nonsense,
-                }
-            }
-            // Names that are none of ours are nobody's.
-            Ok(Message::Mark { mark }) => mark.name.parse().map_or(Said::Nothing, Said::Mark),
-            Ok(Message::Error { payload: Fault { code } }) => {
-                tracing::warn!(code, "Telnyx did not take what its media socket was sent");
-                Said::Nonsense
-            }
+        match Message::read(text) {
             // The stream is over, not the call: that has a webhook of its own, and another stream can be asked for.
-            Ok(Message::Stop {} | Message::Connected {} | Message::Start { .. } | Message::Other) => Said::Nothing,
-            Err(_) => Said::Nonsense,
+            Some(Message::Stop {}) => Said::Nothing,
+            Some(message) => message.said(|media| self.media(&media)),
+            None => Said::Nonsense,
         }
     }
 
@@ -208,7 +140,7 @@ impl Wire for Stream {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, clippy::panic)]
+    #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
     use super::*;
 
     #[test]
@@ -239,7 +171,7 @@ mod tests {
             (r#"{"event":"mark","mark":{"name":"somebody's"}}"#.to_owned(), Said::Nothing),
             (
                 r#"{"event":"error","stream_id":"s","payload":{"code":100004,"title":"invalid_media","detail":"x"}}"#.to_owned(),
-                Said::Nonsense,
+                Said::Fault(100_004),
             ),
             (
                 r#"{"event":"stop","sequence_number":"9","stream_id":"s","stop":{"user_id":"u","call_control_id":"v3:1"}}"#.to_owned(),

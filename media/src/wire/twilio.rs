@@ -1,6 +1,6 @@
-//! What goes over a Twilio media socket: JSON texts, audio in base64, and nearly all numbers as strings.
+//! What goes over a Twilio media socket.
 
-use crate::carriers::line::{Said, Wire};
+use super::{RATE_HZ, Said, Wire, audio};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
@@ -9,32 +9,15 @@ use std::collections::HashMap;
 
 /// The one format there is: G.711 mu-law at 8 kHz, one channel.
 const ENCODING: &str = "audio/x-mulaw";
-const RATE_HZ: u32 = 8_000;
 /// The name of the parameter that carries the ticket.
 pub const TICKET: &str = "ticket";
 /// The name of the parameter that carries our name of a call that we place.
 pub const PLACED_NAME: &str = "placed";
 
-#[derive(Deserialize)]
-#[serde(tag = "event", rename_all = "snake_case")]
-enum Message {
-    Connected {},
-    Start {
-        start: Start,
-    },
-    Media {
-        media: Media,
-    },
-    Dtmf {
-        dtmf: Dtmf,
-    },
-    Mark {
-        mark: Mark,
-    },
-    Stop {},
-    #[serde(other)]
-    Other,
-}
+type Message = super::Message<Start, Media>;
+
+/// What comes before the audio.
+pub type Opening = super::Opening<Start>;
 
 /// The first message that says something.
 #[derive(Debug, Deserialize)]
@@ -77,34 +60,9 @@ struct Media {
     payload: String,
 }
 
-#[derive(Deserialize)]
-struct Dtmf {
-    digit: String,
-}
-
-#[derive(Deserialize)]
-struct Mark {
-    name: String,
-}
-
-/// What comes before the audio.
-#[derive(Debug)]
-pub enum Opening {
-    /// Nothing that says whose socket it is.
-    Nothing,
-    /// Whose it is.
-    Start(Box<Start>),
-    /// Nothing that can be understood.
-    Nonsense,
-}
-
 /// Reads a message of a socket of which it is not known yet whose it is.
 pub fn opening(text: &str) -> Opening {
-    match serde_json::from_str(text) {
-        Ok(Message::Start { start }) => Opening::Start(Box::new(start)),
-        Ok(_) => Opening::Nothing,
-        Err(_) => Opening::Nonsense,
-    }
+    Message::opening(text)
 }
 
 /// One stream.
@@ -121,28 +79,8 @@ impl Stream {
 
 impl Wire for Stream {
     fn hear(&mut self, text: &str) -> Said {
-        match serde_json::from_str(text) {
-            // Our own side is told only where it was asked for, and it never is.
-            Ok(Message::Media { media }) if media.track == "outbound" => Said::Nothing,
-            Ok(Message::Media { media: Media { timestamp, payload, .. } }) => {
-                match (timestamp.parse(), STANDARD.decode(payload)) {
-                    (Ok(at_ms), Ok(payload)) => Said::Audio { at_ms, payload },
-                    _ => Said::Nonsense,
-                }
-            }
-            Ok(Message::Dtmf { dtmf }) => {
-                let mut letters = dtmf.digit.chars();
-                match (letters.next(), letters.next()) {
-                    (Some(digit), None) => Said::Digit(digit),
-                    _ => Said::Nonsense,
-                }
-            }
-            // Names that are none of ours are nobody's.
-            Ok(Message::Mark { mark }) => mark.name.parse().map_or(Said::Nothing, Said::Mark),
-            Ok(Message::Stop {}) => Said::Over,
-            Ok(Message::Connected {} | Message::Start { .. } | Message::Other) => Said::Nothing,
-            Err(_) => Said::Nonsense,
-        }
+        let Some(message) = Message::read(text) else { return Said::Nonsense };
+        message.said(|Media { track, timestamp, payload }| audio(&track, &payload, |_| timestamp.parse().ok()))
     }
 
     fn audio(&mut self, payload: &[u8]) -> String {
@@ -161,7 +99,7 @@ impl Wire for Stream {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, clippy::panic)]
+    #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
     use super::*;
 
     #[test]
