@@ -4,7 +4,7 @@ use crate::support::clinic::{Clinic, Hum, PATIENCE, config};
 use crate::support::person::{Person, read};
 use crate::support::telnyx::{API_KEY, CallEnd, KEY, NEXT_KEY, NUMBER, NUMBER_ID, Region, Telnyx, public_key, sign};
 use crate::support::twilio::PUBLIC;
-use crate::twilio::{arrivals, is_closed, speech, turns};
+use crate::twilio::{arrivals, greeted, is_closed, speech, turns, understood};
 use auricle::app::{Options, Running, Speech};
 use auricle::clock;
 use auricle_domain::call::Entrance;
@@ -71,19 +71,16 @@ async fn a_caller_through_telnyx_is_heard_and_understood() {
     let connected = read(admin.send(Method::POST, &path, json!({})).await, StatusCode::OK).await;
     assert_eq!((&connected["is_connected"], telnyx.webhook_url()), (&json!(true), Some(format!("{PUBLIC}{CALLS}"))));
 
+    let (question, interruption) =
+        (speech("Where can I park?").await, speech("Stop please. I would like to book an appointment.").await);
     let region = Region { offers: "G722,PCMU,PCMA", encoding: "PCMA" };
     let mut caller = telnyx.call_from(clinic.running.web_addr, FROM, region);
-    caller.until_quiet("the greeting").await;
-    caller.say(speech("Where can I park?").await);
-    let said = clinic
-        .happened(|event| matches!(event, Event::TurnCommitted { turn } if turn.speaker == Speaker::Caller))
-        .await;
-    let Event::TurnCommitted { turn } = said.event else { unreachable!("it was looked for") };
-    assert!(turn.text.to_lowercase().contains("park"), "{}", turn.text);
-    let before = caller.until("the answer begins", |heard| heard.marks > 0).await;
+    greeted(&clinic).await;
+    understood(&clinic, "park", || caller.say(question.clone())).await;
+    let before = caller.until("what was heard so far", |heard| heard.marks > 0).await;
     caller.until("the answer goes on", |heard| heard.sound() > before.sound() + 6_000).await;
-    caller.say(speech("Stop please. I would like to book an appointment.").await);
-    caller.until("the interruption", |heard| heard.clears > 0).await;
+    caller.say(interruption);
+    caller.until("the interruption", |heard| heard.clears > before.clears).await;
     let call = caller.call.clone();
     caller.hang_up();
     assert_eq!(caller.ended().await, CallEnd::CallerHungUp);
