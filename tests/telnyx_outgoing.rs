@@ -97,7 +97,7 @@ impl Scene {
 
 /// INT-02, VOICE-09, CALL-01: a caller is handed on to a number outside, which Telnyx calls: what is asked for is what the rules allow; a
 /// question whose answer is lost is asked again and placed once; both hear each other; who answered is a fact; a lost socket comes back;
-/// the end ends both.
+/// the end ends both. Keys that are told out of order and twice are pressed in order and once, by command.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_call_is_placed_by_telnyx() {
     let scene = Scene::open().await;
@@ -132,6 +132,11 @@ async fn a_call_is_placed_by_telnyx() {
     caller.until("the caller hears who was called", |heard| heard.sound() > before + 5_000).await;
     caller.say(tone(1_000));
     callee.until("who was called hears the caller", |heard| heard.sound() > 5_000).await;
+    caller.jumble("15#");
+    let heard = callee.until("the caller's keys", |heard| heard.keys.len() == 3).await;
+    assert_eq!(heard.keys, "15#", "in the order in which they were pressed, each once");
+    assert_eq!(scene.act(call, "dtmf", json!({ "digits": "42" })).await, StatusCode::NO_CONTENT);
+    caller.until("the clinic's keys", |heard| heard.keys == "42").await;
     let known = scene.until(call, "who answered", |call| call.outgoing[0].answered_by.is_some()).await;
     assert_eq!(
         known.outgoing[0].answered_by,

@@ -2,13 +2,17 @@
 //!
 //! Each carrier has a [`Wire`] of its own; what their messages have in common is read here.
 
+mod keys;
 pub mod telnyx;
 pub mod twilio;
+
+pub use keys::{Keys, Moment, Press, WAIT};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 /// The rate of all audio.
 const RATE_HZ: u32 = 8_000;
@@ -24,7 +28,7 @@ pub enum Said {
         payload: Vec<u8>,
     },
     /// A key was pressed.
-    Digit(char),
+    Digit(Press),
     /// A mark of ours has been played or cleared.
     Mark(u64),
     /// The call is over.
@@ -73,6 +77,11 @@ enum Message<Start, Media> {
     },
     Dtmf {
         dtmf: Dtmf,
+        /// Where it stands among the keys; not every carrier says so, and not in every form.
+        #[serde(default)]
+        occurred_at: Value,
+        #[serde(default)]
+        sequence_number: Value,
     },
     Mark {
         mark: Mark,
@@ -120,10 +129,12 @@ impl<Start: DeserializeOwned, Media: DeserializeOwned> Message<Start, Media> {
     fn said(self, audio: impl FnOnce(Media) -> Said) -> Said {
         match self {
             Self::Media { media } => audio(media),
-            Self::Dtmf { dtmf: Dtmf { digit } } => {
+            Self::Dtmf { dtmf: Dtmf { digit }, occurred_at, sequence_number } => {
                 let mut letters = digit.chars();
+                let at = occurred_at.as_str().and_then(Moment::read);
+                let message = sequence_number.as_str().and_then(|number| number.parse().ok());
                 match (letters.next(), letters.next()) {
-                    (Some(digit), None) => Said::Digit(digit),
+                    (Some(digit), None) => Said::Digit(Press { digit, at, message }),
                     _ => Said::Nonsense,
                 }
             }

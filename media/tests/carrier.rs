@@ -35,6 +35,8 @@ struct World {
     way_ms: u64,
     /// The carrier has marks.
     marks: bool,
+    /// It presses keys when told.
+    presses: bool,
     leg: LegId,
     /// What is under way to the carrier, with its arrival.
     out: VecDeque<(Instant, Output)>,
@@ -72,6 +74,7 @@ impl World {
             now: start,
             way_ms,
             marks: true,
+            presses: false,
             leg: LegId(1),
             out: VecDeque::new(),
             back: VecDeque::new(),
@@ -101,6 +104,7 @@ impl World {
             tag: TAG,
             carrier: CarrierId(3),
             codec: Codec::Pcmu,
+            presses: self.presses,
             from: "+15550100".into(),
             to: "+15550199".into(),
             remote: Hop { transport: Transport::Tls, address: SocketAddr::from(([192, 0, 2, 8], 443)) },
@@ -166,7 +170,7 @@ impl World {
                 self.waiting.push_back(Waiting::Audio(payload.len() / PER_MS));
             }
             Output::Carrier { order, .. } => {
-                self.orders.push(order);
+                self.orders.push(order.clone());
                 match order {
                     CarrierOrder::Mark(mark) => self.waiting.push_back(Waiting::Mark(mark)),
                     CarrierOrder::Clear => {
@@ -176,7 +180,7 @@ impl World {
                             }
                         }
                     }
-                    CarrierOrder::Hangup => {}
+                    CarrierOrder::Press(_) | CarrierOrder::Hangup => {}
                 }
             }
             _ => {}
@@ -290,6 +294,47 @@ fn a_call_by_a_socket_is_a_call() {
     let LegQuality { received, lost, refused, .. } = world.quality();
     assert_eq!((received, lost, refused), (100, 0, 0));
     assert_eq!((world.engine.legs(), world.engine.next_wake()), (0, None), "nothing stays");
+}
+
+/// INT-02: a carrier that presses keys is told to, and hears no tones.
+#[test]
+fn a_carrier_that_presses_keys_is_told_to() {
+    let mut world = World::new(5);
+    world.presses = true;
+    world.attach();
+    world.command(Command::Answer { leg: LegId(1) });
+    world.run(100);
+    let before = world.played_ms;
+    world.command(Command::Dtmf { leg: LegId(1), digits: "1#".into() });
+    world.run(600);
+    assert_eq!(world.orders, [CarrierOrder::Press("1#".into())]);
+    assert_eq!(world.played_ms, before);
+}
+
+/// INT-02: keys whose tones were heard are not told again, however many were heard before the first was told.
+#[test]
+fn a_key_that_was_heard_is_not_told_again() {
+    let mut world = World::up(5);
+    let digits = |world: &World| -> String {
+        let told = world.events.iter().filter_map(|(_, event)| match event {
+            EngineEvent::Dtmf { digit, .. } => Some(*digit),
+            _ => None,
+        });
+        told.collect()
+    };
+    let tones = auricle_media::audio::tone::keys("15", Rate::Hz8000);
+    let mut coded = Vec::new();
+    Encoder::new(Codec::Pcmu).encode(&tones.samples, &mut coded);
+    for (at, frame) in coded.chunks(160).enumerate() {
+        world.frame(at as u64 * 20, frame);
+        world.run(20);
+    }
+    world.run(100);
+    assert_eq!(digits(&world), "15", "they are heard");
+    for digit in ['1', '5', '5'] {
+        world.news(CarrierNews::Digit(digit));
+    }
+    assert_eq!(digits(&world), "155", "and only the last press is another one");
 }
 
 /// INT-01: what counts as played is what the carrier has played, however late that is.
@@ -489,7 +534,13 @@ fn what_a_carrier_says_about_the_caller_is_told() {
 }
 
 fn dialled(world: &mut World) -> Vec<EngineEvent> {
-    world.command(Command::AttachDialled { tag: TAG, dialled: 11, codec: Codec::Pcmu, is_emergency: false });
+    world.command(Command::AttachDialled {
+        tag: TAG,
+        dialled: 11,
+        codec: Codec::Pcmu,
+        presses: false,
+        is_emergency: false,
+    });
     world.events.iter().map(|(_, event)| event.clone()).collect()
 }
 

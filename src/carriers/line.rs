@@ -3,7 +3,7 @@
 use crate::voice::VoiceHandle;
 use crate::voice::attached::{Arrival, Attachment, ToCarrier};
 use auricle_media::io::{CarrierNews, CarrierOrder};
-use auricle_media::wire::{Said, Wire};
+use auricle_media::wire::{Keys, Said, Wire};
 use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
 use futures_util::{Sink, SinkExt, StreamExt};
@@ -50,6 +50,14 @@ pub struct Socket {
 /// How a carrier is asked to open another socket, where it has not noticed that the last one is gone.
 pub type Recall = Box<dyn Fn() -> BoxFuture<'static, ()> + Send + Sync>;
 
+/// How a carrier is reached beside its socket.
+pub struct Reach {
+    /// For another socket.
+    pub recall: Recall,
+    /// For keys to be pressed, where the carrier does that.
+    pub keys: Option<mpsc::Sender<String>>,
+}
+
 /// What a line is told from outside.
 pub enum ToLine {
     /// There is another socket.
@@ -95,10 +103,10 @@ pub async fn run(
     arrival: Arrival,
     first: Socket,
     news: mpsc::Receiver<ToLine>,
-    recall: Recall,
+    reach: Reach,
 ) -> LineEnd {
     match voice.attach(arrival).await {
-        Ok(leg) => carry(leg, Box::new(first), news, recall).await,
+        Ok(leg) => carry(leg, Box::new(first), news, reach).await,
         Err(error) => {
             tracing::error!(%error, "a carrier's call could not be given a leg");
             LineEnd::Ours
@@ -112,7 +120,7 @@ pub async fn place(
     mut leg: Attachment,
     asking: impl Future<Output = Result<(), NotTaken>>,
     mut news: mpsc::Receiver<ToLine>,
-    recall: Recall,
+    reach: Reach,
 ) -> LineEnd {
     tokio::pin!(asking);
     let (mut is_asked, mut is_wanted) = (false, true);
@@ -159,7 +167,7 @@ pub async fn place(
             ToLine::Socket(_) if !is_wanted => return LineEnd::Ours,
             ToLine::Socket(socket) => {
                 tell(&leg, CarrierNews::Answered);
-                return carry(leg, socket, news, recall).await;
+                return carry(leg, socket, news, reach).await;
             }
         }
     }
@@ -171,12 +179,12 @@ fn refused(leg: &Attachment, status: u16, end: LineEnd) -> LineEnd {
 }
 
 /// Carries a call that is up.
-async fn carry(mut leg: Attachment, first: Box<Socket>, mut news: mpsc::Receiver<ToLine>, recall: Recall) -> LineEnd {
+async fn carry(mut leg: Attachment, first: Box<Socket>, mut news: mpsc::Receiver<ToLine>, reach: Reach) -> LineEnd {
     let mut socket = Some(first);
     loop {
         let step = match &mut socket {
-            Some(socket) => ride(&mut leg, socket, &mut news).await,
-            None => wait(&mut leg, &mut news, &recall).await,
+            Some(socket) => ride(&mut leg, socket, &mut news, &reach).await,
+            None => wait(&mut leg, &mut news, &reach).await,
         };
         match step {
             Step::Socket(new) => {
@@ -214,12 +222,36 @@ fn tell(leg: &Attachment, news: CarrierNews) {
 }
 
 /// While there is a socket.
-async fn ride(leg: &mut Attachment, socket: &mut Socket, news: &mut mpsc::Receiver<ToLine>) -> Step {
+async fn ride(leg: &mut Attachment, socket: &mut Socket, news: &mut mpsc::Receiver<ToLine>, reach: &Reach) -> Step {
+    let mut keys = Keys::default();
+    let step = listen(leg, socket, &mut keys, news, reach).await;
+    // Keys that wait for others wait no longer: whatever comes on another socket was pressed later.
+    while let Some(digit) = keys.take() {
+        tell(leg, CarrierNews::Digit(digit));
+    }
+    step
+}
+
+async fn listen(
+    leg: &mut Attachment,
+    socket: &mut Socket,
+    keys: &mut Keys,
+    news: &mut mpsc::Receiver<ToLine>,
+    reach: &Reach,
+) -> Step {
     let (mut heard_at, mut mistakes) = (Instant::now(), 0);
     loop {
+        while let Some(digit) = keys.due(Instant::now().into_std()) {
+            tell(leg, CarrierNews::Digit(digit));
+        }
+        let key_at = keys.next_wake().map(Instant::from_std);
         let text = tokio::select! {
             out = leg.next() => match out {
                 None | Some(ToCarrier::Order(CarrierOrder::Hangup)) => return Step::Ended,
+                Some(ToCarrier::Order(CarrierOrder::Press(digits))) => {
+                    press(reach, digits);
+                    continue;
+                }
                 Some(out) => write(socket, &out),
             },
             text = socket.incoming.next() => {
@@ -237,7 +269,7 @@ async fn ride(leg: &mut Attachment, socket: &mut Socket, news: &mut mpsc::Receiv
                             return Step::Lost;
                         }
                     }
-                    Some(said) => heard(leg, said),
+                    Some(said) => heard(leg, keys, said),
                 }
                 continue;
             }
@@ -245,6 +277,7 @@ async fn ride(leg: &mut Attachment, socket: &mut Socket, news: &mut mpsc::Receiv
                 Some(step) => return step,
                 None => continue,
             },
+            () = sleep_until(key_at.unwrap_or(heard_at)), if key_at.is_some() => continue,
             () = sleep_until(heard_at + SILENT_MAX) => return Step::Lost,
         };
         match timeout(SEND_WITHIN, socket.outgoing.send(text)).await {
@@ -255,10 +288,10 @@ async fn ride(leg: &mut Attachment, socket: &mut Socket, news: &mut mpsc::Receiv
 }
 
 /// While there is none: until another comes, or the engine has waited for long enough.
-async fn wait(leg: &mut Attachment, news: &mut mpsc::Receiver<ToLine>, recall: &Recall) -> Step {
+async fn wait(leg: &mut Attachment, news: &mut mpsc::Receiver<ToLine>, reach: &Reach) -> Step {
     let recalling = async {
         sleep(RECALL_AFTER).await;
-        recall().await;
+        (reach.recall)().await;
     };
     tokio::pin!(recalling);
     let mut is_recalled = false;
@@ -267,6 +300,7 @@ async fn wait(leg: &mut Attachment, news: &mut mpsc::Receiver<ToLine>, recall: &
             () = &mut recalling, if !is_recalled => is_recalled = true,
             out = leg.next() => match out {
                 None | Some(ToCarrier::Order(CarrierOrder::Hangup)) => return Step::Ended,
+                Some(ToCarrier::Order(CarrierOrder::Press(digits))) => press(reach, digits),
                 // What was under way when the socket went is lost.
                 Some(_) => {}
             },
@@ -284,14 +318,25 @@ fn step_of(news: ToLine) -> Option<Step> {
     }
 }
 
-fn heard(leg: &Attachment, said: Said) {
+/// Has keys pressed. Where more wait than people press, they are lost.
+fn press(reach: &Reach, digits: String) {
+    if reach.keys.as_ref().is_none_or(|keys| keys.try_send(digits).is_err()) {
+        tracing::error!("keys could not be handed to a carrier");
+    }
+}
+
+fn heard(leg: &Attachment, keys: &mut Keys, said: Said) {
     match said {
         Said::Audio { at_ms, payload } => {
             if !leg.frame(at_ms, payload) {
                 metrics::counter!("auricle_carrier_frames_dropped_total").increment(1);
             }
         }
-        Said::Digit(digit) => tell(leg, CarrierNews::Digit(digit)),
+        Said::Digit(key) => {
+            if let Some(digit) = keys.press(key, Instant::now().into_std()) {
+                tell(leg, CarrierNews::Digit(digit));
+            }
+        }
         Said::Mark(number) => tell(leg, CarrierNews::Mark(number)),
         Said::Over | Said::Nothing | Said::Fault(_) | Said::Nonsense => {}
     }
@@ -301,6 +346,6 @@ fn write(socket: &mut Socket, out: &ToCarrier) -> String {
     match out {
         ToCarrier::Frame(payload) => socket.wire.audio(payload),
         ToCarrier::Order(CarrierOrder::Mark(number)) => socket.wire.mark(*number),
-        ToCarrier::Order(CarrierOrder::Clear | CarrierOrder::Hangup) => socket.wire.clear(),
+        ToCarrier::Order(CarrierOrder::Clear | CarrierOrder::Press(_) | CarrierOrder::Hangup) => socket.wire.clear(),
     }
 }

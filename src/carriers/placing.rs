@@ -3,7 +3,7 @@
 //! A carrier is asked once, as a call that is asked for twice rings twice. Where its answer is lost it is waited for a moment whether the
 //! carrier tells how the call fares; a call that nobody wants any more by then is ended as soon as the carrier speaks of it.
 
-use super::line::{self, LineEnd, NotTaken, Recall};
+use super::line::{self, LineEnd, NotTaken, Reach, Recall};
 use super::{telnyx, twilio};
 use crate::app::App;
 use crate::clock;
@@ -37,7 +37,8 @@ pub async fn run(app: Arc<App>, mut wanted: mpsc::Receiver<Placement>) {
 
 /// One call, from its leg to its end.
 async fn place(app: Arc<App>, placement: Placement) {
-    let attached = app.voice.attach_dialled(placement.tag, codec(placement.carrier), placement.is_emergency);
+    let presses = placement.carrier == CarrierKind::Telnyx;
+    let attached = app.voice.attach_dialled(placement.tag, codec(placement.carrier), presses, placement.is_emergency);
     let leg = match attached.await {
         Ok(leg) => leg,
         Err(error) => return tracing::error!(%error, "a call that a carrier is to place could not be given a leg"),
@@ -47,7 +48,10 @@ async fn place(app: Arc<App>, placement: Placement) {
         return tracing::error!("too many calls are being placed by carriers");
     };
     let asking = ask(&app, &placement, &placing.name, &placing.ticket);
-    let end = line::place(leg, asking, placing.news, recall(&app, placement.carrier, &placing.name)).await;
+    let name = placing.name.clone();
+    let keys = presses.then(|| telnyx::keys(&app, move |app| app.carriers.lines.call_of(&name)));
+    let reach = Reach { recall: recall(&app, placement.carrier, &placing.name), keys };
+    let end = line::place(leg, asking, placing.news, reach).await;
     let call = app.carriers.lines.close_placed(&placing.name);
     if let (LineEnd::Ours, Some(call)) = (end, call) {
         match placement.carrier {

@@ -10,7 +10,7 @@ pub mod signature;
 
 use super::api::PAUSE;
 use super::guard::{Raw, first_time};
-use super::line::{self, LineEnd, Socket};
+use super::line::{self, LineEnd, Reach, Socket};
 use super::lines::{Caller, Lines, Redeemed};
 use crate::app::App;
 use crate::error::{Error, ErrorCode};
@@ -30,6 +30,7 @@ use signature::Signed;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tracing::Instrument;
 
@@ -44,6 +45,8 @@ const OPENING_WITHIN: Duration = Duration::from_secs(5);
 const OPENING_MESSAGES_MAX: usize = 8;
 /// How often Telnyx is told to open another socket for a lost one: for as long as the call waits for it.
 const RECALLS_MAX: usize = 6;
+/// Orders to press keys that wait for the one before, in one call.
+const PRESSED_MAX: usize = 64;
 /// Longest name of a call or an event, in characters.
 const NAME_CHARS_MAX: usize = 256;
 /// What stands in `from` for callers who withhold their number.
@@ -284,13 +287,16 @@ pub async fn socket(
             // What carries it is not SIP's business; the socket itself is encrypted.
             let remote = Hop { transport: Transport::Tls, address: SocketAddr::new(address, 443) };
             let Caller { from, to, identity } = caller;
-            let arrival = Arrival { carrier: CarrierKind::Telnyx, codec: speaks, from, to, remote, identity };
+            let carrier = CarrierKind::Telnyx;
+            let arrival = Arrival { carrier, codec: speaks, presses: true, from, to, remote, identity };
             let (again, name) = (Arc::clone(&app), call.clone());
             let recall: line::Recall = Box::new(move || {
                 let (app, call) = (Arc::clone(&again), name.clone());
                 Box::pin(async move { recall(&app, &call, speaks).await })
             });
-            let line = line::run(app.voice.clone(), arrival, socket, news, recall);
+            let name = call.clone();
+            let keys = Some(keys(&app, move |_| Some(name.clone())));
+            let line = line::run(app.voice.clone(), arrival, socket, news, Reach { recall, keys });
             let end = line.instrument(tracing::info_span!("carrier_line")).await;
             app.carriers.lines.close(&call);
             if end == LineEnd::Ours {
@@ -333,6 +339,21 @@ async fn tell_logged(app: &App, call: &str, name: &str, fields: Value) {
         Ok(Told::Over) => app.carriers.lines.over(call),
         Err(error) => tracing::warn!(%error, command = name, "Telnyx did not carry a command out"),
     }
+}
+
+/// Where keys go that Telnyx is to press in a call, one command after the other. Telnyx tells them as keys to whoever is called; tones
+/// in what we say would have to survive every codec on the way.
+pub(super) fn keys(app: &Arc<App>, call: impl Fn(&App) -> Option<String> + Send + 'static) -> mpsc::Sender<String> {
+    let (to, mut pressed) = mpsc::channel::<String>(PRESSED_MAX);
+    let beside = Arc::clone(app);
+    app.tasks.spawn("telnyx_keys", async move {
+        while let Some(digits) = pressed.recv().await {
+            if let Some(call) = call(&beside) {
+                tell_logged(&beside, &call, "send_dtmf", json!({ "digits": digits })).await;
+            }
+        }
+    });
+    to
 }
 
 /// Ends a call at Telnyx. One that is over already is no failure.

@@ -10,7 +10,7 @@ pub mod signature;
 pub mod texts;
 
 use super::guard::{Raw, first_time};
-use super::line::{self, LineEnd, Socket};
+use super::line::{self, LineEnd, Reach, Socket};
 use super::lines::{Caller, Lines, Redeemed, random_name};
 use crate::app::App;
 use crate::error::{Error, ErrorCode};
@@ -163,13 +163,14 @@ pub async fn socket(
             // What carries it is not SIP's business; the socket itself is encrypted.
             let remote = Hop { transport: Transport::Tls, address: SocketAddr::new(address, 443) };
             let Caller { from, to, identity } = caller;
-            let arrival = Arrival { carrier: CarrierKind::Twilio, codec: Codec::Pcmu, from, to, remote, identity };
+            let (carrier, codec) = (CarrierKind::Twilio, Codec::Pcmu);
+            let arrival = Arrival { carrier, codec, presses: false, from, to, remote, identity };
             let (again, sid) = (Arc::clone(&app), call_sid.clone());
             let recall: line::Recall = Box::new(move || {
                 let (app, call) = (Arc::clone(&again), sid.clone());
                 Box::pin(async move { recall(&app, &call).await })
             });
-            let line = line::run(app.voice.clone(), arrival, socket, news, recall);
+            let line = line::run(app.voice.clone(), arrival, socket, news, Reach { recall, keys: None });
             let end = line.instrument(tracing::info_span!("carrier_line")).await;
             app.carriers.lines.close(&call_sid);
             if end == LineEnd::Ours {

@@ -31,6 +31,8 @@ pub struct Arrival {
     pub carrier: CarrierKind,
     /// What the carrier speaks, both ways.
     pub codec: Codec,
+    /// Whether it presses keys when told; else they are played as tones.
+    pub presses: bool,
     /// The caller's number; empty when withheld.
     pub from: String,
     /// What was dialled.
@@ -52,6 +54,8 @@ pub(crate) enum Attaching {
         tag: u64,
         /// What the carrier speaks, both ways.
         codec: Codec,
+        /// Whether it presses keys when told.
+        presses: bool,
         /// It is part of an emergency call.
         is_emergency: bool,
     },
@@ -146,12 +150,12 @@ impl Attached {
         self.making = Some((self.next_tag, to, reply));
         let tag = self.next_tag;
         match call {
-            Attaching::Arrived(Arrival { carrier, codec, from, to, remote, identity }) => {
+            Attaching::Arrived(Arrival { carrier, codec, presses, from, to, remote, identity }) => {
                 let carrier = carrierbook::number(carrier);
-                Command::Attach { tag, carrier, codec, from, to, remote, identity }
+                Command::Attach { tag, carrier, codec, presses, from, to, remote, identity }
             }
-            Attaching::Dialled { tag: dialled, codec, is_emergency } => {
-                Command::AttachDialled { tag, dialled, codec, is_emergency }
+            Attaching::Dialled { tag: dialled, codec, presses, is_emergency } => {
+                Command::AttachDialled { tag, dialled, codec, presses, is_emergency }
             }
         }
     }
@@ -197,6 +201,7 @@ mod tests {
         Arrival {
             carrier: CarrierKind::Telnyx,
             codec: Codec::Pcmu,
+            presses: false,
             from: "+15550100".into(),
             to: "+15550199".into(),
             remote,

@@ -300,12 +300,18 @@ impl VoiceHandle {
     }
 
     /// Gives a call that a carrier is to place a leg, before anything is dialled: `tag` comes back in
-    /// [`EngineEvent::Dialing`]. The leg is up once [`CarrierNews::Answered`] is told.
+    /// [`EngineEvent::Dialing`]. The leg is up once [`CarrierNews::Answered`] is told. `presses`: the carrier presses keys when told.
     ///
     /// # Errors
     /// As [`send`](Self::send).
-    pub async fn attach_dialled(&self, tag: u64, codec: Codec, is_emergency: bool) -> Result<Attachment, VoiceError> {
-        self.attached(Attaching::Dialled { tag, codec, is_emergency }).await
+    pub async fn attach_dialled(
+        &self,
+        tag: u64,
+        codec: Codec,
+        presses: bool,
+        is_emergency: bool,
+    ) -> Result<Attachment, VoiceError> {
+        self.attached(Attaching::Dialled { tag, codec, presses, is_emergency }).await
     }
 
     async fn attached(&self, call: Attaching) -> Result<Attachment, VoiceError> {

@@ -14,7 +14,7 @@ impl Engine {
     }
 
     /// A call comes over a socket. It needs no port, but a place among the calls.
-    pub(super) fn attach(&mut self, tag: u64, codec: Codec, visitor: Visitor, now: Instant) {
+    pub(super) fn attach(&mut self, tag: u64, (codec, presses): (Codec, bool), visitor: Visitor, now: Instant) {
         let id = LegId(self.next_leg);
         self.next_leg += 1;
         self.event(EngineEvent::Attached { tag, leg: id });
@@ -23,7 +23,7 @@ impl Engine {
             return self.event(EngineEvent::Ended { leg: id, cause: LegEnd::Overloaded });
         }
         let mut leg = Leg::new(id, 0, Stage::Waiting { answer: None }, 0, now);
-        leg.carrier = Some(Carrier::new(id, codec));
+        leg.carrier = Some(Carrier::new(id, codec, presses));
         leg.told = true;
         self.legs.insert(id, leg);
         let Visitor { from, name, to, remote: Hop { transport, address: remote }, entrance, identity, .. } = visitor;
@@ -31,7 +31,14 @@ impl Engine {
     }
 
     /// A call is to be placed by a carrier. Whoever dials is told its leg even when there is no room for it.
-    pub(super) fn attach_dialled(&mut self, tag: u64, dialled: u64, codec: Codec, is_emergency: bool, now: Instant) {
+    pub(super) fn attach_dialled(
+        &mut self,
+        tag: u64,
+        dialled: u64,
+        (codec, presses): (Codec, bool),
+        is_emergency: bool,
+        now: Instant,
+    ) {
         let id = LegId(self.next_leg);
         self.next_leg += 1;
         self.event(EngineEvent::Attached { tag, leg: id });
@@ -41,7 +48,7 @@ impl Engine {
             return self.event(EngineEvent::Ended { leg: id, cause: LegEnd::Overloaded });
         }
         let mut leg = Leg::new(id, 0, Stage::Offered, 0, now);
-        leg.carrier = Some(Carrier::new(id, codec));
+        leg.carrier = Some(Carrier::new(id, codec, presses));
         leg.told = true;
         self.legs.insert(id, leg);
     }

@@ -13,13 +13,13 @@ impl Engine {
                 self.dial(tag, Outgoing { uri, to, from, codecs, identity, replaces, is_emergency }, now);
             }
             Command::Web { tag, offer, purpose } => self.web(tag, &offer, purpose, now),
-            Command::Attach { tag, carrier, codec, from, to, remote, identity } => {
+            Command::Attach { tag, carrier, codec, presses, from, to, remote, identity } => {
                 let (name, entrance) = (String::new(), Entrance::Carrier(carrier));
                 let visitor = Visitor { from, name, to, remote, entrance, identity, replaces: None };
-                self.attach(tag, codec, visitor, now);
+                self.attach(tag, (codec, presses), visitor, now);
             }
-            Command::AttachDialled { tag, dialled, codec, is_emergency } => {
-                self.attach_dialled(tag, dialled, codec, is_emergency, now);
+            Command::AttachDialled { tag, dialled, codec, presses, is_emergency } => {
+                self.attach_dialled(tag, dialled, (codec, presses), is_emergency, now);
             }
             Command::WebClose { leg } if self.is_browser(leg) => self.forget(leg, LegEnd::RemoteHangup, now),
             Command::WebClose { .. } => {}

@@ -30,12 +30,14 @@ pub enum CarrierNews {
 }
 
 /// What a carrier is told of a leg.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CarrierOrder {
     /// Say [`CarrierNews::Mark`] when everything before has been played.
     Mark(u64),
     /// Forget what has not been played yet.
     Clear,
+    /// Press these keys, where the carrier does that when told: `0`-`9`, `*`, `#`, `A`-`D`.
+    Press(String),
     /// End the call.
     Hangup,
 }

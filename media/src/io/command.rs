@@ -50,6 +50,8 @@ pub enum Command {
         carrier: CarrierId,
         /// What the carrier speaks, both ways.
         codec: Codec,
+        /// The carrier presses keys when told; else they are played as tones.
+        presses: bool,
         /// The caller's number; empty when withheld.
         from: String,
         /// What was dialled.
@@ -68,6 +70,8 @@ pub enum Command {
         dialled: u64,
         /// What the carrier speaks, both ways.
         codec: Codec,
+        /// The carrier presses keys when told; else they are played as tones.
+        presses: bool,
         /// It is part of an emergency call, and has the room that is kept for those.
         is_emergency: bool,
     },

@@ -21,6 +21,8 @@ const MARKS_MISSED_MAX: u32 = 3;
 pub(crate) struct Carrier {
     leg: LegId,
     codec: Codec,
+    /// It presses keys when told.
+    presses: bool,
     next_mark: u64,
     marks: VecDeque<Mark>,
     missed: u32,
@@ -51,10 +53,11 @@ struct Report {
 }
 
 impl Carrier {
-    pub(crate) fn new(leg: LegId, codec: Codec) -> Self {
+    pub(crate) fn new(leg: LegId, codec: Codec, presses: bool) -> Self {
         Self {
             leg,
             codec,
+            presses,
             next_mark: 1,
             marks: VecDeque::new(),
             missed: 0,
@@ -97,6 +100,13 @@ impl Carrier {
 
     /// Something about playing.
     pub(crate) fn play(&mut self, audio: &mut Audio, command: Command, now: Instant, outputs: &mut VecDeque<Output>) {
+        // Pressed keys are told as such on the whole way, where tones have to survive every codec on it.
+        if let Command::Dtmf { digits, leg } = &command
+            && self.presses
+        {
+            let order = CarrierOrder::Press(digits.clone());
+            return outputs.push_back(Output::Carrier { leg: *leg, order });
+        }
         let flushes = matches!(command, Command::Flush { .. });
         audio.play(command, &mut self.inner);
         if flushes { self.cut(now, outputs) } else { self.pass(now, outputs) }

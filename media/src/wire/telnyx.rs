@@ -141,6 +141,7 @@ impl Wire for Stream {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
+    use super::super::{Moment, Press};
     use super::*;
 
     #[test]
@@ -164,9 +165,13 @@ mod tests {
             (r#"{"event":"media","media":{"chunk":"1","payload":"?"}}"#.to_owned(), Said::Nonsense),
             (
                 r##"{"event":"dtmf","stream_id":"s","occurred_at":"2026-11-20T10:00:00Z","sequence_number":"5","dtmf":{"digit":"#"}}"##.to_owned(),
-                Said::Digit('#'),
+                Said::Digit(Press { digit: '#', at: Moment::read("2026-11-20T10:00:00Z"), message: Some(5) }),
             ),
             (r#"{"event":"dtmf","dtmf":{"digit":"12"}}"#.to_owned(), Said::Nonsense),
+            (
+                r#"{"event":"dtmf","occurred_at":7,"sequence_number":5,"dtmf":{"digit":"1"}}"#.to_owned(),
+                Said::Digit(Press { digit: '1', at: None, message: None }),
+            ),
             (r#"{"event":"mark","stream_id":"s","sequence_number":"5","mark":{"name":"7"}}"#.to_owned(), Said::Mark(7)),
             (r#"{"event":"mark","mark":{"name":"somebody's"}}"#.to_owned(), Said::Nothing),
             (

@@ -100,6 +100,7 @@ impl Wire for Stream {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
+    use super::super::Press;
     use super::*;
 
     #[test]
@@ -115,7 +116,7 @@ mod tests {
             (r#"{"event":"media","media":{"timestamp":"1","payload":"?"}}"#, Said::Nonsense),
             (
                 r##"{"event":"dtmf","streamSid":"MZ1","sequenceNumber":"5","dtmf":{"track":"inbound_track","digit":"#"}}"##,
-                Said::Digit('#'),
+                Said::Digit(Press { digit: '#', at: None, message: None }),
             ),
             (r#"{"event":"dtmf","dtmf":{"digit":"12"}}"#, Said::Nonsense),
             (r#"{"event":"mark","sequenceNumber":"6","streamSid":"MZ1","mark":{"name":"7"}}"#, Said::Mark(7)),

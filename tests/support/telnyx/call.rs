@@ -44,6 +44,8 @@ pub enum CallEnd {
 enum Order {
     Say(Vec<u8>),
     Press(char),
+    /// Presses these keys, and tells them in the wrong order and the first of them twice.
+    Jumble(&'static str),
     HangUp,
     /// Drops the connection; another one is opened after so many frames at the soonest.
     Cut(u32),
@@ -113,6 +115,10 @@ impl Caller {
         self.order(Order::Press(digit));
     }
 
+    pub fn jumble(&self, digits: &'static str) {
+        self.order(Order::Jumble(digits));
+    }
+
     pub fn hang_up(&self) {
         self.order(Order::HangUp);
     }
@@ -141,17 +147,6 @@ impl Caller {
             panic!("{what}: {} octets of sound, {} clears, {} sockets", heard.sound(), heard.clears, heard.sockets);
         };
         heard
-    }
-
-    /// Waits until the clinic has said something more, and has been silent for a second.
-    pub async fn until_quiet(&mut self, what: &str) -> Heard {
-        let before = self.hearing.borrow().sound();
-        let quiet = |heard: &Heard| {
-            let last =
-                Heard { audio: heard.audio[heard.audio.len().saturating_sub(8_000)..].to_vec(), ..Heard::default() };
-            heard.sound() > before + 2_000 && last.sound() == 0
-        };
-        self.until(what, quiet).await
     }
 
     pub async fn ended(self) -> CallEnd {
@@ -272,7 +267,7 @@ impl Conduct {
             let mut texts = Vec::new();
             tokio::select! {
                 _ = clock.tick() => texts = line.tick(&self.heard),
-                command = self.commands.recv() => match command.expect("the call is on").name.as_str() {
+                Some(command) = self.commands.recv() => match command.name.as_str() {
                     "hangup" => {
                         // The clinic may have closed its end already.
                         let _gone = socket.send(Message::text(line.stop(&self.call))).await;
@@ -280,11 +275,17 @@ impl Conduct {
                     }
                     // A stream that is on stays the only one.
                     "streaming_start" => {}
+                    "send_dtmf" => {
+                        let digits = command.fields["digits"].as_str().expect("which keys").to_owned();
+                        assert!(!digits.is_empty() && digits.chars().all(|digit| "0123456789ABCD*#wW".contains(digit)), "{digits}");
+                        self.heard.send_modify(|heard| heard.keys.push_str(&digits));
+                    }
                     other => panic!("the clinic has no reason for {other}"),
                 },
                 order = self.orders.recv() => match order {
                     Some(Order::Say(speech)) => line.speech.extend(speech),
-                    Some(Order::Press(digit)) => texts.push(line.message("dtmf", json!({ "digit": digit.to_string() }))),
+                    Some(Order::Press(digit)) => texts.push(line.dtmf(digit, 0)),
+                    Some(Order::Jumble(digits)) => texts = line.jumbled(digits),
                     Some(Order::Stall(frames)) => line.stalled = frames,
                     Some(Order::Swap(frames)) => line.swapped = frames,
                     Some(Order::Send(text)) => texts.push(text),
@@ -340,6 +341,26 @@ impl Line {
         self.sequence += 1;
         let sequence = self.sequence.to_string();
         json!({ "event": event, "sequence_number": sequence, "stream_id": "stream", event: body }).to_string()
+    }
+
+    /// A key that was pressed so long ago.
+    fn dtmf(&mut self, digit: char, ago_ms: u64) -> String {
+        let text = self.message("dtmf", json!({ "digit": digit.to_string() }));
+        let mut message: Value = serde_json::from_str(&text).unwrap();
+        let at_ms = 10_000 + self.chunk * 20 - ago_ms;
+        let (minute, second, ms) = (at_ms / 60_000, at_ms / 1_000 % 60, at_ms % 1_000);
+        message["occurred_at"] = json!(format!("2026-11-20T10:{minute:02}:{second:02}.{ms:03}Z"));
+        message.to_string()
+    }
+
+    /// Keys that were pressed one after the other, as they are told when the order is not kept.
+    fn jumbled(&mut self, digits: &str) -> Vec<String> {
+        let count = digits.chars().count() as u64;
+        let mut texts: Vec<String> =
+            digits.chars().zip(0..).map(|(digit, place)| self.dtmf(digit, (count - place) * 100)).collect();
+        texts.reverse();
+        texts.extend(texts.last().cloned());
+        texts
     }
 
     fn stop(&mut self, call: &str) -> String {

@@ -27,6 +27,8 @@ pub struct Heard {
     pub audio: Vec<u8>,
     pub clears: usize,
     pub marks: usize,
+    /// Keys that were pressed because the clinic said so (Telnyx).
+    pub keys: String,
     /// Sockets opened so far.
     pub sockets: usize,
 }
@@ -123,17 +125,6 @@ impl Caller {
             panic!("{what}: {} octets of sound, {} clears, {} sockets", heard.sound(), heard.clears, heard.sockets);
         };
         heard
-    }
-
-    /// Waits until the clinic has said something more, and has been silent for a second.
-    pub async fn until_quiet(&mut self, what: &str) -> Heard {
-        let before = self.hearing.borrow().sound();
-        let quiet = |heard: &Heard| {
-            let last =
-                Heard { audio: heard.audio[heard.audio.len().saturating_sub(8_000)..].to_vec(), ..Heard::default() };
-            heard.sound() > before + 2_000 && last.sound() == 0
-        };
-        self.until(what, quiet).await
     }
 
     pub async fn ended(self) -> CallEnd {

@@ -4,7 +4,8 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::crypto::Keyring;
 use super::section::{
-    channels, chosen, codec_of, encoding, events_payload, first_common, has_noise, is_audio, is_protected, payload_of, refused,
+    channels, chosen, codec_of, encoding, events_payload, first_common, has_noise, is_audio, is_protected, payload_of,
+    refused,
 };
 use super::{Crypto, Direction, Media, Origin, RtpMap, Sdp, SdpRefusal};
 use crate::io::{Codec, Protection};

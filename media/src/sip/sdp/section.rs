@@ -2,8 +2,8 @@
 
 use super::{Crypto, Media, RtpMap};
 use crate::io::Codec;
-use crate::rtp::{COMFORT_NOISE, Clock};
 use crate::rtp::srtp::Keys;
+use crate::rtp::{COMFORT_NOISE, Clock};
 
 /// A section refused, as an answer says it (RFC 3264 section 6).
 pub(super) fn refused(media: &Media) -> Media {

@@ -205,11 +205,15 @@ impl World {
         let from = String::from_utf8_lossy(bytes).into_owned();
         let remote = Hop { transport: Transport::Tls, address: SocketAddr::from(([10, 0, 0, 3], 443)) };
         let command = match argument / 16 % 4 {
-            3 => Command::AttachDialled { tag: 2, dialled: 7, codec, is_emergency: argument % 2 == 0 },
+            3 => {
+                let (presses, is_emergency) = (argument.is_multiple_of(2), argument.is_multiple_of(3));
+                Command::AttachDialled { tag: 2, dialled: 7, codec, presses, is_emergency }
+            }
             _ => Command::Attach {
                 tag: 2,
                 carrier: CarrierId(1),
                 codec,
+                presses: argument.is_multiple_of(2),
                 from,
                 to: "clinic".into(),
                 remote,

@@ -1,11 +1,11 @@
 //! What carriers write on their media sockets, a message a line: nothing is made more than it was, whatever else is on the socket the
-//! next good message is understood, and what we write is one message each.
+//! next good message is understood, what we write is one message each, and of keys none is lost and none is told twice.
 
 use auricle_media::io::Codec;
-use auricle_media::wire::{Opening, Said, Wire, telnyx, twilio};
+use auricle_media::wire::{Keys, Opening, Press, Said, WAIT, Wire, telnyx, twilio};
 use serde_json::Value;
 
-use super::{Seen, scale};
+use super::{Seen, origin, scale};
 
 /// Messages of one input.
 const MESSAGES_MAX: usize = 64;
@@ -21,12 +21,17 @@ pub fn run(bytes: &[u8]) -> u64 {
         telnyx(Codec::Pcmu, Codec::Pcma),
         telnyx(Codec::Pcma, Codec::Pcmu),
     ];
+    let mut presses = Vec::new();
     for message in text.lines().take(MESSAGES_MAX) {
         opened(message, &mut seen);
         for wire in &mut wires {
             heard(&wire.hear(message), message, wire.as_mut(), &mut seen);
         }
+        if let Said::Digit(press) = wires[1].hear(message) {
+            presses.push(press);
+        }
     }
+    pressed(&presses, &mut seen);
     for wire in &mut wires {
         assert_eq!(wire.hear(r#"{"event":"mark","mark":{"name":"7"}}"#), Said::Mark(7));
     }
@@ -62,7 +67,25 @@ fn heard(said: &Said, message: &str, wire: &mut dyn Wire, seen: &mut Seen) {
             let written: Value = serde_json::from_str(&wire.mark(*number)).unwrap();
             assert_eq!(written["mark"]["name"], number.to_string());
         }
-        Said::Digit(digit) => seen.note(digit.is_ascii_digit()),
+        Said::Digit(press) => seen.note((press.digit.is_ascii_digit(), press.at.is_some(), press.message.is_some())),
         Said::Over | Said::Nothing | Said::Fault(_) | Said::Nonsense => {}
     }
+}
+
+/// Keys that come at once leave within the wait, in order.
+fn pressed(presses: &[Press], seen: &mut Seen) {
+    let mut keys = Keys::default();
+    let mut told: Vec<char> = presses.iter().filter_map(|press| keys.press(press.clone(), origin())).collect();
+    told.extend(std::iter::from_fn(|| keys.due(origin() + WAIT)));
+    assert_eq!((keys.take(), keys.next_wake()), (None, None));
+    let repeats = |place: &usize| presses[*place].message.is_some() && presses[..*place].contains(&presses[*place]);
+    let once: Vec<&Press> = (0..presses.len()).filter(|place| !repeats(place)).map(|place| &presses[place]).collect();
+    // Of so many nothing is remembered any more.
+    if presses.len() <= 16 {
+        let mut ordered = once.clone();
+        ordered.sort_by_key(|press| (press.at, press.message));
+        assert_eq!(told, ordered.iter().map(|press| press.digit).collect::<Vec<_>>());
+    }
+    assert!(told.len() >= once.len() && told.len() <= presses.len(), "{told:?} of {presses:?}");
+    seen.note((scale(told.len()), told.len() == presses.len()));
 }
