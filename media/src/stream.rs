@@ -4,7 +4,6 @@
 //! [`MediaStream::tick`]. All times in
 //! events are milliseconds of the stream's own audio: frame `n` of the stream covers `20 n` to `20 (n + 1)`.
 
-use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 

@@ -525,7 +525,7 @@ fn stations_leave_room_for_the_calls_of_carriers() {
     }
     let mut dial = |dialled| {
         let (codec, is_emergency) = (Codec::Pcmu, false);
-        world.command(Command::AttachDialled { tag: dialled, dialled, codec, is_emergency });
+        world.command(Command::AttachDialled { tag: dialled, dialled, codec, presses: false, is_emergency });
         !world.events.drain(..).any(|(_, event)| matches!(event, EngineEvent::Ended { .. }))
     };
     let placed: Vec<bool> = (1..=5).map(&mut dial).collect();

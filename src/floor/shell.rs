@@ -3,7 +3,7 @@
 use super::apology::Apologies;
 use super::arrival::count;
 use super::attendance::Receptionist;
-use super::news::{end_cause, leg_of};
+use super::news::end_cause;
 use super::outward::{self, Refusal, SIGNALS};
 use super::recording::record;
 use super::writer::{self, Entry, FACTS_MAX};

@@ -34,7 +34,7 @@ pub struct Target {
 /// Where the messages of the RFCs and of real peers lie.
 const SIP: &[&str] = &["../rfc4475", "../rfc5118", "seeds/sip"];
 
-pub const TARGETS: [Target; 12] = [
+pub const TARGETS: [Target; 13] = [
     Target { name: "message", run: message::run, seeds: SIP, runs: 30_000 },
     Target { name: "agent", run: agent::run, seeds: SIP, runs: 6_000 },
     Target { name: "description", run: description::run, seeds: &["seeds/description"], runs: 40_000 },
