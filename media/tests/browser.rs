@@ -177,7 +177,9 @@ impl World {
                 for (protocol, bytes) in std::mem::take(&mut self.pages[index].out) {
                     match protocol {
                         Protocol::Udp if !self.cut => self.datagram(remote, &bytes),
-                        // What we have closed is of no use to the page any more.
+                        // On a new connection browsers send nothing but STUN until it is answered, and on one that we have
+                        // closed nothing more.
+                        Protocol::Tcp if !self.streams.contains_key(&tcp) && bytes[0] >= 4 => {}
                         Protocol::Tcp if !self.tcp_cut && !self.closed.contains(&tcp) => {
                             self.stream(tcp, &framed(&bytes).unwrap())
                         }
