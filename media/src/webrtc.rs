@@ -30,8 +30,7 @@ use str0m::net::{Receive, TcpType};
 use str0m::rtp::{Extension, RtpWrite};
 use str0m::{Candidate, Event, IceConnectionState, Input, Output, Rtc, RtcConfig};
 
-use crate::io::{Codec, Hop, Transport, WebRefusal};
-use crate::rtp::Clock;
+use crate::io::{Hop, Transport, WebRefusal};
 use crate::rtp::framing::PACKET_OCTETS_MAX;
 use crate::rtp::packet::Packet;
 use peers::Peers;
@@ -42,6 +41,7 @@ const FIGURES_EVERY: Duration = Duration::from_secs(2);
 const REPORTS_EVERY: Duration = Duration::from_secs(2);
 /// Numbers under which formats are known before the offer gives them its own.
 const EVENTS_PT: u8 = 110;
+const SLOW_EVENTS_PT: u8 = 126;
 const MID_EXTENSION: u8 = 4;
 /// Pieces of output taken from str0m after one input. It never has as many; an endless one would stop the clock.
 const OUTPUTS_MAX: usize = 1_024;
@@ -69,7 +69,7 @@ pub(crate) enum Wish {
 pub(crate) struct Formats {
     /// Payload type of Opus.
     pub(crate) audio: u8,
-    /// Payload type of telephone events at its clock.
+    /// Payload type of telephone events.
     pub(crate) events: Option<u8>,
 }
 
@@ -350,17 +350,19 @@ impl Connection {
 
     fn agreed(&self) -> Option<Formats> {
         let theirs = self.rtc.media(self.mid)?.remote_pts();
-        let number = |format: Format| {
-            let is_it = |spec: &str0m::format::CodecSpec| {
-                spec.codec == format && spec.clock_rate.get() == Clock::of(Codec::Opus).hz()
-            };
-            let params = self.rtc.codec_config().params();
+        let params = self.rtc.codec_config().params();
+        let number = |format: Format, clock: Frequency| {
+            let is_it = |spec: &str0m::format::CodecSpec| spec.codec == format && spec.clock_rate == clock;
             params
                 .iter()
                 .find(|params| is_it(&params.spec()) && theirs.contains(&params.pt()))
                 .map(|params| *params.pt())
         };
-        Some(Formats { audio: number(Format::Opus)?, events: number(Format::Tele) })
+        let [audio, slow] = [Frequency::FORTY_EIGHT_KHZ, Frequency::EIGHT_KHZ];
+        // Firefox has events at the telephone's clock alone. Their timestamps are Opus's all the same; only their durations, which nobody
+        // asks for, are told in the slower one.
+        let events = number(Format::Tele, audio).or_else(|| number(Format::Tele, slow));
+        Some(Formats { audio: number(Format::Opus, audio)?, events })
     }
 }
 
@@ -376,13 +378,10 @@ fn config() -> RtcConfig {
         .enable_opus(true, false)
         .set_stats_interval(Some(FIGURES_EVERY))
         .set_rtcp_report_interval_audio(REPORTS_EVERY);
-    config.codec_config().add_config(
-        Pt::new_with_value(EVENTS_PT),
-        None,
-        Format::Tele,
-        Frequency::FORTY_EIGHT_KHZ,
-        None,
-        FormatParams { telephone_event_max: Some(15), ..FormatParams::default() },
-    );
+    let events = FormatParams { telephone_event_max: Some(15), ..FormatParams::default() };
+    for (number, clock) in [(EVENTS_PT, Frequency::FORTY_EIGHT_KHZ), (SLOW_EVENTS_PT, Frequency::EIGHT_KHZ)] {
+        let number = Pt::new_with_value(number);
+        config.codec_config().add_config(number, None, Format::Tele, clock, None, events);
+    }
     config
 }

@@ -20,6 +20,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 use str0m::change::SdpOffer;
+use str0m::media::Frequency;
 use str0m::net::Protocol;
 
 const SERVER: &str = "192.0.2.80:7882";
@@ -90,8 +91,17 @@ impl World {
 
     /// The same from a network that lets these out.
     fn open_by(&mut self, protocols: &[Protocol], purpose: WebPurpose) -> LegId {
-        let port = 40_000 + self.pages.len() as u16;
-        let (mut page, offer) = Page::by(protocols, port, self.now);
+        let opened = Page::by(protocols, self.port(), self.now);
+        self.welcome(opened, purpose)
+    }
+
+    /// The port of the page that is opened next.
+    fn port(&self) -> u16 {
+        40_000 + self.pages.len() as u16
+    }
+
+    fn welcome(&mut self, (mut page, offer): (Page, String), purpose: WebPurpose) -> LegId {
+        let port = page.address.port();
         self.command(Command::Web { tag: port.into(), offer, purpose });
         let answer = self.events.iter().find_map(|(_, event)| match event {
             EngineEvent::WebAnswer { tag, leg, sdp } if *tag == u64::from(port) => Some((*leg, sdp.clone())),
@@ -198,6 +208,15 @@ impl World {
         self.events.iter().find(|(_, event)| wanted(event)).map(|(at, _)| *at)
     }
 
+    /// The keys that were told of.
+    fn digits(&self) -> String {
+        let digit = |event: &EngineEvent| match event {
+            EngineEvent::Dtmf { digit, .. } => Some(*digit),
+            _ => None,
+        };
+        self.events.iter().filter_map(|(_, event)| digit(event)).collect()
+    }
+
     fn play(&mut self, leg: LegId, hz: f64) {
         let pcm = tone(hz, Rate::Hz16000, 3_000);
         self.command(Command::Play { leg, id: PlayId(hz as u64), pcm, last: true });
@@ -245,12 +264,7 @@ fn a_page_calls_and_both_sides_hear_each_other() {
     assert!(hears(&page.heard, 1_100.0) > 0.9, "the page hears the clinic: {}", hears(&page.heard, 1_100.0));
     world.pages[0].keys = vec![11, 5];
     world.run(8_000);
-    let digits: String = world
-        .events
-        .iter()
-        .filter_map(|(_, event)| if let EngineEvent::Dtmf { digit, .. } = event { Some(*digit) } else { None })
-        .collect();
-    assert_eq!(digits, "5#", "each key once");
+    assert_eq!(world.digits(), "5#", "each key once");
     let quality = world.events.iter().rev().find_map(|(_, event)| match event {
         EngineEvent::Quality { quality, .. } => Some(*quality),
         _ => None,
@@ -263,6 +277,18 @@ fn a_page_calls_and_both_sides_hear_each_other() {
     assert!(world.pages[0].closed, "the page is told");
     assert_eq!((world.engine.legs(), world.engine.next_wake()), (0, None), "nothing is left behind");
     assert_eq!(world.elsewhere, 0);
+}
+
+/// Firefox offers events at the clock of old telephones alone, not at Opus's.
+#[test]
+fn keys_arrive_from_a_browser_whose_events_have_the_slow_clock() {
+    let mut world = World::new();
+    let opened = Page::with_events(world.port(), 101, Frequency::EIGHT_KHZ, world.now);
+    world.welcome(opened, WebPurpose::Station);
+    world.run(1_000);
+    world.pages[0].keys = vec![11, 5, 5];
+    world.run(1_000);
+    assert_eq!(world.digits(), "55#", "each key once");
 }
 
 #[test]

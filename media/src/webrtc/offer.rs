@@ -15,7 +15,8 @@ pub(crate) fn cleaned(offer: &str) -> Result<String, WebRefusal> {
     if !sections.next().is_some_and(|line| line.starts_with("m=audio ")) || sections.next().is_some() {
         return Err(WebRefusal::Description);
     }
-    let is_address = |line: &&str| line.starts_with("a=candidate:") || line.starts_with("a=end-of-candidates");
+    let addresses = ["a=candidate:", "a=end-of-candidates", "a=rtcp:"];
+    let is_address = |line: &&str| addresses.iter().any(|attribute| line.starts_with(attribute));
     Ok(offer.lines().filter(|line| !is_address(line)).flat_map(|line| [line, "\r\n"]).collect())
 }
 
@@ -31,8 +32,7 @@ mod tests {
 
     #[test]
     fn one_audio_section_without_addresses_is_left() {
-        let offer =
-            "v=0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=candidate:1 1 udp 1 a.local 9 typ host\r\na=sendrecv\r\n";
+        let offer = "v=0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=candidate:1 1 udp 1 a.local 9 typ host\r\na=rtcp:9 IN IP4 a.local\r\na=sendrecv\r\n";
         assert_eq!(cleaned(offer), Ok("v=0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=sendrecv\r\n".to_owned()));
         for refused in [
             "v=0\r\n".to_owned(),

@@ -29,22 +29,33 @@ pub struct Page {
     pub closed: bool,
     /// Digits to press: each as three packets of an event.
     pub keys: Vec<u8>,
+    /// Payload type of its events.
+    pub events: u8,
     /// What it wants to send, and by what.
     pub out: Vec<(Protocol, Vec<u8>)>,
     pub wake_at: Instant,
 }
 
 impl Page {
+    /// A page of Chromium, and its offer.
     pub fn new(port: u16, now: Instant) -> (Self, String) {
         Self::by(&[Protocol::Udp], port, now)
     }
 
     /// A page in a network that lets these out.
     pub fn by(protocols: &[Protocol], port: u16, now: Instant) -> (Self, String) {
+        Self::with(protocols, port, (110, Frequency::FORTY_EIGHT_KHZ), now)
+    }
+
+    /// A page whose events have this payload type and clock.
+    pub fn with_events(port: u16, events: u8, clock: Frequency, now: Instant) -> (Self, String) {
+        Self::with(&[Protocol::Udp], port, (events, clock), now)
+    }
+
+    fn with(protocols: &[Protocol], port: u16, (events, clock): (u8, Frequency), now: Instant) -> (Self, String) {
         let mut config = RtcConfig::new().set_rtp_mode(true).clear_codecs().enable_opus(true, false);
-        let events = FormatParams { telephone_event_max: Some(15), ..FormatParams::default() };
-        let pt = Pt::new_with_value(110);
-        config.codec_config().add_config(pt, None, Format::Tele, Frequency::FORTY_EIGHT_KHZ, None, events);
+        let params = FormatParams { telephone_event_max: Some(15), ..FormatParams::default() };
+        config.codec_config().add_config(Pt::new_with_value(events), None, Format::Tele, clock, None, params);
         let mut rtc = config.build(now);
         let address = SocketAddr::from(([203, 0, 113, 5], port));
         let tcp = SocketAddr::from(([203, 0, 113, 5], port + 10_000));
@@ -70,6 +81,7 @@ impl Page {
             connected: false,
             closed: false,
             keys: Vec::new(),
+            events,
             out: Vec::new(),
             wake_at: now,
         };
@@ -126,7 +138,7 @@ impl Page {
             Some(key) => {
                 for (marker, end, duration) in [(true, 0, 960_u16), (false, 0x80, 1_920), (false, 0x80, 1_920)] {
                     let [high, low] = duration.to_be_bytes();
-                    self.write(110, time, marker, &[key, end | 10, high, low], now);
+                    self.write(self.events, time, marker, &[key, end | 10, high, low], now);
                 }
             }
             None => {
