@@ -1,6 +1,6 @@
 # Every command a person needs. `make demo` and `make test` work on a fresh Debian 12 machine with a Rust toolchain and Node.
 
-APT := flite espeak-ng libpocketsphinx3 pocketsphinx-en-us sox sip-tester baresip-core kamailio kamailio-tls-modules tmux chromium ca-certificates cmake pkg-config
+APT := flite espeak-ng libpocketsphinx3 pocketsphinx-en-us sox sip-tester baresip-core kamailio kamailio-tls-modules tmux chromium firefox-esr ca-certificates cmake pkg-config
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 DEMO ?= stay
 
