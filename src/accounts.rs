@@ -109,7 +109,7 @@ pub struct OwnChange {
     #[serde(default)]
     #[schema(format = Password)]
     pub current_password: Option<String>,
-    /// 12 to 256 characters, other than the current one. All other sessions end.
+    /// 12 to 256 characters, other than the current one. All other sessions end, and what is said from their pages.
     #[serde(default)]
     #[schema(format = Password)]
     pub new_password: Option<String>,
@@ -140,7 +140,8 @@ pub fn own(app: &App, who: &SignedIn) -> Result<AccountView, Error> {
     account.map(AccountView::from).ok_or_else(|| Error::not_found("account"))
 }
 
-/// Changes one's own account. A new password makes an invited account active and ends all other sessions.
+/// Changes one's own account. A new password makes an invited account active and ends all other sessions, with what is said from
+/// their pages.
 ///
 /// # Errors
 /// `invalid` with the fields at fault; `wrong_password` when the current one is not right.
@@ -154,6 +155,7 @@ pub async fn change_own(app: &App, who: &SignedIn, change: OwnChange) -> Result<
         Some(new) => Some(checked_password(app, who, change.current_password, new).await?),
     };
     let (id, session, language) = (who.account, who.session, change.language);
+    let is_new_password = hash.is_some();
     let changed = app.events.commit(clock::op(), who.by(), move |tx| {
         let mut account = get(tx, id)?;
         if let Some(name) = &name {
@@ -167,7 +169,11 @@ pub async fn change_own(app: &App, who: &SignedIn, change: OwnChange) -> Result<
         }
         put(tx, account)
     });
-    changed.await
+    let changed = changed.await?;
+    if is_new_password {
+        softphone::end_all(app, id, Some(session))?;
+    }
+    Ok(changed)
 }
 
 /// The hash of a new password, when the current one is right and the new one is good.
@@ -295,17 +301,18 @@ pub async fn change(
     });
     let changed = changed.await?;
     if changed.state == AccountState::Disabled {
-        softphone::end_all(app, id)?;
+        softphone::end_all(app, id, None)?;
     }
     Ok(changed)
 }
 
-/// Gives a person a new one-time password.
+/// Gives a person a new one-time password. Their sessions end, and what they say from a browser.
 ///
 /// # Errors
 /// `not_found`.
 pub async fn reset_password(app: &App, may: &May<EditAccounts>, id: AccountId) -> Result<OneTimePassword, Error> {
     let (_, one_time_password) = reset(&app.events, may.by(), id).await?;
+    softphone::end_all(app, id, None)?;
     Ok(OneTimePassword { one_time_password })
 }
 

@@ -8,7 +8,7 @@ use crate::auth::{May, permissions::TakeCalls};
 use crate::error::{Error, ErrorCode};
 use crate::voice::browsers::{WebAnswer, WebFault};
 use crate::voice::stationbook::StationBook;
-use auricle_domain::id::{AccountId, CallId};
+use auricle_domain::id::{AccountId, CallId, SessionId};
 use auricle_media::io::{Command, LegId, WebPurpose, WebRefusal};
 use governor::clock::{Clock as _, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
@@ -64,6 +64,8 @@ pub struct Softphones {
     pub stations: StationBook,
     /// Test calls. An entry stays when its leg has ended, and gives way to the account's next one.
     test_calls: Mutex<HashMap<AccountId, LegId>>,
+    /// In which sign-in the page was that opened a leg last: one for each account and purpose at most.
+    opened: Mutex<HashMap<(AccountId, Purpose), SessionId>>,
     limits: DefaultKeyedRateLimiter<AccountId>,
 }
 
@@ -71,7 +73,7 @@ impl Softphones {
     /// None yet; those that calls are brought to are found in the book.
     pub fn new(stations: StationBook) -> Self {
         let limits = RateLimiter::keyed(Quota::per_minute(SESSIONS_A_MINUTE));
-        Self { stations, test_calls: Mutex::default(), limits }
+        Self { stations, test_calls: Mutex::default(), opened: Mutex::default(), limits }
     }
 
     /// The leg that an account's page opened last for this purpose. That of a test call may have ended since.
@@ -91,6 +93,10 @@ impl Softphones {
 
     fn test_calls(&self) -> MutexGuard<'_, HashMap<AccountId, LegId>> {
         self.test_calls.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn opened(&self) -> MutexGuard<'_, HashMap<(AccountId, Purpose), SessionId>> {
+        self.opened.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn check(&self, account: AccountId) -> Result<(), Error> {
@@ -115,7 +121,10 @@ pub async fn open(app: &App, may: &May<TakeCalls>, offer: SessionOffer) -> Resul
     }
     if let Some(leg) = app.softphones.leg(account, purpose) {
         match app.voice.web(sdp.clone(), WebPurpose::Renew(leg)).await {
-            Ok(WebAnswer { sdp, .. }) => return Ok(SessionAnswer { sdp, resumed: true }),
+            Ok(WebAnswer { sdp, .. }) => {
+                app.softphones.opened().insert((account, purpose), may.who().session);
+                return Ok(SessionAnswer { sdp, resumed: true });
+            }
             Err(WebFault::Refused(WebRefusal::Gone)) => {}
             Err(fault) => return Err(refused(fault)),
         }
@@ -126,6 +135,7 @@ pub async fn open(app: &App, may: &May<TakeCalls>, offer: SessionOffer) -> Resul
         Purpose::Station => WebPurpose::Station,
     };
     let WebAnswer { leg, sdp } = app.voice.web(sdp, wanted).await.map_err(refused)?;
+    app.softphones.opened().insert((account, purpose), may.who().session);
     if let Some(before) = app.softphones.set(account, purpose, leg) {
         // Two pages at once: the later one has the account's leg. Ending one that is gone changes nothing.
         send(app, Command::Hangup { leg: before })?;
@@ -161,12 +171,14 @@ pub fn close(app: &App, may: &May<TakeCalls>, purpose: Purpose) -> Result<(), Er
     }
 }
 
-/// Ends the sessions of an account that may speak no more, and the calls that are on them.
+/// Ends what is said from an account's pages, and the calls that are on it, but for pages of the sign-in that is kept.
 ///
 /// # Errors
 /// As [`close`].
-pub(crate) fn end_all(app: &App, account: AccountId) -> Result<(), Error> {
-    let legs = [Purpose::TestCall, Purpose::Station].into_iter().filter_map(|it| app.softphones.leg(account, it));
+pub(crate) fn end_all(app: &App, account: AccountId, kept: Option<SessionId>) -> Result<(), Error> {
+    let goes = |purpose: &Purpose| kept.is_none() || app.softphones.opened().get(&(account, *purpose)) != kept.as_ref();
+    let purposes = [Purpose::TestCall, Purpose::Station].into_iter().filter(goes);
+    let legs: Vec<_> = purposes.filter_map(|purpose| app.softphones.leg(account, purpose)).collect();
     legs.into_iter().try_for_each(|leg| send(app, Command::WebClose { leg }))
 }
 

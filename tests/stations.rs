@@ -2,7 +2,7 @@
 
 use crate::support::clinic::{Clinic, PATIENCE};
 use crate::support::page::Page;
-use crate::support::person::{Person, read};
+use crate::support::person::{PASSWORD, Person, read};
 use crate::support::softphone::{Line, Softphone};
 use auricle_domain::call::{Call, Entrance};
 use auricle_domain::code::{CallDirection, CallStatus, EndCause, EntranceKind, Role};
@@ -57,6 +57,17 @@ impl Scene {
     async fn ended(&self, id: CallId) -> Call {
         self.clinic.happened(|event| matches!(event, Event::CallEnded { call, .. } if *call == id)).await;
         self.clinic.app().store.read(|tx| tx.get::<Call>(&id)).unwrap().unwrap()
+    }
+
+    /// Waits until nobody's softphone is on.
+    async fn is_silent(&self) {
+        let stations = &self.clinic.app().softphones.stations;
+        let away = async {
+            while !stations.legs().is_empty() {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, away).await.expect("no softphone should be left");
     }
 
     async fn close(self) {
@@ -125,13 +136,35 @@ async fn two_pages_talk_and_one_is_loaded_again() {
     let path = format!("/api/accounts/{}", eve["id"].as_str().unwrap());
     let disabled = scene.admin.change(Method::PATCH, &path, &eve["version"], json!({ "state": "disabled" })).await;
     assert_eq!(read(disabled, StatusCode::OK).await["state"], "disabled");
-    let stations = &scene.clinic.app().softphones.stations;
-    let away = async {
-        while !stations.legs().is_empty() {
-            tokio::task::yield_now().await;
-        }
-    };
-    tokio::time::timeout(PATIENCE, away).await.expect("no softphone should be left");
+    scene.is_silent().await;
+    scene.close().await;
+}
+
+/// AUTH-04: a new password ends the softphone as it ends the sessions: the person's own choice those of their other sessions, an
+/// administrator's all of them.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_password_ends_the_softphone_of_sessions_that_end() {
+    let scene = Scene::open().await;
+    let mut elsewhere = scene.clinic.anybody();
+    elsewhere.sign_in("eve@clinic.example", PASSWORD).await;
+    let change = |from: &str, to: &str| json!({ "current_password": from, "new_password": to });
+    let _page = Page::open(&scene.eve, 500.0).await;
+    let own = scene.eve.send(Method::PATCH, "/api/auth/me", change(PASSWORD, "eight green bottles")).await;
+    assert_eq!(own.status(), StatusCode::OK);
+    let again = Page::open(&scene.eve, 500.0).await;
+    assert!(again.resumed, "it is that of the session that stays");
+    assert_eq!(elsewhere.get("/api/auth/me").await.status(), StatusCode::UNAUTHORIZED);
+    elsewhere.sign_in("eve@clinic.example", "eight green bottles").await;
+    let other =
+        elsewhere.send(Method::PATCH, "/api/auth/me", change("eight green bottles", "nine green bottles")).await;
+    assert_eq!(other.status(), StatusCode::OK);
+    scene.is_silent().await;
+
+    let _page = Page::open(&scene.sam, 900.0).await;
+    let sam = read(scene.sam.get("/api/auth/me").await, StatusCode::OK).await;
+    let path = format!("/api/accounts/{}/reset-password", sam["id"].as_str().unwrap());
+    read(scene.admin.send(Method::POST, &path, json!(null)).await, StatusCode::OK).await;
+    scene.is_silent().await;
     scene.close().await;
 }
 
