@@ -17,7 +17,7 @@ impl Desk {
         let (tag, to) = dialled(outputs);
         assert!(is_marked(outputs), "{outputs:?}");
         self.put(Input::Dialling { tag, leg: Leg(leg) });
-        let To::Trunk { trunk, number, .. } = to else { panic!("{to:?}") };
+        let To::Trunk { trunk, number, .. } = to else { unreachable!("{to:?}") };
         assert_eq!(number, "999");
         trunk
     }

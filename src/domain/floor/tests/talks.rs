@@ -593,7 +593,9 @@ fn a_telephone_joins_two_people_outside() {
     for money in [25, 50] {
         let mut desk = Desk::new(4);
         for (number, target, leg) in [(1, NUMBER, 9), (2, OTHER, 10)] {
-            let Input::Place(mut place) = placing(number, calling(number as u64), outside(target)) else { panic!() };
+            let Input::Place(mut place) = placing(number, calling(number as u64), outside(target)) else {
+                unreachable!()
+            };
             place.world.rules.day_money_max = money;
             let (tag, _) = dialled(&desk.put(Input::Place(place)));
             desk.put(Input::Dialling { tag, leg: Leg(leg) });
@@ -616,7 +618,7 @@ fn a_telephone_joins_two_people_outside() {
         assert_eq!(hung_up, [&Output::HangUp(Leg(2)), &Output::HangUp(Leg(1))]);
         assert!(matches!(facts(&outputs, 2)[..], [Fact::OutsideEnded { index: 0 }, Fact::Ended { .. }]));
         let begun = facts(&outputs, 1);
-        let Fact::Dialled(line) = &begun[0] else { panic!("{begun:?}") };
+        let Fact::Dialled(line) = &begun[0] else { unreachable!("{begun:?}") };
         assert_eq!((line.number.as_str(), line.trunk, line.by, line.placed_at), (OTHER, MAIN, Some(ANNA), at(50)));
         assert_eq!(begun[1], Fact::OutsideAnswered { index: 1 });
         assert_eq!(desk.floor.calls(), 1);
