@@ -129,8 +129,9 @@ impl World {
 
     /// Bytes of a TCP connection, which is opened where there is none.
     fn stream(&mut self, remote: SocketAddr, bytes: &[u8]) {
-        if !self.streams.contains_key(&remote) {
-            self.streams.insert(remote, Framer::default());
+        let known = self.streams.len();
+        self.streams.entry(remote).or_default();
+        if self.streams.len() > known {
             self.give(Input::WebOpened { remote });
         }
         for bytes in bytes.chunks(self.piece) {

@@ -310,15 +310,14 @@ impl Audio {
     pub(crate) fn is_silent(&self, at: Instant) -> bool {
         // On hold not everybody reports: only who has done so since it began can fall silent.
         let reports = self.rtcp_heard.is_some_and(|heard| heard > self.watched_since);
-        let may_be_silent_for = match () {
-            () if self.early => return false,
-            () if !self.should_hear() && !reports => return false,
-            () if !self.should_hear() || self.stream.is_paused() => RESTING_MAX,
-            () => SILENT_MAX,
-        };
+        let rests = !self.should_hear();
+        if self.early || rests && !reports {
+            return false;
+        }
+        let silent_max = if rests || self.stream.is_paused() { RESTING_MAX } else { SILENT_MAX };
         let heard =
             self.stream.heard_at().max(self.rtcp_heard).map_or(self.watched_since, |at| at.max(self.watched_since));
-        at.saturating_duration_since(heard) >= may_be_silent_for
+        at.saturating_duration_since(heard) >= silent_max
     }
 
     /// Something about playing.
