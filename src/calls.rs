@@ -3,8 +3,8 @@
 mod placing;
 
 pub use placing::{
-    DtmfInput, PlaceInput, Placed, PlacedStatus, TransferInput, answer, decline, dtmf, hang_up, hold, mute, place,
-    transfer,
+    DtmfInput, PlaceInput, Placed, PlacedStatus, TransferInput, answer, decline, dtmf, hang_up, hold, mask, mute,
+    place, transfer,
 };
 
 use crate::app::App;

@@ -5,7 +5,7 @@ use crate::support::page::Page;
 use crate::support::person::{PASSWORD, Person, read};
 use crate::support::softphone::{Line, Softphone};
 use auricle_domain::call::{Call, Entrance};
-use auricle_domain::code::{CallDirection, CallStatus, EndCause, EntranceKind, Role};
+use auricle_domain::code::{CallDirection, CallStatus, EndCause, EntranceKind, RecordingState, Role};
 use auricle_domain::event::Event;
 use auricle_domain::id::CallId;
 use auricle_domain::live::LiveCall;
@@ -169,7 +169,7 @@ async fn a_new_password_ends_the_softphone_of_sessions_that_end() {
 }
 
 /// CALL-06: a caller whom the receptionist has is handed to a person, whose page rings; what is declined goes back, what is answered
-/// is theirs.
+/// is theirs. What they mask is kept nowhere.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_caller_is_put_through_to_a_page() {
     let scene = Scene::open().await;
@@ -189,8 +189,25 @@ async fn a_caller_is_put_through_to_a_page() {
     scene.rings().await;
     done(&scene.sam, call, "answer").await;
     sam.hears(440.0).await;
+
+    // B-16: while a card's number is told he keeps nothing of it; he alone may say so, and both still hear each other.
+    assert_eq!(act(&scene.admin, call, "mask").await, StatusCode::CONFLICT, "it is not hers");
+    done(&scene.sam, call, "mask").await;
+    scene.shows("it is masked", |call| call.masked_until.is_some()).await;
+    sam.hears(440.0).await;
+    done(&scene.sam, call, "unmask").await;
+    scene.shows("it is masked no more", |call| call.masked_until.is_none()).await;
+    sam.hears(440.0).await;
     done(&scene.sam, call, "hangup").await;
+    scene.ended(call).await;
+    let stopped = |event: &Event| matches!(event, Event::CallRecording { state: RecordingState::Stopped, call: of, .. } if *of == call);
+    scene.clinic.happened(stopped).await;
     let ended = scene.ended(call).await;
+    let (masked, length_ms) = (&ended.recording.masked, ended.recording.length_ms);
+    assert!(
+        matches!(masked[..], [span] if span.from_ms < span.to_ms && span.to_ms < length_ms),
+        "{masked:?} of {length_ms}"
+    );
     let me = read(scene.sam.get("/api/auth/me").await, StatusCode::OK).await;
     assert_eq!((json!(ended.agent), ended.cause), (me["id"].clone(), Some(EndCause::ClinicHungUp)));
     drop(caller);
@@ -229,7 +246,7 @@ async fn a_desk_phone_calls_a_page() {
 async fn what_does_not_ring_is_not_answered() {
     let scene = Scene::open().await;
     let nothing = CallId::new(Default::default(), [7; 10]);
-    for what in ["answer", "decline", "mute", "unmute"] {
+    for what in ["answer", "decline", "mute", "unmute", "mask", "unmask"] {
         assert_eq!(act(&scene.eve, nothing, what).await, StatusCode::NOT_FOUND, "{what}");
     }
     let none = scene.eve.get("/api/softphone/session?purpose=station").await;

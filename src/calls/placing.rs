@@ -223,6 +223,18 @@ pub async fn mute(app: &App, may: &May<HandleCalls>, id: CallId, is_muted: bool)
     app.floor.order(id, may.who().account, Order::Mute(is_muted)).await
 }
 
+/// Lets nothing be kept of what is said in a call, in recording and transcript, while a card's number is told; or lets it be kept
+/// again. It ends by itself after three minutes, and when the person who handles the call lets the other side wait or leaves.
+///
+/// # Errors
+/// `not_found`; `forbidden` for an agent when the call is not their own; `conflict` when the person does not handle the call, or the
+/// other side waits; `unavailable`.
+pub async fn mask(app: &App, may: &May<HandleCalls>, id: CallId, is_masked: bool) -> Result<(), Error> {
+    on(app, may, id)?;
+    tracing::info!(cause = %may.cause(), call = %id, is_masked, "a person masks what is said");
+    app.floor.order(id, may.who().account, Order::Mask { on: is_masked, actor: may.by().actor }).await
+}
+
 /// That a call rings at the person's softphone.
 fn rings(app: &App, may: &May<TakeCalls>, id: CallId) -> Result<(), Error> {
     let own = |station: &LiveStation| station.is_ringing && station.account == may.who().account;

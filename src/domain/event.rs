@@ -103,6 +103,13 @@ events! {
         /// Whether it waits.
         on: bool,
     },
+    /// Somebody of the clinic lets nothing be kept of what is said in a call, or lets it be kept again.
+    CallMasked("call.masked") {
+        /// The call.
+        call: CallId,
+        /// Whether nothing is kept.
+        on: bool,
+    },
     /// The language of a call was decided.
     CallLanguageSet("call.language_set") {
         /// The call.

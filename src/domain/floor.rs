@@ -8,6 +8,7 @@ mod ending;
 mod fact;
 mod handover;
 mod io;
+mod mask;
 mod order;
 mod place;
 mod side;
@@ -274,6 +275,7 @@ impl Floor {
         let (ledger, next, legs, out) = (&mut self.ledger, &mut self.next, &mut self.legs, &mut self.out);
         let mut hands = Hands { now, ledger, next, legs, out, cause };
         let done = work(stay, &mut hands);
+        stay.settle_mask(&mut hands);
         if !stay.is_on() {
             self.legs.retain(|_, of| *of != call);
         }

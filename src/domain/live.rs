@@ -74,6 +74,10 @@ pub struct LiveCall {
     /// Softphones that it rings at, and those that are in it.
     #[serde(default)]
     pub stations: Vec<LiveStation>,
+    /// Until when nothing is kept of what is said, where somebody masks it.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub masked_until: Option<Timestamp>,
     /// A colleague is being asked before the call is handed on.
     #[serde(default)]
     pub asked: Option<LiveAsked>,

@@ -42,6 +42,8 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(resume))
         .routes(routes!(mute))
         .routes(routes!(unmute))
+        .routes(routes!(mask))
+        .routes(routes!(unmask))
         .routes(routes!(transfer))
         .routes(routes!(dtmf))
         .routes(routes!(tasks))
@@ -202,6 +204,25 @@ async fn unmute(
     Path(id): Path<CallId>,
 ) -> Result<StatusCode, Error> {
     calls::mute(&app, &may, id, false).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Lets nothing be kept of what is said, as while a card's number is told: the recording is silent, and digits are not told. For who
+/// handles the call; it ends by itself after three minutes, and when the other side waits or is handed on.
+#[utoipa::path(post, path = "/api/calls/{id}/mask", tag = "calls", params(("id" = CallId, Path)), responses((status = 204, description = "Nothing is kept")))]
+async fn mask(State(app): State<Arc<App>>, may: May<HandleCalls>, Path(id): Path<CallId>) -> Result<StatusCode, Error> {
+    calls::mask(&app, &may, id, true).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Lets what is said be kept again.
+#[utoipa::path(post, path = "/api/calls/{id}/unmask", tag = "calls", params(("id" = CallId, Path)), responses((status = 204, description = "It is kept")))]
+async fn unmask(
+    State(app): State<Arc<App>>,
+    may: May<HandleCalls>,
+    Path(id): Path<CallId>,
+) -> Result<StatusCode, Error> {
+    calls::mask(&app, &may, id, false).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -83,6 +83,11 @@ pub enum Fact {
         /// Where it stands now.
         status: CallStatus,
     },
+    /// What is said is kept nowhere from now on, or again.
+    Masked {
+        /// Whether nothing is kept.
+        on: bool,
+    },
     /// It is over.
     Ended {
         /// Why.
@@ -140,6 +145,7 @@ impl Fact {
                 }
             }
             Self::Outcome(outcome) => outcome_reached(call, *outcome, &mut applied),
+            Self::Masked { on } => applied.events.push(Event::CallMasked { call: call.id, on: *on }),
             Self::Voicemail => call.status = CallStatus::Voicemail,
             Self::Contact(contact) => {
                 call.contact = Some(*contact);

@@ -335,6 +335,13 @@ pub enum Output {
         /// Which of them nobody hears.
         muted: Vec<Leg>,
     },
+    /// Keep nothing of what is said around a leg, or keep it again.
+    Mask {
+        /// Which leg.
+        leg: Leg,
+        /// Whether nothing is kept.
+        on: bool,
+    },
     /// Start or stop music for a party that waits.
     Music {
         /// Which leg.

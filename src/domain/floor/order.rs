@@ -84,6 +84,7 @@ impl Stay {
         match (&order, by.and_then(|by| self.station_of(by))) {
             (Order::Answer | Order::Decline, at) => return self.rung(order == Order::Answer, at, hands),
             (Order::Mute(on), at) => return self.mute(*on, at, hands),
+            (Order::Mask { on, actor }, _) => return self.mask(*on, by, *actor, hands),
             (_, Some((seat, _))) if seat != Seat::Near => {
                 if let Some(done) = self.steps_in(&order, seat, hands) {
                     return done;
@@ -94,7 +95,7 @@ impl Stay {
         let is_talking = |talk: &Talk| talk.near.is_up() && talk.far.is_up() && talk.telling.is_none();
         let talking = self.talk.as_ref().is_some_and(is_talking);
         match order {
-            Order::Answer | Order::Decline | Order::Mute(_) => {}
+            Order::Answer | Order::Decline | Order::Mute(_) | Order::Mask { .. } => {}
             Order::HangUp => self.leave(hands),
             Order::Transfer { target, attended, world } => return self.transfer(&target, attended, world, hands),
             Order::Hold(_) | Order::Dtmf(_) if !talking => return Err(NotPlaced::NotTalking),
@@ -172,7 +173,8 @@ impl Stay {
         let near = Side::new(Who::Staff { account: None, phone: None, station: None });
         let (shown, bridge) = (self.call.from_number.clone(), hands.bridge());
         self.phase = Phase::Talking;
-        self.talk = Some(Talk { near, far, third: None, former: None, shown, telling: None, world, bridge });
+        self.talk =
+            Some(Talk { near, far, third: None, former: None, shown, telling: None, mask: None, world, bridge });
         hands.out.push_back(Output::Dismiss(self.id()));
     }
 }

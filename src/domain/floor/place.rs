@@ -120,6 +120,13 @@ pub enum Order {
     Decline,
     /// Let nobody hear one's softphone, or let them again.
     Mute(bool),
+    /// Keep nothing of what is said, or keep it again.
+    Mask {
+        /// Whether nothing is kept.
+        on: bool,
+        /// Who wants it, as it is written down.
+        actor: Actor,
+    },
 }
 
 /// Where a leg is dialled to.

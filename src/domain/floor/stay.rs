@@ -173,6 +173,7 @@ impl Stay {
             last_speaker: self.last_speaker,
             last_words: self.last_words.clone(),
             stations: self.talk.as_ref().map(Talk::stations).unwrap_or_default(),
+            masked_until: self.masked_until(),
             asked: self.talk.as_ref().and_then(Talk::asked),
         }
     }

@@ -4,6 +4,7 @@
 //! What people do with it is in `order`, how it ends in `ending`.
 
 use super::fact::Fact;
+use super::mask::Mask;
 use super::place::{Origin, Placing, Signal, Tag, Target, To, World};
 use super::side::{Side, State, Who};
 use super::stay::{Phase, Stay};
@@ -34,6 +35,8 @@ pub(super) struct Talk {
     pub(super) shown: String,
     /// `near` is being told that it came to nothing, until then.
     pub(super) telling: Option<(EndCause, crate::Timestamp)>,
+    /// What is said now is kept nowhere.
+    pub(super) mask: Option<Mask>,
     pub(super) world: Box<World>,
     pub(super) bridge: u64,
 }
@@ -41,10 +44,16 @@ pub(super) struct Talk {
 impl Talk {
     pub(super) fn wake_at(&self) -> Option<crate::Timestamp> {
         let third = self.third.as_ref().and_then(Side::wake_at);
-        [self.near.wake_at(), self.far.wake_at(), third, self.telling.map(|(_, until)| until)]
-            .into_iter()
-            .flatten()
-            .min()
+        [
+            self.near.wake_at(),
+            self.far.wake_at(),
+            third,
+            self.telling.map(|(_, until)| until),
+            self.mask.map(|mask| mask.until),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
     pub(super) fn seat(&self, leg: Leg) -> Option<Seat> {
@@ -116,7 +125,8 @@ impl Stay {
         let (far, bridge) = (Side::new(far), hands.bridge());
         let world = Box::new(world);
         self.phase = Phase::Talking;
-        self.talk = Some(Talk { near, far, third: None, former: None, shown, telling: None, world, bridge });
+        self.talk =
+            Some(Talk { near, far, third: None, former: None, shown, telling: None, mask: None, world, bridge });
         let first = if matches!(origin, Origin::Phone(_)) { Seat::Near } else { Seat::Far };
         self.dial(first, hands);
         hands.out.push_back(Output::Board);

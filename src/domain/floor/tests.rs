@@ -14,6 +14,7 @@ use crate::tenant::{Tenant, WeekHours};
 use uuid::Uuid;
 
 mod emergencies;
+mod masks;
 mod stations;
 mod talks;
 

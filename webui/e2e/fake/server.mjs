@@ -201,6 +201,8 @@ function api({ db, state, emit, pushCalls }) {
     'POST /api/calls/:id/decline': ({ id }) => handle(id, (call) => Object.assign(call, { stations: [] })),
     'POST /api/calls/:id/mute': ({ id }) => handle(id, (call) => (call.stations[0].is_muted = true)),
     'POST /api/calls/:id/unmute': ({ id }) => handle(id, (call) => (call.stations[0].is_muted = false)),
+    'POST /api/calls/:id/mask': ({ id }) => handle(id, (call) => (call.masked_until = new Date(Date.now() + 180_000).toISOString())),
+    'POST /api/calls/:id/unmask': ({ id }) => handle(id, (call) => (call.masked_until = null)),
     'POST /api/calls/:id/hold': ({ id }) => handle(id, (call) => (call.status = 'on_hold')),
     'POST /api/calls/:id/resume': ({ id }) => handle(id, (call) => Object.assign(call, { status: 'with_agent', asked: null })),
     'POST /api/calls/:id/transfer': ({ id, body }) => handle(id, (call) => Object.assign(call, body.attended ? { status: 'on_hold', asked: 'ringing' } : { stations: [] })),

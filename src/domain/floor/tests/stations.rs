@@ -8,8 +8,8 @@ use crate::live::{LiveAsked, LiveStation};
 
 const WARD: PhoneId = PhoneId(Uuid::from_u128(62));
 /// Anna's softphone, and Ben's.
-const HERS: Leg = Leg(100);
-const HIS: Leg = Leg(200);
+pub(super) const HERS: Leg = Leg(100);
+pub(super) const HIS: Leg = Leg(200);
 
 /// Ben, at his desk phone and his softphone.
 fn ben() -> Target {
@@ -25,12 +25,12 @@ fn muted(outputs: &[Output]) -> Vec<Vec<Leg>> {
 }
 
 impl Desk {
-    fn wants(&mut self, number: u128, by: crate::id::AccountId, order: Order) -> Vec<Output> {
+    pub(super) fn wants(&mut self, number: u128, by: crate::id::AccountId, order: Order) -> Vec<Output> {
         self.put(Input::Order { call: ids(number).call, by: Some(by), order })
     }
 
     /// Anna calls from her softphone, and Ben's desk phone is dialled as this leg.
-    fn anna_calls_ben(&mut self, number: u128, leg: u64) -> Vec<Output> {
+    pub(super) fn anna_calls_ben(&mut self, number: u128, leg: u64) -> Vec<Output> {
         let outputs = self.put(placing(number, Origin::Station(HERS), ben()));
         let (tag, _) = dialled(&outputs);
         self.put(Input::Dialling { tag, leg: Leg(leg) });
@@ -38,7 +38,7 @@ impl Desk {
     }
 
     /// The same, until both talk at their softphones.
-    fn anna_talks_with_ben(&mut self, number: u128, leg: u64) -> Vec<Output> {
+    pub(super) fn anna_talks_with_ben(&mut self, number: u128, leg: u64) -> Vec<Output> {
         self.anna_calls_ben(number, leg);
         self.wants(number, BEN, Order::Answer)
     }

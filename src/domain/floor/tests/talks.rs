@@ -577,7 +577,7 @@ fn a_telephone_joins_its_two_calls() {
     assert_eq!(voices(desk.refer(1, Asked::Leg(Leg(10)))), refused, "it is not the telephone's own");
 }
 
-fn facts(outputs: &[Output], of: u128) -> Vec<Fact> {
+pub(super) fn facts(outputs: &[Output], of: u128) -> Vec<Fact> {
     let facts = outputs.iter().filter_map(|output| match output {
         Output::Write { call, fact, .. } if *call == ids(of).call => Some(fact.clone()),
         _ => None,

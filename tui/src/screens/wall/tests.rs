@@ -33,6 +33,7 @@ fn call(n: u8, emergency: bool, speaker: Speaker, words: &str) -> LiveCall {
         last_speaker: Some(speaker),
         last_words: words.to_owned(),
         stations: Vec::new(),
+        masked_until: None,
         asked: None,
     }
 }

@@ -25,6 +25,9 @@ class Station {
   mine: At | null = $derived.by(() => this.#at(false));
   ringing: At | null = $derived.by(() => (this.phone.isOn ? this.#at(true) : null));
 
+  /** Whether it may mask what is said: it handles the call, and both sides talk. */
+  masks: boolean = $derived.by(() => this.mine?.call.status === 'with_agent' && this.mine.call.agent === session.account?.id);
+
   #at(rings: boolean): At | null {
     const me = session.account?.id;
     for (const call of live.calls ?? []) {
@@ -86,6 +89,10 @@ class Station {
   mute(): Promise<boolean> {
     return this.#act(this.mine, this.mine?.seat.is_muted ? 'unmute' : 'mute');
   }
+  /** Lets nothing be kept of what is said, or lets it be kept again. */
+  mask(): Promise<boolean> {
+    return this.#act(this.mine, this.mine?.call.masked_until ? 'unmask' : 'mask');
+  }
   /** Lets the other side wait, or takes it back. */
   hold(): Promise<boolean> {
     return this.#act(this.mine, this.mine?.call.status === 'on_hold' ? 'resume' : 'hold');
@@ -126,6 +133,7 @@ export const PHONE_KEYS: Record<string, () => void> = {
   a: () => void (station.ringing && station.answer()),
   x: () => void (station.ringing ? station.decline() : station.mine && station.hangUp()),
   m: () => void (station.mine && station.mute()),
+  n: () => void (station.masks && station.mask()),
   h: () => void (station.mine && station.hold()),
   t: () => station.mine && station.unfold('transfer'),
   k: () => station.mine && station.unfold('keypad'),
