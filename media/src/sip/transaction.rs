@@ -396,7 +396,7 @@ mod tests {
             "OPTIONS sip:a@192.0.2.1 SIP/2.0\r\nVia: SIP/2.0/TCP 192.0.2.9;branch=z9hG4bK{number}\r\nFrom: <sip:b@192.0.2.9>;tag=b\r\n\
              To: <sip:a@192.0.2.1>\r\nCall-ID: c{number}\r\nCSeq: 1 OPTIONS\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n"
         );
-        let Ok(Message::Request(request)) = parse::message(text.as_bytes()) else { panic!("{text}") };
+        let Ok(Message::Request(request)) = parse::message(text.as_bytes()) else { unreachable!("{text}") };
         request
     }
 

@@ -61,7 +61,9 @@ mod tests {
 
     #[test]
     fn every_press_is_told_once_in_whichever_order_its_reports_come() {
-        let table: [(&str, &[(u64, char, Way)]); 9] = [
+        /// What is told, and the reports that come.
+        type Row = (&'static str, &'static [(u64, char, Way)]);
+        let table: [Row; 9] = [
             ("5", &[(0, '5', Event), (20, '5', Signalling)]),
             ("5", &[(0, '5', Signalling), (40, '5', Event), (60, '5', Tones)]),
             // The same key again, by one way and by two.

@@ -3,7 +3,8 @@
 use super::stations::{HERS, HIS};
 use super::talks::{ANNA, BEN, facts};
 use super::*;
-use crate::account::{Actor, Role};
+use crate::account::Actor;
+use crate::code::Role;
 use crate::floor::mask::MASK_MAX;
 
 impl Desk {
