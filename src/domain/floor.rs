@@ -101,7 +101,7 @@ impl Floor {
                 }
             }
             Input::Told { call, .. }
-            | Input::ReceptionistGone { call }
+            | Input::ReceptionistGone { call, .. }
             | Input::Apologised { call }
             | Input::Recorded { call, .. }
             | Input::Known { call, .. }

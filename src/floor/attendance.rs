@@ -23,7 +23,7 @@ impl Shell {
     /// Starts a receptionist and watches over it: however it ends, the machine hears of it.
     pub(super) fn attend(&mut self, assignment: Assignment) {
         let Some(line) = self.lines.get_mut(&assignment.call) else { return };
-        let (call, cause) = (assignment.call, assignment.cause);
+        let (call, cause, shift) = (assignment.call, assignment.cause, assignment.shift);
         let (events, stream) = mpsc::channel(LEG_EVENTS_MAX);
         let brief = Brief {
             call,
@@ -47,7 +47,7 @@ impl Shell {
                 tracing::error!(%cause, %call, "a receptionist panicked; its call goes on");
             }
             // A floor that is gone has no calls.
-            let _gone = mailbox.send(Input::ReceptionistGone { call }).await;
+            let _gone = mailbox.send(Input::ReceptionistGone { call, shift }).await;
         });
     }
 

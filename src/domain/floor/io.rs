@@ -101,6 +101,8 @@ pub enum Input {
     ReceptionistGone {
         /// Of which call.
         call: CallId,
+        /// Which of the call's receptionists: one that was sent away is not missed.
+        shift: u32,
     },
     /// The apology has been played to its end.
     Apologised {
@@ -391,6 +393,8 @@ pub enum Output {
 /// What a receptionist is told of the call it takes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Assignment {
+    /// Which of the call's receptionists it is, from 1.
+    pub shift: u32,
     /// The caller's leg.
     pub leg: Leg,
     /// The call.

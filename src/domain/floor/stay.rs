@@ -54,6 +54,8 @@ pub(super) struct Stay {
     last_words: String,
     replies_ms: Vec<u32>,
     failures: u8,
+    /// How many receptionists it has been given.
+    shift: u32,
     recording_complete: bool,
 }
 
@@ -94,6 +96,7 @@ impl Stay {
             last_words: String::new(),
             replies_ms: Vec::new(),
             failures: 0,
+            shift: 0,
             recording_complete: true,
         }
     }
@@ -197,9 +200,11 @@ impl Stay {
         }
     }
 
-    pub(super) fn attend(&self) -> Option<Output> {
+    pub(super) fn attend(&mut self) -> Option<Output> {
         let leg = self.leg?;
+        self.shift += 1;
         Some(Output::Attend(Box::new(Assignment {
+            shift: self.shift,
             leg,
             call: self.ids.call,
             conversation: self.ids.conversation,
@@ -234,7 +239,7 @@ impl Stay {
             Input::LegEnded { leg, cause } if self.talk.is_some() => self.side_ended(leg, cause, hands),
             Input::LegEnded { leg, cause } if self.leg == Some(leg) => self.end(cause, now, hands.out),
             Input::Told { what, .. } => self.told(what, now, hands.out),
-            Input::ReceptionistGone { .. } => self.receptionist_gone(now, hands.out),
+            Input::ReceptionistGone { shift, .. } if shift == self.shift => self.receptionist_gone(now, hands.out),
             Input::Apologised { .. } => self.apologised(now, hands.out),
             Input::Recorded { recording, complete, .. } => self.recorded(recording, complete, now, hands.out),
             Input::Known { contact, name, .. } => {

@@ -273,10 +273,10 @@ fn a_failed_receptionist_is_replaced_once_then_the_call_ends_politely() {
     let (call, leg, language) = (ids(1).call, Leg(1), Lang::Es);
     desk.arrive(1, false);
     desk.answer(1);
-    let outputs = doings(desk.put(Input::ReceptionistGone { call }));
+    let outputs = doings(desk.put(Input::ReceptionistGone { call, shift: 1 }));
     assert_eq!(outputs, [Output::Apologise { call, leg, language, last: false }]);
     assert!(matches!(doings(desk.put(Input::Apologised { call }))[..], [Output::Attend(_)]));
-    let outputs = doings(desk.put(Input::ReceptionistGone { call }));
+    let outputs = doings(desk.put(Input::ReceptionistGone { call, shift: 2 }));
     assert_eq!(outputs, [Output::Apologise { call, leg, language, last: true }]);
     assert_eq!(doings(desk.put(Input::Apologised { call })), [Output::HangUp(leg)]);
     desk.put(Input::LegEnded { leg, cause: EndCause::ClinicHungUp });
@@ -297,7 +297,7 @@ fn no_phase_lasts_for_ever() {
     let call = ids(1).call;
     desk.arrive(1, true);
     desk.answer(1);
-    desk.put(Input::ReceptionistGone { call });
+    desk.put(Input::ReceptionistGone { call, shift: 1 });
     assert!(matches!(doings(desk.wait_for_wake())[..], [Output::Attend(_)]), "an apology whose end is not heard of");
     desk.told(1, Told::HungUp);
     desk.wait_for_wake();
@@ -314,9 +314,9 @@ fn a_receptionist_that_is_done_is_not_missed() {
     desk.arrive(1, false);
     desk.answer(1);
     desk.told(1, Told::HungUp);
-    assert!(doings(desk.put(Input::ReceptionistGone { call })).is_empty());
+    assert!(doings(desk.put(Input::ReceptionistGone { call, shift: 1 })).is_empty());
     desk.put(Input::LegEnded { leg: Leg(1), cause: EndCause::ClinicHungUp });
-    assert!(doings(desk.put(Input::ReceptionistGone { call })).is_empty());
+    assert!(doings(desk.put(Input::ReceptionistGone { call, shift: 1 })).is_empty());
     assert!(desk.tasks.is_empty());
 }
 

@@ -424,8 +424,10 @@ fn the_receptionists_caller_is_handed_to_a_person() {
     desk.put(Input::Dialling { tag, leg: Leg(10) });
     let back = voices(desk.end(10, EndCause::NoAnswer));
     assert_eq!(back[0], Output::Music { leg: Leg(1), on: false });
-    assert!(matches!(back[1], Output::Attend(_)));
+    assert!(matches!(&back[1], Output::Attend(next) if next.shift == 2));
     assert_eq!(desk.record_of().status, CallStatus::WithReceptionist);
+    // That the one before has gone may be heard of when the next one is at work.
+    assert!(desk.put(Input::ReceptionistGone { call: ids(1).call, shift: 1 }).is_empty());
     let (tag, _) = dialled(&desk.transfer(1, ward(), false));
     desk.put(Input::Dialling { tag, leg: Leg(11) });
     desk.answer(11);
