@@ -70,7 +70,8 @@ impl Parties {
     /// In a second that begins when all has settled: how loud each party hears each tone, as a share of how it was said,
     /// rounded to tenths.
     fn heard(&mut self) -> Vec<Vec<f64>> {
-        self.world.run(1_000);
+        // Legs have found how long they wait for what comes late: until then periods are left out, and tones are not as they were.
+        self.world.run(2_000);
         self.world.hosts[CALLER].heard.clear();
         self.world.run(1_000);
         let heard = &self.world.hosts[CALLER].heard;

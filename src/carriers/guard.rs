@@ -258,6 +258,6 @@ mod tests {
         for host in 0..FAILED_MAX {
             assert_eq!(pass(&format!("2001:db8::{host:x}"), false, 70), Some(ErrorCode::BadSignature));
         }
-        assert_eq!(pass("2001:db8::ffff", true, 70), Some(ErrorCode::RateLimited), "a /64 is one sender");
+        assert_eq!(pass("2001:db8::ffff", false, 70), Some(ErrorCode::RateLimited), "a /64 is one sender");
     }
 }

@@ -8,7 +8,7 @@ const PERIOD_TENTHS: std::ops::RangeInclusive<usize> = 25..=150;
 /// What is compared and faded over, at most. Where the period is long, it is what the frame has left after it.
 const FADE_MS: usize = 10;
 /// Likeness, 1.0 at most, from which a period is not missed: that of vowels and steady tones.
-const ALIKE: f32 = 0.85;
+const ALIKE: f32 = 0.9;
 
 /// The samples of a frame of 20 ms after which it resembles itself most: a period of what is said, a multiple of `step`, and
 /// `longest` at most. None where it does not.

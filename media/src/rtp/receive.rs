@@ -256,8 +256,10 @@ impl Receiver {
         if longest == 0 || !(self.pending.len() >= longest || self.is_next_there()) {
             return Made::Heard;
         }
-        let lag = if quiet { Some(longest) } else { period(out, per_unit, longest) };
-        let Some(lag) = lag else { return Made::Heard };
+        let lag = period(out, per_unit, longest);
+        // What is quiet and has no pitch at all, as the noise of a line, may be left out by any length.
+        let any = || Some(longest).filter(|_| quiet && period(out, per_unit, out.len()).is_none());
+        let Some(lag) = lag.or_else(any) else { return Made::Heard };
         let left = shorten::leave_out(out, lag);
         let made = self.render(&mut out[left..]);
         if excess <= SLACK_LONG {

@@ -95,7 +95,7 @@ fn a_far_end_that_does_not_refresh_is_hung_up_on() {
 #[test]
 fn a_far_end_without_timers_is_asked_whether_it_is_still_there() {
     for (allow, method) in [(UPDATE, "UPDATE"), ("", "INVITE")] {
-        for status in [200, 405, 488, 500] {
+        for status in [200, 405, 422, 488, 500] {
             let (mut bench, _, first) = called(allow);
             let mut method = method;
             for _ in 0..5 {

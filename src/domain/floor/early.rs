@@ -16,7 +16,9 @@ impl Stay {
         let is_called =
             |side: &&mut Side| side.leg == Some(leg) && matches!(side.state, State::Dialled | State::Ringing);
         let Some(side) = talk.side(seat).filter(is_called) else { return };
-        side.state = State::Ringing;
+        if side.state == State::Dialled {
+            side.rings_there(hands.now);
+        }
         let waits = talk.near.state == State::Waiting;
         if waits && !std::mem::replace(&mut talk.near.hears, true) {
             hands.out.extend(talk.near.leg.map(Output::Early));

@@ -89,7 +89,10 @@ impl UserAgent {
             response.head.get("Retry-After").and_then(|value| value.split([';', '(', ' ']).next()?.parse().ok());
         let wait = match (response.status, asked) {
             (491, _) => Some(self.glare_wait(id)),
-            (422, _) => self.calls.get(&id).and_then(|call| call.session).map(|_| SOON),
+            (422, _) => {
+                let session = self.calls.get(&id).and_then(|call| call.session);
+                session.is_some_and(|session| session.is_agreed()).then_some(SOON)
+            }
             (500..600, Some(seconds)) if seconds <= RETRY_AFTER_S_MAX => Some(Duration::from_secs(seconds).max(SOON)),
             _ => None,
         };

@@ -47,6 +47,11 @@ impl SessionTimer {
         Self { ends_at: None, ..Self::new(SESSION_S, true, now) }
     }
 
+    /// Whether the far end knows of it.
+    pub(super) fn is_agreed(&self) -> bool {
+        self.ends_at.is_some()
+    }
+
     pub(super) fn next_wake(&self) -> Option<Instant> {
         self.refresh_at.into_iter().chain(self.ends_at).min()
     }
@@ -201,7 +206,7 @@ impl UserAgent {
             .with("Allow", ALLOW)
             .with("Supported", "timer")
             .with("User-Agent", self.config.user_agent.clone());
-        if let Some(session) = session.filter(|session| session.ends_at.is_some()) {
+        if let Some(session) = session.filter(SessionTimer::is_agreed) {
             // A change does not move the duty to refresh to the other side.
             let who = if session.refresh_at.is_some() || !change { "uac" } else { "uas" };
             request = request.with("Session-Expires", format!("{};refresher={who}", session.interval_s));
@@ -276,8 +281,9 @@ impl UserAgent {
     fn refresh_refused(&mut self, id: DialogId, refreshing: Refreshing, status: u16, now: Instant) {
         let glare = self.glare_wait(id);
         let Some(call) = self.calls.get_mut(&id) else { return };
+        let is_agreed = call.session.is_some_and(|session| session.is_agreed());
         let wait = match status {
-            422 => SOON,
+            422 if is_agreed => SOON,
             491 => glare,
             // It lists UPDATE and does not take it: the other way then.
             405 | 501 if !refreshing.invite => {

@@ -135,7 +135,9 @@ impl Session {
     pub fn offer(&mut self, codecs: &[Codec]) -> Sdp {
         let mut formats: Vec<(u8, Format)> =
             codecs.iter().map(|codec| (codec.payload_type(), Format::Audio(*codec))).collect();
-        if codecs.iter().any(|codec| Clock::of(*codec) == Clock::NARROW) {
+        // What the far end has left is not asked for again.
+        let may_have_noise = self.settled.as_ref().is_none_or(|settled| settled.noise);
+        if may_have_noise && codecs.iter().any(|codec| Clock::of(*codec) == Clock::NARROW) {
             formats.push((COMFORT_NOISE, Format::Noise));
         }
         for (payload, clock) in [(EVENTS_PAYLOAD, Clock::NARROW), (EVENTS_PAYLOAD_OPUS, Clock::of(Codec::Opus))] {

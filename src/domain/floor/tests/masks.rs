@@ -51,23 +51,17 @@ fn who_handles_a_call_masks_it_and_nobody_else() {
 
 #[test]
 fn a_mask_ends_when_its_leg_no_longer_talks_with_the_other_side() {
-    for order in [Order::Hold(true), Order::HangUp] {
-        let mut desk = Desk::new(4);
-        desk.anna_talks_with_ben(1, 9);
-        desk.masks(ANNA, true);
-        let outputs = desk.wants(1, ANNA, order.clone());
-        assert_eq!(masked(&outputs), [], "the engine's is over with the bridge: {order:?}");
-        assert!(facts(&outputs, 1).contains(&Fact::Masked { on: false }), "{order:?}: {outputs:?}");
-        if order == Order::Hold(true) {
-            desk.wants(1, ANNA, Order::Hold(false));
-            assert_eq!(desk.masked_until(), None, "taking back begins none");
-        }
-    }
     let mut desk = Desk::new(4);
     desk.anna_talks_with_ben(1, 9);
     desk.masks(ANNA, true);
-    let outputs = desk.put(Input::LegEnded { leg: HIS, cause: EndCause::CallerHungUp });
+    let outputs = desk.wants(1, ANNA, Order::Hold(true));
+    assert_eq!(masked(&outputs), [], "the engine's is over with the bridge");
     assert!(facts(&outputs, 1).contains(&Fact::Masked { on: false }), "{outputs:?}");
+    desk.wants(1, ANNA, Order::Hold(false));
+    assert_eq!(desk.masked_until(), None, "taking back begins none");
+    desk.masks(ANNA, true);
+    let outputs = desk.put(Input::LegEnded { leg: HIS, cause: EndCause::CallerHungUp });
+    assert!(masked(&outputs).is_empty() && desk.floor.board().is_empty(), "it ends with the call: {outputs:?}");
 }
 
 #[test]
