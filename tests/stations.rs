@@ -197,10 +197,10 @@ async fn a_caller_is_put_through_to_a_page() {
     assert_eq!(act(&scene.admin, call, "mask").await, StatusCode::CONFLICT, "it is not hers");
     done(&scene.sam, call, "mask").await;
     scene.shows("it is masked", |call| call.masked_until.is_some()).await;
-    sam.hears(440.0).await;
+    sam.hears_on(25, 440.0).await;
     done(&scene.sam, call, "unmask").await;
     scene.shows("it is masked no more", |call| call.masked_until.is_none()).await;
-    sam.hears(440.0).await;
+    sam.hears_on(25, 440.0).await;
     done(&scene.sam, call, "hangup").await;
     scene.ended(call).await;
     let stopped = |event: &Event| matches!(event, Event::CallRecording { state: RecordingState::Stopped, call: of, .. } if *of == call);

@@ -177,9 +177,14 @@ impl Clinic {
 
     /// Waits until the search index has taken in everything that has happened.
     pub async fn indexed(&self) {
-        let (search, store) = (&self.app().search, &self.app().store);
+        self.indexed_to(self.app().store.head()).await;
+    }
+
+    /// The same of what has happened up to this number of the feed.
+    pub async fn indexed_to(&self, seq: u64) {
+        let search = &self.app().search;
         let caught_up = async {
-            while search.cursor() < store.head() {
+            while search.cursor() < seq {
                 tokio::task::yield_now().await;
             }
         };

@@ -87,6 +87,15 @@ impl Page {
         .await;
     }
 
+    /// Waits until it has heard so many frames more, and hears this tone.
+    pub async fn hears_on(&mut self, frames: usize, hertz: f64) {
+        for _ in 0..frames {
+            let more = tokio::time::timeout(PATIENCE, self.heard.changed()).await;
+            more.expect("it should hear more").unwrap();
+        }
+        self.hears(hertz).await;
+    }
+
     /// Waits until it hears nothing.
     pub async fn hears_nothing(&mut self) {
         self.listens("nothing", |span| span.iter().all(|it| it.abs() < QUIET)).await;
