@@ -57,6 +57,9 @@ const REFUSED_AT_ONCE_MAX: usize = 16;
 const REQUESTS_GRACE: Duration = Duration::from_secs(5);
 /// How long tasks may still take when the service stops: the last facts reach the disk in it.
 const TASKS_GRACE: Duration = Duration::from_secs(15);
+/// The same for the store, once nobody works with it, and how often it is looked at.
+const CLOSED_GRACE: Duration = Duration::from_secs(2);
+const CLOSED_EVERY: Duration = Duration::from_millis(2);
 
 /// What differs between a service and a test.
 pub struct Options {
@@ -186,6 +189,17 @@ impl Running {
             self.web.abort();
         }
         self.app.tasks.stop(TASKS_GRACE).await;
+        // Work that was cut off lets go of the store when it is next looked at; whoever opens it after us must not find it in use.
+        let closing = self.app.store.closing();
+        drop(self.app);
+        let closed = async {
+            while !closing.is_closed() {
+                tokio::time::sleep(CLOSED_EVERY).await;
+            }
+        };
+        if tokio::time::timeout(CLOSED_GRACE, closed).await.is_err() {
+            tracing::warn!("the store is still in use somewhere");
+        }
         tracing::info!("stopped");
     }
 }

@@ -111,5 +111,5 @@ pub use record::{Entries, Index, Record};
 pub use room::{FreeBytes, Room};
 pub use scan::{Cursor, Page, Scan};
 pub use search::Search;
-pub use store::{Backend, Faults, Hooks, LOW_WATER_BYTES, Need, Store, StoreOptions};
+pub use store::{Backend, Closing, Faults, Hooks, LOW_WATER_BYTES, Need, Store, StoreOptions};
 pub use tx::{ReadTx, WriteTx};

@@ -19,7 +19,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use tokio::sync::watch;
 
 /// Where the records live.
@@ -139,6 +139,19 @@ struct Inner {
     publisher: Publisher,
     blobs: Blobs,
     keys: Keys,
+    /// Goes last: where it is gone, everything before it is closed.
+    open: Arc<()>,
+}
+
+/// Tells whether a store is closed, without keeping it open.
+#[derive(Clone, Debug)]
+pub struct Closing(Weak<()>);
+
+impl Closing {
+    /// Whether the last clone of the store is gone and its files are closed.
+    pub fn is_closed(&self) -> bool {
+        self.0.strong_count() == 0
+    }
 }
 
 /// The records, change feed and blobs of one clinic. Cheap to clone; closes when the last clone is dropped.
@@ -200,10 +213,16 @@ impl Store {
         };
         let probe = hooks.free_bytes.unwrap_or_else(|| Box::new(room::probe));
         let watch = Watch::new(&directory, hooks.low_water_bytes.unwrap_or(LOW_WATER_BYTES), probe);
-        let store = Self(Arc::new(Inner { directory, watch, kv, shared, publisher, blobs, keys }));
+        let store =
+            Self(Arc::new(Inner { directory, watch, kv, shared, publisher, blobs, keys, open: Arc::default() }));
         store.0.publisher.publish(store.read(ReadTx::head)?);
         store.look_for_room()?;
         Ok(store)
+    }
+
+    /// What tells when this store is closed.
+    pub fn closing(&self) -> Closing {
+        Closing(Arc::downgrade(&self.0.open))
     }
 
     /// The store's own directory.
