@@ -2,7 +2,7 @@
 // With sound it is tested in ../softphone.mjs.
 import { SIZES, axe, same, shot, yes } from '../browser.mjs';
 
-const BUTTONS = ['Hang up', 'Mute', 'Hold', 'Transfer', 'Keypad'];
+const BUTTONS = ['Hang up', 'Mute', 'Mask', 'Hold', 'Transfer', 'Keypad'];
 
 /** A microphone that is silent, and a connection that is there at once. */
 const silent = () => {
@@ -66,6 +66,13 @@ export function stationStories({ fake, lever, story }) {
       await page.keyboard.press('m');
       await bar(page).getByText('You are muted').waitFor();
       await page.keyboard.press('m');
+      await bar(page).getByText('In a call').waitFor();
+      // B-16
+      await page.keyboard.press('n');
+      await bar(page).getByText('Nothing is recorded').waitFor();
+      await shot(page, 'station-masked');
+      same(await axe(page), [], 'axe while what is said is masked');
+      await page.keyboard.press('n');
       await bar(page).getByText('In a call').waitFor();
       await page.keyboard.press('h');
       await bar(page).getByText('On hold').waitFor();
