@@ -1,6 +1,6 @@
 //! An ordinary softphone asks what only a document knows: every part is the real one.
 
-use crate::support::clinic::Clinic;
+use crate::support::clinic::{Clinic, PATIENCE};
 use crate::support::person::read;
 use auricle::providers::Tts;
 use auricle::providers::flite::Flite;
@@ -80,9 +80,17 @@ async fn a_softphone_is_answered_from_a_document_added_just_before() {
     assert_eq!((turn.speaker, turn.citations[0].name.as_str()), (Speaker::Receptionist, "Getting here"));
     assert_eq!(json!(turn.citations[0].document), document["id"]);
     assert!(turn.text.contains("behind the brewery"), "{}", turn.text);
+    // What is written to the index is seen by searches a moment later.
     clinic.indexed_to(answered.seq).await;
-    let found = read(admin.get("/api/search?kind=turn&q=brewery").await, StatusCode::OK).await;
-    assert!(found["seq"].as_u64() >= Some(answered.seq), "{found}");
+    let found = async {
+        loop {
+            let page = read(admin.get("/api/search?kind=turn&q=brewery").await, StatusCode::OK).await;
+            if page["seq"].as_u64() >= Some(answered.seq) {
+                return page;
+            }
+        }
+    };
+    let found = tokio::time::timeout(PATIENCE, found).await.unwrap();
     assert_eq!(found["hits"][0]["call"], json!(turn.call), "{found}");
     let ended = clinic.feed().into_iter().any(|it| matches!(it.event, Event::CallEnded { .. }));
     assert!(!ended, "the call was over before the sentence was found");

@@ -1,6 +1,6 @@
 //! What there is of a call for those who come later, and for those who look while it is still on.
 
-use crate::support::clinic::Clinic;
+use crate::support::clinic::{Clinic, PATIENCE};
 use crate::support::person::read;
 use auricle::voice::caller;
 use auricle_domain::call::{Call, Recording};
@@ -91,9 +91,17 @@ async fn what_is_said_is_found_while_the_call_is_on() {
     let said = clinic.happened(|event| matches!(event, Event::TurnCommitted { .. })).await;
     let Event::TurnCommitted { turn } = said.event else { unreachable!("it was looked for") };
     let word = turn.text.split(|c: char| !c.is_alphabetic()).max_by_key(|word| word.len()).unwrap().to_owned();
+    // What is written to the index is seen by searches a moment later.
     clinic.indexed_to(said.seq).await;
-    let found = read(admin.get(&format!("/api/search?kind=turn&q={word}")).await, StatusCode::OK).await;
-    assert!(found["seq"].as_u64() >= Some(said.seq), "{found}");
+    let found = async {
+        loop {
+            let page = read(admin.get(&format!("/api/search?kind=turn&q={word}")).await, StatusCode::OK).await;
+            if page["seq"].as_u64() >= Some(said.seq) {
+                return page;
+            }
+        }
+    };
+    let found = tokio::time::timeout(PATIENCE, found).await.unwrap();
     assert_eq!(found["hits"][0]["call"], json!(turn.call), "{word}: {found}");
     assert_eq!(found["hits"][0]["start_ms"], json!(turn.start_ms));
     let turns = read(admin.get(&format!("/api/calls/{}/turns", turn.call)).await, StatusCode::OK).await;
