@@ -9,6 +9,7 @@ use auricle::recordings::BlobSink;
 use auricle::voice::{EngineEvents, OwnCertificate, TlsFiles, VoiceConfig, VoiceHandle, VoiceShell};
 use auricle_domain::Timestamp;
 use auricle_domain::id::{CallId, TenantId};
+use auricle_media::engine::EMERGENCY_LEGS;
 use auricle_media::io::{BridgeId, Codec, Command, EngineEvent, LegId, Party, PartyClass};
 use auricle_storage::{Backend, BlobId, KeySource, Store, StoreOptions};
 use std::collections::HashMap;
@@ -40,7 +41,8 @@ pub fn run(task: &str) {
         tls_listen: Some(SocketAddr::from(([127, 0, 0, 1], 0))),
         tls: TlsFiles { own: Some(OwnCertificate::Files(certificate.clone(), key)), ..TlsFiles::default() },
         advertise: None,
-        rtp_ports: RTP_PORT..=RTP_PORT + calls * 4 + 1,
+        // Four ports a call, and as many more as are kept for emergency calls.
+        rtp_ports: RTP_PORT..=RTP_PORT + calls * 4 + 2 * EMERGENCY_LEGS as u16 + 1,
         legs_max: usize::from(calls) * 2,
         trusted: vec!["127.0.0.0/8".parse().unwrap()],
         phones: Vec::new(),
