@@ -18,6 +18,9 @@ struct Member {
     leg: LegId,
     class: PartyClass,
     source: Source,
+    /// What it is played, while somebody overhears that.
+    played: Option<Box<Source>>,
+    overhears: bool,
     /// Places of those it hears, none of them its own, each once, with gains over zero.
     hears: Vec<(usize, Gain)>,
 }
@@ -30,15 +33,21 @@ impl Bridge {
             parties.iter().enumerate().map(|(place, party)| (party.leg, place)).collect();
         self.members = parties
             .into_iter()
-            .map(|Party { leg, class, hears }| {
+            .map(|Party { leg, class, hears, overhears }| {
                 let stays = before.iter().position(|member| member.leg == leg);
-                let source = stays.map_or_else(Source::new, |place| before.swap_remove(place).source);
+                let (source, played) = stays.map_or_else(
+                    || (Source::new(), None),
+                    |place| {
+                        let member = before.swap_remove(place);
+                        (member.source, member.played)
+                    },
+                );
                 // The last word about somebody counts.
                 let gains: BTreeMap<usize, Gain> =
                     hears.iter().filter_map(|(other, gain)| Some((*places.get(other)?, *gain))).collect();
                 let is_heard = |place: &usize, gain: &Gain| Some(place) != places.get(&leg) && *gain > Gain::NONE;
                 let hears = gains.into_iter().filter(|(place, gain)| is_heard(place, gain)).collect();
-                Member { leg, class, source, hears }
+                Member { leg, class, source, played, overhears, hears }
             })
             .collect();
     }
@@ -58,7 +67,7 @@ impl Bridge {
     /// Another leg takes a party's place, with what it hears and who hears it.
     pub(crate) fn replace(&mut self, leg: LegId, by: LegId) {
         if let Some(member) = self.members.iter_mut().find(|member| member.leg == leg) {
-            (member.leg, member.source) = (by, Source::new());
+            (member.leg, member.source, member.played) = (by, Source::new(), None);
         }
     }
 
@@ -85,6 +94,10 @@ impl Bridge {
                 if !other.source.is_silent() {
                     mix.add(other.class, other.source.at(rate), *gain);
                 }
+                let played = other.played.as_ref().filter(|played| member.overhears && !played.is_silent());
+                if let Some(played) = played {
+                    mix.add(PartyClass::Receptionist, played.at(rate), *gain);
+                }
             }
         }
     }
@@ -97,8 +110,15 @@ impl Bridge {
         let both = listens_at(Rate::Hz8000) && listens_at(Rate::Hz16000);
         // Two want to hear each other's hold music, as without us; a conference does not.
         let is_conference = self.members.len() > 2;
+        let is_overheard = self.members.iter().any(|member| member.overhears);
         for member in &mut self.members {
-            match audio(&member.leg).filter(|audio| !(is_conference && audio.is_held())) {
+            let audio = audio(&member.leg);
+            member.played = audio.filter(|_| is_overheard).map(|audio| {
+                let mut played = member.played.take().unwrap_or_else(|| Box::new(Source::new()));
+                played.take(audio.rate(), audio.played(), both);
+                played
+            });
+            match audio.filter(|audio| !(is_conference && audio.is_held())) {
                 Some(audio) => member.source.take(audio.rate(), audio.far(), both),
                 None => member.source.rest(),
             }
@@ -112,7 +132,7 @@ mod tests {
 
     fn party(leg: u64, hears: &[(u64, Gain)]) -> Party {
         let hears = hears.iter().map(|(leg, gain)| (LegId(*leg), *gain)).collect();
-        Party { leg: LegId(leg), class: PartyClass::Staff, hears }
+        Party { leg: LegId(leg), class: PartyClass::Staff, hears, overhears: false }
     }
 
     fn heard(bridge: &Bridge) -> Vec<(u64, Vec<(u64, u8)>)> {

@@ -56,7 +56,7 @@ impl Parties {
         };
         let parties = matrix
             .iter()
-            .map(|(own, class, row)| Party { leg: self.near[*own], class: *class, hears: hears(row) })
+            .map(|(own, class, row)| Party { leg: self.near[*own], class: *class, hears: hears(row), overhears: false })
             .collect();
         self.world.command(CLINIC, Command::Bridge { bridge: BRIDGE, parties });
     }
@@ -420,6 +420,33 @@ fn each_class_is_recorded_on_its_own_channel() {
                 );
             }
         }
+    }
+}
+
+/// B-05: who listens to a caller with a receptionist hears both, at either rate; the two notice nothing of it.
+#[test]
+fn who_overhears_hears_the_caller_and_what_is_played_to_them() {
+    for codecs in [[Codec::Pcma, Codec::Pcmu], [Codec::Pcma, Codec::G722], [Codec::G722, Codec::Pcma]] {
+        let mut parties = Parties::new(2, &codecs);
+        let (caller, listener) = (parties.near[0], parties.near[1]);
+        let hears = vec![(caller, Gain::FULL)];
+        let matrix = vec![
+            Party { leg: caller, class: CALLER_CLASS, hears: Vec::new(), overhears: false },
+            Party { leg: listener, class: STAFF, hears, overhears: true },
+        ];
+        parties.world.command(CLINIC, Command::Bridge { bridge: BRIDGE, parties: matrix });
+        let said = tone_of(4, 5_000);
+        parties.world.command(CLINIC, Command::Play { leg: caller, id: PlayId(5), pcm: said, last: true });
+        parties.expect("while the receptionist speaks", &[&[0, 0], &[100, 0]]);
+        for leg in &parties.far {
+            let loud = amplitude(&parties.world.hosts[CALLER].heard[leg], hz(4), Rate::Hz16000) / AMPLITUDE;
+            assert!((loud - 1.0).abs() < TOLERANCE, "{codecs:?}, {leg:?}: {loud:.2}");
+        }
+        parties.world.run(3_000);
+        parties.world.hosts[CALLER].heard.clear();
+        parties.world.run(1_000);
+        let silent = &parties.world.hosts[CALLER].heard[&parties.far[1]];
+        assert!(amplitude(silent, hz(4), Rate::Hz16000) / AMPLITUDE < TOLERANCE, "what was played is not heard again");
     }
 }
 

@@ -103,7 +103,7 @@ fn a_new_leg_is_bridged_in_the_place_of_another() {
     let ok = world.sip.iter().find(|(_, packet)| packet.is_sip("SIP/2.0 200")).unwrap().1.clone();
     let replaces = replaces(&String::from_utf8(ok.bytes).unwrap(), "To", "From");
     let (other, clinic_other) = world.call(&[Codec::Pcmu]);
-    let party = |leg, class, hears| Party { leg, class, hears: vec![(hears, Gain::FULL)] };
+    let party = |leg, class, hears| Party { leg, class, hears: vec![(hears, Gain::FULL)], overhears: false };
     let parties = vec![party(clinic, PartyClass::Caller, clinic_other), party(clinic_other, PartyClass::Staff, clinic)];
     world.command(CLINIC, Command::Bridge { bridge: BridgeId(1), parties });
     let second = dial(&mut world, Some(replaces));

@@ -10,8 +10,8 @@ use crate::io::{Gain, PARTIES_MAX, PartyClass, Rate};
 /// Samples of the longest frame: 20 ms at 16 kHz.
 const FRAME_MAX: usize = 320;
 
-// As many parties as there may be at full scale, and a frame that is played, fit the sum.
-const _: () = assert!((PARTIES_MAX as i64 + 2) * (1 << 15) <= i32::MAX as i64);
+// As many parties as there may be at full scale, what each of them is played, and a frame that is played, fit the sum.
+const _: () = assert!((2 * PARTIES_MAX as i64 + 2) * (1 << 15) <= i32::MAX as i64);
 
 /// What one party says in a frame, at the rates at which it is listened to.
 pub(crate) struct Source {

@@ -61,12 +61,16 @@ pub struct Party {
     pub class: PartyClass,
     /// Whom it hears, and how loud. Who is not named is not heard; nobody hears itself. Of a leg named twice the last counts.
     pub hears: Vec<(LegId, Gain)>,
+    /// Whether it also hears what we play to those whom it hears, as loud as them: who listens to a call with a receptionist must hear
+    /// both, and a receptionist is played. It comes a frame later than to whom it is played.
+    pub overhears: bool,
 }
 
 impl Party {
     /// All of these hear each other as they are: a talk of two, a conference of more.
     pub fn all(legs: &[(LegId, PartyClass)]) -> Vec<Self> {
         let others = |own: LegId| legs.iter().filter(move |(leg, _)| *leg != own).map(|(leg, _)| (*leg, Gain::FULL));
-        legs.iter().map(|(leg, class)| Self { leg: *leg, class: *class, hears: others(*leg).collect() }).collect()
+        let party = |leg, class| Self { leg, class, hears: others(leg).collect(), overhears: false };
+        legs.iter().map(|(leg, class)| party(*leg, *class)).collect()
     }
 }

@@ -40,6 +40,8 @@ pub(crate) struct Audio {
     music: Option<Music>,
     /// What the others of its bridge say in the present frame, while it is in one.
     bridged: Option<Box<Mix>>,
+    /// What was played in the frame before, without the bridge, while it is in one; empty where that was nothing.
+    played: Vec<i16>,
     agreed: Agreed,
     /// Milliseconds after answer at which the present stream began; a change of codec begins a new one.
     base_ms: u64,
@@ -83,6 +85,7 @@ impl Audio {
             playout,
             music: None,
             bridged: None,
+            played: Vec::new(),
             agreed: agreed.clone(),
             base_ms: 0,
             early_ms: 0,
@@ -235,9 +238,15 @@ impl Audio {
         self.bridged.get_or_insert_default()
     }
 
+    /// What the far end was played in the frame before, beside what others of its bridge said.
+    pub(crate) fn played(&self) -> &[i16] {
+        &self.played
+    }
+
     /// It is in no bridge any more.
     pub(crate) fn unbridge(&mut self) {
         self.bridged = None;
+        self.played.clear();
     }
 
     /// Our music on hold begins anew, or fades out.
@@ -262,13 +271,17 @@ impl Audio {
         let (base_ms, early_ms) = (self.base_ms, self.early_ms);
         let at_ms = self.at_ms();
         let (playout, music, moved) = (&mut self.playout, &mut self.music, &mut self.moved);
-        let (bridged, channels) = (self.bridged.as_deref(), &mut self.channels);
+        let (bridged, channels, played) = (self.bridged.as_deref(), &mut self.channels, &mut self.played);
         moved.clear();
         channels.clear();
+        played.clear();
         let tick = self.stream.speak(|frame| {
             moved.extend_from_slice(playout.pull(frame, at_ms));
             if let Some(music) = music {
                 music.mix(rate, !moved.is_empty(), frame);
+            }
+            if bridged.is_some() && (music.is_some() || !moved.is_empty()) {
+                played.extend_from_slice(frame);
             }
             if kept.recorded && !kept.masked {
                 channels.spoken(frame, bridged);

@@ -81,6 +81,7 @@ fn parties(legs: &[LegId], bytes: &[u8]) -> Vec<Party> {
         leg: leg(bytes[0]),
         class: classes[usize::from(bytes[0] / 8) % 3],
         hears: hears(&bytes[1..]),
+        overhears: bytes[0] > 127,
     };
     bytes.chunks(4).map(party).collect()
 }
