@@ -150,6 +150,8 @@ pub mod permissions {
         PlaceCalls = "place calls" [Agent Supervisor Admin]
         /// Hold, hand on and end calls; agents their own alone (see `calls/placing.rs`).
         HandleCalls = "handle calls" [Agent Supervisor Admin]
+        /// Listen to calls of others, whisper to whoever handles them, talk in them, take them over.
+        SuperviseCalls = "supervise calls" [Supervisor Admin]
         /// Speak from a browser: call the receptionist, take calls.
         TakeCalls = "take calls" [Agent Supervisor Admin]
         /// See people the clinic knows.

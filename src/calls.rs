@@ -1,11 +1,15 @@
-//! Calls, past and live: what is shown of them. Placing and handling them is in `placing`.
+//! Calls, past and live: what is shown of them. Placing and handling them is in `placing`, calls of several people in
+//! `supervising`.
 
 mod placing;
+mod supervising;
 
 pub use placing::{
     DtmfInput, PlaceInput, Placed, PlacedStatus, TransferInput, answer, decline, dtmf, hang_up, hold, mask, mute,
     place, transfer,
 };
+
+pub use supervising::{coach, confer, join, remove, take_over};
 
 use crate::app::App;
 use crate::auth::May;

@@ -26,7 +26,7 @@ use crate::voice::stationbook::StationBook;
 use crate::voice::trunkbook::TrunkBook;
 use crate::voice::{EngineEvents, VoiceHandle};
 use auricle_domain::account::Actor;
-use auricle_domain::code::Lang;
+use auricle_domain::code::{Lang, Part};
 use auricle_domain::floor::{Floor, NotPlaced, Order, Origin};
 use auricle_domain::id::{AccountId, CallId, CauseId};
 use auricle_domain::live::LiveCall;
@@ -98,10 +98,24 @@ pub struct Wanted {
     pub caller_id: Option<String>,
 }
 
+/// A person who comes into a call.
+#[derive(Clone, Debug)]
+pub struct Joiner {
+    /// Who.
+    pub account: AccountId,
+    /// The same in the log.
+    pub actor: Actor,
+    /// From where: their softphone, or their telephone, which is rung.
+    pub origin: Origin,
+    /// How the others are shown them: an extension or a name.
+    pub shown: String,
+}
+
 /// What a person asks of the floor.
 #[derive(Clone, Debug)]
 enum Ask {
     Place(Wanted),
+    Join { call: CallId, by: Joiner, part: Part, takes_over: bool },
     Order { call: CallId, by: AccountId, order: Order },
     Transfer { call: CallId, by: AccountId, to: String, attended: bool },
     Drain,
@@ -166,6 +180,22 @@ impl FloorHandle {
     /// As [`Self::place`] and [`Self::order`].
     pub async fn transfer(&self, call: CallId, by: AccountId, to: String, attended: bool) -> Result<(), Error> {
         self.ask(Ask::Transfer { call, by, to, attended }).await
+    }
+
+    /// Brings a person into a call that others have, or lets them take part in another way.
+    ///
+    /// # Errors
+    /// As [`Self::order`]; `conflict` also when their softphone is in another call; `unavailable` when the call has no place left.
+    pub async fn join(&self, call: CallId, by: Joiner, part: Part) -> Result<(), Error> {
+        self.ask(Ask::Join { call, by, part, takes_over: false }).await
+    }
+
+    /// Lets a person handle a call in the place of the receptionist, or of a colleague.
+    ///
+    /// # Errors
+    /// As [`Self::join`].
+    pub async fn take_over(&self, call: CallId, by: Joiner) -> Result<(), Error> {
+        self.ask(Ask::Join { call, by, part: Part::Talk, takes_over: true }).await
     }
 
     async fn ask(&self, ask: Ask) -> Result<(), Error> {

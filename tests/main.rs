@@ -11,6 +11,7 @@ mod booking;
 mod browser_tcp;
 mod calls;
 mod command_line;
+mod conferences;
 mod config;
 mod crash;
 mod disk;

@@ -1,91 +1,17 @@
 //! Softphones in the browser, as people work with them: str0m plays their pages, baresip the telephones.
 
-use crate::support::clinic::{Clinic, PATIENCE};
 use crate::support::page::Page;
-use crate::support::person::{PASSWORD, Person, read};
+use crate::support::person::{PASSWORD, read};
+use crate::support::scene::{Scene, act, done, on_session};
 use crate::support::softphone::{Line, Softphone};
-use auricle_domain::call::{Call, Entrance};
-use auricle_domain::code::{CallDirection, CallStatus, EndCause, EntranceKind, RecordingState, Role};
+use auricle_domain::call::Entrance;
+use auricle_domain::code::{CallDirection, CallStatus, EndCause, EntranceKind, RecordingState};
 use auricle_domain::event::Event;
 use auricle_domain::id::CallId;
 use auricle_domain::live::LiveCall;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use std::net::SocketAddr;
-use std::time::Duration;
-
-/// A clinic with two people, who have extensions.
-struct Scene {
-    clinic: Clinic,
-    admin: Person,
-    eve: Person,
-    sam: Person,
-    /// Sam's desk phone, which nobody has switched on.
-    phone: Value,
-}
-
-impl Scene {
-    async fn open() -> Self {
-        let clinic = Clinic::quiet().await;
-        let admin = clinic.admin().await;
-        let (eve, sam) = (
-            clinic.person("eve@clinic.example", Role::Agent).await,
-            clinic.person("sam@clinic.example", Role::Agent).await,
-        );
-        let mut phone = Value::Null;
-        for (person, extension) in [(&eve, "201"), (&sam, "202")] {
-            let me = read(person.get("/api/auth/me").await, StatusCode::OK).await;
-            let input = json!({ "label": extension, "extension": extension, "account": me["id"] });
-            phone = admin.made("/api/phones", input).await;
-        }
-        Self { clinic, admin, eve, sam, phone }
-    }
-
-    /// Waits until a call on the board is like this.
-    async fn shows(&self, what: &str, is_it: impl Fn(&LiveCall) -> bool) -> LiveCall {
-        let mut board = self.clinic.app().floor.watch();
-        let found = tokio::time::timeout(PATIENCE, board.wait_for(|board| board.iter().any(&is_it))).await;
-        let board = found.unwrap_or_else(|_| panic!("{what}: {:?}", self.clinic.feed())).unwrap();
-        board.iter().find(|call| is_it(call)).unwrap().clone()
-    }
-
-    /// Waits until it rings at somebody's softphone.
-    async fn rings(&self) -> CallId {
-        self.shows("it should ring", |call| call.stations.iter().any(|it| it.is_ringing)).await.call
-    }
-
-    async fn ended(&self, id: CallId) -> Call {
-        self.clinic.happened(|event| matches!(event, Event::CallEnded { call, .. } if *call == id)).await;
-        self.clinic.app().store.read(|tx| tx.get::<Call>(&id)).unwrap().unwrap()
-    }
-
-    /// Waits until nobody's softphone is on.
-    async fn is_silent(&self) {
-        let stations = &self.clinic.app().softphones.stations;
-        let away = async {
-            while !stations.legs().is_empty() {
-                tokio::task::yield_now().await;
-            }
-        };
-        tokio::time::timeout(PATIENCE, away).await.expect("no softphone should be left");
-    }
-
-    async fn close(self) {
-        self.clinic.running.stop(Duration::ZERO).await;
-    }
-}
-
-async fn act(person: &Person, call: CallId, what: &str) -> StatusCode {
-    person.send(Method::POST, &format!("/api/calls/{call}/{what}"), json!(null)).await.status()
-}
-
-async fn done(person: &Person, call: CallId, what: &str) {
-    assert_eq!(act(person, call, what).await, StatusCode::NO_CONTENT, "{what}");
-}
-
-async fn on_session(person: &Person) -> Value {
-    read(person.get("/api/softphone/session?purpose=station").await, StatusCode::OK).await["call"].clone()
-}
 
 /// CALL-01, B-24: one page calls the other's extension, which rings and is answered; both hear each other. Who is muted is not heard,
 /// also when their page has been loaded again in the middle of it. Afterwards both softphones are free.

@@ -118,7 +118,7 @@ fn wanted_number(app: &App, input: &PlaceInput) -> Result<String, Error> {
 }
 
 /// From where a person calls, and how colleagues are shown it.
-fn origin(app: &App, account: AccountId, named: Option<PhoneId>) -> Result<(Origin, String), Error> {
+pub(super) fn origin(app: &App, account: AccountId, named: Option<PhoneId>) -> Result<(Origin, String), Error> {
     let Some(leg) = app.softphones.stations.up(account).filter(|_| named.is_none()) else {
         let phone = telephone(app, account, named)?;
         return Ok((Origin::Phone(phone.id), phone.extension));
@@ -247,7 +247,7 @@ fn rings(app: &App, may: &May<TakeCalls>, id: CallId) -> Result<(), Error> {
 
 /// That a call is on, and that the person may act on it: agents on their own and those that their softphone is in, the others on
 /// all.
-fn on(app: &App, may: &May<HandleCalls>, id: CallId) -> Result<(), Error> {
+pub(super) fn on(app: &App, may: &May<HandleCalls>, id: CallId) -> Result<(), Error> {
     let board = app.floor.snapshot();
     let live = board.iter().find(|live| live.call == id).map(|live| live.agent);
     let call = app.store.read(|tx| known(tx, id));

@@ -105,6 +105,7 @@ impl Event {
             | Self::CallPlaced { call, .. }
             | Self::CallAgent { call, .. }
             | Self::CallHeld { call, .. }
+            | Self::CallParticipant { call, .. }
             | Self::CallMasked { call, .. }
             | Self::CallLanguageSet { call, .. }
             | Self::CallEmergency { call, .. }

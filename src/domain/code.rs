@@ -67,6 +67,12 @@ codes! {
         Active = "active", /// May not sign in.
         Disabled = "disabled" }
 
+    /// How somebody takes part in a call beside the two whose call it is.
+    Part { /// Hears all and is heard by nobody.
+        Listen = "listen", /// Hears all and is heard by whoever handles the call.
+        Whisper = "whisper", /// Hears all and is heard by all.
+        Talk = "talk" }
+
     /// How SIP travels.
     SipTransport { /// Datagrams (RFC 3261 section 18).
         Udp = "udp", /// A connection.

@@ -3,7 +3,7 @@
 use crate::Timestamp;
 use crate::account::Actor;
 use crate::code::{
-    AnsweredBy, AppointmentStatus, CallDirection, CarrierKind, EndCause, Lang, OutboundRule, Outcome, PhoneState,
+    AnsweredBy, AppointmentStatus, CallDirection, CarrierKind, EndCause, Lang, OutboundRule, Outcome, Part, PhoneState,
     RecordingState, Role, TaskKind, TaskState, TextState, TrunkFault, TrunkState,
 };
 use crate::conversation::Turn;
@@ -102,6 +102,15 @@ events! {
         call: CallId,
         /// Whether it waits.
         on: bool,
+    },
+    /// Somebody came into a call beside the two whose call it is, takes part in another way, or has left.
+    CallParticipant("call.participant") {
+        /// The call.
+        call: CallId,
+        /// Who, where it is one of the clinic's people.
+        account: Option<AccountId>,
+        /// How they take part; none when they have left.
+        part: Option<Part>,
     },
     /// Somebody of the clinic lets nothing be kept of what is said in a call, or lets it be kept again.
     CallMasked("call.masked") {

@@ -9,7 +9,9 @@ mod fact;
 mod handover;
 mod io;
 mod mask;
+mod matrix;
 mod order;
+mod participant;
 mod place;
 mod side;
 mod station;
@@ -17,7 +19,8 @@ mod stay;
 mod talk;
 
 pub use fact::{Applied, Fact};
-pub use io::{Assignment, Ids, Input, Leg, Output, Told};
+pub use io::{Assignment, Ids, Input, Leg, Output, Party, Told};
+pub use participant::{Joining, PARTICIPANTS_MAX};
 pub use place::{Asked, Class, NotPlaced, Order, Origin, Placing, Signal, Tag, Target, To, World};
 
 use crate::Timestamp;
@@ -276,6 +279,7 @@ impl Floor {
         let mut hands = Hands { now, ledger, next, legs, out, cause };
         let done = work(stay, &mut hands);
         stay.settle_mask(&mut hands);
+        stay.settle_participants(&mut hands);
         if !stay.is_on() {
             self.legs.retain(|_, of| *of != call);
         }

@@ -2,7 +2,7 @@
 
 use crate::Timestamp;
 use crate::call::Entrance;
-use crate::code::{CallDirection, CallStatus, Lang, Speaker};
+use crate::code::{CallDirection, CallStatus, Lang, Part, Speaker};
 use crate::id::{AccountId, CallId};
 use serde::{Deserialize, Serialize};
 
@@ -74,6 +74,9 @@ pub struct LiveCall {
     /// Softphones that it rings at, and those that are in it.
     #[serde(default)]
     pub stations: Vec<LiveStation>,
+    /// Who is in it beside the one who handles it and the one whom it is about: in a conference, or to supervise it.
+    #[serde(default)]
+    pub participants: Vec<LiveParticipant>,
     /// Until when nothing is kept of what is said, where somebody masks it.
     #[serde(default)]
     #[schema(value_type = Option<String>, format = DateTime)]
@@ -92,7 +95,32 @@ pub struct LiveStation {
     pub is_ringing: bool,
     /// It is not heard by the others.
     pub is_muted: bool,
+    /// How it takes part: `talk`, but for who supervises the call.
+    #[serde(default = "talk")]
+    pub part: Part,
     /// Since when it rings, or is in the call.
+    #[schema(value_type = String, format = DateTime)]
+    pub since: Timestamp,
+}
+
+fn talk() -> Part {
+    Part::Talk
+}
+
+/// Somebody who is in a call beside the two whose call it is, or is rung for it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct LiveParticipant {
+    /// Which, within the call.
+    pub number: u32,
+    /// Who, where it is one of the clinic's people.
+    pub account: Option<AccountId>,
+    /// A number, an extension or a name.
+    pub shown: String,
+    /// How they take part.
+    pub part: Part,
+    /// Their telephone rings; they are not there yet.
+    pub is_ringing: bool,
+    /// Since when.
     #[schema(value_type = String, format = DateTime)]
     pub since: Timestamp,
 }

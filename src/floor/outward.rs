@@ -1,7 +1,7 @@
 //! Calls of several legs, as the shell carries them out: who is meant by what was dialled, and what is told to the engine.
 
 use super::shell::Shell;
-use super::{Ask, Ordered};
+use super::{Ask, Joiner, Ordered};
 use crate::clock;
 use crate::events::By;
 use crate::voice::carrierbook::Placement;
@@ -13,7 +13,8 @@ use auricle_domain::code::{CarrierKind, OutboundRule, TaskKind, TaskState};
 use auricle_domain::dialled::{self, Dialled};
 use auricle_domain::event::Event;
 use auricle_domain::floor::{
-    Asked, Class, Ids, Input, Leg, NotPlaced, Order, Origin, Placing, Signal, Tag, Target, To, World,
+    Asked, Class, Ids, Input, Joining, Leg, NotPlaced, Order, Origin, Party as Heard, Placing, Signal, Tag, Target, To,
+    World,
 };
 use auricle_domain::id::{AccountId, CallId, CauseId, PhoneId, TaskId};
 use auricle_domain::outbound::{Ledger, Outbound, Usable};
@@ -22,8 +23,8 @@ use auricle_domain::task::Task;
 use auricle_domain::tenant::Tenant;
 use auricle_media::audio::tone::Tone;
 use auricle_media::io::{
-    BridgeId, CallerIdentity, Command, DialTo, Entrance as Way, LegId, Party, PartyClass, PhoneId as Number, PlayId,
-    Rate, TransferTarget,
+    BridgeId, CallerIdentity, Command, DialTo, Entrance as Way, Gain, LegId, Party, PartyClass, PhoneId as Number,
+    PlayId, Rate, TransferTarget,
 };
 use auricle_storage::schema::CALLS_BY_TIME;
 use auricle_storage::{Scan, Store};
@@ -75,6 +76,14 @@ impl Shell {
                     Order::Transfer { target, attended, world: Box::new(world) }
                 });
                 (order.map(|order| Input::Order { call, by: Some(by), order }), Some(call))
+            }
+            Ask::Join { call, by, part, takes_over } => {
+                let Joiner { account, actor, origin, shown } = by;
+                let order = self.world().map(|world| {
+                    let joining = Joining { part, takes_over, origin, shown, actor, world: Box::new(world) };
+                    Order::Join(Box::new(joining))
+                });
+                (order.map(|order| Input::Order { call, by: Some(account), order }), Some(call))
             }
             Ask::Place(wanted) => {
                 let ids = Ids { cause: wanted.cause, call: wanted.call, ..self.fresh_ids() };
@@ -258,14 +267,17 @@ impl Shell {
         self.voice(Command::Music { leg, on: false });
     }
 
-    pub(super) fn bridge(&self, bridge: u64, parties: &[(Leg, Class)], muted: &[Leg]) {
+    /// Lets these hear whom they name.
+    pub(super) fn bridge(&self, bridge: u64, parties: Vec<Heard>) {
         let class = |class: Class| if class == Class::Staff { PartyClass::Staff } else { PartyClass::Caller };
-        let legs: Vec<_> = parties.iter().map(|(leg, of)| (LegId(leg.0), class(*of))).collect();
-        let mut parties = Party::all(&legs);
-        for party in &mut parties {
-            party.hears.retain(|(other, _)| !muted.contains(&Leg(other.0)));
-        }
-        self.voice(Command::Bridge { bridge: BridgeId(bridge), parties });
+        let hears = |legs: Vec<Leg>| legs.into_iter().map(|leg| (LegId(leg.0), Gain::FULL)).collect();
+        let party = |party: Heard| Party {
+            leg: LegId(party.leg.0),
+            class: class(party.class),
+            hears: hears(party.hears),
+            overhears: party.overhears,
+        };
+        self.voice(Command::Bridge { bridge: BridgeId(bridge), parties: parties.into_iter().map(party).collect() });
     }
 
     /// Writes down that a rule stood against a call, and makes the task when it looks like an attack.

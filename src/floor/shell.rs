@@ -304,7 +304,7 @@ impl Shell {
             Output::Early(leg) => self.voice(Command::Early { leg: LegId(leg.0) }),
             Output::Signal { leg, signal } => self.signal(LegId(leg.0), signal),
             Output::Rest(leg) => self.rest(LegId(leg.0)),
-            Output::Bridge { bridge, parties, muted } => self.bridge(bridge, &parties, &muted),
+            Output::Bridge { bridge, parties } => self.bridge(bridge, parties),
             Output::Mask { leg, on } => self.voice(Command::Mask { leg: LegId(leg.0), on }),
             Output::Music { leg, on } => self.voice(Command::Music { leg: LegId(leg.0), on }),
             Output::Dtmf { leg, digits } => self.voice(Command::Dtmf { leg: LegId(leg.0), digits }),

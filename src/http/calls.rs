@@ -45,6 +45,8 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(mask))
         .routes(routes!(unmask))
         .routes(routes!(transfer))
+        .routes(routes!(confer))
+        .routes(routes!(remove))
         .routes(routes!(dtmf))
         .routes(routes!(tasks))
         .routes(routes!(appointments))
@@ -236,6 +238,30 @@ async fn transfer(
     Json(input): Json<TransferInput>,
 ) -> Result<StatusCode, Error> {
     calls::transfer(&app, &may, id, input).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Lets all talk with each other: whoever was asked before the call is handed on comes in.
+#[utoipa::path(post, path = "/api/calls/{id}/conference", tag = "calls", params(("id" = CallId, Path)), responses((status = 204, description = "They all talk")))]
+async fn confer(
+    State(app): State<Arc<App>>,
+    may: May<HandleCalls>,
+    Path(id): Path<CallId>,
+) -> Result<StatusCode, Error> {
+    calls::confer(&app, &may, id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Lets one go who talks in a conference.
+#[utoipa::path(post, path = "/api/calls/{id}/participants/{number}/hangup", tag = "calls",
+    params(("id" = CallId, Path), ("number" = u32, Path, description = "Which of the call's participants")),
+    responses((status = 204, description = "They have left")))]
+async fn remove(
+    State(app): State<Arc<App>>,
+    may: May<HandleCalls>,
+    Path((id, number)): Path<(CallId, u32)>,
+) -> Result<StatusCode, Error> {
+    calls::remove(&app, &may, id, number).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

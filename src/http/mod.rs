@@ -31,6 +31,7 @@ mod search;
 pub mod socket;
 mod softphone;
 mod storage;
+mod supervisor;
 mod tasks;
 mod trunks;
 mod web;
@@ -62,6 +63,7 @@ fn routes() -> OpenApiRouter<Arc<App>> {
         .merge(calls::routes())
         .merge(contacts::routes())
         .merge(softphone::routes())
+        .merge(supervisor::routes())
         .merge(knowledge::routes())
         .merge(appointments::routes())
         .merge(tasks::routes())

@@ -26,6 +26,18 @@ const SPAN: usize = RATE_HZ / 3;
 /// Below this nobody speaks.
 const QUIET: i16 = 300;
 
+/// Amplitudes of what microphones hum.
+const LOUD: f64 = 8_000.0;
+const SOFT: f64 = 2_500.0;
+/// What a tone has at the least of the power of several that are equally loud, as a share of what it should have.
+const SHARE_MIN: f64 = 0.4;
+
+/// What a microphone hums.
+struct Hum {
+    hertz: f64,
+    loud: f64,
+}
+
 /// A page that is open; it is gone without a word when this is dropped.
 pub struct Page {
     playing: JoinHandle<()>,
@@ -46,8 +58,17 @@ impl Page {
         Self::open_from(Network::Open, person, hertz).await
     }
 
+    /// The same, more softly: several together are not too loud.
+    pub async fn open_softly(person: &Person, hertz: f64) -> Self {
+        Self::open_as(Network::Open, person, Hum { hertz, loud: SOFT }).await
+    }
+
     /// The same in this network.
     pub async fn open_from(network: Network, person: &Person, hertz: f64) -> Self {
+        Self::open_as(network, person, Hum { hertz, loud: LOUD }).await
+    }
+
+    async fn open_as(network: Network, person: &Person, hum: Hum) -> Self {
         let mut rtc = RtcConfig::new().set_rtp_mode(true).clear_codecs().enable_opus(true, false).build(Instant::now());
         let prepared = Prepared::new(network).await;
         rtc.add_local_candidate(prepared.candidate());
@@ -65,7 +86,7 @@ impl Page {
             rtc,
             wire,
             mid,
-            hertz,
+            hum,
             spoken: 0,
             packets: 0,
             encoder: opus::Encoder::new(RATE_HZ as u32, opus::Channels::Mono, opus::Application::Audio).unwrap(),
@@ -83,6 +104,18 @@ impl Page {
     pub async fn hears(&mut self, hertz: f64) {
         self.listens(&format!("{hertz} Hz"), |span| {
             span.iter().any(|it| it.abs() > QUIET) && purity(span, hertz) > 0.8
+        })
+        .await;
+    }
+
+    /// Waits until it hears all of these tones, each of them about as loud as the others, and nothing else.
+    pub async fn hears_all(&mut self, hertz: &[f64]) {
+        let least = SHARE_MIN / hertz.len() as f64;
+        self.listens(&format!("{hertz:?} Hz"), |span| {
+            let shares: Vec<f64> = hertz.iter().map(|hertz| purity(span, *hertz)).collect();
+            span.iter().any(|it| it.abs() > QUIET)
+                && shares.iter().all(|it| *it > least)
+                && shares.iter().sum::<f64>() > 0.8
         })
         .await;
     }
@@ -217,7 +250,7 @@ struct Line {
     rtc: Rtc,
     wire: Wire,
     mid: Mid,
-    hertz: f64,
+    hum: Hum,
     spoken: usize,
     packets: u64,
     encoder: opus::Encoder,
@@ -273,7 +306,7 @@ impl Line {
     }
 
     fn speak(&mut self, now: Instant) {
-        let wave = |at: usize| ((at as f64 * self.hertz * TAU / RATE_HZ as f64).sin() * 8_000.0) as i16;
+        let wave = |at: usize| ((at as f64 * self.hum.hertz * TAU / RATE_HZ as f64).sin() * self.hum.loud) as i16;
         let frame: Vec<i16> = (self.spoken..self.spoken + RATE_HZ / 50).map(wave).collect();
         self.spoken += frame.len();
         self.packets += 1;

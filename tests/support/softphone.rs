@@ -138,10 +138,19 @@ impl Softphone {
 
     /// Waits until the last two seconds that it has heard are this tone, nearly alone.
     pub async fn has_heard(&self, hertz: f64) {
+        self.has_heard_all(&[hertz]).await;
+    }
+
+    /// The same of several tones, each of them a good part of what it has heard.
+    pub async fn has_heard_all(&self, hertz: &[f64]) {
+        let is_all = |last: &[f64], rate_hz| {
+            let shares: Vec<f64> = hertz.iter().map(|hertz| tone_in(last, rate_hz, *hertz)).collect();
+            shares.iter().sum::<f64>() > 0.8 && shares.iter().all(|share| *share > 0.2 / hertz.len() as f64)
+        };
         let is_it = |path: PathBuf| {
             let (rate_hz, samples) = samples_of(&path);
             let last = samples.len().checked_sub(LAST_S * rate_hz).map(|from| &samples[from..]);
-            last.is_some_and(|last| tone_in(last, rate_hz, hertz) > 0.8)
+            last.is_some_and(|last| is_all(last, rate_hz))
         };
         let heard = async {
             let mut look = tokio::time::interval(LOOK_EVERY);

@@ -16,6 +16,7 @@ impl Stay {
         let is_called =
             |side: &&mut Side| side.leg == Some(leg) && matches!(side.state, State::Dialled | State::Ringing);
         let Some(side) = talk.side(seat).filter(is_called) else { return };
+        side.is_heard = true;
         if side.state == State::Dialled {
             side.rings_there(hands.now);
         }
@@ -24,6 +25,6 @@ impl Stay {
             hands.out.extend(talk.near.leg.map(Output::Early));
         }
         Talk::signal(&talk.near, Signal::Silence, hands);
-        self.bridge(seat, hands);
+        self.bridge(hands);
     }
 }

@@ -16,10 +16,9 @@ const TELLING_MAX: SignedDuration = SignedDuration::from_secs(4);
 impl Stay {
     /// A leg of the talk has ended.
     pub(super) fn side_ended(&mut self, leg: Leg, cause: EndCause, hands: &mut Hands<'_>) {
-        let Some(talk) = &mut self.talk else { return };
-        let Some(seat) = talk.seat(leg) else { return };
+        let Some(seat) = self.seat(leg) else { return };
         // Of a telephone and a softphone that ring the other one goes on: a telephone that is engaged speaks for itself alone.
-        let goes_on = talk.side(seat).is_some_and(|side| side.goes_on_without(leg, hands));
+        let goes_on = self.side(seat).is_some_and(|side| side.goes_on_without(leg, hands));
         if !goes_on {
             self.seat_ended(seat, cause, hands);
         }
@@ -27,7 +26,7 @@ impl Stay {
     }
 
     pub(super) fn seat_ended(&mut self, seat: Seat, cause: EndCause, hands: &mut Hands<'_>) {
-        let Some(side) = self.talk.as_mut().and_then(|talk| talk.side(seat)) else { return };
+        let Some(side) = self.side(seat) else { return };
         let (was_up, goes_on) = (side.is_up(), side.goes_another_way(cause));
         side.leave_station(hands);
         side.leg = None;
@@ -41,7 +40,9 @@ impl Stay {
             return;
         }
         match seat {
+            Seat::Beside(number) => self.participant_left(number, hands),
             Seat::Third => self.take_back(hands),
+            Seat::Far if was_up && self.succeeds_far(hands) => {}
             Seat::Far if was_up => {
                 let far_is_caller = self.call.direction == CallDirection::Incoming;
                 let by_far = if far_is_caller { EndCause::CallerHungUp } else { EndCause::CalledHungUp };
@@ -66,6 +67,10 @@ impl Stay {
             }
             return;
         }
+        if self.succeeds_near(hands) {
+            return;
+        }
+        let Some(talk) = &self.talk else { return };
         let waited = !was_up && talk.far.is_up() && talk.near.state != State::Answering;
         if waited {
             return self.not_taken(cause, hands);
@@ -84,7 +89,7 @@ impl Stay {
         let next = talk.former.take().map_or_else(|| Side::new(Who::Caller), Side::new);
         let tried = std::mem::replace(&mut talk.near, next);
         self.line_over(&tried, hands);
-        if self.dial(Seat::Near, hands) {
+        if self.dial(Seat::Near, hands) || self.succeeds_near(hands) {
             return;
         }
         if self.call.direction != CallDirection::Incoming {
@@ -101,6 +106,7 @@ impl Stay {
         hands.out.extend(self.leg.map(|leg| Output::Music { leg, on: false }));
         self.write(Actor::System, Fact::Handed { status: self.call.status }, hands.now, hands.out);
         hands.out.extend(self.attend());
+        self.participants_listen(hands);
     }
 
     /// Whom we called is not there: `near` is told so.
@@ -139,10 +145,11 @@ impl Stay {
 
     /// The call is over: whoever is left is hung up on.
     pub(super) fn over(&mut self, cause: EndCause, hands: &mut Hands<'_>) {
+        if self.sides().any(Side::is_at_station) {
+            self.apart(hands);
+        }
+        self.participants_leave(hands);
         if let Some(talk) = self.talk.take() {
-            if talk.sides().any(Side::is_at_station) {
-                hands.out.push_back(talk.apart());
-            }
             for side in talk.sides() {
                 side.leave(hands);
                 self.line_over(side, hands);
@@ -158,8 +165,14 @@ impl Stay {
         if let Some((cause, _)) = talk.telling.filter(|(_, until)| *until <= now) {
             return self.over(cause, hands);
         }
-        for seat in [Seat::Near, Seat::Far, Seat::Third] {
-            let Some(side) = self.talk.as_mut().and_then(|talk| talk.side(seat)) else { continue };
+        self.sides_wake(hands);
+    }
+
+    /// A side has rung for long enough, or its next minute begins.
+    pub(super) fn sides_wake(&mut self, hands: &mut Hands<'_>) {
+        let now = hands.now;
+        for seat in self.seats() {
+            let Some(side) = self.side(seat) else { continue };
             if side.minute_at.is_some_and(|at| at <= now) {
                 self.next_minute(seat, hands);
             } else if side.until.take_if(|until| *until <= now).is_some() {
@@ -172,9 +185,9 @@ impl Stay {
     /// Another minute of a call to the outside begins, if the caps leave room for it; otherwise the call ends.
     fn next_minute(&mut self, seat: Seat, hands: &mut Hands<'_>) {
         let call = self.id();
-        let Some(talk) = &mut self.talk else { return };
+        let Some(talk) = &self.talk else { return };
         let rules = talk.world.rules.clone();
-        let Some(side) = talk.side(seat) else { return };
+        let Some(side) = self.side(seat) else { return };
         let (Some(at), Some(index)) = (side.minute_at, side.line) else { return };
         let allowed = if side.minutes >= rules.minutes_max {
             Err(OutboundRule::Minutes)
@@ -186,7 +199,9 @@ impl Stay {
             Err(rule) => {
                 let (by, number) = (self.call.agent, self.call.to_number.clone());
                 hands.refused(rule, by, number, self.ids.missed);
-                self.over(EndCause::Limit, hands);
+                let Seat::Beside(participant) = seat else { return self.over(EndCause::Limit, hands) };
+                self.seat_leaves(seat, hands);
+                self.participant_left(participant, hands);
             }
         }
     }

@@ -5,7 +5,7 @@
 
 use crate::Timestamp;
 use crate::call::{Call, CallQuality, Outgoing, Recording};
-use crate::code::{AnsweredBy, CallDirection, CallStatus, EndCause, Lang, Outcome, TaskKind, TaskState};
+use crate::code::{AnsweredBy, CallDirection, CallStatus, EndCause, Lang, Outcome, Part, TaskKind, TaskState};
 use crate::conversation::{Conversation, Turn};
 use crate::event::Event;
 use crate::id::{AccountId, ContactId, TaskId, TrunkId};
@@ -83,6 +83,13 @@ pub enum Fact {
         /// Where it stands now.
         status: CallStatus,
     },
+    /// Somebody is in it beside the two whose call it is, takes part in another way, or has left.
+    Participant {
+        /// Who; none of somebody outside, and at a telephone that is nobody's.
+        account: Option<AccountId>,
+        /// How they take part; none when they have left.
+        part: Option<Part>,
+    },
     /// What is said is kept nowhere from now on, or again.
     Masked {
         /// Whether nothing is kept.
@@ -145,6 +152,9 @@ impl Fact {
                 }
             }
             Self::Outcome(outcome) => outcome_reached(call, *outcome, &mut applied),
+            Self::Participant { account, part } => {
+                applied.events.push(Event::CallParticipant { call: call.id, account: *account, part: *part });
+            }
             Self::Masked { on } => applied.events.push(Event::CallMasked { call: call.id, on: *on }),
             Self::Voicemail => call.status = CallStatus::Voicemail,
             Self::Contact(contact) => {

@@ -88,9 +88,7 @@ impl Stay {
 
     /// Gives a side another leg. False where no side has the one that it replaces.
     fn put_in_place(&mut self, leg: Leg, by: Leg) -> bool {
-        let Some(side) = self.talk.as_mut().and_then(|talk| talk.seat(leg).and_then(|seat| talk.side(seat))) else {
-            return false;
-        };
+        let Some(side) = self.seat(leg).and_then(|seat| self.side(seat)) else { return false };
         (side.leg, side.state) = (Some(by), State::Answering);
         if self.leg == Some(leg) {
             self.leg = Some(by);
@@ -109,11 +107,11 @@ impl Stay {
 
     /// Whom the one at this leg talks with, while both are there and nobody else is.
     fn opposite(&self, leg: Leg) -> Option<&Side> {
-        let talk = self.talk.as_ref().filter(|talk| talk.third.is_none())?;
+        let talk = self.talk.as_ref().filter(|talk| talk.third.is_none() && self.participants.is_empty())?;
         let side = match talk.seat(leg)? {
             Seat::Near => &talk.far,
             Seat::Far => &talk.near,
-            Seat::Third => return None,
+            Seat::Third | Seat::Beside(_) => return None,
         };
         side.is_up().then_some(side)
     }
@@ -148,7 +146,7 @@ impl Stay {
         match talk.seat(leg) {
             Some(Seat::Near) => talk.near = side,
             Some(Seat::Far) => talk.far = side,
-            Some(Seat::Third) | None => return,
+            Some(Seat::Third | Seat::Beside(_)) | None => return,
         }
         hands.out.push_back(Output::HangUp(leg));
         self.join(hands);

@@ -328,14 +328,12 @@ pub enum Output {
         /// What.
         signal: Signal,
     },
-    /// Let these hear each other, and nobody else; fewer than two end the bridge.
+    /// Let these hear whom they name, and nobody else; fewer than two end the bridge.
     Bridge {
         /// Which bridge.
         bridge: u64,
-        /// Who.
-        parties: Vec<(Leg, Class)>,
-        /// Which of them nobody hears.
-        muted: Vec<Leg>,
+        /// Who, and whom each of them hears.
+        parties: Vec<Party>,
     },
     /// Keep nothing of what is said around a leg, or keep it again.
     Mask {
@@ -388,6 +386,19 @@ pub enum Output {
     Show(Live),
     /// The live picture has changed; read [`Floor::board`].
     Board,
+}
+
+/// Somebody who hears others of a call, or is heard.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Party {
+    /// Its leg.
+    pub leg: Leg,
+    /// What it is to the clinic.
+    pub class: Class,
+    /// Whom it hears.
+    pub hears: Vec<Leg>,
+    /// It also hears what those are played, as by a receptionist.
+    pub overhears: bool,
 }
 
 /// What a receptionist is told of the call it takes.

@@ -17,15 +17,18 @@ impl Stay {
         self.call.status == CallStatus::OnHold
     }
 
-    /// Lets `far` wait with music.
+    /// Lets `far` wait with music. The others of a conference go on talking.
     pub(super) fn hold(&mut self, hands: &mut Hands<'_>) {
-        let Some(talk) = &mut self.talk else { return };
+        let Some(talk) = &self.talk else { return };
         if !talk.far.is_up() || self.call.status == CallStatus::OnHold {
             return;
         }
-        hands.out.push_back(talk.apart());
-        hands.out.extend(talk.far.leg.map(|leg| Output::Music { leg, on: true }));
+        let far = talk.far.leg;
         self.call.status = CallStatus::OnHold;
+        self.bridge(hands);
+        if !self.is_conference() {
+            hands.out.extend(far.map(|leg| Output::Music { leg, on: true }));
+        }
         self.write(Actor::System, Fact::Handed { status: CallStatus::OnHold }, hands.now, hands.out);
         hands.out.push_back(Output::Board);
     }
@@ -69,7 +72,7 @@ impl Stay {
             Some(Seat::Near) => asked.or(talk.far.leg.filter(|_| is_joined)),
             Some(Seat::Far) => talk.near.leg.filter(|_| is_joined),
             Some(Seat::Third) => asked.and(talk.near.leg),
-            None => None,
+            Some(Seat::Beside(_)) | None => None,
         };
         hands.out.extend(other.map(|leg| Output::Dtmf { leg, digits: digit.to_string() }));
     }
@@ -81,6 +84,12 @@ impl Stay {
         by: Option<AccountId>,
         hands: &mut Hands<'_>,
     ) -> Result<(), NotPlaced> {
+        let order = match order {
+            Order::Join(joining) => return self.come_in(by, *joining, hands),
+            Order::Conference { actor } => return self.confer(actor, hands),
+            Order::Remove(number) => return self.remove(number, hands),
+            order => order,
+        };
         match (&order, by.and_then(|by| self.station_of(by))) {
             (Order::Answer | Order::Decline, at) => return self.rung(order == Order::Answer, at, hands),
             (Order::Mute(on), at) => return self.mute(*on, at, hands),
@@ -96,7 +105,8 @@ impl Stay {
         let talking = self.talk.as_ref().is_some_and(is_talking);
         match order {
             Order::Answer | Order::Decline | Order::Mute(_) | Order::Mask { .. } => {}
-            Order::HangUp => self.leave(hands),
+            Order::Join(_) | Order::Conference { .. } | Order::Remove(_) => {}
+            Order::HangUp => self.leave(by, hands),
             Order::Transfer { target, attended, world } => return self.transfer(&target, attended, world, hands),
             Order::Hold(_) | Order::Dtmf(_) if !talking => return Err(NotPlaced::NotTalking),
             Order::Hold(true) => self.hold(hands),
@@ -109,9 +119,14 @@ impl Stay {
         Ok(())
     }
 
-    /// `near` goes: hands on to whom it was asking, or ends the call.
-    fn leave(&mut self, hands: &mut Hands<'_>) {
-        let leg = self.talk.as_ref().filter(|talk| talk.third.is_some()).and_then(|talk| talk.near.leg);
+    /// `near` goes: hands on to whom it was asking, leaves a conference to those who talk in it, or ends the call. So does anybody else who
+    /// may, for all.
+    fn leave(&mut self, by: Option<AccountId>, hands: &mut Hands<'_>) {
+        let goes_on = |talk: &&Talk| {
+            let is_near = by.is_none() || talk.near.account().is_none() || by == talk.near.account();
+            is_near && (talk.third.is_some() || self.is_conference())
+        };
+        let leg = self.talk.as_ref().filter(goes_on).and_then(|talk| talk.near.leg);
         match leg {
             Some(leg) => {
                 self.seat_leaves(Seat::Near, hands);
@@ -153,11 +168,16 @@ impl Stay {
         self.hold(hands);
         let Some(talk) = &mut self.talk else { return Err(NotPlaced::NotTalking) };
         talk.world = world;
+        let shown = match (&who, target) {
+            (Who::Outside(permit), _) => permit.number.clone(),
+            (_, Target::Phone { extension, .. }) => extension.clone(),
+            (_, Target::Outside(number)) => number.clone(),
+        };
         if attended {
-            talk.third = Some(Side::new(who));
+            talk.third = Some(Side::new(who).shown_as(shown));
             self.dial(Seat::Third, hands);
         } else {
-            let former = std::mem::replace(&mut talk.near, Side::new(who));
+            let former = std::mem::replace(&mut talk.near, Side::new(who).shown_as(shown));
             former.leave(hands);
             talk.former = former.leg.is_some().then(|| former.who.clone());
             self.line_over(&former, hands);
@@ -167,14 +187,14 @@ impl Stay {
     }
 
     /// The receptionist hands its caller on: the caller is `far` from now on, and `near` is still to come.
-    fn take_from_receptionist(&mut self, world: Box<World>, hands: &mut Hands<'_>) {
+    pub(super) fn take_from_receptionist(&mut self, world: Box<World>, hands: &mut Hands<'_>) {
         let mut far = Side::new(Who::Caller);
         (far.leg, far.state) = (self.leg, State::Up);
         let near = Side::new(Who::Staff { account: None, phone: None, station: None });
-        let (shown, bridge) = (self.call.from_number.clone(), hands.bridge());
+        self.bridge_number(hands);
+        let shown = self.call.from_number.clone();
         self.phase = Phase::Talking;
-        self.talk =
-            Some(Talk { near, far, third: None, former: None, shown, telling: None, mask: None, world, bridge });
+        self.talk = Some(Talk { near, far, third: None, former: None, shown, telling: None, mask: None, world });
         hands.out.push_back(Output::Dismiss(self.id()));
     }
 }

@@ -1,6 +1,6 @@
 //! Words for calls of several legs: who wants to talk to whom, and what is done about it.
 
-use super::{Ids, Leg};
+use super::{Ids, Joining, Leg};
 use crate::account::Actor;
 use crate::code::OutboundRule;
 use crate::id::{AccountId, PhoneId, TrunkId};
@@ -120,6 +120,15 @@ pub enum Order {
     Decline,
     /// Let nobody hear one's softphone, or let them again.
     Mute(bool),
+    /// Come into it, or take part in another way: listen, whisper, talk.
+    Join(Box<Joining>),
+    /// Let all talk with each other: whom one asks comes in.
+    Conference {
+        /// Who wants it, as it is written down.
+        actor: Actor,
+    },
+    /// Let one go who talks in the conference.
+    Remove(u32),
     /// Keep nothing of what is said, or keep it again.
     Mask {
         /// Whether nothing is kept.

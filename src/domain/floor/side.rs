@@ -62,6 +62,10 @@ pub(super) struct Side {
     pub(super) is_muted: bool,
     /// Its own call is not answered, and it hears already what it is sent.
     pub(super) hears: bool,
+    /// It has not answered, and is heard already.
+    pub(super) is_heard: bool,
+    /// How it is shown to others: a number, an extension or a name; empty for whoever called.
+    pub(super) shown: String,
     pub(super) tag: Option<Tag>,
     /// When it has been waited for long enough.
     pub(super) until: Option<Timestamp>,
@@ -93,6 +97,8 @@ impl Side {
             station_since: None,
             is_muted: false,
             hears: false,
+            is_heard: false,
+            shown: String::new(),
             tag: None,
             until: None,
             way: None,
@@ -107,6 +113,11 @@ impl Side {
     /// A side whose leg is there in this state.
     pub(super) fn with(who: Who, leg: Leg, state: State) -> Self {
         Self { leg: Some(leg), state, ..Self::new(who) }
+    }
+
+    /// The same, as others are shown it.
+    pub(super) fn shown_as(self, shown: String) -> Self {
+        Self { shown, ..self }
     }
 
     pub(super) fn is_up(&self) -> bool {
@@ -135,7 +146,7 @@ impl Side {
     /// It is being rung.
     pub(super) fn dialled(&mut self, now: Timestamp) {
         let patience = if self.is_emergency() { TAKEN_MAX } else { RINGING_MAX };
-        (self.state, self.until) = (State::Dialled, Some(later(now, patience)));
+        (self.state, self.is_heard, self.until) = (State::Dialled, false, Some(later(now, patience)));
     }
 
     /// It rings there. An emergency call that has no other way left rings until somebody answers.
@@ -167,7 +178,7 @@ impl Side {
 
     /// It has answered.
     pub(super) fn answered(&mut self, now: Timestamp) {
-        (self.state, self.until) = (State::Up, None);
+        (self.state, self.is_heard, self.until) = (State::Up, false, None);
         if let Who::Outside(permit) = &self.who
             && permit.minutes_max.is_some()
         {

@@ -7,7 +7,7 @@ use super::side::{Side, State, Who};
 use super::stay::Stay;
 use super::talk::{Seat, Talk};
 use super::{Hands, Leg, Output};
-use crate::code::{CallDirection, CallStatus, EndCause};
+use crate::code::{CallDirection, CallStatus, EndCause, Part};
 use crate::id::{AccountId, CallId};
 use crate::live::{LiveAsked, LiveStation};
 
@@ -76,25 +76,6 @@ impl Side {
 }
 
 impl Talk {
-    /// Nobody hears anybody any more.
-    pub(super) fn apart(&self) -> Output {
-        Output::Bridge { bridge: self.bridge, parties: Vec::new(), muted: Vec::new() }
-    }
-
-    /// Its softphones, as boards show them.
-    pub(super) fn stations(&self) -> Vec<LiveStation> {
-        let shown = |side: &Side| {
-            let (is_ringing, is_muted) = (side.rings(), side.is_muted);
-            side.station.and(side.account().zip(side.station_since)).map(|(account, since)| LiveStation {
-                account,
-                is_ringing,
-                is_muted,
-                since,
-            })
-        };
-        self.sides().filter_map(shown).collect()
-    }
-
     /// How it stands with whom `near` asks.
     pub(super) fn asked(&self) -> Option<LiveAsked> {
         self.third.as_ref().map(|third| if third.is_up() { LiveAsked::Talking } else { LiveAsked::Ringing })
@@ -102,10 +83,20 @@ impl Talk {
 }
 
 impl Stay {
+    /// Its softphones, as boards show them.
+    pub(super) fn stations(&self) -> Vec<LiveStation> {
+        let shown = |side: &Side| {
+            let (station, (account, since)) = side.station.zip(side.account().zip(side.station_since))?;
+            let part = self.seat(station).map_or(Part::Talk, |seat| self.part(seat));
+            Some(LiveStation { account, is_ringing: side.rings(), is_muted: side.is_muted, part, since })
+        };
+        self.sides().filter_map(shown).collect()
+    }
+
     /// Rings at the softphone of a side, where it has one that is free. False where it has none.
     pub(super) fn ring_station(&mut self, seat: Seat, hands: &mut Hands<'_>) -> bool {
         let call = self.id();
-        let Some(side) = self.talk.as_mut().and_then(|talk| talk.side(seat)) else { return false };
+        let Some(side) = self.side(seat) else { return false };
         let Who::Staff { station: Some(station), .. } = side.who else { return false };
         if hands.legs.contains_key(&station) {
             return false;
@@ -122,9 +113,8 @@ impl Stay {
 
     /// Where the softphone of this person is in the call, or rings.
     pub(super) fn station_of(&self, account: AccountId) -> Option<(Seat, Leg)> {
-        let talk = self.talk.as_ref()?;
-        let side = talk.sides().find(|side| side.station.is_some() && side.account() == Some(account))?;
-        side.station.and_then(|leg| Some((talk.seat(leg)?, leg)))
+        let side = self.sides().find(|side| side.station.is_some() && side.account() == Some(account))?;
+        side.station.and_then(|leg| Some((self.seat(leg)?, leg)))
     }
 
     /// Somebody for whom it rings answers or declines.
@@ -135,7 +125,7 @@ impl Stay {
         hands: &mut Hands<'_>,
     ) -> Result<(), NotPlaced> {
         let (seat, station) = at.ok_or(NotPlaced::NotTalking)?;
-        let side = self.talk.as_mut().and_then(|talk| talk.side(seat)).filter(|side| side.rings());
+        let side = self.side(seat).filter(|side| side.rings());
         let side = side.ok_or(NotPlaced::NotTalking)?;
         if !answers {
             side.leave(hands);
@@ -156,15 +146,21 @@ impl Stay {
     /// but whoever called the clinic is handed back to the receptionist. A call that is an emergency itself they do not leave.
     pub(super) fn gives_free(&mut self, station: Leg, hands: &mut Hands<'_>) {
         let is_incoming = self.call.direction == CallDirection::Incoming;
+        let Some(seat) = self.seat(station) else { return };
+        if let Seat::Beside(number) = seat {
+            self.seat_leaves(seat, hands);
+            return self.participant_left(number, hands);
+        }
+        let is_conference = self.is_conference();
         let Some(talk) = self.talk.as_mut().filter(|talk| !talk.sides().any(Side::is_emergency)) else { return };
-        let (is_alone, apart) = (talk.third.is_none() && talk.far.is_up(), talk.apart());
-        let Some(seat) = talk.seat(station) else { return };
+        let is_alone = talk.third.is_none() && talk.far.is_up() && !is_conference;
         let Some(side) = talk.side(seat) else { return };
         if side.rings() {
             return self.side_ended(station, EndCause::Busy, hands);
         }
         if is_incoming && is_alone && seat == Seat::Near {
-            hands.out.push_back(apart);
+            let side = side.clone();
+            self.apart(hands);
             side.leave(hands);
             self.back_to_receptionist(hands);
             return hands.out.push_back(Output::Board);
@@ -177,16 +173,12 @@ impl Stay {
     /// Nobody hears the softphone at this seat, or they hear it again; for the rest of its call, whoever it talks with.
     pub(super) fn mute(&mut self, on: bool, at: Option<(Seat, Leg)>, hands: &mut Hands<'_>) -> Result<(), NotPlaced> {
         let (seat, _) = at.ok_or(NotPlaced::NotTalking)?;
-        let status = self.call.status;
-        let talk = self.talk.as_mut().ok_or(NotPlaced::NotTalking)?;
-        let side = talk.side(seat).filter(|side| side.is_at_station()).ok_or(NotPlaced::NotTalking)?;
+        let side = self.side(seat).filter(|side| side.is_at_station()).ok_or(NotPlaced::NotTalking)?;
         side.is_muted = on;
-        let asks = talk.third.as_ref().is_some_and(Side::is_up);
-        match status {
-            CallStatus::WithAgent => self.bridge(Seat::Far, hands),
-            CallStatus::OnHold if asks => self.bridge(Seat::Third, hands),
-            // It holds once they are joined.
-            _ => {}
+        let asks = self.talk.as_ref().is_some_and(|talk| talk.third.as_ref().is_some_and(Side::is_up));
+        // Where nobody talks yet it holds once they are joined.
+        if asks || self.call.status == CallStatus::WithAgent || self.is_conference() {
+            self.bridge(hands);
         }
         hands.out.push_back(Output::Board);
         Ok(())
@@ -200,7 +192,7 @@ impl Stay {
         seat: Seat,
         hands: &mut Hands<'_>,
     ) -> Option<Result<(), NotPlaced>> {
-        let side = self.talk.as_mut().and_then(|talk| talk.side(seat)).filter(|side| side.is_at_station());
+        let side = self.side(seat).filter(|side| side.is_at_station());
         let Some(leg) = side.and_then(|side| side.leg) else { return Some(Err(NotPlaced::NotTalking)) };
         if *order == Order::HangUp {
             self.seat_leaves(seat, hands);
@@ -213,7 +205,7 @@ impl Stay {
 
     /// A side goes by itself.
     pub(super) fn seat_leaves(&mut self, seat: Seat, hands: &mut Hands<'_>) {
-        if let Some(side) = self.talk.as_mut().and_then(|talk| talk.side(seat)) {
+        if let Some(side) = self.side(seat) {
             side.leave(hands);
         }
     }

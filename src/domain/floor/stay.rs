@@ -1,6 +1,7 @@
 //! One call on the floor, from its arrival until its recording is complete.
 
 use super::fact::Fact;
+use super::participant::Participant;
 use super::talk::Talk;
 use super::{
     APOLOGY_MAX, ARRIVING_MAX, Assignment, ENDING_MAX, Hands, Ids, Input, Leg, Origin, Output, Placing, RECORDING_MAX,
@@ -46,6 +47,12 @@ pub(super) struct Stay {
     pub(super) leg: Option<Leg>,
     pub(super) phase: Phase,
     pub(super) talk: Option<Talk>,
+    /// Who is in it beside the two whose call it is.
+    pub(super) participants: Vec<Participant>,
+    /// How many there have been.
+    pub(super) participants_been: u32,
+    /// Its bridge, once somebody was to hear somebody.
+    pub(super) bridge: Option<u64>,
     pub(super) call: Call,
     pub(super) ids: Ids,
     tenant: Tenant,
@@ -88,6 +95,9 @@ impl Stay {
             leg: Some(leg),
             phase: Phase::Arriving { until: later(now, ARRIVING_MAX) },
             talk: None,
+            participants: Vec::new(),
+            participants_been: 0,
+            bridge: None,
             call,
             ids,
             tenant,
@@ -136,6 +146,11 @@ impl Stay {
     }
 
     pub(super) fn wake_at(&self) -> Option<Timestamp> {
+        let beside = self.participants.iter().filter_map(|participant| participant.side.wake_at());
+        beside.chain(self.phase_wake_at()).min()
+    }
+
+    fn phase_wake_at(&self) -> Option<Timestamp> {
         match self.phase {
             Phase::Arriving { until }
             | Phase::Apologising { until, .. }
@@ -175,7 +190,8 @@ impl Stay {
             emergency: self.call.emergency,
             last_speaker: self.last_speaker,
             last_words: self.last_words.clone(),
-            stations: self.talk.as_ref().map(Talk::stations).unwrap_or_default(),
+            stations: self.stations(),
+            participants: self.live_participants(),
             masked_until: self.masked_until(),
             asked: self.talk.as_ref().and_then(Talk::asked),
         }
@@ -220,7 +236,7 @@ impl Stay {
     pub(super) fn handle(&mut self, input: Input, hands: &mut Hands<'_>) {
         let now = hands.now;
         match input {
-            Input::Answered { leg, rate_hz, .. } if self.talk.is_some() => self.side_answered(leg, rate_hz, hands),
+            Input::Answered { leg, rate_hz, .. } if self.has_sides(leg) => self.side_answered(leg, rate_hz, hands),
             Input::Answered { answer_ms, rate_hz, .. } => self.answered(answer_ms, rate_hz, now, hands.out),
             Input::Ringing { leg } => self.ringing(leg, hands),
             Input::Early { leg } => self.heard_early(leg, hands),
@@ -236,7 +252,7 @@ impl Stay {
                 // A call that was one-sided for a while is worth a look even if it recovered.
                 quality.one_way |= one_way;
             }
-            Input::LegEnded { leg, cause } if self.talk.is_some() => self.side_ended(leg, cause, hands),
+            Input::LegEnded { leg, cause } if self.has_sides(leg) => self.side_ended(leg, cause, hands),
             Input::LegEnded { leg, cause } if self.leg == Some(leg) => self.end(cause, now, hands.out),
             Input::Told { what, .. } => self.told(what, now, hands.out),
             Input::ReceptionistGone { shift, .. } if shift == self.shift => self.receptionist_gone(now, hands.out),
@@ -257,9 +273,17 @@ impl Stay {
         }
     }
 
-    /// The time of the present phase is up.
+    /// Whether what happens at this leg is the talk's, or a participant's.
+    fn has_sides(&self, leg: Leg) -> bool {
+        self.talk.is_some() || self.seat_beside(leg).is_some()
+    }
+
+    /// The time of the present phase is up, or a participant has been rung for long enough.
     pub(super) fn wake(&mut self, hands: &mut Hands<'_>) {
         let now = hands.now;
+        if self.phase_wake_at().is_none_or(|at| at > now) {
+            return self.sides_wake(hands);
+        }
         match self.phase {
             Phase::Arriving { .. } => self.hang_up(now, hands.out),
             Phase::Apologising { .. } => self.apologised(now, hands.out),

@@ -22,6 +22,8 @@ pub(super) enum Seat {
     Near,
     Far,
     Third,
+    /// A participant beside them, by number.
+    Beside(u32),
 }
 
 #[derive(Debug)]
@@ -38,7 +40,6 @@ pub(super) struct Talk {
     /// What is said now is kept nowhere.
     pub(super) mask: Option<Mask>,
     pub(super) world: Box<World>,
-    pub(super) bridge: u64,
 }
 
 impl Talk {
@@ -70,6 +71,7 @@ impl Talk {
             Seat::Near => Some(&mut self.near),
             Seat::Far => Some(&mut self.far),
             Seat::Third => self.third.as_mut(),
+            Seat::Beside(_) => None,
         }
     }
 
@@ -109,6 +111,35 @@ pub(super) fn reached(
 }
 
 impl Stay {
+    /// Where in the call this leg is.
+    pub(super) fn seat(&self, leg: Leg) -> Option<Seat> {
+        self.talk.as_ref().and_then(|talk| talk.seat(leg)).or_else(|| self.seat_beside(leg))
+    }
+
+    /// Who is there.
+    pub(super) fn side(&mut self, seat: Seat) -> Option<&mut Side> {
+        match seat {
+            Seat::Beside(number) => self.side_beside(number),
+            _ => self.talk.as_mut().and_then(|talk| talk.side(seat)),
+        }
+    }
+
+    /// Everybody who is in it, or is being reached for it.
+    pub(super) fn sides(&self) -> impl Iterator<Item = &Side> {
+        let beside = self.participants.iter().map(|participant| &participant.side);
+        self.talk.iter().flat_map(Talk::sides).chain(beside)
+    }
+
+    /// Every seat that there may be.
+    pub(super) fn seats(&self) -> Vec<Seat> {
+        [Seat::Near, Seat::Far, Seat::Third].into_iter().chain(self.seats_beside()).collect()
+    }
+
+    /// The bridge of the call, from the first time that one is wanted.
+    pub(super) fn bridge_number(&mut self, hands: &mut Hands<'_>) -> u64 {
+        *self.bridge.get_or_insert_with(|| hands.bridge())
+    }
+
     /// Begins a call that somebody of the clinic places.
     pub(super) fn place(&mut self, placing: Placing, far: Who, hands: &mut Hands<'_>) {
         let Placing { by, origin, shown, world, .. } = placing;
@@ -122,11 +153,10 @@ impl Stay {
             // Before anything is dialled: of two wishes that come while telephones ring, the second must see the first.
             hands.reserve((self.id(), 0), permit, by);
         }
-        let (far, bridge) = (Side::new(far), hands.bridge());
-        let world = Box::new(world);
+        self.bridge_number(hands);
+        let (far, world) = (Side::new(far), Box::new(world));
         self.phase = Phase::Talking;
-        self.talk =
-            Some(Talk { near, far, third: None, former: None, shown, telling: None, mask: None, world, bridge });
+        self.talk = Some(Talk { near, far, third: None, former: None, shown, telling: None, mask: None, world });
         let first = if matches!(origin, Origin::Phone(_)) { Seat::Near } else { Seat::Far };
         self.dial(first, hands);
         hands.out.push_back(Output::Board);
@@ -147,10 +177,11 @@ impl Stay {
             CallDirection::Incoming | CallDirection::Internal => self.call.from_number.clone(),
             CallDirection::Outgoing => self.call.to_number.clone(),
         };
-        let Some(talk) = &mut self.talk else { return false };
-        let (shown, by) = (if seat == Seat::Far { talk.shown.clone() } else { number }, talk.near.account());
-        let currency = talk.world.rules.currency.clone();
-        let Some(side) = talk.side(seat) else { return false };
+        let talk = self.talk.as_ref();
+        let shown = talk.filter(|_| seat == Seat::Far).map_or(number, |talk| talk.shown.clone());
+        let by = talk.and_then(|talk| talk.near.account());
+        let currency = talk.map(|talk| talk.world.rules.currency.clone()).unwrap_or_default();
+        let Some(side) = self.side(seat) else { return false };
         let mut news = None;
         let to = match &side.who {
             Who::Caller => return false,
@@ -164,7 +195,6 @@ impl Stay {
                         side.line = Some(calls);
                         let outgoing = outgoing(permit, &way, by, currency, hands.now);
                         hands.reserve((call, calls), permit, by);
-                        self.call.outgoing.push(outgoing.clone());
                         news = Some(Fact::Dialled(Box::new(outgoing)));
                     }
                 }
@@ -178,6 +208,9 @@ impl Stay {
         (side.tag, side.leg) = (Some(tag), None);
         side.dialled(hands.now);
         if let Some(fact) = news {
+            if let Fact::Dialled(outgoing) = &fact {
+                self.call.outgoing.push((**outgoing).clone());
+            }
             self.write(Actor::System, fact, hands.now, hands.out);
         }
         hands.out.push_back(Output::Dial { call, tag, to, is_emergency: is_emergency || self.call.emergency });
@@ -187,9 +220,11 @@ impl Stay {
 
     /// A dialled leg has its number. False when nobody waits for it any more.
     pub(super) fn dialling(&mut self, tag: Tag, leg: Leg) -> bool {
-        let Some(talk) = self.talk.as_mut().filter(|_| matches!(self.phase, Phase::Talking)) else { return false };
-        for seat in [Seat::Near, Seat::Far, Seat::Third] {
-            if let Some(side) = talk.side(seat).filter(|side| side.tag == Some(tag)) {
+        if !matches!(self.phase, Phase::Talking | Phase::Attended | Phase::Apologising { .. }) {
+            return false;
+        }
+        for seat in self.seats() {
+            if let Some(side) = self.side(seat).filter(|side| side.tag == Some(tag)) {
                 side.leg = Some(leg);
                 if seat == Seat::Far {
                     self.leg = Some(leg);
@@ -202,15 +237,15 @@ impl Stay {
 
     /// Whether this is being dialled for the call.
     pub(super) fn waits_for(&self, tag: Tag) -> bool {
-        self.talk.as_ref().is_some_and(|talk| talk.sides().any(|side| side.tag == Some(tag) && side.leg.is_none()))
+        self.sides().any(|side| side.tag == Some(tag) && side.leg.is_none())
     }
 
     /// What was to be dialled could not be: it has failed.
     pub(super) fn not_dialled(&mut self, tag: Tag, hands: &mut Hands<'_>) {
-        for seat in [Seat::Near, Seat::Far, Seat::Third] {
+        for seat in self.seats() {
             let is_it =
                 |side: &mut Side| side.tag.take_if(|of| *of == tag).is_some() && side.leg.is_none() && !side.rings();
-            if self.talk.as_mut().and_then(|talk| talk.side(seat)).is_some_and(is_it) {
+            if self.side(seat).is_some_and(is_it) {
                 return self.seat_ended(seat, EndCause::Failed, hands);
             }
         }
@@ -218,25 +253,24 @@ impl Stay {
 
     /// It rings there: whoever waits for it hears so.
     pub(super) fn ringing(&mut self, leg: Leg, hands: &mut Hands<'_>) {
-        let Some(talk) = &mut self.talk else { return };
-        let Some(seat) = talk.seat(leg) else { return };
-        let Some(side) = talk.side(seat).filter(|side| side.state == State::Dialled) else { return };
+        let Some(seat) = self.seat(leg) else { return };
+        let Some(side) = self.side(seat).filter(|side| side.state == State::Dialled) else { return };
         side.rings_there(hands.now);
+        let Some(talk) = &self.talk else { return };
         match seat {
             Seat::Far if talk.near.state == State::Waiting && !talk.near.hears => {
                 hands.out.extend(talk.near.leg.map(Output::Ring));
             }
             Seat::Far | Seat::Third => Talk::signal(&talk.near, Signal::Ringback, hands),
-            // Who is handed on hears music meanwhile.
-            Seat::Near => {}
+            // Who is handed on hears music meanwhile; nobody waits for who comes in by themselves.
+            Seat::Near | Seat::Beside(_) => {}
         }
     }
 
     /// A leg of the talk is up.
     pub(super) fn side_answered(&mut self, leg: Leg, rate_hz: u32, hands: &mut Hands<'_>) {
-        let Some(talk) = &mut self.talk else { return };
-        let Some(seat) = talk.seat(leg) else { return };
-        let Some(side) = talk.side(seat).filter(|side| !side.is_up() && side.leg == Some(leg)) else { return };
+        let Some(seat) = self.seat(leg) else { return };
+        let Some(side) = self.side(seat).filter(|side| !side.is_up() && side.leg == Some(leg)) else { return };
         side.answered(hands.now);
         side.rings_no_more(hands);
         if let Some(index) = side.line {
@@ -245,21 +279,22 @@ impl Stay {
             }
             self.write(Actor::System, Fact::OutsideAnswered { index }, hands.now, hands.out);
         }
-        let Some(talk) = &mut self.talk else { return };
-        match seat {
-            Seat::Far if talk.near.state == State::Waiting => {
+        match (seat, &mut self.talk) {
+            (Seat::Beside(_), _) => self.bridge(hands),
+            (_, None) => return,
+            (Seat::Far, Some(talk)) if talk.near.state == State::Waiting => {
                 (talk.near.state, talk.near.until) = (State::Answering, Some(later(hands.now, ARRIVING_MAX)));
                 hands.out.extend(talk.near.leg.map(Output::Answer));
             }
-            Seat::Near if talk.far.state == State::Idle => {
+            (Seat::Near, Some(talk)) if talk.far.state == State::Idle => {
                 self.dial(Seat::Far, hands);
             }
-            Seat::Third => {
+            (Seat::Third, Some(talk)) => {
                 Talk::signal(&talk.near, Signal::Silence, hands);
-                self.bridge(Seat::Third, hands);
+                self.bridge(hands);
             }
-            Seat::Near | Seat::Far if talk.near.is_up() && talk.far.is_up() => self.join(hands),
-            Seat::Near | Seat::Far => {}
+            (Seat::Near | Seat::Far, Some(talk)) if talk.near.is_up() && talk.far.is_up() => self.join(hands),
+            (Seat::Near | Seat::Far, Some(_)) => {}
         }
         self.record_far(seat, rate_hz, hands);
         hands.out.push_back(Output::Board);
@@ -285,24 +320,12 @@ impl Stay {
         }
         Talk::signal(&talk.near, Signal::Silence, hands);
         Talk::signal(&talk.far, Signal::Silence, hands);
-        self.bridge(Seat::Far, hands);
         self.call.status = CallStatus::WithAgent;
+        self.bridge(hands);
         self.call.agent = agent.or(self.call.agent);
         self.call.answered_at = self.call.answered_at.or(Some(hands.now));
         self.write(Actor::System, Fact::Joined { agent }, hands.now, hands.out);
         hands.out.push_back(Output::Board);
-    }
-
-    /// Bridges `near` with another side; with one that has not answered, one way: it does not hear `near`.
-    pub(super) fn bridge(&mut self, with: Seat, hands: &mut Hands<'_>) {
-        let Some(talk) = &mut self.talk else { return };
-        let (bridge, near) = (talk.bridge, (talk.near.leg, talk.near.class()));
-        let Some(side) = talk.side(with) else { return };
-        let (other, listens) = ((side.leg, side.class()), side.is_up());
-        let parties = [near, other].into_iter().filter_map(|(leg, class)| leg.map(|leg| (leg, class)));
-        let unheard = |side: &&Side| side.is_muted || !listens && side.leg == near.0;
-        let muted = talk.sides().filter(unheard).filter_map(|side| side.leg).collect();
-        hands.out.push_back(Output::Bridge { bridge, parties: parties.collect(), muted });
     }
 }
 

@@ -15,6 +15,7 @@ use uuid::Uuid;
 
 mod emergencies;
 mod masks;
+mod participants;
 mod stations;
 mod talks;
 

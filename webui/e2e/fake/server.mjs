@@ -29,7 +29,7 @@ export function start(port = 0) {
     const turn = db.turns.filter((one) => one.call === call.id).at(-1);
     return {
       call: call.id, direction: call.direction, from_number: call.from_number, to_number: call.to_number, agent: call.agent, name: call.contact_name, status: call.status, language: call.language, created_at: call.created_at, answered_at: call.answered_at,
-      emergency: call.emergency, last_speaker: call.partial?.speaker ?? turn?.speaker ?? null, last_words: call.partial?.text ?? turn?.text ?? '', stations: call.stations ?? [], masked_until: call.masked_until ?? null, asked: call.asked ?? null,
+      emergency: call.emergency, last_speaker: call.partial?.speaker ?? turn?.speaker ?? null, last_words: call.partial?.text ?? turn?.text ?? '', stations: call.stations ?? [], participants: call.participants ?? [], masked_until: call.masked_until ?? null, asked: call.asked ?? null,
     };
   });
   const pushCalls = () => sockets.forEach((socket) => socket.send(JSON.stringify({ type: 'calls', items: liveCalls() })));
@@ -206,7 +206,13 @@ function api({ db, state, emit, pushCalls }) {
     'POST /api/calls/:id/hold': ({ id }) => handle(id, (call) => (call.status = 'on_hold')),
     'POST /api/calls/:id/resume': ({ id }) => handle(id, (call) => Object.assign(call, { status: 'with_agent', asked: null })),
     'POST /api/calls/:id/transfer': ({ id, body }) => handle(id, (call) => Object.assign(call, body.attended ? { status: 'on_hold', asked: 'ringing' } : { stations: [] })),
-    'POST /api/calls/:id/hangup': ({ id, who }) => { const call = found(db.calls, id); if (call.stations?.length && !call.asked) { state.end(call, null, 'clinic_hung_up'); return null; } if (call.asked) return handle(id, () => Object.assign(call, { asked: null, stations: [] })); if (who.role === 'AGENT') fail(403, 'forbidden', 'no'); state.end(found(db.calls, id), 'abandoned', 'clinic_hung_up'); return null; },
+    'POST /api/calls/:id/hangup': ({ id, who }) => { const call = found(db.calls, id); const own = call.participants?.find((one) => one.account === who.id); if (own) return handle(id, () => Object.assign(call, { participants: call.participants.filter((one) => one !== own), stations: [] })); if (call.stations?.length && !call.asked) { state.end(call, null, 'clinic_hung_up'); return null; } if (call.asked) return handle(id, () => Object.assign(call, { asked: null, stations: [] })); if (who.role === 'AGENT') fail(403, 'forbidden', 'no'); state.end(found(db.calls, id), 'abandoned', 'clinic_hung_up'); return null; },
+    'POST /api/calls/:id/conference': ({ id }) => handle(id, (call) => { Object.assign(call, { status: 'with_agent', asked: null }); participant(call, { shown: '202', part: 'talk' }); }),
+    'POST /api/calls/:id/participants/:number/hangup': ({ id, number }) => handle(id, (call) => (call.participants = call.participants.filter((one) => one.number !== number))),
+    'POST /api/supervisor/monitor/:id': ({ id, who }) => handle(id, (call) => supervises(call, who, 'listen')),
+    'POST /api/supervisor/whisper/:id': ({ id, who }) => handle(id, (call) => supervises(call, who, 'whisper')),
+    'POST /api/supervisor/barge/:id': ({ id, who }) => handle(id, (call) => supervises(call, who, 'talk')),
+    'POST /api/supervisor/takeover/:id': ({ id, who }) => handle(id, (call) => Object.assign(call, { status: 'with_agent', agent: who.id, participants: [], stations: [seat(who)] })),
     'GET /api/storage': () => db.storage,
     'GET /api/backups': () => ({ items: db.backups }),
     'POST /api/backups': ({ response }) => { db.storage.backup.making = { rows: 0, blobs: 0, verifying: false }; response.statusCode = 202; return db.storage.backup; },
@@ -322,7 +328,14 @@ function api({ db, state, emit, pushCalls }) {
     'GET /api/search': ({ query }) => find(query),
   };
 
-  const seat = (who) => ({ account: who.id, is_ringing: false, is_muted: false, since: new Date().toISOString() });
+  const seat = (who) => ({ account: who.id, is_ringing: false, is_muted: false, part: 'talk', since: new Date().toISOString() });
+  /** Somebody comes into a call beside the two whose call it is. */
+  const participant = (call, fields) => { call.participants = [...(call.participants ?? []), { number: (call.participants?.at(-1)?.number ?? 0) + 1, account: null, is_ringing: false, since: new Date().toISOString(), ...fields }]; };
+  const supervises = (call, who, part) => {
+    const present = call.participants?.find((one) => one.account === who.id);
+    if (present) present.part = part; else participant(call, { account: who.id, shown: who.name, part });
+    call.stations = [{ ...seat(who), part }];
+  };
   const handle = (id, change) => { change(found(db.calls, id)); pushCalls(); return null; };
 
   /** A trunk is being connected for a moment, and then up: unless its server is named after trouble. */
@@ -391,14 +404,14 @@ function api({ db, state, emit, pushCalls }) {
       const names = pattern.split('/');
       const parts = url.pathname.split('/');
       if (method !== request.method || names.length !== parts.length || !names.every((name, at) => name.startsWith(':') || name === parts[at])) return null;
-      return { run: table[key], id: parts[names.indexOf(':id')], literal: names.filter((name) => !name.startsWith(':')).length };
+      return { run: table[key], id: parts[names.indexOf(':id')], number: Number(parts[names.indexOf(':number')]), literal: names.filter((name) => !name.startsWith(':')).length };
     }).filter(Boolean).sort((a, b) => b.literal - a.literal)[0];
     try {
       if (!match) fail(404, 'not_found', `There is nothing at ${url.pathname}`);
       const who = account(db, request);
       if (!who && url.pathname !== '/api/auth/login') fail(401, 'unauthenticated', 'Sign in first');
       const json = (request.headers['content-type'] ?? '').startsWith('application/json') ? JSON.parse(text || 'null') : undefined;
-      const answer = match.run({ request, response, query: url.searchParams, id: match.id, body: json, text, who });
+      const answer = match.run({ request, response, query: url.searchParams, id: match.id, number: match.number, body: json, text, who });
       if (answer === undefined) return;
       if (answer === null) return response.writeHead(204).end();
       response.setHeader('content-type', 'application/json');

@@ -121,6 +121,53 @@ export function stationStories({ fake, lever, story }) {
       await page.locator('[data-ringing]').waitFor({ state: 'detached' });
     }),
 
+    'a colleague who is asked is brought into the call, and let go again': story('/calls', async (page) => {
+      await switchedOn(page);
+      await page.keyboard.press('Escape');
+      const call = await rings('Zoe Nowak');
+      await page.getByRole('button', { name: 'Answer' }).click();
+      await lever('station', { call, status: 'on_hold', asked: 'talking' });
+      await button(page, 'All together').waitFor();
+      await page.keyboard.press('c');
+      const others = bar(page).getByRole('list', { name: 'Also in the call' });
+      await others.getByText('202').waitFor();
+      await button(page, 'Leave').waitFor();
+      await shot(page, 'station-conference');
+      same(await axe(page), [], 'axe on a conference');
+      await others.getByRole('button', { name: 'Let 202 go' }).click();
+      await others.waitFor({ state: 'detached' });
+      await button(page, 'Hang up').click();
+    }),
+
+    // B-05, SUP-05 to SUP-08
+    'a supervisor listens to a call, whispers, talks, leaves, and takes it over': story('/calls', async (page) => {
+      await switchedOn(page);
+      await page.keyboard.press('Escape');
+      const call = (await lever('ring', { contact_name: 'Emma Brown', status: 'with_agent', answered_at: new Date().toISOString() })).headers.get('x-call');
+      await page.goto(`${fake.url}/calls/${call}`);
+      const live = page.getByRole('region', { name: 'Call that is on' });
+      await is(page, 'ready');
+      await live.getByRole('button', { name: 'Listen' }).click();
+      await bar(page).getByText('You listen; nobody hears you').waitFor();
+      await shot(page, 'station-listens');
+      same(await axe(page), [], 'axe while one listens');
+      same(await bar(page).getByRole('button').allTextContents(), ['Leave', 'Listen', 'Whisper', 'Join in', 'Take over'], 'what who listens may do');
+      await button(page, 'Whisper').click();
+      await bar(page).getByText('Only your colleague hears you').waitFor();
+      await button(page, 'Mute').waitFor();
+      await button(page, 'Join in').click();
+      await bar(page).getByText('In a call').waitFor();
+      await page.keyboard.press('x');
+      await bar(page).waitFor({ state: 'detached' });
+      // With the receptionist nobody can be whispered to, and nobody talks beside her.
+      await lever('station', { call, status: 'with_receptionist' });
+      await live.getByRole('button', { name: 'Whisper' }).waitFor({ state: 'detached' });
+      await live.getByRole('button', { name: 'Listen' }).waitFor();
+      await live.getByRole('button', { name: 'Take over' }).click();
+      await button(page, 'Hold').waitFor();
+      await shot(page, 'station-taken-over');
+    }),
+
     // B-24
     'a page that is loaded again has its telephone and its call back': story('/calls', async (page) => {
       await switchedOn(page);

@@ -13,6 +13,7 @@ export const KEYS: readonly { keys: string; text: Key }[] = [
   { keys: 'x', text: 'keys.hang_up' },
   { keys: 'm', text: 'keys.mute' },
   { keys: 'n', text: 'keys.mask' },
+  { keys: 'c', text: 'keys.confer' },
   { keys: 'h', text: 'keys.hold' },
   { keys: 't', text: 'keys.transfer' },
   { keys: 'k', text: 'keys.keypad' },

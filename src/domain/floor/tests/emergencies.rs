@@ -121,7 +121,7 @@ fn a_softphone_leaves_its_call_for_an_emergency() {
     desk.put(Input::Dialling { tag, leg: Leg(9) });
     desk.answer(9);
     let outputs = desk.put(placing(2, Origin::Station(HERS), outside("999")));
-    let apart = Output::Bridge { bridge: 1, parties: vec![], muted: vec![] };
+    let apart = Output::Bridge { bridge: 1, parties: vec![] };
     assert_eq!(voices(outputs.clone())[..3], [apart, Output::Rest(HERS), Output::HangUp(Leg(9))]);
     desk.gets(&outputs, 10);
     assert_eq!(desk.floor.board().len(), 1);

@@ -16,9 +16,13 @@ fn ben() -> Target {
     Target::Phone { phone: WARD, account: Some(BEN), extension: "22".into(), station: Some(HIS) }
 }
 
+/// Of each bridge those whom nobody hears.
 fn muted(outputs: &[Output]) -> Vec<Vec<Leg>> {
     let muted = outputs.iter().filter_map(|output| match output {
-        Output::Bridge { muted, .. } => Some(muted.clone()),
+        Output::Bridge { parties, .. } => {
+            let is_heard = |leg: &Leg| parties.iter().any(|party| party.hears.contains(leg));
+            Some(parties.iter().map(|party| party.leg).filter(|leg| !is_heard(leg)).collect())
+        }
         _ => None,
     });
     muted.collect()
@@ -71,7 +75,7 @@ fn a_softphone_calls_outside_and_stays() {
     // While she talks she places no second call.
     let second = desk.put(placing(2, Origin::Station(HERS), outside(NUMBER)));
     assert_eq!(second, [Output::NotDone(ids(2).call, NotPlaced::Busy)]);
-    let apart = Output::Bridge { bridge: 1, parties: vec![], muted: vec![] };
+    let apart = Output::Bridge { bridge: 1, parties: vec![] };
     assert_eq!(voices(desk.end(9, EndCause::CallerHungUp)), [apart, Output::Rest(HERS)]);
     assert_eq!(desk.record_of().cause, Some(EndCause::CalledHungUp));
     assert!(desk.stations().is_empty());
@@ -95,7 +99,7 @@ fn the_first_of_desk_phone_and_softphone_has_the_call() {
     assert!(voices(desk.end(9, EndCause::NoAnswer)).is_empty());
     assert_eq!((desk.record_of().direction, desk.record_of().status), (CallDirection::Internal, CallStatus::WithAgent));
     let over = voices(desk.end(HIS.0, EndCause::CallerHungUp));
-    let apart = Output::Bridge { bridge: 1, parties: vec![], muted: vec![] };
+    let apart = Output::Bridge { bridge: 1, parties: vec![] };
     assert_eq!(over, [apart, Output::Rest(HERS)]);
 
     let mut desk = Desk::new(4);

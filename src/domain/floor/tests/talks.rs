@@ -14,7 +14,7 @@ pub(super) const MAIN: TrunkId = TrunkId(Uuid::from_u128(71));
 pub(super) const SPARE: TrunkId = TrunkId(Uuid::from_u128(72));
 pub(super) const NUMBER: &str = "+442079460958";
 
-fn world() -> World {
+pub(super) fn world() -> World {
     let trunk = |trunk, number: &str| TrunkUse { trunk, numbers: vec![number.into()], format: NumberFormat::Plus };
     let rules = Outbound {
         is_on: true,
@@ -35,7 +35,7 @@ pub(super) fn outside(number: &str) -> Target {
     Target::Outside(number.into())
 }
 
-fn ward() -> Target {
+pub(super) fn ward() -> Target {
     Target::Phone { phone: WARD, account: Some(BEN), extension: "22".into(), station: None }
 }
 
@@ -78,7 +78,8 @@ pub(super) fn voices(outputs: Vec<Output>) -> Vec<Output> {
 }
 
 pub(super) fn joined(bridge: u64, near: (u64, Class), far: (u64, Class)) -> Output {
-    Output::Bridge { bridge, parties: vec![(Leg(near.0), near.1), (Leg(far.0), far.1)], muted: Vec::new() }
+    let party = |(leg, class), other: u64| Party { leg: Leg(leg), class, hears: vec![Leg(other)], overhears: false };
+    Output::Bridge { bridge, parties: vec![party(near, far.0), party(far, near.0)] }
 }
 
 impl Desk {
@@ -91,14 +92,14 @@ impl Desk {
     }
 
     /// The same, until both talk.
-    fn talk_from_phone(&mut self, number: u128, target: Target, leg: u64) -> Vec<Output> {
+    pub(super) fn talk_from_phone(&mut self, number: u128, target: Target, leg: u64) -> Vec<Output> {
         self.dial_from_phone(number, target, leg);
         self.put(Input::Ringing { leg: Leg(leg) });
         self.answer(leg);
         self.answer(number as u64)
     }
 
-    fn order(&mut self, number: u128, order: Order) -> Vec<Output> {
+    pub(super) fn order(&mut self, number: u128, order: Order) -> Vec<Output> {
         self.put(Input::Order { call: ids(number).call, by: None, order })
     }
 
@@ -161,10 +162,10 @@ fn a_call_from_a_screen_rings_the_own_telephone_first() {
 /// it is recorded or paid for. When the next trunk rings instead, a telephone that hears already is told by ringing of ours.
 #[test]
 fn an_announcement_before_the_answer_is_heard_by_who_calls() {
+    let party = |leg, class, hears| Party { leg: Leg(leg), class, hears, overhears: false };
     let one_way = |far: u64| Output::Bridge {
         bridge: 1,
-        parties: vec![(Leg(1), Class::Staff), (Leg(far), Class::Outside)],
-        muted: vec![Leg(1)],
+        parties: vec![party(1, Class::Staff, vec![Leg(far)]), party(far, Class::Outside, vec![])],
     };
     let signal = |signal| Output::Signal { leg: Leg(1), signal };
     let mut desk = Desk::new(4);
@@ -371,8 +372,7 @@ fn the_other_side_waits_with_music() {
         voices(desk.put(Input::Digit { leg: Leg(1), digit: '5' })),
         [Output::Dtmf { leg: Leg(9), digits: "5".into() }]
     );
-    let (apart, music) =
-        (Output::Bridge { bridge: 1, parties: vec![], muted: vec![] }, Output::Music { leg: Leg(9), on: true });
+    let (apart, music) = (Output::Bridge { bridge: 1, parties: vec![] }, Output::Music { leg: Leg(9), on: true });
     assert_eq!(voices(desk.order(1, Order::Hold(true))), [apart.clone(), music.clone()]);
     assert_eq!(desk.record_of().status, CallStatus::OnHold);
     assert!(voices(desk.order(1, Order::Hold(true))).is_empty());

@@ -32,6 +32,7 @@ fn call(n: u8, emergency: bool, speaker: Speaker, words: &str) -> LiveCall {
         emergency,
         last_speaker: Some(speaker),
         last_words: words.to_owned(),
+        participants: Vec::new(),
         stations: Vec::new(),
         masked_until: None,
         asked: None,

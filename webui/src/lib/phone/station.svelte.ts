@@ -28,6 +28,9 @@ class Station {
   /** Whether it may mask what is said: it handles the call, and both sides talk. */
   masks: boolean = $derived.by(() => this.mine?.call.status === 'with_agent' && this.mine.call.agent === session.account?.id);
 
+  /** How it is in a call that others have; none where it is one of the two whose call it is, or is being asked. */
+  beside: LiveCall['participants'][number] | null = $derived.by(() => this.mine?.call.participants.find((one) => one.account === session.account?.id) ?? null);
+
   #at(rings: boolean): At | null {
     const me = session.account?.id;
     for (const call of live.calls ?? []) {
@@ -93,6 +96,18 @@ class Station {
   mask(): Promise<boolean> {
     return this.#act(this.mine, this.mine?.call.masked_until ? 'unmask' : 'mask');
   }
+  /** Lets all talk with each other: whoever is being asked comes in. */
+  confer(): Promise<boolean> {
+    return this.#act(this.mine, 'conference');
+  }
+  /** Lets one go who talks in the conference. */
+  remove(number: number): Promise<boolean> {
+    return this.#act(this.mine, `participants/${number}/hangup`);
+  }
+  /** Comes into a call of others, takes part in it in another way, or takes it over. */
+  supervise(call: string, how: 'monitor' | 'whisper' | 'barge' | 'takeover'): Promise<boolean> {
+    return this.#ask('POST', `/api/supervisor/${how}/${call}`);
+  }
   /** Lets the other side wait, or takes it back. */
   hold(): Promise<boolean> {
     return this.#act(this.mine, this.mine?.call.status === 'on_hold' ? 'resume' : 'hold');
@@ -134,7 +149,8 @@ export const PHONE_KEYS: Record<string, () => void> = {
   x: () => void (station.ringing ? station.decline() : station.mine && station.hangUp()),
   m: () => void (station.mine && station.mute()),
   n: () => void (station.masks && station.mask()),
-  h: () => void (station.mine && station.hold()),
-  t: () => station.mine && station.unfold('transfer'),
-  k: () => station.mine && station.unfold('keypad'),
+  c: () => void (station.mine?.call.asked === 'talking' && station.confer()),
+  h: () => void (station.mine && !station.beside && station.hold()),
+  t: () => station.mine && !station.beside && station.unfold('transfer'),
+  k: () => station.mine && !station.beside && station.unfold('keypad'),
 };
