@@ -1,9 +1,11 @@
 //! Calls, past and live: what is shown of them. Placing and handling them is in `placing`, calls of several people in
 //! `supervising`.
 
+mod dialling;
 mod placing;
 mod supervising;
 
+pub use dialling::{Dialling, dialling};
 pub use placing::{
     DtmfInput, PlaceInput, Placed, PlacedStatus, TransferInput, answer, decline, dtmf, hang_up, hold, mask, mute,
     place, transfer,

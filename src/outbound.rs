@@ -117,7 +117,7 @@ pub async fn replace(app: &App, may: &May<EditTrunks>, version: u64, input: Outb
 }
 
 /// Whatever rules may name: the trunks, and the carriers whose accounts are set up.
-fn ways(tx: &ReadTx) -> Result<Vec<TrunkId>, Error> {
+pub(crate) fn ways(tx: &ReadTx) -> Result<Vec<TrunkId>, Error> {
     let mut ways: Vec<TrunkId> = trunks::all(tx)?.into_iter().map(|trunk| trunk.id).collect();
     for kind in CarrierKind::ALL {
         ways.extend(tx.get::<Carrier>(&kind.as_str())?.map(|_| kind.trunk()));

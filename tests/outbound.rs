@@ -46,7 +46,7 @@ impl Scene {
             "is_on": true, "countries": ["GB"], "calls_max": 2, "minutes_max": 5, "hour_calls_max": 500,
             "account_hour_calls_max": 500, "day_money_max": 100, "currency": "GBP", "minute_price_unknown": 1_000,
             "prices": [{ "prefix": "44", "minute_price": 10 }], "routes": [{ "prefix": "", "trunks": [trunk["id"]] }],
-            "trunks": [{ "trunk": trunk["id"], "numbers": ["+442079460000"], "format": "plus" }],
+            "trunks": [{ "trunk": trunk["id"], "numbers": ["+442079460000", "+442079460001"], "format": "plus" }],
         });
         rules.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         let rules = admin.change(Method::PUT, "/api/outbound", &json!(0), rules).await;
@@ -225,6 +225,38 @@ async fn a_call_is_placed_held_and_ended_by_the_api() {
         scene.admin.send(Method::POST, "/api/calls", json!({ "phone_number": NUMBER, "campaign_id": "x" })).await;
     assert_eq!(read(campaign, StatusCode::BAD_REQUEST).await["errors"][0]["field"], "campaign_id");
     drop((desk, provider));
+    scene.close().await;
+}
+
+/// CALL-01: whoever calls is told which of the clinic's numbers may be shown, and the one that they choose is. Another one is refused
+/// by name, and an emergency call shows the usual one.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_shows_the_number_that_was_chosen() {
+    let scene = Scene::open(json!({})).await;
+    let provider = attack::provider(&scene, Says::Yes).await;
+    let agent = scene.clinic.person("agent@clinic.example", Role::Agent).await;
+    let me = read(agent.get("/api/auth/me").await, StatusCode::OK).await;
+    let phone = scene.phone("201", me["id"].clone()).await;
+    let desk = scene.switched_on(&phone, None, 30).await;
+    let offered = read(agent.get("/api/calls/dialling").await, StatusCode::OK).await;
+    let numbers = json!(["+442079460000", "+442079460001"]);
+    assert_eq!((&offered["is_on"], &offered["usual"], &offered["numbers"]), (&json!(true), &numbers[0], &numbers));
+    assert_eq!(offered["emergency"][0], "999", "the clinic's country has it");
+    let place = async |number: &str, shown: &Value| {
+        agent.send(Method::POST, "/api/calls", json!({ "phone_number": number, "caller_id": shown })).await
+    };
+    let refused = read(place(NUMBER, &json!("+442079460002")).await, StatusCode::CONFLICT).await;
+    assert_eq!((&refused["code"], &refused["errors"][0]["code"]), (&json!("outbound_refused"), &json!("caller_id")));
+    for (number, chosen, shown) in [(NUMBER, 1, 1), (NUMBER, 0, 0), ("999", 1, 0)] {
+        let placed = read(place(number, &numbers[chosen]).await, StatusCode::OK).await;
+        let is_it = |call: &auricle_domain::id::CallId| json!(call) == placed["id"];
+        scene.clinic.happened(|event| matches!(event, Event::CallAnswered { call, .. } if is_it(call))).await;
+        assert_eq!(json!(provider.calls().pop().unwrap().head.from.uri.user()), numbers[shown], "{number}");
+        let path = format!("/api/calls/{}/hangup", placed["id"].as_str().unwrap());
+        assert_eq!(agent.send(Method::POST, &path, json!(null)).await.status(), StatusCode::NO_CONTENT);
+        scene.clinic.happened(|event| matches!(event, Event::CallEnded { call, .. } if is_it(call))).await;
+    }
+    drop(desk);
     scene.close().await;
 }
 

@@ -4,8 +4,10 @@
 //! them, and then stay within countries, hours and a sum of money. Emergency numbers are always dialled.
 
 mod ledger;
+mod shown;
 
 pub use ledger::{Ledger, Line, Noted};
+pub use shown::Shown;
 
 use crate::Timestamp;
 use crate::code::{CarrierKind, NumberFormat, OutboundRule};

@@ -8,7 +8,7 @@ use crate::auth::{
     permissions::{HandleCalls, PlaceCalls, ReadCalls, TakeCalls},
 };
 use crate::calls::{
-    self, CallQuery, CallStats, CallView, DtmfInput, LiveCalls, PlaceInput, Placed, TransferInput, Turns,
+    self, CallQuery, CallStats, CallView, Dialling, DtmfInput, LiveCalls, PlaceInput, Placed, TransferInput, Turns,
 };
 use crate::conversations::{self, ConversationWithTurns};
 use crate::error::Error;
@@ -31,6 +31,7 @@ pub fn routes() -> OpenApiRouter<Arc<App>> {
         .routes(routes!(list, place))
         .routes(routes!(live))
         .routes(routes!(stats))
+        .routes(routes!(dialling))
         .routes(routes!(get))
         .routes(routes!(turns))
         .routes(routes!(recording))
@@ -75,6 +76,12 @@ async fn live(State(app): State<Arc<App>>, may: May<ReadCalls>) -> axum::Json<Li
 #[utoipa::path(get, path = "/api/calls/stats", tag = "calls", responses((status = 200, body = CallStats)))]
 async fn stats(State(app): State<Arc<App>>, may: May<ReadCalls>) -> Result<axum::Json<CallStats>, Error> {
     Ok(axum::Json(calls::stats(&app, &may)?))
+}
+
+/// What whoever calls from here may choose: which of the clinic's numbers is shown, and what is dialled in an emergency.
+#[utoipa::path(get, path = "/api/calls/dialling", tag = "calls", responses((status = 200, body = Dialling)))]
+async fn dialling(State(app): State<Arc<App>>, may: May<PlaceCalls>) -> Result<axum::Json<Dialling>, Error> {
+    Ok(axum::Json(calls::dialling(&app, &may)?))
 }
 
 /// One call.

@@ -102,6 +102,26 @@ fn what_the_rules_do_not_allow_is_refused_by_name() {
     assert_eq!(asked(&nowhere, "602123456").unwrap_err(), OutboundRule::NoRoute);
 }
 
+/// CALL-01: whoever calls chooses among the numbers of the trunks that routes name; what is usual is told where it is the same for
+/// everybody.
+#[test]
+fn a_caller_may_choose_among_the_numbers_of_the_trunks() {
+    let (both, all) = ([MAIN, SPARE], ["+420222222222", "+420212345678", "+420212345679"]);
+    let shown = rules().shown(&both);
+    assert_eq!((shown.usual, shown.numbers), (None, all.map(str::to_owned).to_vec()), "abroad another number is usual");
+    for number in all {
+        let wish = Wish { caller_id: Some(number), ..wish("602123456") };
+        assert!(rules().permit(&wish, &clinic(), &up(), &Ledger::default(), noon()).is_ok(), "{number}");
+    }
+    let alone = rules().shown(&[SPARE]);
+    assert_eq!((alone.usual.as_deref(), alone.numbers), (Some(all[0]), vec![all[0].to_owned()]), "the other is gone");
+    let mute = Outbound { trunks: Vec::new(), ..rules() };
+    assert_eq!(mute.shown(&both), Shown::default(), "the provider chooses");
+    let unused = Outbound { routes: vec![Route { prefix: String::new(), trunks: vec![MAIN] }], ..rules() };
+    assert_eq!(unused.shown(&both).numbers, all[1..], "what no route leads to cannot be shown");
+    assert_eq!(Outbound { is_on: false, ..rules() }.shown(&both), Shown::default());
+}
+
 /// CALL-01: the trunk follows from the number, the next one stands in; each is told the number as it wants it and shows one of
 /// its own.
 #[test]

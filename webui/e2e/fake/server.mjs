@@ -190,8 +190,10 @@ function api({ db, state, emit, pushCalls }) {
     'POST /api/softphone/session': () => ({ sdp: 'v=0', resumed: false }),
     'GET /api/softphone/session': () => ({ call: null }),
     'DELETE /api/softphone/session': ({ response }) => { response.statusCode = 204; return null; },
+    'GET /api/calls/dialling': () => db.dialling,
     'POST /api/calls': ({ who, body }) => {
-      if (body.phone_number.startsWith('0900')) fail(409, 'outbound_refused', 'Refused by a rule', [{ field: 'phone_number', code: 'premium', detail: 'premium' }]);
+      if (body.caller_id && !db.dialling.numbers.includes(body.caller_id)) fail(409, 'outbound_refused', 'Refused by a rule', [{ field: 'number', code: 'caller_id', detail: 'caller_id' }]);
+      if (body.phone_number.startsWith('0900')) fail(409, 'outbound_refused', 'Refused by a rule', [{ field: 'number', code: 'premium', detail: 'premium' }]);
       const call = { ...db.blank(), id: uuid(), direction: 'outgoing', status: 'ringing', from_number: '201', to_number: body.phone_number, agent: who.id, contact_name: null, created_at: new Date().toISOString(), answered_at: null, stations: [seat(who)] };
       db.calls.unshift(call);
       pushCalls();

@@ -28,6 +28,7 @@ export type Entrance = Sent<Schemas['Entrance']>;
 export type CallView = Sent<Schemas['CallView']>;
 export type SessionAnswer = Sent<Schemas['SessionAnswer']>;
 export type SessionState = Sent<Schemas['SessionState']>;
+export type Dialling = Sent<Schemas['Dialling']>;
 export type CallStats = Sent<Schemas['CallStats']>;
 export type LiveCall = Sent<Schemas['LiveCall']>;
 export type Turn = Sent<Schemas['Turn']>;

@@ -5,6 +5,7 @@ import type { LiveCall } from '../api/types';
 import { live } from '../live/live.svelte';
 import { session } from '../session.svelte';
 import { toasts } from '../toast.svelte';
+import { choice } from './choice.svelte';
 import { Softphone } from './softphone.svelte';
 
 /** What is unfolded beside the bar of the call. */
@@ -76,7 +77,7 @@ class Station {
   async place(): Promise<void> {
     const phone_number = this.number.trim();
     if (phone_number === '') return;
-    await this.#ask('POST', '/api/calls', { phone_number });
+    await this.#ask('POST', '/api/calls', { phone_number, caller_id: choice.shown || null });
   }
 
   answer(): Promise<boolean> {
