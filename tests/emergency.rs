@@ -1,13 +1,16 @@
 //! Calls to an emergency number: they go out, whatever providers say of them, when every line is taken, and while the service stops.
 
 use crate::attack::{called, guarded, provider, stolen};
-use crate::outbound::Scene;
+use crate::outbound::{E164, Scene};
 use crate::support::clinic::{Clinic, PATIENCE, config};
+use crate::support::page::Page;
 use crate::support::peer::{Peer, Says, Stolen, accepted};
+use crate::support::person::read;
 use crate::support::softphone::{Softphone, free_address};
-use auricle_domain::code::TaskKind;
+use auricle_domain::code::{EndCause, TaskKind};
 use auricle_domain::event::Event;
 use auricle_media::sip::uri::Uri;
+use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 
@@ -39,6 +42,30 @@ async fn an_emergency_call_goes_by_whichever_provider_takes_it() {
     let call = scene.calls().remove(0);
     assert_eq!((json!(call.outgoing[0].trunk), call.outgoing.len()), (trunk["id"].clone(), 1));
     drop(third);
+    scene.close().await;
+}
+
+/// SAFE-01: a person whose page is in a call dials an emergency number: the page leaves the call for it, and talks there.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_leaves_its_call_for_an_emergency() {
+    let scene = Scene::open(json!({})).await;
+    let provider = scene.provider(40).await;
+    let mut page = Page::open(&scene.admin, 500.0).await;
+    let dial =
+        async |number: &str| scene.admin.send(Method::POST, "/api/calls", json!({ "phone_number": number })).await;
+    read(dial(E164).await, StatusCode::OK).await;
+    page.hears(700.0).await;
+    assert_eq!(dial("+442079460959").await.status(), StatusCode::CONFLICT, "no other number is dialled in a call");
+    let helped = read(dial("999").await, StatusCode::OK).await;
+    assert_eq!(scene.ended().await, EndCause::ClinicHungUp, "the call that it was in");
+    let is_it = |event: &Event| matches!(event, Event::CallAnswered { call, .. } if json!(call) == helped["id"]);
+    scene.clinic.happened(is_it).await;
+    page.hears(700.0).await;
+    let live = read(scene.admin.get("/api/calls/live").await, StatusCode::OK).await;
+    let shown = live["items"].as_array().unwrap();
+    assert_eq!((shown.len(), &shown[0]["call"], &shown[0]["to_number"]), (1, &helped["id"], &json!("999")));
+    assert_eq!(dial("112").await.status(), StatusCode::CONFLICT, "a call to such a number is not left for another");
+    drop(provider);
     scene.close().await;
 }
 

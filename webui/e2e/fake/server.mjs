@@ -194,7 +194,12 @@ function api({ db, state, emit, pushCalls }) {
     'POST /api/calls': ({ who, body }) => {
       if (body.caller_id && !db.dialling.numbers.includes(body.caller_id)) fail(409, 'outbound_refused', 'Refused by a rule', [{ field: 'number', code: 'caller_id', detail: 'caller_id' }]);
       if (body.phone_number.startsWith('0900')) fail(409, 'outbound_refused', 'Refused by a rule', [{ field: 'number', code: 'premium', detail: 'premium' }]);
-      const call = { ...db.blank(), id: uuid(), direction: 'outgoing', status: 'ringing', from_number: '201', to_number: body.phone_number, agent: who.id, contact_name: null, created_at: new Date().toISOString(), answered_at: null, stations: [seat(who)] };
+      const emergency = db.dialling.emergency.includes(body.phone_number);
+      const busy = db.calls.find((call) => call.status !== 'ended' && call.stations?.some((one) => one.account === who.id && !one.is_ringing));
+      if (busy && (!emergency || busy.emergency)) fail(409, 'conflict', 'Your softphone is in a call');
+      if (busy?.direction === 'incoming') Object.assign(busy, { status: 'with_receptionist', agent: null, stations: [] });
+      else if (busy) state.end(busy, null, 'clinic_hung_up');
+      const call = { ...db.blank(), id: uuid(), direction: 'outgoing', status: 'ringing', from_number: '201', to_number: body.phone_number, agent: who.id, contact_name: null, created_at: new Date().toISOString(), answered_at: null, emergency, stations: [seat(who)] };
       db.calls.unshift(call);
       pushCalls();
       return { id: call.id, status: 'queued' };

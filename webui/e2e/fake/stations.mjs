@@ -2,7 +2,7 @@
 // With sound it is tested in ../softphone.mjs.
 import { SIZES, axe, same, shot, yes } from '../browser.mjs';
 
-const BUTTONS = ['Hang up', 'Mute', 'Mask', 'Hold', 'Transfer', 'Keypad'];
+const BUTTONS = ['Hang up', 'Mute', 'Mask', 'Hold', 'Transfer', 'Keypad', 'Emergency'];
 
 /** A microphone that is silent, and a connection that is there at once. */
 const silent = () => {
@@ -197,7 +197,7 @@ export function stationStories({ fake, lever, story }) {
       await bar(page).getByText('You listen; nobody hears you').waitFor();
       await shot(page, 'station-listens');
       same(await axe(page), [], 'axe while one listens');
-      same(await bar(page).getByRole('button').allTextContents(), ['Leave', 'Listen', 'Whisper', 'Join in', 'Take over'], 'what who listens may do');
+      same(await bar(page).getByRole('button').allTextContents(), ['Leave', 'Listen', 'Whisper', 'Join in', 'Take over', 'Emergency'], 'what who listens may do');
       await button(page, 'Whisper').click();
       await bar(page).getByText('Only your colleague hears you').waitFor();
       await button(page, 'Mute').waitFor();
@@ -212,6 +212,40 @@ export function stationStories({ fake, lever, story }) {
       await live.getByRole('button', { name: 'Take over' }).click();
       await button(page, 'Hold').waitFor();
       await shot(page, 'station-taken-over');
+    }),
+
+    // SAFE-01
+    'an emergency number is dialled in the middle of a call, which is left for it': story('/calls', async (page) => {
+      await switchedOn(page);
+      await page.keyboard.press('Escape');
+      await page.keyboard.press('e');
+      same(await page.getByLabel('Emergency number').count(), 0, 'fields without a call');
+      const call = await rings('Zoe Nowak');
+      await page.getByRole('button', { name: 'Answer' }).click();
+      await bar(page).getByText('In a call').waitFor();
+      await page.keyboard.press('e');
+      const number = page.getByLabel('Emergency number');
+      await number.waitFor();
+      same(await number.inputValue(), '', 'what the key that opens it types');
+      await page.keyboard.type('020 7946 0958');
+      await page.keyboard.press('Enter');
+      await page.getByText('only an emergency number can be dialled: 999, 112, 911').waitFor();
+      await shot(page, 'station-emergency');
+      same(await axe(page), [], 'axe on dialling an emergency number');
+      await page.setViewportSize(SIZES.narrow);
+      await shot(page, 'station-emergency-narrow');
+      same(await axe(page), [], 'axe on dialling an emergency number, narrow');
+      await page.setViewportSize(SIZES.wide);
+      await number.fill('999');
+      await page.keyboard.press('Enter');
+      await bar(page).getByText('999').waitFor();
+      await number.waitFor({ state: 'detached' });
+      yes(await button(page, 'Emergency').isDisabled(), 'a call to such a number is not left for another');
+      const left = fake.state.db.calls.find((one) => one.id === call);
+      same([left.status, left.stations], ['with_receptionist', []], 'the caller who was left');
+      await lever('end', { call });
+      await button(page, 'Hang up').click();
+      await bar(page).waitFor({ state: 'detached' });
     }),
 
     // B-24

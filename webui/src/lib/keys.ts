@@ -17,6 +17,7 @@ export const KEYS: readonly { keys: string; text: Key }[] = [
   { keys: 'h', text: 'keys.hold' },
   { keys: 't', text: 'keys.transfer' },
   { keys: 'k', text: 'keys.keypad' },
+  { keys: 'e', text: 'keys.emergency' },
   { keys: '↑ ↓', text: 'keys.rows' },
   { keys: 'Enter', text: 'keys.open' },
   { keys: 'Space', text: 'keys.play' },

@@ -9,7 +9,7 @@ import { choice } from './choice.svelte';
 import { Softphone } from './softphone.svelte';
 
 /** What is unfolded beside the bar of the call. */
-export type Unfolded = 'phone' | 'transfer' | 'keypad' | null;
+export type Unfolded = 'phone' | 'transfer' | 'keypad' | 'emergency' | null;
 type Seat = LiveCall['stations'][number];
 /** A call, and how this account's softphone stands in it. */
 export interface At { call: LiveCall; seat: Seat }
@@ -31,6 +31,9 @@ class Station {
 
   /** How it is in a call that others have; none where it is one of the two whose call it is, or is being asked. */
   beside: LiveCall['participants'][number] | null = $derived.by(() => this.mine?.call.participants.find((one) => one.account === session.account?.id) ?? null);
+
+  /** Whether an emergency number may be dialled from the call that is on: from every one that is not to such a number itself. */
+  alarms: boolean = $derived.by(() => this.mine !== null && !(this.mine.call.direction === 'outgoing' && this.mine.call.emergency));
 
   #at(rings: boolean): At | null {
     const me = session.account?.id;
@@ -78,6 +81,11 @@ class Station {
     const phone_number = this.number.trim();
     if (phone_number === '') return;
     await this.#ask('POST', '/api/calls', { phone_number, caller_id: choice.shown || null });
+  }
+
+  /** Leaves the call for an emergency. */
+  async alarm(phone_number: string): Promise<void> {
+    if (await this.#ask('POST', '/api/calls', { phone_number })) this.unfolded = null;
   }
 
   answer(): Promise<boolean> {
@@ -154,4 +162,5 @@ export const PHONE_KEYS: Record<string, () => void> = {
   h: () => void (station.mine && !station.beside && station.hold()),
   t: () => station.mine && !station.beside && station.unfold('transfer'),
   k: () => station.mine && !station.beside && station.unfold('keypad'),
+  e: () => station.alarms && station.unfold('emergency'),
 };
