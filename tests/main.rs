@@ -29,6 +29,7 @@ mod openapi;
 mod outbound;
 mod persona;
 mod phones;
+mod quality;
 mod reasons;
 mod restarts;
 mod signing_in;

@@ -47,9 +47,15 @@ async fn two_pages_talk_and_one_is_loaded_again() {
     done(&scene.sam, call, "hold").await;
     sam.hears_nothing().await;
     done(&scene.sam, call, "resume").await;
-    sam.hears(700.0).await;
+    // Long enough to be measured.
+    sam.hears_on(300, 700.0).await;
     done(&scene.sam, call, "hangup").await;
     let ended = scene.ended(call).await;
+    let (his, hers) = (ended.quality.packets_received, ended.quality.staff.unwrap());
+    assert!(
+        his > 200 && hers.packets_received > 200 && hers.mos.is_some_and(|mos| mos > 2.0),
+        "{his} of his, {hers:?}"
+    );
     assert_eq!((ended.direction, ended.status), (CallDirection::Internal, CallStatus::Ended));
     assert_eq!(ended.entrance, Some(Entrance::of(EntranceKind::Browser)));
     again.hears_nothing().await;

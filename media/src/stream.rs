@@ -102,6 +102,8 @@ pub struct MediaStream {
     noticed: Vec<StreamEvent>,
     /// Number of the next piece that comes without RTP.
     piece: u16,
+    /// Packets received and lost before the present call.
+    earlier: (u64, u64),
 }
 
 impl MediaStream {
@@ -152,6 +154,7 @@ impl MediaStream {
             events: Vec::with_capacity(NOTICED_MAX),
             noticed: Vec::with_capacity(NOTICED_MAX),
             piece: 0,
+            earlier: (0, 0),
         }
     }
 
@@ -332,9 +335,17 @@ impl MediaStream {
         self.receiver.is_paused()
     }
 
+    /// Counts its figures anew.
+    pub fn measure(&mut self) {
+        self.earlier = self.reception.totals();
+        self.receiver.measure();
+    }
+
     /// How the leg fares. Whether it is heard on one side only is for the leg to say: it knows who should send.
     pub fn quality(&self) -> LegQuality {
         let (received, lost) = self.reception.totals();
+        // A late packet is lost no more.
+        let (received, lost) = (received.saturating_sub(self.earlier.0), lost.saturating_sub(self.earlier.1));
         let round_trip_ms = self.rtcp.round_trip().map(|span| u32::try_from(span.as_millis()).unwrap_or(u32::MAX));
         let lost_share = lost as f32 / (received + lost).max(1) as f32;
         // A packet's own length, half the way there and back, and the wait.

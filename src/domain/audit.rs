@@ -107,6 +107,7 @@ impl Event {
             | Self::CallHeld { call, .. }
             | Self::CallParticipant { call, .. }
             | Self::CallMasked { call, .. }
+            | Self::CallUnheard { call, .. }
             | Self::CallLanguageSet { call, .. }
             | Self::CallEmergency { call, .. }
             | Self::CallOutcome { call, .. }

@@ -230,8 +230,26 @@ pub struct CallQuality {
     /// For 10 s or more we sent and heard nothing, with nobody on hold: one side did not hear the other.
     #[serde(default)]
     pub one_way: bool,
+    /// The same of the member of staff who handled it last, once they were measured.
+    #[serde(default)]
+    pub staff: Option<SideQuality>,
     /// End of the caller's speech to the first sample of the reply, median over the call's turns, in milliseconds.
     pub reply_ms: Option<u32>,
+}
+
+/// How one side of a call sounded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct SideQuality {
+    /// RTP packets received.
+    pub packets_received: u64,
+    /// RTP packets that never came.
+    pub packets_lost: u64,
+    /// Interarrival jitter (RFC 3550 section 6.4.1), in milliseconds.
+    pub jitter_ms: f32,
+    /// How it sounded, as people would judge it (ITU-T G.107): 1.0 to 4.4; none when nothing was heard.
+    pub mos: Option<f32>,
+    /// For 10 s or more we sent and heard nothing, with nobody on hold.
+    pub one_way: bool,
 }
 
 impl Outgoing {

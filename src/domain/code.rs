@@ -250,6 +250,11 @@ codes! {
         Receptionist = "receptionist", /// A member of staff.
         Staff = "staff" }
 
+    /// Who is not heard in a call, although their telephone said that it would send.
+    Unheard { /// The caller, or whom the clinic called.
+        Other = "other", /// Who handles it for the clinic.
+        Clinic = "clinic" }
+
     /// How much of a turn the other side heard.
     Heard { /// All of it.
         Full = "full", /// Its beginning; the text is trimmed to what was played.
@@ -288,7 +293,8 @@ codes! {
         Message = "message", /// Ring a caller back who was cut off.
         MissedCall = "missed_call", /// Check on an emergency call.
         Emergency = "emergency", /// See why a rule keeps standing against outgoing calls: it may be an attack.
-        OutboundAlarm = "outbound_alarm" }
+        OutboundAlarm = "outbound_alarm", /// See why somebody was not heard in a call: the way by which they came may be broken.
+        OneWay = "one_way" }
 
     /// Where a task stands.
     TaskState { /// Nobody has it.

@@ -4,7 +4,7 @@ use crate::Timestamp;
 use crate::account::Actor;
 use crate::code::{
     AnsweredBy, AppointmentStatus, CallDirection, CarrierKind, EndCause, Lang, OutboundRule, Outcome, Part, PhoneState,
-    RecordingState, Role, TaskKind, TaskState, TextState, TrunkFault, TrunkState,
+    RecordingState, Role, TaskKind, TaskState, TextState, TrunkFault, TrunkState, Unheard,
 };
 use crate::conversation::Turn;
 use crate::id::{
@@ -118,6 +118,15 @@ events! {
         call: CallId,
         /// Whether nothing is kept.
         on: bool,
+    },
+    /// Somebody is not heard in a call.
+    CallUnheard("call.unheard") {
+        /// The call.
+        call: CallId,
+        /// Who.
+        who: Unheard,
+        /// The task that was made because nobody had been told of this way within the hour.
+        task: Option<TaskId>,
     },
     /// The language of a call was decided.
     CallLanguageSet("call.language_set") {

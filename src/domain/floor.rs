@@ -13,6 +13,7 @@ mod matrix;
 mod order;
 mod participant;
 mod place;
+mod quality;
 mod side;
 mod station;
 mod stay;
@@ -30,6 +31,7 @@ use crate::id::{AccountId, CallId, CauseId, TaskId};
 use crate::live::LiveCall;
 use crate::outbound::{Ledger, Line, Permit, Wish};
 use jiff::SignedDuration;
+use quality::Alarms;
 use side::Who;
 use stay::{Phase, Stay};
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -54,6 +56,7 @@ const RESTARTS_MAX: u8 = 1;
 #[derive(Debug)]
 pub struct Floor {
     ledger: Ledger,
+    alarms: Alarms,
     /// The next tag or bridge.
     next: u64,
     calls_max: usize,
@@ -67,7 +70,8 @@ impl Floor {
     /// An empty floor with room for so many calls at a time.
     pub fn new(calls_max: usize) -> Self {
         let (ledger, stays, legs, out) = (Ledger::default(), BTreeMap::new(), HashMap::new(), VecDeque::new());
-        Self { ledger, next: 0, calls_max, draining: false, stays, legs, out }
+        let alarms = Alarms::default();
+        Self { ledger, alarms, next: 0, calls_max, draining: false, stays, legs, out }
     }
 
     /// Takes one input. Inputs about calls or legs that are gone change nothing.
@@ -208,6 +212,7 @@ impl Floor {
         let mut hands = Hands {
             now,
             ledger: &mut self.ledger,
+            alarms: &mut self.alarms,
             next: &mut self.next,
             legs: &mut self.legs,
             out: &mut self.out,
@@ -275,8 +280,9 @@ impl Floor {
     ) -> Option<T> {
         let stay = self.stays.get_mut(&call)?;
         let cause = stay.ids.cause;
-        let (ledger, next, legs, out) = (&mut self.ledger, &mut self.next, &mut self.legs, &mut self.out);
-        let mut hands = Hands { now, ledger, next, legs, out, cause };
+        let (ledger, alarms) = (&mut self.ledger, &mut self.alarms);
+        let (next, legs, out) = (&mut self.next, &mut self.legs, &mut self.out);
+        let mut hands = Hands { now, ledger, alarms, next, legs, out, cause };
         let done = work(stay, &mut hands);
         stay.settle_mask(&mut hands);
         stay.settle_participants(&mut hands);
@@ -294,6 +300,7 @@ impl Floor {
 struct Hands<'a> {
     now: Timestamp,
     ledger: &'a mut Ledger,
+    alarms: &'a mut Alarms,
     next: &'a mut u64,
     /// Of telephones and callers the call that they are in; of softphones also the one that they ring for.
     legs: &'a mut HashMap<Leg, CallId>,

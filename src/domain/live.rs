@@ -2,7 +2,7 @@
 
 use crate::Timestamp;
 use crate::call::Entrance;
-use crate::code::{CallDirection, CallStatus, Lang, Part, Speaker};
+use crate::code::{CallDirection, CallStatus, Lang, Part, Speaker, Unheard};
 use crate::id::{AccountId, CallId};
 use serde::{Deserialize, Serialize};
 
@@ -84,6 +84,9 @@ pub struct LiveCall {
     /// A colleague is being asked before the call is handed on.
     #[serde(default)]
     pub asked: Option<LiveAsked>,
+    /// Who is not heard at present although they should be.
+    #[serde(default)]
+    pub unheard: Option<Unheard>,
 }
 
 /// A person's softphone, as far as a call has to do with it.

@@ -1,7 +1,9 @@
 //! What the engine tells, in the words of the floor.
 
-use auricle_domain::code::EndCause;
-use auricle_media::io::{EngineEvent, LegEnd, LegId};
+use auricle_domain::call::SideQuality;
+use auricle_domain::code::{EndCause, EntranceKind, Unheard};
+use auricle_domain::id::CallId;
+use auricle_media::io::{EngineEvent, LegEnd, LegId, LegQuality};
 
 /// Why a leg ended, as the end of its call.
 pub(super) fn end_cause(end: LegEnd) -> EndCause {
@@ -18,6 +20,23 @@ pub(super) fn end_cause(end: LegEnd) -> EndCause {
         // The next trunk may do better.
         LegEnd::Refused(_) | LegEnd::Timeout | LegEnd::Protocol | LegEnd::Overloaded => EndCause::Failed,
     }
+}
+
+/// How a leg fares, as it is kept of its call.
+pub(super) fn quality_of(quality: LegQuality) -> SideQuality {
+    SideQuality {
+        packets_received: quality.received,
+        packets_lost: quality.lost,
+        jitter_ms: quality.jitter_ms,
+        mos: (quality.mos > 0.0).then_some(quality.mos),
+        one_way: quality.one_way,
+    }
+}
+
+/// Counts a call in which somebody is not heard, by the way by which they come.
+pub(super) fn count_unheard(call: CallId, who: Unheard, way: EntranceKind) {
+    tracing::warn!(%call, %who, %way, "somebody is not heard in a call");
+    metrics::counter!("auricle_calls_unheard_total", "who" => who.as_str(), "way" => way.as_str()).increment(1);
 }
 
 /// The leg that an event is about; none for legs that we dial, which are no calls of the floor.

@@ -3,7 +3,7 @@
 use super::apology::Apologies;
 use super::arrival::count;
 use super::attendance::Receptionist;
-use super::news::end_cause;
+use super::news::{count_unheard, end_cause, quality_of};
 use super::outward::{self, Refusal, SIGNALS};
 use super::recording::record;
 use super::writer::{self, Entry, FACTS_MAX};
@@ -173,14 +173,9 @@ impl Shell {
             EngineEvent::Level { leg, caller, clinic } => {
                 Some(Input::Level { leg: Leg(leg.0), caller: *caller, clinic: *clinic })
             }
-            EngineEvent::Quality { leg, quality } => Some(Input::Quality {
-                leg: Leg(leg.0),
-                received: quality.received,
-                lost: quality.lost,
-                jitter_ms: quality.jitter_ms,
-                mos: (quality.mos > 0.0).then_some(quality.mos),
-                one_way: quality.one_way,
-            }),
+            EngineEvent::Quality { leg, quality } => {
+                Some(Input::Quality { leg: Leg(leg.0), quality: quality_of(*quality) })
+            }
             EngineEvent::Ended { leg, cause } => {
                 self.parts.stations.ended(*leg);
                 self.signals.remove(leg);
@@ -212,6 +207,7 @@ impl Shell {
             cause: clock::fresh(CauseId::new, now),
             missed: clock::fresh(TaskId::new, now),
             emergency: clock::fresh(TaskId::new, now),
+            unheard: clock::fresh(TaskId::new, now),
         }
     }
 
@@ -305,6 +301,7 @@ impl Shell {
             Output::Signal { leg, signal } => self.signal(LegId(leg.0), signal),
             Output::Rest(leg) => self.rest(LegId(leg.0)),
             Output::Bridge { bridge, parties } => self.bridge(bridge, parties),
+            Output::Measure(leg) => self.voice(Command::Measure { leg: LegId(leg.0) }),
             Output::Mask { leg, on } => self.voice(Command::Mask { leg: LegId(leg.0), on }),
             Output::Music { leg, on } => self.voice(Command::Music { leg: LegId(leg.0), on }),
             Output::Dtmf { leg, digits } => self.voice(Command::Dtmf { leg: LegId(leg.0), digits }),
@@ -322,8 +319,10 @@ impl Shell {
     }
 
     async fn write(&mut self, call: CallId, actor: Actor, at: Timestamp, fact: Fact) {
-        if let Fact::Ended { cause, .. } = &fact {
-            tracing::info!(%call, end = cause.as_str(), "a call has ended");
+        match &fact {
+            Fact::Ended { cause, .. } => tracing::info!(%call, end = cause.as_str(), "a call has ended"),
+            Fact::Unheard { who, way, .. } => count_unheard(call, *who, *way),
+            _ => {}
         }
         self.note(call, Entry::Fact(actor, at, Box::new(fact))).await;
     }

@@ -42,6 +42,8 @@ texts! {
     Ringing = "ringing",
     Voicemail = "voicemail",
     OnHold = "on_hold",
+    OtherUnheard = "other_unheard",
+    ClinicUnheard = "clinic_unheard",
     Emergency = "emergency",
     DataAge = "data_age",
     Disconnected = "disconnected",

@@ -2,7 +2,7 @@
 
 use super::Engine;
 use crate::io::{Command, DialTo, EngineEvent, Entrance, LegEnd, LegId};
-use crate::leg::{Outgoing, Stage, Visitor};
+use crate::leg::{Leg, Outgoing, Stage, Visitor};
 use crate::sip::agent::{AgentCommand, DialogId};
 use std::time::Instant;
 
@@ -67,6 +67,11 @@ impl Engine {
                 }
             }
             Command::Mask { leg, on } => self.mask(leg, on),
+            Command::Measure { leg } => {
+                if let Some(audio) = self.legs.get_mut(&leg).and_then(Leg::audio_mut) {
+                    audio.measure();
+                }
+            }
             Command::Play { leg, .. }
             | Command::Pause { leg, .. }
             | Command::Resume { leg, .. }

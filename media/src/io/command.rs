@@ -181,6 +181,11 @@ pub enum Command {
         /// On or off.
         on: bool,
     },
+    /// Count a leg's figures ([`LegQuality`](super::LegQuality)) anew: another call begins on it.
+    Measure {
+        /// Which leg.
+        leg: LegId,
+    },
     /// Send digits as RFC 4733 events, or as tones to a far end that takes none.
     Dtmf {
         /// Which leg.

@@ -229,7 +229,7 @@ impl EngineEvent {
     }
 }
 
-/// Figures of one leg.
+/// Figures of one leg, of its present call ([`Command::Measure`](super::Command::Measure)); what was concealed and refused is of all.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct LegQuality {
     /// RTP packets received and accepted.

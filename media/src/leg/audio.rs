@@ -145,6 +145,12 @@ impl Audio {
         LegQuality { one_way, ..self.stream.quality() }
     }
 
+    /// Another call begins: what was counted before it is not of it.
+    pub(crate) fn measure(&mut self) {
+        self.stream.measure();
+        self.quality_ms = self.at_ms() + QUALITY_EVERY_MS;
+    }
+
     /// Whether the far end has promised to send.
     fn should_hear(&self) -> bool {
         !self.early && self.agreed.direction.receives() && !self.agreed.held()

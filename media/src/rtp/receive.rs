@@ -118,6 +118,11 @@ impl Receiver {
         self.lost as f32 / self.played.max(1) as f32
     }
 
+    /// Counts the share of what is missing anew.
+    pub fn measure(&mut self) {
+        (self.played, self.lost) = (0, 0);
+    }
+
     /// How long audio waits to be played, in milliseconds.
     pub fn wait_ms(&self) -> u32 {
         u32::try_from(self.delay.target()).unwrap_or(0) / UNITS_PER_MS

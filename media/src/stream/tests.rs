@@ -166,6 +166,22 @@ fn speech_is_heard_and_told_with_its_times() {
     }
 }
 
+/// B-22: the next call on a leg has figures of its own.
+#[test]
+fn figures_are_counted_anew() {
+    let mut talk = Talk::new(Codec::Pcmu, None, None);
+    let samples = tone(440.0, 8_000.0, 8_000.0, 0, 8_000);
+    talk.say(&samples, 200, |at| at % 4 == 0 && at > 8);
+    let poor = talk.there.quality();
+    assert!(poor.lost > 40 && poor.mos < 3.0, "{poor:?}");
+    talk.there.measure();
+    let none = talk.there.quality();
+    assert_eq!((none.received, none.lost, none.mos), (0, 0, 0.0));
+    talk.say(&samples, 50, |_| false);
+    let good = talk.there.quality();
+    assert!((good.received, good.lost) == (50, 0) && good.mos > 4.2, "{good:?}");
+}
+
 #[test]
 fn narrowband_has_its_high_band_filled_for_recognition() {
     let mut talk = Talk::new(Codec::Pcmu, None, None);

@@ -5,7 +5,9 @@
 
 use crate::Timestamp;
 use crate::call::{Call, CallQuality, Outgoing, Recording};
-use crate::code::{AnsweredBy, CallDirection, CallStatus, EndCause, Lang, Outcome, Part, TaskKind, TaskState};
+use crate::code::{
+    AnsweredBy, CallDirection, CallStatus, EndCause, EntranceKind, Lang, Outcome, Part, TaskKind, TaskState, Unheard,
+};
 use crate::conversation::{Conversation, Turn};
 use crate::event::Event;
 use crate::id::{AccountId, ContactId, TaskId, TrunkId};
@@ -15,6 +17,8 @@ use crate::task::Task;
 const MISSED_CALL_DUE_S: i64 = 3_600;
 /// An emergency call should be looked after within this many seconds.
 const EMERGENCY_DUE_S: i64 = 300;
+/// A way by which somebody was not heard should be looked at within this many seconds.
+const UNHEARD_DUE_S: i64 = 3_600;
 
 /// Something that happened in a call and has to be remembered.
 #[derive(Clone, Debug, PartialEq)]
@@ -95,6 +99,15 @@ pub enum Fact {
         /// Whether nothing is kept.
         on: bool,
     },
+    /// Somebody is not heard in it.
+    Unheard {
+        /// Who.
+        who: Unheard,
+        /// By what they come.
+        way: EntranceKind,
+        /// The task to make for it; none when people were asked to look at this way of late.
+        task: Option<TaskId>,
+    },
     /// It is over.
     Ended {
         /// Why.
@@ -156,6 +169,7 @@ impl Fact {
                 applied.events.push(Event::CallParticipant { call: call.id, account: *account, part: *part });
             }
             Self::Masked { on } => applied.events.push(Event::CallMasked { call: call.id, on: *on }),
+            Self::Unheard { who, task, .. } => unheard(call, *who, *task, at, &mut applied),
             Self::Voicemail => call.status = CallStatus::Voicemail,
             Self::Contact(contact) => {
                 call.contact = Some(*contact);
@@ -235,6 +249,16 @@ fn handed(call: &mut Call, status: CallStatus, applied: &mut Applied) {
     let is_held = status == CallStatus::OnHold;
     if was_held != is_held {
         applied.events.push(Event::CallHeld { call: call.id, on: is_held });
+    }
+}
+
+/// The task says by the code of who is not heard what is wrong: screens say it in words.
+fn unheard(call: &mut Call, who: Unheard, task: Option<TaskId>, at: Timestamp, applied: &mut Applied) {
+    call.quality.one_way |= who == Unheard::Other;
+    applied.events.push(Event::CallUnheard { call: call.id, who, task });
+    if let Some(task) = task {
+        let owed = owed(call, task, TaskKind::OneWay, UNHEARD_DUE_S, at);
+        applied.owe(Task { text: who.as_str().to_owned(), ..owed });
     }
 }
 

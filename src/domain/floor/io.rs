@@ -4,7 +4,7 @@ use super::fact::Fact;
 use super::place::{Asked, Class, NotPlaced, Order, Placing, Signal, Tag, To, World};
 use crate::Timestamp;
 use crate::account::Actor;
-use crate::call::{Call, CallIdentity, Entrance, Recording};
+use crate::call::{Call, CallIdentity, Entrance, Recording, SideQuality};
 use crate::code::{EndCause, Lang, OutboundRule, Outcome, Speaker};
 use crate::conversation::{Conversation, Turn};
 use crate::id::{AccountId, CallId, CauseId, ContactId, ConversationId, TaskId};
@@ -28,6 +28,8 @@ pub struct Ids {
     pub missed: TaskId,
     /// The task, should it be an emergency.
     pub emergency: TaskId,
+    /// The task, should somebody not be heard in it.
+    pub unheard: TaskId,
 }
 
 /// Into the floor.
@@ -72,16 +74,8 @@ pub enum Input {
     Quality {
         /// Which leg.
         leg: Leg,
-        /// RTP packets received.
-        received: u64,
-        /// RTP packets missing.
-        lost: u64,
-        /// Interarrival jitter, in milliseconds.
-        jitter_ms: f32,
-        /// How it sounds, 1.0 to 4.4; none while nothing has been heard.
-        mos: Option<f32>,
-        /// We send, and have heard nothing for long.
-        one_way: bool,
+        /// Since the leg was there, or was [measured](Output::Measure) anew; that it is one-sided, of this moment.
+        quality: SideQuality,
     },
     /// The leg is over.
     LegEnded {
@@ -342,6 +336,8 @@ pub enum Output {
         /// Whether nothing is kept.
         on: bool,
     },
+    /// A softphone begins a call: how it sounds is measured anew.
+    Measure(Leg),
     /// Start or stop music for a party that waits.
     Music {
         /// Which leg.

@@ -18,6 +18,7 @@ impl Side {
     /// A person at their softphone, which has no other call.
     pub(super) fn at_station(account: Option<AccountId>, leg: Leg, call: CallId, hands: &mut Hands<'_>) -> Self {
         hands.legs.insert(leg, call);
+        hands.out.push_back(Output::Measure(leg));
         let who = Who::Staff { account, phone: None, station: Some(leg) };
         Self { station: Some(leg), station_since: Some(hands.now), ..Self::with(who, leg, State::Up) }
     }
@@ -134,6 +135,7 @@ impl Stay {
             return Ok(());
         }
         hands.out.extend(side.leg.take().map(Output::HangUp));
+        hands.out.push_back(Output::Measure(station));
         (side.leg, side.tag, side.station_since) = (Some(station), None, Some(hands.now));
         if seat == Seat::Far {
             self.leg = Some(station);

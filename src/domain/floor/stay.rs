@@ -2,6 +2,7 @@
 
 use super::fact::Fact;
 use super::participant::Participant;
+use super::quality::Silence;
 use super::talk::Talk;
 use super::{
     APOLOGY_MAX, ARRIVING_MAX, Assignment, ENDING_MAX, Hands, Ids, Input, Leg, Origin, Output, Placing, RECORDING_MAX,
@@ -60,6 +61,7 @@ pub(super) struct Stay {
     last_speaker: Option<Speaker>,
     last_words: String,
     replies_ms: Vec<u32>,
+    pub(super) silence: Silence,
     failures: u8,
     /// How many receptionists it has been given.
     shift: u32,
@@ -105,6 +107,7 @@ impl Stay {
             last_speaker: None,
             last_words: String::new(),
             replies_ms: Vec::new(),
+            silence: Silence::default(),
             failures: 0,
             shift: 0,
             recording_complete: true,
@@ -194,6 +197,7 @@ impl Stay {
             participants: self.live_participants(),
             masked_until: self.masked_until(),
             asked: self.talk.as_ref().and_then(Talk::asked),
+            unheard: self.unheard(),
         }
     }
 
@@ -245,13 +249,7 @@ impl Stay {
             Input::Level { leg, caller, clinic } if self.leg == Some(leg) => {
                 hands.out.push_back(Output::Show(Live::Level { call: self.id(), caller, clinic }));
             }
-            Input::Quality { leg, received, lost, jitter_ms, mos, one_way } if self.leg == Some(leg) => {
-                let quality = &mut self.call.quality;
-                (quality.packets_received, quality.packets_lost, quality.jitter_ms) = (received, lost, jitter_ms);
-                quality.mos = mos;
-                // A call that was one-sided for a while is worth a look even if it recovered.
-                quality.one_way |= one_way;
-            }
+            Input::Quality { leg, quality } => self.sounds(leg, quality, hands),
             Input::LegEnded { leg, cause } if self.has_sides(leg) => self.side_ended(leg, cause, hands),
             Input::LegEnded { leg, cause } if self.leg == Some(leg) => self.end(cause, now, hands.out),
             Input::Told { what, .. } => self.told(what, now, hands.out),

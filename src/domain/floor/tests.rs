@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
-use crate::call::{Call, CallIdentity, Entrance, Recording};
+use crate::call::{Call, CallIdentity, Entrance, Recording, SideQuality};
 use crate::code::{
     AccessReasons, AttestationLevel, CallStatus, EntranceKind, Heard, Lang, NumberCheck, Outcome, RecordingState,
     Speaker,
@@ -16,6 +16,7 @@ use uuid::Uuid;
 mod emergencies;
 mod masks;
 mod participants;
+mod qualities;
 mod stations;
 mod talks;
 
@@ -30,6 +31,7 @@ fn ids(number: u128) -> Ids {
         cause: CauseId(Uuid::from_u128(2_000 + number)),
         missed: TaskId(Uuid::from_u128(3_000 + number)),
         emergency: TaskId(Uuid::from_u128(4_000 + number)),
+        unheard: TaskId(Uuid::from_u128(5_000 + number)),
     }
 }
 
@@ -137,7 +139,8 @@ fn turn(text: &str, speaker: Speaker, reply_ms: Option<u32>) -> Told {
 }
 
 fn is_voice(output: &Output) -> bool {
-    !matches!(output, Output::Write { .. } | Output::Open { .. } | Output::Show(_) | Output::Board)
+    let is_silent = matches!(output, Output::Show(_) | Output::Board | Output::Measure(_));
+    !is_silent && !matches!(output, Output::Write { .. } | Output::Open { .. })
 }
 
 fn doings(outputs: Vec<Output>) -> Vec<Output> {
@@ -380,8 +383,9 @@ fn the_last_figures_stand_and_a_one_sided_stretch_is_not_forgotten() {
     let mut desk = Desk::new(4);
     desk.arrive(1, false);
     desk.answer(1);
-    for (received, mos, one_way) in [(0, None, true), (900, Some(4.1), false)] {
-        desk.put(Input::Quality { leg: Leg(1), received, lost: 2, jitter_ms: 3.0, mos, one_way });
+    for (packets_received, mos, one_way) in [(0, None, true), (900, Some(4.1), false)] {
+        let quality = SideQuality { packets_received, packets_lost: 2, jitter_ms: 3.0, mos, one_way };
+        desk.put(Input::Quality { leg: Leg(1), quality });
     }
     desk.put(Input::LegEnded { leg: Leg(1), cause: EndCause::CallerHungUp });
     let quality = desk.call.unwrap().quality;

@@ -4,7 +4,7 @@ use crate::model::{Connection, Model};
 use crate::text::{Text, text};
 use crate::theme;
 use auricle_domain::Timestamp;
-use auricle_domain::code::{CallStatus, Speaker};
+use auricle_domain::code::{CallStatus, Speaker, Unheard};
 use auricle_domain::live::LiveCall;
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
@@ -101,13 +101,17 @@ fn row<'a>(model: &Model, call: &'a LiveCall, width: usize) -> Line<'a> {
         column(holder(model, call), HOLDER_COLUMNS),
         column(&caller(model, call), NAME_COLUMNS),
     );
-    let room = width.saturating_sub(sign.len() + head.chars().count() + 2);
+    let unheard = call.unheard.map_or(String::new(), |who| format!("{} ", unheard(model, who)));
+    let room = width.saturating_sub(sign.len() + head.chars().count() + unheard.chars().count() + 2);
     let words = tail(&call.last_words, room, model.ascii);
     let words_style = match call.last_speaker {
         Some(Speaker::Receptionist) => theme::RECEPTIONIST,
         _ => Style::new(),
     };
     let mut spans = vec![Span::styled(sign, shade(theme::URGENT)), Span::styled(head, shade(Style::new()))];
+    if !unheard.is_empty() {
+        spans.push(Span::styled(unheard, shade(theme::URGENT)));
+    }
     if !words.is_empty() {
         spans.push(Span::styled(format!("\"{words}\""), shade(words_style)));
     }
@@ -123,6 +127,14 @@ fn holder(model: &Model, call: &LiveCall) -> &'static str {
         CallStatus::WithReceptionist | CallStatus::Ended => Text::Receptionist,
     };
     text(model.language, holder)
+}
+
+fn unheard(model: &Model, who: Unheard) -> &'static str {
+    let who = match who {
+        Unheard::Other => Text::OtherUnheard,
+        Unheard::Clinic => Text::ClinicUnheard,
+    };
+    text(model.language, who)
 }
 
 fn caller(model: &Model, call: &LiveCall) -> String {

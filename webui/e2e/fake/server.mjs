@@ -29,7 +29,7 @@ export function start(port = 0) {
     const turn = db.turns.filter((one) => one.call === call.id).at(-1);
     return {
       call: call.id, direction: call.direction, from_number: call.from_number, to_number: call.to_number, agent: call.agent, name: call.contact_name, status: call.status, language: call.language, created_at: call.created_at, answered_at: call.answered_at,
-      emergency: call.emergency, last_speaker: call.partial?.speaker ?? turn?.speaker ?? null, last_words: call.partial?.text ?? turn?.text ?? '', stations: call.stations ?? [], participants: call.participants ?? [], masked_until: call.masked_until ?? null, asked: call.asked ?? null,
+      emergency: call.emergency, last_speaker: call.partial?.speaker ?? turn?.speaker ?? null, last_words: call.partial?.text ?? turn?.text ?? '', stations: call.stations ?? [], participants: call.participants ?? [], masked_until: call.masked_until ?? null, asked: call.asked ?? null, unheard: call.unheard ?? null,
     };
   });
   const pushCalls = () => sockets.forEach((socket) => socket.send(JSON.stringify({ type: 'calls', items: liveCalls() })));

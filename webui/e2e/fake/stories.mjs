@@ -1,3 +1,4 @@
+import { qualityStories } from './qualities.mjs';
 import { stationStories } from './stations.mjs';
 import { axe, same, shot, signIn, visitor, yes } from '../browser.mjs';
 
@@ -28,6 +29,7 @@ export function stories(browser, fake) {
 
   return {
     ...stationStories({ fake, lever, story }),
+    ...qualityStories({ fake, lever, story }),
     'a new call appears, its words as they are spoken, and its end': story('/calls', async (page) => {
       const id = (await lever('ring', { contact_name: 'Zoe Nowak' })).headers.get('x-call');
       const row = page.locator('tbody[data-live] tr', { hasText: 'Zoe Nowak' });

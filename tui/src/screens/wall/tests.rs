@@ -6,7 +6,7 @@ use crate::model::{Clinic, Model};
 use crate::update::update;
 use crate::view;
 use auricle_domain::Timestamp;
-use auricle_domain::code::{CallDirection, CallStatus, Lang, Speaker};
+use auricle_domain::code::{CallDirection, CallStatus, Lang, Speaker, Unheard};
 use auricle_domain::id::CallId;
 use auricle_domain::live::{Live, LiveCall};
 use ratatui::Terminal;
@@ -36,6 +36,7 @@ fn call(n: u8, emergency: bool, speaker: Speaker, words: &str) -> LiveCall {
         stations: Vec::new(),
         masked_until: None,
         asked: None,
+        unheard: None,
     }
 }
 
@@ -79,6 +80,19 @@ fn it_is_whole_at_both_sizes() {
     insta::assert_snapshot!("wide", drawn(&board(Lang::En, false), 120, 40));
     insta::assert_snapshot!("narrow", drawn(&board(Lang::Cs, false), 80, 24));
     insta::assert_snapshot!("ascii", drawn(&board(Lang::Es, true), 80, 24));
+}
+
+/// B-22
+#[test]
+fn who_is_not_heard_is_said_before_the_last_words() {
+    let mut model = board(Lang::En, false);
+    model.calls[1].unheard = Some(Unheard::Other);
+    model.calls[2].unheard = Some(Unheard::Clinic);
+    for (width, height) in [(120, 40), (80, 24)] {
+        let screen = drawn(&model, width, height);
+        assert!(screen.contains("other side not heard \""), "{screen}");
+        assert!(screen.contains("clinic not heard \""), "{screen}");
+    }
 }
 
 #[test]
