@@ -15,6 +15,7 @@ use auricle_domain::trunk::{Server, Trunk, is_name};
 use auricle_storage::{ReadTx, Scan};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 use tokio::sync::watch;
 
@@ -112,6 +113,8 @@ pub struct TrunkView {
     pub srtp: SrtpPolicy,
     /// In which header it wants to be told the number of a call, beside From.
     pub identity: IdentityHeader,
+    /// Which of our addresses it is told; empty for the one that everybody there is told.
+    pub advertise: String,
     /// Whether it is used.
     pub is_on: bool,
     /// How it stands.
@@ -144,6 +147,7 @@ impl TrunkView {
             realms: trunk.realms,
             srtp: trunk.srtp,
             identity: trunk.identity,
+            advertise: trunk.advertise.map(|address| address.to_string()).unwrap_or_default(),
             is_on: trunk.is_on,
             created_at: trunk.created_at,
             version: trunk.version,
@@ -192,6 +196,10 @@ pub struct TrunkInput {
     /// In which header it wants to be told the number of a call, beside From; in none unless told.
     #[serde(default = "no_header")]
     pub identity: IdentityHeader,
+    /// Which of our addresses it is told, in signalling and for audio, where it reaches the clinic at another one than everybody who is
+    /// where it is; empty unless told.
+    #[serde(default)]
+    pub advertise: String,
     /// Whether it is used.
     #[serde(default = "yes")]
     pub is_on: bool,
@@ -220,7 +228,7 @@ impl TrunkInput {
                 .to_owned()
         });
         self.domain = checks.text("domain", &self.domain, 0, DOMAIN_CHARS_MAX).to_ascii_lowercase();
-        let is_domain = |text: &str| is_name(text) || text.parse::<std::net::IpAddr>().is_ok();
+        let is_domain = |text: &str| is_name(text) || text.parse::<IpAddr>().is_ok();
         checks.require(self.domain.is_empty() || is_domain(&self.domain), "domain", "format", || {
             "domain must be a domain name, such as example.net".to_owned()
         });
@@ -261,8 +269,17 @@ impl TrunkInput {
         for (index, realm) in self.realms.iter_mut().take(REALMS_MAX).enumerate() {
             *realm = checks.text(&format!("realms[{index}]"), realm, 1, DOMAIN_CHARS_MAX);
         }
+        self.advertise = self.advertise.trim().to_owned();
+        checks.require(self.advertise.is_empty() || self.address().is_some(), "advertise", "format", || {
+            "advertise must be an address that the provider can reach, such as 203.0.113.7".to_owned()
+        });
         checks.done()?;
         Ok(self)
+    }
+
+    /// The address that it is told.
+    fn address(&self) -> Option<IpAddr> {
+        self.advertise.parse().ok().filter(|address: &IpAddr| !address.is_unspecified() && !address.is_multicast())
     }
 
     fn onto(&self, trunk: &mut Trunk) {
@@ -276,7 +293,7 @@ impl TrunkInput {
         (trunk.user, trunk.auth_user, trunk.sources, trunk.realms) = (user, auth_user, sources, realms);
         (trunk.transport, trunk.registers) = (self.transport, self.registers);
         (trunk.expires_s, trunk.srtp, trunk.identity) = (self.expires_s, self.srtp, self.identity);
-        trunk.is_on = self.is_on;
+        (trunk.advertise, trunk.is_on) = (self.address(), self.is_on);
     }
 }
 
@@ -397,6 +414,7 @@ fn blank(id: TrunkId, now: Timestamp) -> Trunk {
         realms: Vec::new(),
         srtp: SrtpPolicy::usual(),
         identity: IdentityHeader::None,
+        advertise: None,
         is_on: true,
         created_at: now,
         version: 0,

@@ -1,7 +1,9 @@
 //! Trunks, with a real registrar and proxy as the provider: Kamailio.
 
+use crate::attack::{guarded, provider, stolen};
 use crate::support::clinic::{Clinic, Hum, PATIENCE, config};
 use crate::support::kamailio::{Kamailio, PASSWORD, USER};
+use crate::support::peer::Says;
 use crate::support::person::{Person, read};
 use crate::support::softphone::Softphone;
 use auricle::app::{Options, Running, Speech};
@@ -9,6 +11,7 @@ use auricle::clock;
 use auricle::config::SttKind;
 use auricle_domain::code::{EndCause, TrunkState};
 use auricle_domain::event::Event;
+use auricle_media::sip::message::Request;
 use auricle_storage::{Backend, Hooks};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -85,6 +88,52 @@ async fn a_call_comes_in_by_a_trunk_that_has_registered() {
         assert_eq!(removed.status(), StatusCode::NO_CONTENT);
         clinic.running.stop(std::time::Duration::ZERO).await;
     }
+}
+
+/// A trunk that reaches the clinic at an address of its own is told that one, in signalling and for audio; nobody else is.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_trunk_is_told_the_address_that_is_meant_for_it() {
+    let scene = guarded(json!({})).await;
+    let mut provider = provider(&scene, Says::Yes).await;
+    let mut phone = stolen(&scene, "201").await;
+    let own = scene.clinic.app().voice.sip_addr().ip().to_string();
+    let mut trunk =
+        json!({ "name": "Provider", "server": scene.provider_at.to_string(), "transport": "udp", "registers": false });
+    for (wrong, version) in [("clinic.example", 1), ("0.0.0.0", 1)] {
+        trunk["advertise"] = json!(wrong);
+        let refused = scene.admin.change(Method::PUT, &path(&scene.trunk), &json!(version), trunk.clone()).await;
+        assert_eq!(read(refused, StatusCode::BAD_REQUEST).await["errors"][0]["field"], "advertise", "{wrong}");
+    }
+    for (advertise, version) in [("127.0.0.9", 1), ("", 2)] {
+        trunk["advertise"] = json!(advertise);
+        let changed = scene.admin.change(Method::PUT, &path(&scene.trunk), &json!(version), trunk.clone()).await;
+        assert_eq!(read(changed, StatusCode::OK).await["advertise"], advertise);
+        let told = if advertise.is_empty() { own.clone() } else { advertise.to_owned() };
+        // The engine has heard of it once its probes say so.
+        let is_probe = |request: &Request| request.method.name() == "OPTIONS" && request.head.top_via().host == told;
+        provider.comes(is_probe).await;
+        // It is up again once its answer has come round.
+        let connected = async {
+            loop {
+                let (invite, response) = phone.call("02079460958", "").await;
+                if response.status == 200 {
+                    return (invite, response);
+                }
+            }
+        };
+        let (invite, accepted) = tokio::time::timeout(PATIENCE, connected).await.expect("the trunk should be up again");
+        let sent = provider.calls().pop().unwrap();
+        let (via, body) = (sent.head.top_via().host.clone(), String::from_utf8(sent.body.clone()).unwrap());
+        assert_eq!(via, told);
+        assert!(sent.head.get("Contact").unwrap().contains(&format!("{told}:")), "{:?}", sent.head.get("Contact"));
+        assert!(body.contains(&format!("c=IN IP4 {told}\r\n")), "{body}");
+        let description = String::from_utf8(accepted.body.clone()).unwrap();
+        assert!(description.contains(&format!("c=IN IP4 {own}\r\n")), "{description}");
+        let bye = phone.peer.within(&invite, &accepted, false, "BYE", "");
+        phone.peer.ask(&bye).await;
+        scene.ended_calls(usize::try_from(version).unwrap()).await;
+    }
+    scene.close().await;
 }
 
 fn path(trunk: &Value) -> String {

@@ -221,7 +221,7 @@ impl Engine {
         }
     }
 
-    /// Peers of these networks see us at other addresses than everybody else, from the next call on.
+    /// Peers of these networks see us at other addresses than everybody else, from the next call on. To be told before the trunks.
     pub fn set_inside(&mut self, inside: Inside) {
         self.agent.set_inside(inside.clone());
         self.inside = inside;

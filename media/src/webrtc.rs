@@ -1,7 +1,7 @@
 //! A browser's connection (WebRTC): ICE, DTLS and SRTP by str0m, around plain RTP.
 //!
-//! The browser offers, we answer; we are the passive side in everything. As an ICE-lite agent (RFC 8445 section 2.5) we have one
-//! address for all browsers and ask nobody for theirs: a browser reaches us from wherever it is, and we answer to there.
+//! The browser offers, we answer; we are the passive side in everything. As an ICE-lite agent (RFC 8445 section 2.5) we have the same
+//! addresses for all browsers and ask nobody for theirs: a browser reaches us from wherever it is, and we answer to there.
 //!
 //! What a browser's far end may say follows from what it has proved. STUN is read by whoever's name it bears, and only an
 //! answer from us makes its source a *peer*: str0m answers when the password is right. DTLS, RTP and RTCP are read from peers
@@ -15,10 +15,10 @@
 
 pub(crate) mod offer;
 mod peers;
+pub(crate) mod reach;
 pub(crate) mod stun;
 
 use std::collections::VecDeque;
-use std::net::SocketAddr;
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
@@ -34,6 +34,7 @@ use crate::io::{Hop, Transport, WebRefusal};
 use crate::rtp::framing::PACKET_OCTETS_MAX;
 use crate::rtp::packet::Packet;
 use peers::Peers;
+use reach::Reach;
 
 /// How often str0m sums up what the browser reports.
 const FIGURES_EVERY: Duration = Duration::from_secs(2);
@@ -71,14 +72,6 @@ pub(crate) struct Formats {
     pub(crate) audio: u8,
     /// Payload type of telephone events.
     pub(crate) events: Option<u8>,
-}
-
-/// Where browsers reach us.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Reach {
-    pub(crate) udp: SocketAddr,
-    /// None: not over TCP.
-    pub(crate) tcp: Option<SocketAddr>,
 }
 
 /// A browser's connection.
@@ -133,7 +126,7 @@ impl Connection {
         };
         connection.drain(None, now);
         connection.formats = connection.agreed().ok_or(WebRefusal::Codec)?;
-        Ok((connection, text))
+        Ok((connection, reach.told(&text)))
     }
 
     /// The part of ICE user names that is ours, by which datagrams of strangers find here.

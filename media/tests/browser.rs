@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+#[path = "browser/inside.rs"]
+mod inside;
 mod netem;
 #[path = "browser/page.rs"]
 mod page;
@@ -65,7 +67,7 @@ impl World {
             codecs: vec![Codec::Pcma],
             seed: [1; 32],
         });
-        engine.serve_browsers(SERVER.parse().unwrap(), Some(SERVER.parse().unwrap()));
+        engine.serve_browsers(SERVER.parse().unwrap(), Some(SERVER.parse().unwrap()), None);
         let now = Instant::now();
         Self {
             engine,

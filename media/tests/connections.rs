@@ -139,6 +139,7 @@ fn trunk() -> Trunk {
         sources: vec!["203.0.113.64/26".parse().unwrap()],
         protection: Protection::Optional,
         identity: IdentityHeader::None,
+        address: None,
     }
 }
 

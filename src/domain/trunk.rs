@@ -41,6 +41,9 @@ pub struct Trunk {
     /// In which header it wants to be told the number of a call, beside From.
     #[serde(default = "no_header")]
     pub identity: IdentityHeader,
+    /// Which of our addresses it is told, where it is another one than everybody there is told.
+    #[serde(default)]
+    pub advertise: Option<IpAddr>,
     /// Whether it is used.
     pub is_on: bool,
     /// When it was made.
@@ -226,6 +229,7 @@ mod tests {
             realms: Vec::new(),
             srtp: SrtpPolicy::Optional,
             identity: IdentityHeader::None,
+            advertise: None,
             is_on: true,
             created_at: Timestamp::UNIX_EPOCH,
             version: 1,

@@ -303,5 +303,6 @@ fn handed(trunk: &Trunk, id: engine::TrunkId, places: &[SocketAddr]) -> engine::
             IdentityHeader::Asserted => engine::IdentityHeader::Asserted,
             IdentityHeader::Preferred => engine::IdentityHeader::Preferred,
         },
+        address: trunk.advertise,
     }
 }

@@ -109,7 +109,8 @@ impl VoiceShell {
         });
         let interfaces = interfaces();
         engine.set_inside(inside(sip_addr.ip(), advertised, &interfaces));
-        let door = browsers.map(|browsers| open_web(&browsers, &mut engine, &control, &waker)).transpose()?;
+        let door =
+            browsers.map(|browsers| open_web(&browsers, &interfaces, &mut engine, &control, &waker)).transpose()?;
         let (web, web_streams) = door.map_or((None, None), |door| (Some(door.socket), door.streams));
         let browser_addr = web.as_ref().and_then(|web| web.local_addr().ok());
         let (requests, queue) = sync_channel(COMMANDS_MAX);

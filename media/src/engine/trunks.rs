@@ -30,6 +30,7 @@ impl Engine {
         let secure = |trunk: &&Trunk| trunk.hops.iter().all(|hop| hop.transport == Transport::Tls);
         self.secure_trunks = trunks.iter().filter(secure).map(|trunk| trunk.id).collect();
         self.trunk_protection = trunks.iter().map(|trunk| (trunk.id, trunk.protection)).collect();
+        self.inside.set_trunks(trunks.iter());
         self.tell_agent(AgentCommand::Trunks(trunks), now);
     }
 

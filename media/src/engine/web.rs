@@ -7,9 +7,10 @@
 use super::Engine;
 use crate::io::{CallerIdentity, EngineEvent, Entrance, Hop, LegEnd, LegId, WebPurpose, WebRefusal};
 use crate::leg::{Leg, Stage, Visitor, Web};
-use crate::webrtc::{Connection, Reach, Wish, stun};
+use crate::webrtc::reach::Reach;
+use crate::webrtc::{Connection, Wish, stun};
 use std::collections::HashMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
 /// Stations at the same time, beside the calls.
@@ -50,10 +51,10 @@ impl Browsers {
 }
 
 impl Engine {
-    /// Serves browsers, which reach us at these addresses; over TCP only where there is one. Before that, their offers are
-    /// refused.
-    pub fn serve_browsers(&mut self, udp: SocketAddr, tcp: Option<SocketAddr>) {
-        self.browsers.reach = Some(Reach { udp, tcp });
+    /// Serves browsers, which reach us at these addresses; over TCP only where there is one, and from beside us at the same ports of
+    /// the one inside. Before that, their offers are refused.
+    pub fn serve_browsers(&mut self, udp: SocketAddr, tcp: Option<SocketAddr>, inside: Option<IpAddr>) {
+        self.browsers.reach = Some(Reach { udp, tcp, inside });
     }
 
     /// How many browsers have their audio sent over TCP.

@@ -43,6 +43,8 @@ pub struct Trunk {
     pub protection: Protection,
     /// How it wants to be told which number a call of ours is from, besides From.
     pub identity: IdentityHeader,
+    /// Which of our addresses it is told, where it reaches us at another one than everybody who is where it is.
+    pub address: Option<IpAddr>,
 }
 
 /// The header in which a trunk wants to be told who calls (RFC 3325).

@@ -14,6 +14,8 @@ use str0m::{Candidate, Event, Rtc, RtcConfig};
 pub struct Page {
     pub rtc: Rtc,
     pub address: SocketAddr,
+    /// The one address of ours that it reaches: what it sends elsewhere is lost.
+    pub server: SocketAddr,
     /// Where its TCP connection comes from, which a new one changes, and what it takes that for itself.
     pub tcp: SocketAddr,
     home: SocketAddr,
@@ -69,6 +71,7 @@ impl Page {
         let mut page = Self {
             rtc,
             address,
+            server: SERVER.parse().unwrap(),
             tcp,
             home: tcp,
             mid: None,
@@ -102,9 +105,8 @@ impl Page {
     }
 
     pub fn receive(&mut self, protocol: Protocol, bytes: &[u8], now: Instant) {
-        let server: SocketAddr = SERVER.parse().unwrap();
         let own = if protocol == Protocol::Udp { self.address } else { self.home };
-        let Ok(received) = Receive::new(protocol, server, own, bytes) else { return };
+        let Ok(received) = Receive::new(protocol, self.server, own, bytes) else { return };
         self.rtc.handle_input(str0m::Input::Receive(now, received)).unwrap();
         self.drain();
     }
@@ -166,7 +168,10 @@ impl Page {
                     self.wake_at = at;
                     return;
                 }
-                str0m::Output::Transmit(transmit) => self.out.push((transmit.proto, transmit.contents.to_vec())),
+                str0m::Output::Transmit(transmit) if transmit.destination == self.server => {
+                    self.out.push((transmit.proto, transmit.contents.to_vec()));
+                }
+                str0m::Output::Transmit(_) => {}
                 str0m::Output::Event(Event::Connected) => self.connected = true,
                 str0m::Output::Event(Event::Closed) => self.closed = true,
                 str0m::Output::Event(Event::RtpPacket(packet)) if *packet.header.payload_type == 111 => {

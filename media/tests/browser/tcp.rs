@@ -61,7 +61,7 @@ fn a_page_without_udp_calls_and_both_sides_hear_each_other() {
 fn browsers_are_told_of_udp_before_tcp_and_only_where_there_is_tcp() {
     let mut world = World::new();
     let mut told = |tcp: Option<SocketAddr>| {
-        world.engine.serve_browsers(SERVER.parse().unwrap(), tcp);
+        world.engine.serve_browsers(SERVER.parse().unwrap(), tcp, None);
         let (_, offer) = Page::new(50_000, world.now);
         world.command(Command::Web { tag: 1, offer, purpose: WebPurpose::Station });
         let Some((_, EngineEvent::WebAnswer { sdp, .. })) = world.events.pop() else { panic!("not answered") };

@@ -36,6 +36,7 @@ fn trunk(hops: &[Hop]) -> Trunk {
         sources: Vec::new(),
         protection: Protection::Optional,
         identity: IdentityHeader::None,
+        address: None,
     }
 }
 
@@ -137,6 +138,32 @@ fn a_trunk_is_registered_refreshed_and_given_back() {
     assert_eq!(states(&mut bench), [TrunkState::Gone]);
     bench.pass_ms(60_000);
     assert_eq!((bench.took().as_str(), bench.agent.load(), bench.agent.next_wake()), ("", (0, 0), None));
+}
+
+/// A trunk may be told another of our addresses than everybody else: where it finds us for calls and for answers; until it has been
+/// left, and again where it is told another one.
+#[test]
+fn a_trunk_is_told_the_address_that_is_meant_for_it() {
+    let with = |address: &str| Trunk { address: address.parse().ok(), ..registering(&[udp(FIRST)]) };
+    let mut bench = bench_with(vec![with("10.8.0.2")]);
+    let told = |request: &Request| {
+        let contact = request.head.get("Contact").unwrap().to_owned();
+        (request.head.top_via().host.clone(), contact)
+    };
+    let register = bench.request("REGISTER");
+    assert_eq!(told(&register), ("10.8.0.2".to_owned(), "<sip:clinic@10.8.0.2:5060>".to_owned()));
+    reply(&mut bench, FIRST, &register, 200, "Expires: 600\r\n");
+    call(&mut bench, "100");
+    assert_eq!(told(&bench.request("INVITE")).0, "10.8.0.2");
+    bench.dial();
+    assert_eq!(told(&bench.request("INVITE")).0, "192.0.2.10", "nobody else is told it");
+    for (address, now) in [("10.8.0.3", "10.8.0.3"), ("", "192.0.2.10"), ("10.8.0.4", "10.8.0.4")] {
+        bench.command(AgentCommand::Trunks(vec![with(address)]));
+        assert_eq!(told(&bench.request("REGISTER")).0, now);
+    }
+    bench.command(AgentCommand::Trunks(Vec::new()));
+    let last = bench.request("REGISTER");
+    assert_eq!((told(&last).0.as_str(), last.head.get("Expires")), ("10.8.0.4", Some("0")));
 }
 
 /// A wrong password is tried once, not until the account is locked; a nonce that grew stale is replaced.

@@ -2,6 +2,7 @@
 
 use crate::voice::browsers::BrowserConfig;
 use crate::voice::browsers::streams::WebStreams;
+use crate::voice::inside::address_inside;
 use crate::voice::sockets::{Shared, WEB};
 use crate::voice::{VoiceConfig, VoiceError};
 use auricle_media::engine::Engine;
@@ -43,6 +44,7 @@ pub(super) struct Door {
 /// The sockets of all browsers, and what the engine has to know of them.
 pub(super) fn open_web(
     browsers: &BrowserConfig,
+    interfaces: &[(IpAddr, u8)],
     engine: &mut Engine,
     control: &Poll,
     waker: &Arc<Waker>,
@@ -57,8 +59,9 @@ pub(super) fn open_web(
     control.registry().register(socket.source(), WEB, Interest::READABLE).map_err(VoiceError::Thread)?;
     let advertised = browsers.advertise.unwrap_or_else(|| reachable(local.ip()));
     let address = SocketAddr::new(advertised, local.port());
-    tracing::info!(%address, tcp = browsers.tcp, "browsers are told this address for their audio");
-    engine.serve_browsers(address, browsers.tcp.then_some(address));
+    let inside = address_inside(local.ip(), advertised, interfaces);
+    tracing::info!(%address, ?inside, tcp = browsers.tcp, "browsers are told this address for their audio");
+    engine.serve_browsers(address, browsers.tcp.then_some(address), inside);
     Ok(Door { socket, streams: tcp.map(|tcp| WebStreams::start(tcp, Arc::clone(waker))) })
 }
 

@@ -120,6 +120,11 @@ impl UserAgent {
         if self.accounts.drained {
             return;
         }
+        // Those that are left take their leave from the address that they know.
+        let known = self.accounts.by_trunk.values().filter_map(|id| self.accounts.all.get(id));
+        let known = known.map(|account| account.link.trunk());
+        let left = known.filter(|known| trunks.iter().all(|trunk| trunk.id != known.id));
+        self.inside.set_trunks(trunks.iter().chain(left));
         let mut wanted: BTreeMap<TrunkId, Trunk> = BTreeMap::new();
         for mut trunk in trunks {
             trunk.hops.truncate(TRUNK_HOPS_MAX);
@@ -157,6 +162,8 @@ impl UserAgent {
         for (_, trunk) in wanted {
             self.add_trunk(trunk, now);
         }
+        let known = self.accounts.by_trunk.values().filter_map(|id| self.accounts.all.get(id));
+        self.inside.set_trunks(known.map(|account| account.link.trunk()));
     }
 
     fn add_trunk(&mut self, mut trunk: Trunk, now: Instant) {

@@ -20,6 +20,7 @@ fn trunk(hops: usize) -> Trunk {
         sources: Vec::new(),
         protection: Protection::Optional,
         identity: IdentityHeader::None,
+        address: None,
     }
 }
 

@@ -100,6 +100,7 @@ fn trunk() -> Trunk {
         sources: Vec::new(),
         protection: Protection::Optional,
         identity: IdentityHeader::None,
+        address: None,
     }
 }
 
