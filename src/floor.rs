@@ -30,6 +30,7 @@ use auricle_domain::code::{Lang, Part};
 use auricle_domain::floor::{Floor, NotPlaced, Order, Origin};
 use auricle_domain::id::{AccountId, CallId, CauseId};
 use auricle_domain::live::LiveCall;
+use auricle_domain::outbound::Show;
 use auricle_media::io::{Codec, LegId};
 use auricle_storage::Store;
 use std::collections::HashMap;
@@ -94,8 +95,8 @@ pub struct Wanted {
     pub shown: String,
     /// What they dialled: a number or an extension.
     pub to: String,
-    /// The clinic's number that the called party shall be shown; none for the usual one.
-    pub caller_id: Option<String>,
+    /// What a called party outside shall be shown.
+    pub show: Show,
 }
 
 /// A person who comes into a call.

@@ -55,7 +55,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     // Use-cases see the core and the shared state, and each other; never HTTP.
     ("accounts", &["app", "auth", "events", "password", "sessions", "softphone"]),
     ("appointments", &["app", "auth", "events", "contacts", "voice"]),
-    ("calls", &["app", "auth", "clinic", "events", "floor", "outbound", "phones", "reasons"]),
+    ("calls", &["app", "auth", "clinic", "events", "floor", "outbound", "phones", "reasons", "trunks"]),
     ("carriers", &["app", "auth", "events", "texts", "voice"]),
     ("clinic", &["app", "auth", "events"]),
     ("contacts", &["app", "auth", "events"]),

@@ -8,6 +8,7 @@ use crate::support::softphone::{Line, Softphone, free_address};
 use auricle_domain::call::Call;
 use auricle_domain::code::{CallDirection, CallStatus, EndCause, OutboundRule, Role, TaskKind};
 use auricle_domain::event::Event;
+use auricle_domain::id::CallId;
 use auricle_domain::task::Task;
 use auricle_media::io::Codec;
 use auricle_storage::{Scan, schema::CALLS_BY_TIME};
@@ -249,12 +250,50 @@ async fn a_call_shows_the_number_that_was_chosen() {
     assert_eq!((&refused["code"], &refused["errors"][0]["code"]), (&json!("outbound_refused"), &json!("caller_id")));
     for (number, chosen, shown) in [(NUMBER, 1, 1), (NUMBER, 0, 0), ("999", 1, 0)] {
         let placed = read(place(number, &numbers[chosen]).await, StatusCode::OK).await;
-        let is_it = |call: &auricle_domain::id::CallId| json!(call) == placed["id"];
+        let is_it = |call: &CallId| json!(call) == placed["id"];
         scene.clinic.happened(|event| matches!(event, Event::CallAnswered { call, .. } if is_it(call))).await;
         assert_eq!(json!(provider.calls().pop().unwrap().head.from.uri.user()), numbers[shown], "{number}");
         let path = format!("/api/calls/{}/hangup", placed["id"].as_str().unwrap());
         assert_eq!(agent.send(Method::POST, &path, json!(null)).await.status(), StatusCode::NO_CONTENT);
         scene.clinic.happened(|event| matches!(event, Event::CallEnded { call, .. } if is_it(call))).await;
+    }
+    assert_eq!(offered["may_withhold"], false);
+    let withheld = json!({ "phone_number": NUMBER, "is_withheld": true });
+    let refused = read(agent.send(Method::POST, "/api/calls", withheld).await, StatusCode::CONFLICT).await;
+    assert_eq!(refused["errors"][0]["code"], "withheld", "the trunk would not know whose call it is");
+    drop(desk);
+    scene.close().await;
+}
+
+/// RFC 3323, RFC 3325: a trunk that is told the number in a header of its own is asked to keep it from who is called; in an emergency
+/// it is shown.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_withholds_the_number_where_the_trunk_knows_it() {
+    let scene = Scene::open(json!({})).await;
+    let server = scene.provider_at.to_string();
+    let trunk =
+        json!({ "name": "Provider", "server": server, "transport": "udp", "registers": false, "identity": "pai" });
+    let path = format!("/api/trunks/{}", scene.trunk["id"].as_str().unwrap());
+    read(scene.admin.change(Method::PUT, &path, &json!(1), trunk).await, StatusCode::OK).await;
+    let provider = attack::provider(&scene, Says::Yes).await;
+    let me = read(scene.admin.get("/api/auth/me").await, StatusCode::OK).await;
+    let phone = scene.phone("201", me["id"].clone()).await;
+    let desk = scene.switched_on(&phone, None, 30).await;
+    assert_eq!(read(scene.admin.get("/api/calls/dialling").await, StatusCode::OK).await["may_withhold"], true);
+    for (number, from, privacy) in [(NUMBER, "anonymous", Some("id")), ("999", "+442079460000", None)] {
+        let wish = json!({ "phone_number": number, "is_withheld": true });
+        let placed = read(scene.admin.send(Method::POST, "/api/calls", wish).await, StatusCode::OK).await;
+        let is_it = |call: &CallId| json!(call) == placed["id"];
+        scene.clinic.happened(|event| matches!(event, Event::CallAnswered { call, .. } if is_it(call))).await;
+        let sent = provider.calls().pop().unwrap().head;
+        assert_eq!((sent.from.uri.user().as_str(), sent.get("Privacy")), (from, privacy), "{number}");
+        assert!(sent.get("P-Asserted-Identity").unwrap().contains("+442079460000@"), "{number}");
+        let path = format!("/api/calls/{}", placed["id"].as_str().unwrap());
+        let hung_up = scene.admin.send(Method::POST, &format!("{path}/hangup"), json!(null)).await;
+        assert_eq!(hung_up.status(), StatusCode::NO_CONTENT);
+        scene.clinic.happened(|event| matches!(event, Event::CallEnded { call, .. } if is_it(call))).await;
+        let shown = read(scene.admin.get(&path).await, StatusCode::OK).await;
+        assert_eq!(shown["outgoing"][0]["is_withheld"], privacy.is_some(), "{number}");
     }
     drop(desk);
     scene.close().await;

@@ -15,6 +15,7 @@ use auricle_domain::code::{CallStatus, PhoneState, Role};
 use auricle_domain::floor::{Leg, Order, Origin};
 use auricle_domain::id::{AccountId, CallId, PhoneId};
 use auricle_domain::live::LiveStation;
+use auricle_domain::outbound::Show;
 use auricle_domain::phone::Phone;
 use serde::{Deserialize, Serialize};
 
@@ -40,6 +41,10 @@ pub struct PlaceInput {
     /// The clinic's number that the called party shall be shown; the trunk's first one, unless told.
     #[serde(default)]
     pub caller_id: Option<String>,
+    /// The called party shall be shown no number (RFC 3323), instead of `caller_id`: by a trunk that is told the clinic's number in a
+    /// header of its own. In an emergency it is shown all the same.
+    #[serde(default)]
+    pub is_withheld: bool,
     /// A campaign: there are none yet, so that any is refused.
     #[serde(default)]
     pub campaign_id: Option<String>,
@@ -88,7 +93,11 @@ pub struct DtmfInput {
 /// call; `unavailable`.
 pub async fn place(app: &App, may: &May<PlaceCalls>, key: Option<&str>, input: PlaceInput) -> Result<Placed, Error> {
     let to = wanted_number(app, &input)?;
-    let caller_id = input.caller_id.filter(|number| !number.trim().is_empty());
+    let show = match input.caller_id.filter(|number| !number.trim().is_empty()) {
+        _ if input.is_withheld => Show::Withheld,
+        Some(number) => Show::Number(number),
+        None => Show::Usual,
+    };
     let (origin, shown) = origin(app, may.who().account, input.phone_id)?;
     let fresh = clock::fresh(CallId::new, (app.clock)());
     let call = app.events.commit(may.op("call.place", key), may.by(), move |_| Ok(fresh)).await?;
@@ -96,7 +105,7 @@ pub async fn place(app: &App, may: &May<PlaceCalls>, key: Option<&str>, input: P
     if !is_repeated {
         let (by, actor, cause) = (may.who().account, may.actor(), may.cause());
         tracing::info!(%cause, %call, "a person places a call");
-        app.floor.place(Wanted { call, by, actor, cause, origin, shown, to, caller_id }).await?;
+        app.floor.place(Wanted { call, by, actor, cause, origin, shown, to, show }).await?;
     }
     Ok(Placed { id: call, status: PlacedStatus::Queued })
 }
@@ -107,6 +116,8 @@ fn wanted_number(app: &App, input: &PlaceInput) -> Result<String, Error> {
     checks.require(input.campaign_id.is_none(), "campaign_id", "unknown", || {
         "there are no campaigns yet: a call is placed without one".to_owned()
     });
+    let one_shown = !(input.is_withheld && input.caller_id.is_some());
+    checks.require(one_shown, "caller_id", "unknown", || "a number that is withheld is not shown".to_owned());
     let one = input.phone_number.is_some() != input.account_id.is_some();
     checks.require(one, "phone_number", "required", || "either phone_number or account_id is needed".to_owned());
     let number = input.phone_number.as_deref().map(|number| checks.text("phone_number", number, 1, NUMBER_CHARS_MAX));

@@ -138,6 +138,9 @@ pub struct Outgoing {
     pub trunk: TrunkId,
     /// The number that was shown to the called party; empty where the provider chose.
     pub caller_id: String,
+    /// That number was kept from the called party.
+    #[serde(default)]
+    pub is_withheld: bool,
     /// Who answered, where a carrier was asked to find out.
     #[serde(default)]
     pub answered_by: Option<AnsweredBy>,

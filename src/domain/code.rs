@@ -118,7 +118,8 @@ codes! {
         Minutes = "minutes_max", /// No trunk is meant for the number.
         NoRoute = "no_route", /// Every trunk that is meant for it is down.
         TrunksDown = "trunks_down", /// No trunk for it owns the number that was to be shown.
-        CallerId = "caller_id" }
+        CallerId = "caller_id", /// No trunk for it keeps the clinic's number to itself.
+        Withheld = "withheld" }
 
     /// Which way a call goes.
     CallDirection { /// From outside to the clinic.

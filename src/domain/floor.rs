@@ -219,7 +219,7 @@ impl Floor {
             cause: placing.ids.cause,
         };
         let dialled = if let Target::Outside(number) = &placing.target { number.as_str() } else { "" };
-        let wish = Wish { dialled, account: placing.by, caller_id: placing.caller_id.as_deref() };
+        let wish = Wish { dialled, account: placing.by, show: &placing.show };
         let far = talk::reached(&placing.target, wish, &placing.world, &mut hands).map_err(|rule| {
             hands.refused(rule, placing.by, dialled.to_owned(), placing.ids.missed);
             NotPlaced::Rule(rule)

@@ -7,7 +7,7 @@ mod ledger;
 mod shown;
 
 pub use ledger::{Ledger, Line, Noted};
-pub use shown::Shown;
+pub use shown::{Show, Shown};
 
 use crate::Timestamp;
 use crate::code::{CarrierKind, NumberFormat, OutboundRule};
@@ -107,6 +107,8 @@ pub struct Usable {
     pub trunk: TrunkId,
     /// Whether calls go through it now.
     pub is_up: bool,
+    /// Whether it keeps the clinic's number from who is called, where it is asked to, and knows it all the same.
+    pub withholds: bool,
 }
 
 /// A wish to call.
@@ -116,8 +118,8 @@ pub struct Wish<'a> {
     pub dialled: &'a str,
     /// Whose wish, where it is known: their calls within the hour are counted.
     pub account: Option<AccountId>,
-    /// The clinic's number that the called party shall be shown; none for the usual one.
-    pub caller_id: Option<&'a str>,
+    /// What the called party shall be shown.
+    pub show: &'a Show,
 }
 
 /// A call that may be placed.
@@ -144,6 +146,8 @@ pub struct Way {
     pub number: String,
     /// The clinic's number that is shown; empty for the provider's choice.
     pub caller_id: String,
+    /// The provider is told that number, and asked to keep it from who is called.
+    pub is_withheld: bool,
 }
 
 impl Outbound {
@@ -189,7 +193,7 @@ impl Outbound {
                 self.check_night(tenant, now)?;
                 let minute_price = self.minute_price(&number);
                 ledger.check(self, wish.account, minute_price, now)?;
-                let ways = self.ways(&number, wish.caller_id, tenant, trunks)?;
+                let ways = self.ways(&number, wish.show, tenant, trunks)?;
                 let (number, minutes_max) = (number.to_string(), Some(self.minutes_max));
                 Ok(Permit { number, is_emergency: false, minute_price, minutes_max, ways })
             }
@@ -239,13 +243,7 @@ impl Outbound {
         longest.map_or(self.minute_price_unknown, |price| price.minute_price)
     }
 
-    fn ways(
-        &self,
-        number: &Number,
-        caller_id: Option<&str>,
-        tenant: &Tenant,
-        trunks: &[Usable],
-    ) -> Result<Vec<Way>, OutboundRule> {
+    fn ways(&self, number: &Number, show: &Show, tenant: &Tenant, trunks: &[Usable]) -> Result<Vec<Way>, OutboundRule> {
         let fits = |route: &&Route| number.digits().starts_with(&route.prefix);
         let route = self.routes.iter().filter(fits).max_by_key(|route| route.prefix.len());
         let route = route.ok_or(OutboundRule::NoRoute)?;
@@ -257,23 +255,31 @@ impl Outbound {
         let way = |trunk: TrunkId| {
             let its = self.trunks.iter().find(|its| its.trunk == trunk);
             let own = its.map_or(&[][..], |its| &its.numbers);
-            let caller_id = match caller_id {
-                Some(wanted) => own.iter().find(|number| *number == wanted)?.clone(),
-                None => own.first().cloned().unwrap_or_default(),
+            let is_withheld = *show == Show::Withheld;
+            let caller_id = match show {
+                Show::Number(wanted) => own.iter().find(|number| *number == wanted)?.clone(),
+                Show::Usual | Show::Withheld => own.first().cloned().unwrap_or_default(),
             };
+            if is_withheld && !trunks.iter().any(|usable| usable.trunk == trunk && usable.withholds) {
+                return None;
+            }
             let is_carrier = CarrierKind::behind(trunk).is_some();
             if is_carrier && caller_id.is_empty() {
                 return None;
             }
             let format = its.map_or(NumberFormat::Plus, |its| its.format);
             let format = if is_carrier { NumberFormat::Plus } else { format };
-            Some(Way { trunk, number: written(number, format, &tenant.country), caller_id })
+            Some(Way { trunk, number: written(number, format, &tenant.country), caller_id, is_withheld })
         };
         let ways: Vec<Way> = up.into_iter().filter_map(way).collect();
-        if ways.is_empty() { Err(OutboundRule::CallerId) } else { Ok(ways) }
+        match show {
+            _ if !ways.is_empty() => Ok(ways),
+            Show::Withheld => Err(OutboundRule::Withheld),
+            Show::Usual | Show::Number(_) => Err(OutboundRule::CallerId),
+        }
     }
 
-    /// An emergency call tries every trunk: those that are up first, those that routes name before others. Carriers come after the
+    /// An emergency call, in which the clinic's number is never withheld, tries every trunk: those that are up first, those that routes name before others. Carriers come after the
     /// trunks that are up: they take few emergency numbers, and none without a number of the clinic's.
     fn emergency(&self, digits: String, trunks: &[Usable]) -> Result<Permit, OutboundRule> {
         let place = |trunk: TrunkId| self.routes.iter().position(|route| route.trunks.contains(&trunk));
@@ -283,7 +289,7 @@ impl Outbound {
         let way = |usable: Usable| {
             let its = self.trunks.iter().find(|its| its.trunk == usable.trunk);
             let caller_id = its.and_then(|its| its.numbers.first()).cloned().unwrap_or_default();
-            Way { trunk: usable.trunk, number: digits.clone(), caller_id }
+            Way { trunk: usable.trunk, number: digits.clone(), caller_id, is_withheld: false }
         };
         let is_shown = |way: &Way| !way.caller_id.is_empty() || CarrierKind::behind(way.trunk).is_none();
         let ways: Vec<Way> = order.into_iter().map(way).filter(is_shown).collect();

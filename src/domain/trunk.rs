@@ -65,6 +65,12 @@ impl std::fmt::Debug for Trunk {
 }
 
 impl Trunk {
+    /// Whether it can keep the clinic's number from who is called, and know it all the same: it is told the number beside From
+    /// (RFC 3325 section 7).
+    pub fn withholds(&self) -> bool {
+        self.identity != IdentityHeader::None
+    }
+
     /// The domain of its account.
     pub fn account_domain(&self) -> String {
         if self.domain.is_empty() {

@@ -17,14 +17,14 @@ use auricle_domain::floor::{
     World,
 };
 use auricle_domain::id::{AccountId, CallId, CauseId, PhoneId, TaskId};
-use auricle_domain::outbound::{Ledger, Outbound, Usable};
+use auricle_domain::outbound::{Ledger, Outbound, Show, Usable};
 use auricle_domain::phone::{Phone, is_receptionist};
 use auricle_domain::task::Task;
 use auricle_domain::tenant::Tenant;
 use auricle_media::audio::tone::Tone;
 use auricle_media::io::{
-    BridgeId, CallerIdentity, Command, DialTo, Entrance as Way, Gain, LegId, Party, PartyClass, PhoneId as Number,
-    PlayId, Rate, TransferTarget,
+    BridgeId, CallerIdentity, Command, DialIdentity, DialTo, Entrance as Way, Gain, LegId, Party, PartyClass,
+    PhoneId as Number, PlayId, Rate, TransferTarget,
 };
 use auricle_storage::schema::CALLS_BY_TIME;
 use auricle_storage::{Scan, Store};
@@ -88,7 +88,7 @@ impl Shell {
             Ask::Place(wanted) => {
                 let ids = Ids { cause: wanted.cause, call: wanted.call, ..self.fresh_ids() };
                 let by = (Some(wanted.by), wanted.actor);
-                let placing = self.placing(ids, wanted.origin, by, wanted.shown, &wanted.to, wanted.caller_id);
+                let placing = self.placing(ids, wanted.origin, by, wanted.shown, &wanted.to, wanted.show);
                 // Two wishes with one name may come at the same time: the call that is on has its line already.
                 if placing.is_some() && !self.floor.knows(ids.call) {
                     self.open_line(ids);
@@ -115,11 +115,11 @@ impl Shell {
         by: (Option<AccountId>, Actor),
         shown: String,
         to: &str,
-        caller_id: Option<String>,
+        show: Show,
     ) -> Option<Placing> {
         let world = self.world()?;
         let target = self.target(to, &world.tenant);
-        Some(Placing { ids, by: by.0, actor: by.1, origin, shown, target, caller_id, world })
+        Some(Placing { ids, by: by.0, actor: by.1, origin, shown, target, show, world })
     }
 
     /// The clinic, its rules and its trunks as they are now.
@@ -131,9 +131,12 @@ impl Shell {
             None
         });
         let rules = rules.unwrap_or_else(|| Outbound::usual(&tenant.country));
-        let usable = |(trunk, line): (_, &crate::voice::trunkbook::Line)| Usable { trunk, is_up: line.is_up };
+        let usable = |(trunk, line): (_, &crate::voice::trunkbook::Line)| {
+            let (is_up, withholds) = (line.is_up, line.withholds);
+            Usable { trunk, is_up, withholds }
+        };
         let mut trunks: Vec<_> = self.parts.trunks.all().iter().map(|(trunk, line)| usable((*trunk, line))).collect();
-        trunks.extend(self.carriers().map(|kind| Usable { trunk: kind.trunk(), is_up: true }));
+        trunks.extend(self.carriers().map(|kind| Usable { trunk: kind.trunk(), is_up: true, withholds: false }));
         Some(World { tenant, rules, trunks })
     }
 
@@ -183,7 +186,7 @@ impl Shell {
             let ids = self.fresh_ids();
             let by = self.sits_at(listed.phone);
             let by = (by.map(|(account, _)| account), by.map_or(Actor::System, |(_, actor)| actor));
-            self.placing(ids, Origin::Calling(listed.phone, Leg(leg.0)), by, listed.extension, to, None)
+            self.placing(ids, Origin::Calling(listed.phone, Leg(leg.0)), by, listed.extension, to, Show::Usual)
         });
         match placing {
             Some(placing) => {
@@ -201,25 +204,26 @@ impl Shell {
     /// Dials for a call. What cannot be dialled has failed, and the machine goes on from there.
     pub(super) async fn dial(&mut self, call: CallId, tag: Tag, to: To, is_emergency: bool) {
         let dial = match to {
-            To::Trunk { trunk, number, caller_id, line } => match CarrierKind::behind(trunk) {
+            To::Trunk { trunk, number, caller_id, is_withheld, line } => match CarrierKind::behind(trunk) {
                 Some(carrier) => {
                     let placement = Placement { carrier, call, line, tag: tag.0, number, caller_id, is_emergency };
                     return self.dial_carrier(placement).await;
                 }
                 None => {
                     let known = self.parts.trunks.all().get(&trunk).copied();
-                    known.map(|known| (DialTo::Trunk(known.number), number, caller_id))
+                    known.map(|known| (DialTo::Trunk(known.number), number, caller_id, is_withheld))
                 }
             },
             To::Phone { phone, shown } => {
                 let number = self.parts.phones.number(phone);
-                number.map(|number| (DialTo::Phone(number), String::new(), shown))
+                number.map(|number| (DialTo::Phone(number), String::new(), shown, false))
             }
         };
         match dial {
-            Some((to, uri, from)) => {
+            Some((to, uri, from, withheld)) => {
                 self.dialled.insert(tag.0, call);
-                let (tag, codecs, identity, replaces) = (tag.0, self.parts.codecs.clone(), None, None);
+                let (tag, codecs, replaces) = (tag.0, self.parts.codecs.clone(), None);
+                let identity = withheld.then(|| DialIdentity { number: from.clone(), withheld });
                 self.voice(Command::Dial { tag, uri, to, from, codecs, identity, replaces, is_emergency });
             }
             None => {

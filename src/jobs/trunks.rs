@@ -141,7 +141,8 @@ impl Desk {
         let mut lines = BTreeMap::clone(&self.parts.book.all());
         for trunk in trunks.iter().filter(|trunk| trunk.is_on) {
             let number = self.number(trunk.id);
-            lines.entry(trunk.id).or_insert(Line { number, is_up: false });
+            let withholds = trunk.withholds();
+            lines.entry(trunk.id).or_insert(Line { number, is_up: false, withholds });
         }
         self.parts.book.set(lines);
     }
@@ -193,7 +194,8 @@ impl Desk {
         let line = |(id, number): (&TrunkId, &engine::TrunkId)| {
             let state = status.get(id).map(|status: &TrunkStatus| status.state)?;
             let is_up = matches!(state, TrunkState::Up | TrunkState::Degraded);
-            (state != TrunkState::Off).then_some((*id, Line { number: *number, is_up }))
+            let withholds = trunks.iter().any(|trunk| trunk.id == *id && trunk.withholds());
+            (state != TrunkState::Off).then_some((*id, Line { number: *number, is_up, withholds }))
         };
         self.parts.book.set(self.numbers.iter().filter_map(line).collect());
         // Whoever hears the event and asks must be told what it said.

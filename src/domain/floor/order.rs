@@ -9,7 +9,7 @@ use super::{Hands, Leg, Output};
 use crate::account::Actor;
 use crate::code::{CallStatus, EndCause};
 use crate::id::AccountId;
-use crate::outbound::Wish;
+use crate::outbound::{Show, Wish};
 
 impl Stay {
     /// Whether `far` waits.
@@ -157,7 +157,7 @@ impl Stay {
             return Err(NotPlaced::Full);
         }
         let dialled = if let Target::Outside(number) = target { number } else { "" };
-        let wish = Wish { dialled, account: by, caller_id: None };
+        let wish = Wish { dialled, account: by, show: &Show::Usual };
         let who = reached(target, wish, &world, hands).map_err(|rule| {
             hands.refused(rule, by, dialled.to_owned(), self.ids.missed);
             NotPlaced::Rule(rule)

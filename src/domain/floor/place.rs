@@ -4,7 +4,7 @@ use super::{Ids, Joining, Leg};
 use crate::account::Actor;
 use crate::code::OutboundRule;
 use crate::id::{AccountId, PhoneId, TrunkId};
-use crate::outbound::{Outbound, Usable};
+use crate::outbound::{Outbound, Show, Usable};
 use crate::tenant::Tenant;
 
 /// A dialled leg before the engine has numbered it. Unique for the life of the floor.
@@ -37,8 +37,8 @@ pub struct Placing {
     pub shown: String,
     /// Whom.
     pub target: Target,
-    /// The clinic's number that the called party shall be shown; none for the usual one.
-    pub caller_id: Option<String>,
+    /// What a called party outside shall be shown.
+    pub show: Show,
     /// The clinic and its rules.
     pub world: World,
 }
@@ -149,6 +149,8 @@ pub enum To {
         number: String,
         /// The clinic's number that is shown; empty for the provider's choice.
         caller_id: String,
+        /// The provider keeps it from who is called.
+        is_withheld: bool,
         /// Its place among the call's calls to the outside.
         line: usize,
     },

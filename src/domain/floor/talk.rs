@@ -12,7 +12,7 @@ use super::{ARRIVING_MAX, Hands, Leg, Output, later};
 use crate::account::Actor;
 use crate::call::Outgoing;
 use crate::code::{CallDirection, CallStatus, EndCause, OutboundRule};
-use crate::outbound::{Permit, Wish};
+use crate::outbound::{Permit, Way, Wish};
 
 /// Calls to the outside within one call.
 pub(super) const OUTSIDE_MAX: usize = 8;
@@ -200,7 +200,8 @@ impl Stay {
                 }
                 let line = side.line.unwrap_or(calls);
                 side.way = Some(way.clone());
-                To::Trunk { trunk: way.trunk, number: way.number, caller_id: way.caller_id, line }
+                let Way { trunk, number, caller_id, is_withheld } = way;
+                To::Trunk { trunk, number, caller_id, is_withheld, line }
             }
         };
         let tag = hands.tag();
@@ -332,7 +333,7 @@ impl Stay {
 /// The record of a call to the outside that begins.
 pub(super) fn outgoing(
     permit: &Permit,
-    way: &crate::outbound::Way,
+    way: &Way,
     by: Option<crate::id::AccountId>,
     currency: String,
     now: crate::Timestamp,
@@ -345,6 +346,7 @@ pub(super) fn outgoing(
         by,
         trunk: way.trunk,
         caller_id: way.caller_id.clone(),
+        is_withheld: way.is_withheld,
         answered_by: None,
         is_emergency: permit.is_emergency,
         minute_price: permit.minute_price,

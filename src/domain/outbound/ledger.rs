@@ -139,7 +139,8 @@ impl Ledger {
             | OutboundRule::Minutes
             | OutboundRule::NoRoute
             | OutboundRule::TrunksDown
-            | OutboundRule::CallerId => false,
+            | OutboundRule::CallerId
+            | OutboundRule::Withheld => false,
         };
         let is_news = self.alarms.get(&rule).is_none_or(|last| since(*last, now) >= HOUR);
         if alarming && is_news {

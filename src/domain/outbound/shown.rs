@@ -3,6 +3,18 @@
 use super::Outbound;
 use crate::id::TrunkId;
 
+/// What a called party shall be shown.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Show {
+    /// The first number of whichever trunk is taken.
+    #[default]
+    Usual,
+    /// This number of the clinic's, with plus sign.
+    Number(String),
+    /// None: the trunk is told the usual one, and asked to keep it to itself.
+    Withheld,
+}
+
 /// What whoever calls may choose among.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Shown {

@@ -65,11 +65,11 @@ fn rules() -> Outbound {
 }
 
 fn wish(dialled: &str) -> Wish<'_> {
-    Wish { dialled, account: Some(ANNA), caller_id: None }
+    Wish { dialled, account: Some(ANNA), show: &Show::Usual }
 }
 
 fn up() -> [Usable; 2] {
-    [Usable { trunk: MAIN, is_up: true }, Usable { trunk: SPARE, is_up: true }]
+    [Usable { trunk: MAIN, is_up: true, withholds: false }, Usable { trunk: SPARE, is_up: true, withholds: false }]
 }
 
 fn asked(rules: &Outbound, dialled: &str) -> Result<Permit, OutboundRule> {
@@ -110,7 +110,8 @@ fn a_caller_may_choose_among_the_numbers_of_the_trunks() {
     let shown = rules().shown(&both);
     assert_eq!((shown.usual, shown.numbers), (None, all.map(str::to_owned).to_vec()), "abroad another number is usual");
     for number in all {
-        let wish = Wish { caller_id: Some(number), ..wish("602123456") };
+        let show = Show::Number(number.to_owned());
+        let wish = Wish { show: &show, ..wish("602123456") };
         assert!(rules().permit(&wish, &clinic(), &up(), &Ledger::default(), noon()).is_ok(), "{number}");
     }
     let alone = rules().shown(&[SPARE]);
@@ -122,22 +123,42 @@ fn a_caller_may_choose_among_the_numbers_of_the_trunks() {
     assert_eq!(Outbound { is_on: false, ..rules() }.shown(&both), Shown::default());
 }
 
+/// RFC 3323: the clinic's number is kept from who is called by trunks that know it all the same, and never in an emergency.
+#[test]
+fn the_number_is_withheld_by_trunks_that_keep_it_to_themselves() {
+    let wish = Wish { show: &Show::Withheld, ..wish("602123456") };
+    let permit = |dialled: &'static str, trunks: &[Usable]| {
+        let permit = rules().permit(&Wish { dialled, ..wish }, &clinic(), trunks, &Ledger::default(), noon());
+        let way = |way: Way| (way.trunk, way.caller_id, way.is_withheld);
+        permit.map(|permit| permit.ways.into_iter().map(way).collect::<Vec<_>>())
+    };
+    assert_eq!(permit("602123456", &up()), Err(OutboundRule::Withheld));
+    let spare = Usable { withholds: true, ..up()[1] };
+    let number = "+420222222222".to_owned();
+    assert_eq!(permit("602123456", &[up()[0], spare]), Ok(vec![(SPARE, number, true)]), "the other would tell");
+    let emergency = permit("112", &[spare]).unwrap();
+    assert!(emergency.iter().all(|(_, number, is_withheld)| !number.is_empty() && !is_withheld), "{emergency:?}");
+}
+
 /// CALL-01: the trunk follows from the number, the next one stands in; each is told the number as it wants it and shows one of
 /// its own.
 #[test]
 fn a_number_goes_by_its_trunk_and_the_next_one_stands_in() {
     let permit = asked(&rules(), "602 123 456").unwrap();
-    let main = Way { trunk: MAIN, number: "+420602123456".into(), caller_id: "+420212345678".into() };
-    let spare = Way { trunk: SPARE, number: "420602123456".into(), caller_id: "+420222222222".into() };
+    let main =
+        Way { trunk: MAIN, number: "+420602123456".into(), caller_id: "+420212345678".into(), is_withheld: false };
+    let spare =
+        Way { trunk: SPARE, number: "420602123456".into(), caller_id: "+420222222222".into(), is_withheld: false };
     assert_eq!((permit.ways, permit.minute_price), (vec![main, spare.clone()], 25));
     let abroad = asked(&rules(), "+44 20 7946 0958").unwrap();
     assert_eq!((abroad.ways[0].trunk, abroad.minute_price), (SPARE, 100), "an unknown price is a high one");
 
-    let permit = |trunks: &[Usable], caller_id| {
-        let wish = Wish { caller_id, ..wish("602123456") };
+    let permit = |trunks: &[Usable], caller_id: Option<&str>| {
+        let show = caller_id.map_or(Show::Usual, |number| Show::Number(number.to_owned()));
+        let wish = Wish { show: &show, ..wish("602123456") };
         rules().permit(&wish, &clinic(), trunks, &Ledger::default(), noon()).map(|permit| permit.ways)
     };
-    let down = |trunk| Usable { trunk, is_up: false };
+    let down = |trunk| Usable { trunk, is_up: false, withholds: false };
     assert_eq!(permit(&[down(MAIN), up()[1]], None).unwrap(), [spare]);
     assert_eq!(permit(&[down(MAIN), down(SPARE)], None).unwrap_err(), OutboundRule::TrunksDown);
     let chosen = permit(&up(), Some("+420212345679")).unwrap();
@@ -162,7 +183,10 @@ fn a_number_goes_by_its_trunk_and_the_next_one_stands_in() {
 fn an_emergency_number_is_always_dialled() {
     let night = Night { from_minute: 0, to_minute: 1_439 };
     let off = Outbound { calls_max: 0, day_money_max: 0, night: Some(night), ..Outbound::usual("CZ") };
-    let trunks = [Usable { trunk: SPARE, is_up: false }, Usable { trunk: MAIN, is_up: true }];
+    let trunks = [
+        Usable { trunk: SPARE, is_up: false, withholds: false },
+        Usable { trunk: MAIN, is_up: true, withholds: false },
+    ];
     for digits in ["112", "155", "911"] {
         let permit = off.permit(&wish(digits), &clinic(), &trunks, &Ledger::default(), noon()).unwrap();
         assert!(permit.is_emergency && permit.minutes_max.is_none() && permit.minute_price == 0);
@@ -184,7 +208,11 @@ fn a_carrier_is_a_way_among_others() {
         let routes = vec![Route { prefix: String::new(), trunks: vec![carrier, MAIN] }];
         Outbound { trunks: uses, routes, ..rules() }
     };
-    let usable = [up()[0], Usable { trunk: carrier, is_up: true }, Usable { trunk: SPARE, is_up: false }];
+    let usable = [
+        up()[0],
+        Usable { trunk: carrier, is_up: true, withholds: false },
+        Usable { trunk: SPARE, is_up: false, withholds: false },
+    ];
     let ways = |rules: &Outbound, dialled| {
         let permit = rules.permit(&wish(dialled), &clinic(), &usable, &Ledger::default(), noon()).unwrap();
         permit.ways.into_iter().map(|way| (way.trunk, way.number, way.caller_id)).collect::<Vec<_>>()

@@ -87,7 +87,7 @@ export function seed() {
   const numbered = (sid, number, name, goes_to, has_voice = true) => ({ sid: `PN${sid.padStart(32, '0')}`, number, name, has_voice, is_connected: goes_to === null, goes_to });
   db.numbers = [numbered('1', '+442079460100', 'Main number', null), numbered('2', '+442079460111', 'Night number', 'url'), numbered('3', '+442079460122', 'Old desk', 'trunk'), numbered('4', '+447700900555', 'Text messages', 'nowhere', false)];
   db.outbound = { is_on: false, countries: ['GB'], denied: [], permitted: [], calls_max: 4, minutes_max: 60, hour_calls_max: 60, account_hour_calls_max: 30, day_money_max: 2000, currency: 'GBP', prices: [], minute_price_unknown: 100, night: null, routes: [], trunks: [], is_recorded: false, version: 0 };
-  db.dialling = { is_on: true, usual: '+442079460100', numbers: ['+442079460100', '+442079460111'], emergency: ['999', '112', '911'] };
+  db.dialling = { is_on: true, usual: '+442079460100', numbers: ['+442079460100', '+442079460111'], may_withhold: true, emergency: ['999', '112', '911'] };
   db.services = [['Skin check', 20, 'Dr Weiss'], ['Follow-up', 20, 'Dr Weiss'], ['Laser treatment', 40, 'Laser room'], ['Nurse visit', 15, 'Nurse Kaur']].map(([name, duration_min, resource]) => ({ id: uuid(), name, aliases: [], duration_min, resource, hours: week, lead_min: 60, active: true, version: 1 }));
   db.blank = () => ({
     id: uuid(), direction: 'incoming', outgoing: [], agent_name: null, from_number: '+447700900321', to_number: '+442079460100', identity: { diverted_from: null, check: null, level: null }, status: 'with_receptionist', created_at: new Date().toISOString(), answered_at: new Date().toISOString(), ended_at: null, cause: null, outcome: null, language: 'en', agent: null, contact: null,
@@ -98,7 +98,7 @@ export function seed() {
   for (let n = 0; n < 130; n += 1) past(db, STORIES[stories[n % stories.length]], PEOPLE[(n * 5) % PEOPLE.length], 14 + n * 37, n);
   // Staff called one of them back.
   const back = db.calls.filter((call) => call.outcome === 'message_taken')[3];
-  Object.assign(back, { direction: 'outgoing', to_number: back.from_number, from_number: '201', outcome: null, cause: 'called_hung_up', agent: db.accounts[0].id, agent_name: db.accounts[0].name, outgoing: [{ number: back.from_number, placed_at: back.created_at, answered_at: back.answered_at, ended_at: back.ended_at, by: db.accounts[0].id, trunk: uuid(), caller_id: '+442079460100', is_emergency: false, minute_price: 2, minutes_max: 60, cost: 4, currency: 'GBP' }] });
+  Object.assign(back, { direction: 'outgoing', to_number: back.from_number, from_number: '201', outcome: null, cause: 'called_hung_up', agent: db.accounts[0].id, agent_name: db.accounts[0].name, outgoing: [{ number: back.from_number, placed_at: back.created_at, answered_at: back.answered_at, ended_at: back.ended_at, by: db.accounts[0].id, trunk: uuid(), caller_id: '+442079460100', is_withheld: false, is_emergency: false, minute_price: 2, minutes_max: 60, cost: 4, currency: 'GBP' }] });
   live(db, STORIES.hours, PEOPLE[2], 3, 31);
   live(db, STORIES.booking, PEOPLE[3], 5, 116);
   diary(db);

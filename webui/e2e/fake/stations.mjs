@@ -114,11 +114,11 @@ export function stationStories({ fake, lever, story }) {
         await bar(page).waitFor({ state: 'detached' });
         await page.keyboard.press('p');
       };
-      same(await shown.locator('option').allTextContents(), ['Usual: 020 7946 0100', '020 7946 0111'], 'the numbers that may be shown');
+      same(await shown.locator('option').allTextContents(), ['Usual: 020 7946 0100', '020 7946 0111', 'Withheld'], 'the numbers that may be shown');
       same(await shown.inputValue(), '', 'what is chosen at first');
       await shot(page, 'station-shown');
       same(await axe(page), [], 'axe on the choice of a number');
-      same(await place('020 7946 0958'), { phone_number: '020 7946 0958', caller_id: null }, 'a call that shows the usual number');
+      same(await place('020 7946 0958'), { phone_number: '020 7946 0958' }, 'a call that shows the usual number');
       await hangUp();
       await shown.selectOption('020 7946 0111');
       await page.getByRole('link', { name: 'Messages' }).click();
@@ -126,17 +126,21 @@ export function stationStories({ fake, lever, story }) {
       same(await place('020 7946 0958'), { phone_number: '020 7946 0958', caller_id: '+442079460111' }, 'a call that shows the chosen number');
       await hangUp();
       same(await shown.inputValue(), '+442079460111', 'what is chosen for the next call');
+      await shown.selectOption('Withheld');
+      same(await place('020 7946 0958'), { phone_number: '020 7946 0958', is_withheld: true }, 'a call that shows no number');
+      await hangUp();
+      await shown.selectOption('020 7946 0111');
       // Somebody changes the rules: what is no longer there is told, and chosen no longer.
       const before = fake.state.db.dialling;
       try {
-        fake.state.db.dialling = { ...before, usual: null, numbers: ['+442079460100', '+442079460122'] };
+        fake.state.db.dialling = { ...before, usual: null, may_withhold: false, numbers: ['+442079460100', '+442079460122'] };
         await place('020 7946 0958');
         await page.getByText('None of the trunks for this number may show').waitFor();
         await page.keyboard.press('Escape');
         await page.keyboard.press('p');
         await page.waitForFunction(() => document.querySelector('.dock select')?.value === '');
         same(await shown.locator('option').allTextContents(), ['The usual one', '020 7946 0100', '020 7946 0122'], 'the numbers of the new rules');
-        fake.state.db.dialling = { ...before, numbers: ['+442079460100'] };
+        fake.state.db.dialling = { ...before, may_withhold: false, numbers: ['+442079460100'] };
         await page.keyboard.press('Escape');
         await page.keyboard.press('p');
         await shown.waitFor({ state: 'detached' });

@@ -329,6 +329,7 @@ export function stories(browser, fake) {
       await dialog.getByLabel('User name or number').fill('100');
       await dialog.getByRole('textbox', { name: 'Password' }).fill('s3cret');
       await dialog.getByText('More settings').click();
+      await dialog.getByLabel('Address that it is told').fill('10.8.0.2');
       await shot(page, 'trunk');
       same(await axe(page), [], 'axe on setting a trunk up');
       await dialog.getByRole('button', { name: 'Save' }).click();
@@ -337,6 +338,7 @@ export function stories(browser, fake) {
       await row.getByText("The server's name is not known").waitFor();
       await row.getByRole('button', { name: 'Edit' }).click();
       same(await dialog.getByRole('textbox', { name: 'Password' }).inputValue(), '', 'a kept password is not shown');
+      same(await dialog.getByLabel('Address that it is told').inputValue(), '10.8.0.2', 'the address that is kept');
       await dialog.getByLabel('Server').fill('sip.example.org');
       await dialog.getByText('Another server needs the password again').waitFor();
       await dialog.getByRole('textbox', { name: 'Password' }).fill('s3cret');

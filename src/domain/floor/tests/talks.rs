@@ -4,7 +4,7 @@ use super::*;
 use crate::account::Actor;
 use crate::code::{CallDirection, NumberFormat, Role};
 use crate::id::{AccountId, PhoneId, TrunkId};
-use crate::outbound::{Outbound, Price, Route, TrunkUse, Usable};
+use crate::outbound::{Outbound, Price, Route, Show, TrunkUse, Usable};
 
 pub(super) const ANNA: AccountId = AccountId(Uuid::from_u128(51));
 pub(super) const BEN: AccountId = AccountId(Uuid::from_u128(52));
@@ -27,7 +27,10 @@ pub(super) fn world() -> World {
         trunks: vec![trunk(MAIN, "+442079460000"), trunk(SPARE, "+442079460001")],
         ..Outbound::usual("GB")
     };
-    let trunks = vec![Usable { trunk: MAIN, is_up: true }, Usable { trunk: SPARE, is_up: true }];
+    let trunks = vec![
+        Usable { trunk: MAIN, is_up: true, withholds: false },
+        Usable { trunk: SPARE, is_up: true, withholds: false },
+    ];
     World { tenant: *tenant(true), rules, trunks }
 }
 
@@ -47,7 +50,7 @@ pub(super) fn placing(number: u128, origin: Origin, target: Target) -> Input {
         origin,
         shown: "21".into(),
         target,
-        caller_id: None,
+        show: Show::Usual,
         world: world(),
     }))
 }
@@ -57,7 +60,7 @@ pub(super) fn calling(leg: u64) -> Origin {
 }
 
 fn to(trunk: TrunkId, caller_id: &str) -> To {
-    To::Trunk { trunk, number: NUMBER.into(), caller_id: caller_id.into(), line: 0 }
+    To::Trunk { trunk, number: NUMBER.into(), caller_id: caller_id.into(), is_withheld: false, line: 0 }
 }
 
 /// The tag and place of the one leg that is dialled among these.
@@ -342,7 +345,8 @@ fn an_emergency_call_is_placed_in_any_case() {
     desk.put(Input::Drain);
     let outputs = desk.put(Input::Place(place));
     let call = desk.record_of();
-    assert_eq!(dialled(&outputs).1, To::Trunk { trunk: MAIN, number: "999".into(), caller_id: String::new(), line: 0 });
+    let (number, caller_id) = ("999".into(), String::new());
+    assert_eq!(dialled(&outputs).1, To::Trunk { trunk: MAIN, number, caller_id, is_withheld: false, line: 0 });
     assert!(call.emergency && call.outgoing[0].is_emergency);
     assert_eq!(desk.tasks[0].kind, crate::code::TaskKind::Emergency);
 }

@@ -80,7 +80,7 @@ class Station {
   async place(): Promise<void> {
     const phone_number = this.number.trim();
     if (phone_number === '') return;
-    await this.#ask('POST', '/api/calls', { phone_number, caller_id: choice.shown || null });
+    await this.#ask('POST', '/api/calls', { phone_number, ...choice.wish });
   }
 
   /** Leaves the call for an emergency. */
