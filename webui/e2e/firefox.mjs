@@ -2,7 +2,7 @@
 // (CALL-01, CALL-06, VOICE-15, B-24).
 import { open, openFirefox, run, same, settle, shot, signIn, visitor, yes } from './browser.mjs';
 import { watchdog } from './server.mjs';
-import { BACK_MS_MAX, HEARD_MS_MAX, about, bar, button, calling, clinic, colleague, isQuiet, microphone, ownAddress, phone, plays, speaks, switchOn, talk, throughMicrophone, words } from './telephone.mjs';
+import { HEARD_MS_MAX, about, bar, button, calling, callsReceptionist, clinic, colleague, isQuiet, isUnderstood, loadedAgain, microphone, mutesAndLoadsAgain, ownAddress, phone, plays, speaks, switchOn, talk, throughMicrophone, words } from './telephone.mjs';
 
 const EMAIL = 'ada@clinic.example';
 
@@ -21,11 +21,7 @@ const tests = {
   'Firefox calls the receptionist, presses keys, is loaded again in the middle, and is understood': async () => {
     const page = await visitor(caller, url);
     await signIn(page, EMAIL, password);
-    await page.goto('/voice-test');
-    await page.getByRole('button', { name: 'Call the receptionist' }).click();
-    await phone(page, 'on').waitFor({ timeout: HEARD_MS_MAX });
-    await speaks(page, 'theirs');
-    const id = await calling(page);
+    const id = await callsReceptionist(page);
     await page.locator('[data-partial], [data-turn]').first().waitFor();
     const figures = page.locator('[data-figure]');
     await figures.first().waitFor();
@@ -37,16 +33,11 @@ const tests = {
     await page.locator('[data-turn].receptionist').filter({ hasText: /our opening hours are/i }).first().waitFor({ timeout: HEARD_MS_MAX });
 
     // B-24
-    const began = performance.now();
-    await page.reload();
-    await phone(page, 'on').waitFor({ timeout: BACK_MS_MAX });
-    console.log(`      the call was back ${Math.round(performance.now() - began)} ms after the page was loaded again`);
+    await loadedAgain(page, '[data-phase=on]');
     same(await calling(page), id, 'the call after the page was loaded again');
     await plays(page);
 
-    await speaks(page, 'mine');
-    await page.locator('[data-turn].caller').filter({ hasText: /open|hours/i }).waitFor({ timeout: HEARD_MS_MAX });
-    await speaks(page, 'theirs');
+    await isUnderstood(page);
     // What is said of the sound goes by the loudspeaker's clock too, and this one's is not true; what was lost does not.
     const [loss, score] = [await page.locator('[data-figure=loss]').textContent(), await page.locator('[data-figure=mos]').textContent()];
     console.log(`      lost ${loss}, MOS ${score}`);
@@ -77,30 +68,14 @@ const tests = {
     await eve.getByRole('button', { name: 'Call', exact: true }).click();
     await sam.locator('[data-ringing]').getByText('201').waitFor();
     await sam.getByRole('button', { name: 'Answer' }).click();
-    const id = await bar(eve).getAttribute('data-call');
     await Promise.all([speaks(eve, 'theirs'), speaks(eve, 'mine'), speaks(sam, 'theirs')]);
     await eve.locator('[data-figure=mos]').waitFor();
     await shot(eve, 'firefox-talks');
     await microphones.selectOption('');
     await speaks(sam, 'theirs');
 
-    await button(eve, 'Mute').click();
-    await bar(eve).getByText('You are muted').waitFor();
-    await isQuiet(sam);
-    await speaks(eve, 'theirs');
-
     // B-24
-    const began = performance.now();
-    await eve.reload();
-    await eve.locator('[data-phase=on] [data-call]').waitFor({ timeout: BACK_MS_MAX });
-    console.log(`      the call was back ${Math.round(performance.now() - began)} ms after the page was loaded again`);
-    same(await bar(eve).getAttribute('data-call'), id, 'the call after the page was loaded again');
-    await speaks(eve, 'theirs');
-    await plays(eve);
-    await bar(eve).getByText('You are muted').waitFor();
-    await isQuiet(sam);
-    await button(eve, 'Mute').click();
-    await speaks(sam, 'theirs');
+    await mutesAndLoadsAgain(eve, sam, () => plays(eve));
 
     await button(eve, 'Hold').click();
     await bar(eve).getByText('On hold').waitFor();
@@ -135,10 +110,7 @@ const tests = {
     await switchOn(other);
     await page.getByText('another window').first().waitFor();
     await page.locator('[data-phone=off]').waitFor();
-    await other.goto('/voice-test');
-    await other.getByRole('button', { name: 'Call the receptionist' }).click();
-    await phone(other, 'on').first().waitFor({ timeout: HEARD_MS_MAX });
-    await speaks(other, 'theirs');
+    await callsReceptionist(other);
     await shot(other, 'firefox-narrow');
     same(await server.stop('SIGKILL'), { status: null, signal: 'SIGKILL' }, 'how the server ended');
     await phone(other, 'lost').first().waitFor({ timeout: HEARD_MS_MAX });

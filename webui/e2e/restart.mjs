@@ -1,44 +1,17 @@
 // What a browser shows while the service is killed and started again: `auricle serve` on a folder of its own (RT-02, RT-03).
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { axe, open, run, same, settle, shot, signIn, visitor, yes } from './browser.mjs';
-import { folder, freePorts, start, watchdog } from './server.mjs';
+import { founded } from './clinic.mjs';
+import { watchdog } from './server.mjs';
 
 /** The page tries again at least every ten seconds; a busy machine is given some more. */
 const BACK_MS_MAX = 30_000;
 const EMAIL = 'ada@clinic.example';
 
 watchdog(150);
-const place = folder();
-const [web, sip] = await freePorts(2);
-const config = join(place, 'auricle.toml');
-writeFileSync(config, `
-[server]
-listen = "127.0.0.1:${web}"
-[storage]
-directory = "${join(place, 'clinic')}"
-[sip]
-listen = "127.0.0.1:${sip}"
-rtp_ports = "39000-39099"
-calls_max = 10
-[speech]
-stt = "none"
-[log]
-directory = "${join(place, 'log')}"
-`);
-const auricle = (...args) => start(['--config', config, ...args]);
-const serve = async () => {
-  const program = auricle('serve');
-  await program.says(/Web\s+http/);
-  return program;
-};
-
-await auricle('config', 'check').says(/good/);
-const added = auricle('user', 'add', EMAIL, '--role', 'admin');
-const [, oneTime] = await added.says(/One-time password\s+(\S+)/);
-same(await added.ended, { status: 0, signal: null }, 'how adding the administrator ended');
+const { url, done, administrator, serve } = await founded('39000-39099', () => '[speech]\nstt = "none"\n');
+yes((await done('config', 'check')).includes('good'), 'the configuration is good');
+const oneTime = await administrator(EMAIL);
 let server = await serve();
-const url = `http://127.0.0.1:${web}`;
 const browser = await open();
 const password = await settle(browser, url, { email: EMAIL, password: oneTime });
 

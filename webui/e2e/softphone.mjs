@@ -2,7 +2,7 @@
 // microphones that speak from files, and `auricle serve` on a folder of its own (VOICE-15, CALL-01, B-24).
 import { axe, open, run, same, settle, shot, signIn, visitor, yes } from './browser.mjs';
 import { watchdog } from './server.mjs';
-import { BACK_MS_MAX, HEARD_MS_MAX, about, bar, button, calling, clinic, colleague, isQuiet, microphone, phone, question, speaks, talk } from './telephone.mjs';
+import { HEARD_MS_MAX, about, bar, button, calling, callsReceptionist, clinic, colleague, isUnderstood, loadedAgain, microphone, mutesAndLoadsAgain, phone, question, speaks, talk } from './telephone.mjs';
 
 const EMAIL = 'ada@clinic.example';
 
@@ -16,8 +16,6 @@ const confined = await open([...asking, '--webrtc-ip-handling-policy=disable_non
 /** Whose microphones never stop speaking. */
 const talkers = await open(microphone(talk(place)));
 const password = await settle(browser, url, { email: EMAIL, password: oneTime });
-
-const call = (page) => page.getByRole('button', { name: 'Call the receptionist' });
 
 /** Keeps the connections of a page, which are asked later how they go. */
 const keepConnections = () => {
@@ -57,11 +55,7 @@ const tests = {
   'a page calls the receptionist, is loaded again in the middle, and is understood': async () => {
     const page = await visitor(browser, url);
     await signIn(page, EMAIL, password);
-    await page.goto('/voice-test');
-    await call(page).click();
-    await phone(page, 'on').waitFor({ timeout: HEARD_MS_MAX });
-    await speaks(page, 'theirs');
-    const id = await calling(page);
+    const id = await callsReceptionist(page);
     const greeting = page.locator('[data-partial], [data-turn]').first();
     await greeting.waitFor();
     await page.locator('[data-figure=mos]').waitFor();
@@ -71,16 +65,11 @@ const tests = {
     await shot(page, 'softphone-keypad');
 
     // B-24
-    const began = performance.now();
-    await page.reload();
-    await phone(page, 'on').waitFor({ timeout: BACK_MS_MAX });
-    console.log(`      the call was back ${Math.round(performance.now() - began)} ms after the page was loaded again`);
+    await loadedAgain(page, '[data-phase=on]');
     same(await calling(page), id, 'the call after the page was loaded again');
     same((await about(page, `/api/calls/${id}`)).status === 'ended', false, 'whether the call has ended');
 
-    await speaks(page, 'mine');
-    await page.locator('[data-turn].caller').filter({ hasText: /open|hours/i }).waitFor({ timeout: HEARD_MS_MAX });
-    await speaks(page, 'theirs');
+    await isUnderstood(page);
     const loss = await page.locator('[data-figure=loss]').textContent();
     const score = Number((await page.locator('[data-figure=mos]').textContent()).replace(',', '.'));
     console.log(`      lost ${loss}, MOS ${score}`);
@@ -102,25 +91,16 @@ const tests = {
     const page = await visitor(confined, url);
     await page.addInitScript(keepConnections);
     await signIn(page, EMAIL, password);
-    await page.goto('/voice-test');
-    await call(page).click();
-    await phone(page, 'on').waitFor({ timeout: HEARD_MS_MAX });
-    await speaks(page, 'theirs');
+    const id = await callsReceptionist(page);
     const byTcp = { chosen: ['tcp', 'tcp'], all: ['tcp'] };
     same(await protocols(page), byTcp, 'how the audio goes');
-    const id = await calling(page);
     await asked('the count', () => page.evaluate(async () => (await (await fetch('/metrics')).text()).includes('auricle_voice_browsers_by_tcp 1')));
 
     // B-24
-    const began = performance.now();
-    await page.reload();
-    await phone(page, 'on').waitFor({ timeout: BACK_MS_MAX });
-    console.log(`      the call was back ${Math.round(performance.now() - began)} ms after the page was loaded again`);
+    await loadedAgain(page, '[data-phase=on]');
     same(await calling(page), id, 'the call after the page was loaded again');
     same(await protocols(page), byTcp, 'how the audio goes then');
-    await speaks(page, 'mine');
-    await page.locator('[data-turn].caller').filter({ hasText: /open|hours/i }).waitFor({ timeout: HEARD_MS_MAX });
-    await speaks(page, 'theirs');
+    await isUnderstood(page);
     const score = Number((await page.locator('[data-figure=mos]').textContent()).replace(',', '.'));
     console.log(`      MOS ${score}`);
     yes(score > 3, `the line sounds like ${score}`);
@@ -147,22 +127,8 @@ const tests = {
     await shot(eve, 'station-talks');
     same(await axe(eve), [], 'axe in a call');
 
-    await button(eve, 'Mute').click();
-    await bar(eve).getByText('You are muted').waitFor();
-    await isQuiet(sam);
-    await speaks(eve, 'theirs');
-
     // B-24
-    const began = performance.now();
-    await eve.reload();
-    await eve.locator('[data-phase=on] [data-call]').waitFor({ timeout: BACK_MS_MAX });
-    console.log(`      the call was back ${Math.round(performance.now() - began)} ms after the page was loaded again`);
-    same(await bar(eve).getAttribute('data-call'), id, 'the call after the page was loaded again');
-    await speaks(eve, 'theirs');
-    await bar(eve).getByText('You are muted').waitFor();
-    await isQuiet(sam);
-    await button(eve, 'Mute').click();
-    await speaks(sam, 'theirs');
+    await mutesAndLoadsAgain(eve, sam);
 
     await button(sam, 'Hang up').click();
     for (const page of [eve, sam]) {
@@ -177,10 +143,7 @@ const tests = {
   'a service that is killed leaves a page that says so and can call again': async () => {
     const page = await visitor(browser, url, { size: 'narrow', dark: true });
     await signIn(page, EMAIL, password);
-    await page.goto('/voice-test');
-    await call(page).click();
-    await phone(page, 'on').waitFor({ timeout: HEARD_MS_MAX });
-    await speaks(page, 'theirs');
+    await callsReceptionist(page);
     await shot(page, 'softphone-narrow-dark');
     same(await axe(page), [], 'axe on a narrow page');
     same(await server.stop('SIGKILL'), { status: null, signal: 'SIGKILL' }, 'how the server ended');

@@ -1,44 +1,21 @@
 // What an administrator looks after in the browser: `auricle serve` with a folder for backups (B-26, B-04, B-17).
-import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { readFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { axe, open, run, same, settle, shot, signIn, visitor, yes } from './browser.mjs';
-import { folder, freePorts, start, watchdog } from './server.mjs';
+import { founded } from './clinic.mjs';
+import { watchdog } from './server.mjs';
 
 /** Making a backup and restoring it beside itself, on a busy machine. */
 const BACKUP_MS_MAX = 60_000;
 const EMAIL = 'ada@clinic.example';
 
 watchdog(240);
-const place = folder();
-const [web, sip] = await freePorts(2);
-const config = join(place, 'auricle.toml');
+const sections = (place) => `[backup]\ndirectory = "${join(place, 'backups')}"\n[speech]\nstt = "none"\n`;
+const { place, url, auricle, done, administrator, serve } = await founded('39200-39299', sections);
 const backups = join(place, 'backups');
-writeFileSync(config, `
-[server]
-listen = "127.0.0.1:${web}"
-[storage]
-directory = "${join(place, 'clinic')}"
-[backup]
-directory = "${backups}"
-[sip]
-listen = "127.0.0.1:${sip}"
-rtp_ports = "39200-39299"
-calls_max = 10
-[speech]
-stt = "none"
-[log]
-directory = "${join(place, 'log')}"
-`);
-const auricle = (...args) => start(['--config', config, ...args]);
-const done = async (...args) => same(await auricle(...args).ended, { status: 0, signal: null }, `how ${args.join(' ')} ended`);
-
 await done('secrets', 'generate');
-const added = auricle('user', 'add', EMAIL, '--role', 'admin');
-const [, oneTime] = await added.says(/One-time password\s+(\S+)/);
-same(await added.ended, { status: 0, signal: null }, 'how adding the administrator ended');
-const server = auricle('serve');
-await server.says(/Web\s+http/);
-const url = `http://127.0.0.1:${web}`;
+const oneTime = await administrator(EMAIL);
+const server = await serve();
 const browser = await open();
 const password = await settle(browser, url, { email: EMAIL, password: oneTime });
 const page = await visitor(browser, url);

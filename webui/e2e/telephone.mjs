@@ -4,7 +4,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { same, settle, signIn, visitor } from './browser.mjs';
-import { folder, freePorts, start } from './server.mjs';
+import { founded } from './clinic.mjs';
 
 /** What a caller's microphone says, after this silence and once more after another: long enough for the greeting, and for what is looked
  * at while nobody speaks. */
@@ -28,30 +28,9 @@ export function ownAddress() {
 
 /** A clinic with an administrator, served from a folder of its own; browsers' audio comes to this address. */
 export async function clinic(email, audio = '127.0.0.1') {
-  const place = folder();
-  const [web, sip] = await freePorts(2);
-  const config = join(place, 'auricle.toml');
-  writeFileSync(config, `
-[server]
-listen = "127.0.0.1:${web}"
-[storage]
-directory = "${join(place, 'clinic')}"
-[sip]
-listen = "127.0.0.1:${sip}"
-rtp_ports = "39100-39199"
-calls_max = 10
-[webrtc]
-listen = "${audio}:0"
-[log]
-directory = "${join(place, 'log')}"
-`);
-  const auricle = (...args) => start(['--config', config, ...args]);
-  const added = auricle('user', 'add', email, '--role', 'admin');
-  const [, password] = await added.says(/One-time password\s+(\S+)/);
-  same(await added.ended, { status: 0, signal: null }, 'how adding the administrator ended');
-  const server = auricle('serve');
-  await server.says(/Web\s+http/);
-  return { place, server, url: `http://127.0.0.1:${web}`, email, password };
+  const { place, url, administrator, serve } = await founded('39100-39199', () => `[webrtc]\nlisten = "${audio}:0"\n`);
+  const password = await administrator(email);
+  return { place, server: await serve(), url, email, password };
 }
 
 /** A file behind a microphone: what is made of the words, as a voice of flite says them, and of silence. */
@@ -149,6 +128,47 @@ export const isQuiet = (page) => page.waitForFunction(([loud, ms]) => {
   globalThis.quietSince = level < loud ? globalThis.quietSince ?? performance.now() : undefined;
   return performance.now() - (globalThis.quietSince ?? Infinity) > ms;
 }, [SPEAKS / 2, QUIET_MS], { timeout: HEARD_MS_MAX, polling: 50 });
+
+/** Calls the receptionist from the page of test calls, and waits until it is heard; the call. */
+export async function callsReceptionist(page) {
+  await page.goto('/voice-test');
+  await page.getByRole('button', { name: 'Call the receptionist' }).click();
+  await phone(page, 'on').first().waitFor({ timeout: HEARD_MS_MAX });
+  await speaks(page, 'theirs');
+  return calling(page);
+}
+/** Waits until what the microphone asks is understood and answered. */
+export async function isUnderstood(page) {
+  await speaks(page, 'mine');
+  await page.locator('[data-turn].caller').filter({ hasText: /open|hours/i }).waitFor({ timeout: HEARD_MS_MAX });
+  await speaks(page, 'theirs');
+}
+/** B-24: loads the page again, and waits until it has its call back, as this place of it shows. */
+export async function loadedAgain(page, place) {
+  const began = performance.now();
+  await page.reload();
+  await page.locator(place).waitFor({ timeout: BACK_MS_MAX });
+  console.log(`      the call was back ${Math.round(performance.now() - began)} ms after the page was loaded again`);
+}
+/** Two people talk, and one mutes: they are not heard, also when their page has been loaded again, until they are muted no more. `back` is
+ * waited for when the call is back. */
+export async function mutesAndLoadsAgain(page, other, back = async () => {}) {
+  const id = await bar(page).getAttribute('data-call');
+  const isMuted = async () => {
+    await bar(page).getByText('You are muted').waitFor();
+    await isQuiet(other);
+  };
+  await button(page, 'Mute').click();
+  await isMuted();
+  await speaks(page, 'theirs');
+  await loadedAgain(page, '[data-phase=on] [data-call]');
+  same(await bar(page).getAttribute('data-call'), id, 'the call after the page was loaded again');
+  await speaks(page, 'theirs');
+  await back();
+  await isMuted();
+  await button(page, 'Mute').click();
+  await speaks(other, 'theirs');
+}
 
 export const about = (page, path) => page.evaluate(async (path) => (await fetch(path)).json(), path);
 export const made = (page, path, body) => page.evaluate(async ([path, body]) => {
