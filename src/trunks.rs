@@ -112,6 +112,8 @@ pub struct TrunkView {
     pub srtp: SrtpPolicy,
     /// In which header it wants to be told the number of a call, beside From.
     pub identity: IdentityHeader,
+    /// Whether callers whom it has brought are handed to it, when they are handed on to somebody outside.
+    pub refers: bool,
     /// Whether it is used.
     pub is_on: bool,
     /// How it stands.
@@ -144,6 +146,7 @@ impl TrunkView {
             realms: trunk.realms,
             srtp: trunk.srtp,
             identity: trunk.identity,
+            refers: trunk.refers,
             is_on: trunk.is_on,
             created_at: trunk.created_at,
             version: trunk.version,
@@ -192,6 +195,9 @@ pub struct TrunkInput {
     /// In which header it wants to be told the number of a call, beside From; in none unless told.
     #[serde(default = "no_header")]
     pub identity: IdentityHeader,
+    /// Whether callers whom it has brought are handed to it, when they are handed on to somebody outside; no unless told.
+    #[serde(default)]
+    pub refers: bool,
     /// Whether it is used.
     #[serde(default = "yes")]
     pub is_on: bool,
@@ -276,7 +282,7 @@ impl TrunkInput {
         (trunk.user, trunk.auth_user, trunk.sources, trunk.realms) = (user, auth_user, sources, realms);
         (trunk.transport, trunk.registers) = (self.transport, self.registers);
         (trunk.expires_s, trunk.srtp, trunk.identity) = (self.expires_s, self.srtp, self.identity);
-        trunk.is_on = self.is_on;
+        (trunk.refers, trunk.is_on) = (self.refers, self.is_on);
     }
 }
 
@@ -397,6 +403,7 @@ fn blank(id: TrunkId, now: Timestamp) -> Trunk {
         realms: Vec::new(),
         srtp: SrtpPolicy::usual(),
         identity: IdentityHeader::None,
+        refers: false,
         is_on: true,
         created_at: now,
         version: 0,

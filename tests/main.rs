@@ -30,6 +30,7 @@ mod outbound;
 mod persona;
 mod phones;
 mod reasons;
+mod referring;
 mod restarts;
 mod signing_in;
 mod softphone;

@@ -13,6 +13,7 @@ mod matrix;
 mod order;
 mod participant;
 mod place;
+mod refer;
 mod side;
 mod station;
 mod stay;
@@ -95,6 +96,7 @@ impl Floor {
             | Input::Ringing { leg }
             | Input::Early { leg }
             | Input::Held { leg, .. }
+            | Input::Referred { leg, .. }
             | Input::Digit { leg, .. }
             | Input::Level { leg, .. }
             | Input::Quality { leg, .. }

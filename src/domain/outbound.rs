@@ -105,6 +105,8 @@ pub struct Usable {
     pub trunk: TrunkId,
     /// Whether calls go through it now.
     pub is_up: bool,
+    /// Whether its provider takes on by itself whom it has brought, when they are handed on to somebody outside (REFER).
+    pub refers: bool,
 }
 
 /// A wish to call.

@@ -41,6 +41,9 @@ pub struct Trunk {
     /// In which header it wants to be told the number of a call, beside From.
     #[serde(default = "no_header")]
     pub identity: IdentityHeader,
+    /// Whether it takes on by itself whom it has brought, when they are handed on to somebody outside (REFER).
+    #[serde(default)]
+    pub refers: bool,
     /// Whether it is used.
     pub is_on: bool,
     /// When it was made.
@@ -226,6 +229,7 @@ mod tests {
             realms: Vec::new(),
             srtp: SrtpPolicy::Optional,
             identity: IdentityHeader::None,
+            refers: false,
             is_on: true,
             created_at: Timestamp::UNIX_EPOCH,
             version: 1,

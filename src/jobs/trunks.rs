@@ -141,7 +141,7 @@ impl Desk {
         let mut lines = BTreeMap::clone(&self.parts.book.all());
         for trunk in trunks.iter().filter(|trunk| trunk.is_on) {
             let number = self.number(trunk.id);
-            lines.entry(trunk.id).or_insert(Line { number, is_up: false });
+            lines.entry(trunk.id).or_insert(Line { number, is_up: false, refers: trunk.refers });
         }
         self.parts.book.set(lines);
     }
@@ -193,7 +193,8 @@ impl Desk {
         let line = |(id, number): (&TrunkId, &engine::TrunkId)| {
             let state = status.get(id).map(|status: &TrunkStatus| status.state)?;
             let is_up = matches!(state, TrunkState::Up | TrunkState::Degraded);
-            (state != TrunkState::Off).then_some((*id, Line { number: *number, is_up }))
+            let refers = trunks.iter().any(|trunk| trunk.id == *id && trunk.refers);
+            (state != TrunkState::Off).then_some((*id, Line { number: *number, is_up, refers }))
         };
         self.parts.book.set(self.numbers.iter().filter_map(line).collect());
         // Whoever hears the event and asks must be told what it said.

@@ -14,6 +14,8 @@ pub struct Line {
     pub number: engine::TrunkId,
     /// Whether calls go through it now.
     pub is_up: bool,
+    /// Whether callers whom it has brought are handed to it, when they are handed on outside.
+    pub refers: bool,
 }
 
 /// All trunks that are switched on. Cheap to clone; a copy sees what the others are told.

@@ -16,6 +16,7 @@ use uuid::Uuid;
 mod emergencies;
 mod masks;
 mod participants;
+mod refers;
 mod stations;
 mod talks;
 

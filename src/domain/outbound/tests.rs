@@ -69,7 +69,7 @@ fn wish(dialled: &str) -> Wish<'_> {
 }
 
 fn up() -> [Usable; 2] {
-    [Usable { trunk: MAIN, is_up: true }, Usable { trunk: SPARE, is_up: true }]
+    [Usable { trunk: MAIN, is_up: true, refers: false }, Usable { trunk: SPARE, is_up: true, refers: false }]
 }
 
 fn asked(rules: &Outbound, dialled: &str) -> Result<Permit, OutboundRule> {
@@ -117,7 +117,7 @@ fn a_number_goes_by_its_trunk_and_the_next_one_stands_in() {
         let wish = Wish { caller_id, ..wish("602123456") };
         rules().permit(&wish, &clinic(), trunks, &Ledger::default(), noon()).map(|permit| permit.ways)
     };
-    let down = |trunk| Usable { trunk, is_up: false };
+    let down = |trunk| Usable { trunk, is_up: false, refers: false };
     assert_eq!(permit(&[down(MAIN), up()[1]], None).unwrap(), [spare]);
     assert_eq!(permit(&[down(MAIN), down(SPARE)], None).unwrap_err(), OutboundRule::TrunksDown);
     let chosen = permit(&up(), Some("+420212345679")).unwrap();
@@ -142,7 +142,8 @@ fn a_number_goes_by_its_trunk_and_the_next_one_stands_in() {
 fn an_emergency_number_is_always_dialled() {
     let night = Night { from_minute: 0, to_minute: 1_439 };
     let off = Outbound { calls_max: 0, day_money_max: 0, night: Some(night), ..Outbound::usual("CZ") };
-    let trunks = [Usable { trunk: SPARE, is_up: false }, Usable { trunk: MAIN, is_up: true }];
+    let trunks =
+        [Usable { trunk: SPARE, is_up: false, refers: false }, Usable { trunk: MAIN, is_up: true, refers: false }];
     for digits in ["112", "155", "911"] {
         let permit = off.permit(&wish(digits), &clinic(), &trunks, &Ledger::default(), noon()).unwrap();
         assert!(permit.is_emergency && permit.minutes_max.is_none() && permit.minute_price == 0);
@@ -164,7 +165,11 @@ fn a_carrier_is_a_way_among_others() {
         let routes = vec![Route { prefix: String::new(), trunks: vec![carrier, MAIN] }];
         Outbound { trunks: uses, routes, ..rules() }
     };
-    let usable = [up()[0], Usable { trunk: carrier, is_up: true }, Usable { trunk: SPARE, is_up: false }];
+    let usable = [
+        up()[0],
+        Usable { trunk: carrier, is_up: true, refers: false },
+        Usable { trunk: SPARE, is_up: false, refers: false },
+    ];
     let ways = |rules: &Outbound, dialled| {
         let permit = rules.permit(&wish(dialled), &clinic(), &usable, &Ledger::default(), noon()).unwrap();
         permit.ways.into_iter().map(|way| (way.trunk, way.number, way.caller_id)).collect::<Vec<_>>()
