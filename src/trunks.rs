@@ -113,6 +113,8 @@ pub struct TrunkView {
     pub srtp: SrtpPolicy,
     /// In which header it wants to be told the number of a call, beside From.
     pub identity: IdentityHeader,
+    /// Whether callers whom it has brought are handed to it, when they are handed on to somebody outside.
+    pub refers: bool,
     /// Which of our addresses it is told; empty for the one that everybody there is told.
     pub advertise: String,
     /// Whether it is used.
@@ -147,6 +149,7 @@ impl TrunkView {
             realms: trunk.realms,
             srtp: trunk.srtp,
             identity: trunk.identity,
+            refers: trunk.refers,
             advertise: trunk.advertise.map(|address| address.to_string()).unwrap_or_default(),
             is_on: trunk.is_on,
             created_at: trunk.created_at,
@@ -196,6 +199,9 @@ pub struct TrunkInput {
     /// In which header it wants to be told the number of a call, beside From; in none unless told.
     #[serde(default = "no_header")]
     pub identity: IdentityHeader,
+    /// Whether callers whom it has brought are handed to it, when they are handed on to somebody outside; no unless told.
+    #[serde(default)]
+    pub refers: bool,
     /// Which of our addresses it is told, in signalling and for audio, where it reaches the clinic at another one than everybody who is
     /// where it is; empty unless told.
     #[serde(default)]
@@ -293,6 +299,7 @@ impl TrunkInput {
         (trunk.user, trunk.auth_user, trunk.sources, trunk.realms) = (user, auth_user, sources, realms);
         (trunk.transport, trunk.registers) = (self.transport, self.registers);
         (trunk.expires_s, trunk.srtp, trunk.identity) = (self.expires_s, self.srtp, self.identity);
+        trunk.refers = self.refers;
         (trunk.advertise, trunk.is_on) = (self.address(), self.is_on);
     }
 }
@@ -414,6 +421,7 @@ fn blank(id: TrunkId, now: Timestamp) -> Trunk {
         realms: Vec::new(),
         srtp: SrtpPolicy::usual(),
         identity: IdentityHeader::None,
+        refers: false,
         advertise: None,
         is_on: true,
         created_at: now,

@@ -31,6 +31,7 @@ mod persona;
 mod phones;
 mod quality;
 mod reasons;
+mod referring;
 mod restarts;
 mod signing_in;
 mod softphone;

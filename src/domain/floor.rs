@@ -14,6 +14,7 @@ mod order;
 mod participant;
 mod place;
 mod quality;
+mod refer;
 mod side;
 mod station;
 mod stay;
@@ -99,6 +100,7 @@ impl Floor {
             | Input::Ringing { leg }
             | Input::Early { leg }
             | Input::Held { leg, .. }
+            | Input::Referred { leg, .. }
             | Input::Digit { leg, .. }
             | Input::Level { leg, .. }
             | Input::Quality { leg, .. }

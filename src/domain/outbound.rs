@@ -107,6 +107,8 @@ pub struct Usable {
     pub trunk: TrunkId,
     /// Whether calls go through it now.
     pub is_up: bool,
+    /// Whether its provider takes on by itself whom it has brought, when they are handed on to somebody outside (REFER).
+    pub refers: bool,
     /// Whether it keeps the clinic's number from who is called, where it is asked to, and knows it all the same.
     pub withholds: bool,
 }

@@ -41,6 +41,9 @@ pub struct Trunk {
     /// In which header it wants to be told the number of a call, beside From.
     #[serde(default = "no_header")]
     pub identity: IdentityHeader,
+    /// Whether it takes on by itself whom it has brought, when they are handed on to somebody outside (REFER).
+    #[serde(default)]
+    pub refers: bool,
     /// Which of our addresses it is told, where it is another one than everybody there is told.
     #[serde(default)]
     pub advertise: Option<IpAddr>,
@@ -235,6 +238,7 @@ mod tests {
             realms: Vec::new(),
             srtp: SrtpPolicy::Optional,
             identity: IdentityHeader::None,
+            refers: false,
             advertise: None,
             is_on: true,
             created_at: Timestamp::UNIX_EPOCH,

@@ -16,15 +16,16 @@ use auricle_domain::floor::{
     Asked, Class, Ids, Input, Joining, Leg, NotPlaced, Order, Origin, Party as Heard, Placing, Signal, Tag, Target, To,
     World,
 };
-use auricle_domain::id::{AccountId, CallId, CauseId, PhoneId, TaskId};
+use auricle_domain::id::{AccountId, CallId, CauseId, PhoneId, TaskId, TrunkId};
 use auricle_domain::outbound::{Ledger, Outbound, Show, Usable};
 use auricle_domain::phone::{Phone, is_receptionist};
 use auricle_domain::task::Task;
 use auricle_domain::tenant::Tenant;
+use auricle_domain::trunk::Trunk;
 use auricle_media::audio::tone::Tone;
 use auricle_media::io::{
     BridgeId, CallerIdentity, Command, DialIdentity, DialTo, Entrance as Way, Gain, LegId, Party, PartyClass,
-    PhoneId as Number, PlayId, Rate, TransferTarget,
+    PhoneId as Number, PlayId, Rate, TransferTarget, TransferTo,
 };
 use auricle_storage::schema::CALLS_BY_TIME;
 use auricle_storage::{Scan, Store};
@@ -132,11 +133,16 @@ impl Shell {
         });
         let rules = rules.unwrap_or_else(|| Outbound::usual(&tenant.country));
         let usable = |(trunk, line): (_, &crate::voice::trunkbook::Line)| {
-            let (is_up, withholds) = (line.is_up, line.withholds);
-            Usable { trunk, is_up, withholds }
+            let &crate::voice::trunkbook::Line { is_up, refers, withholds, .. } = line;
+            Usable { trunk, is_up, refers, withholds }
         };
         let mut trunks: Vec<_> = self.parts.trunks.all().iter().map(|(trunk, line)| usable((*trunk, line))).collect();
-        trunks.extend(self.carriers().map(|kind| Usable { trunk: kind.trunk(), is_up: true, withholds: false }));
+        trunks.extend(self.carriers().map(|kind| Usable {
+            trunk: kind.trunk(),
+            is_up: true,
+            refers: false,
+            withholds: false,
+        }));
         Some(World { tenant, rules, trunks })
     }
 
@@ -230,6 +236,19 @@ impl Shell {
                 tracing::warn!(%call, "there is no such trunk or telephone any more");
                 Box::pin(self.put(Input::NotDialled { tag })).await;
             }
+        }
+    }
+
+    /// Asks the provider of a trunk to take a caller on.
+    pub(super) async fn refer(&mut self, leg: Leg, trunk: TrunkId, number: &str) {
+        let known = self.parts.store.read(|tx| tx.get::<Trunk>(&trunk));
+        let known = known.inspect_err(|error| tracing::error!(%error, "a trunk cannot be read"));
+        match known.ok().flatten() {
+            Some(trunk) => {
+                let to = TransferTo::Uri(format!("sip:{number}@{}", trunk.account_domain()));
+                self.voice(Command::Transfer { leg: LegId(leg.0), to });
+            }
+            None => Box::pin(self.put(Input::Referred { leg, status: 503 })).await,
         }
     }
 

@@ -164,6 +164,7 @@ impl Shell {
                 }
                 Some(Input::Replaced { leg: Leg(leg.0), by: Leg(by.0) })
             }
+            EngineEvent::TransferDone { leg, status } => Some(Input::Referred { leg: Leg(leg.0), status: *status }),
             EngineEvent::Held { leg, on } => Some(Input::Held { leg: Leg(leg.0), on: *on }),
             EngineEvent::Dtmf { leg, digit, .. } => Some(Input::Digit { leg: Leg(leg.0), digit: *digit }),
             EngineEvent::Answered { leg, codec, setup_ms } => {
@@ -305,6 +306,7 @@ impl Shell {
             Output::Mask { leg, on } => self.voice(Command::Mask { leg: LegId(leg.0), on }),
             Output::Music { leg, on } => self.voice(Command::Music { leg: LegId(leg.0), on }),
             Output::Dtmf { leg, digits } => self.voice(Command::Dtmf { leg: LegId(leg.0), digits }),
+            Output::Refer { leg, trunk, number } => self.refer(leg, trunk, &number).await,
             Output::TransferTold { leg, status } => {
                 self.voice(Command::TransferProgress { leg: LegId(leg.0), status });
             }

@@ -141,8 +141,8 @@ impl Desk {
         let mut lines = BTreeMap::clone(&self.parts.book.all());
         for trunk in trunks.iter().filter(|trunk| trunk.is_on) {
             let number = self.number(trunk.id);
-            let withholds = trunk.withholds();
-            lines.entry(trunk.id).or_insert(Line { number, is_up: false, withholds });
+            let (refers, withholds) = (trunk.refers, trunk.withholds());
+            lines.entry(trunk.id).or_insert(Line { number, is_up: false, refers, withholds });
         }
         self.parts.book.set(lines);
     }
@@ -194,8 +194,9 @@ impl Desk {
         let line = |(id, number): (&TrunkId, &engine::TrunkId)| {
             let state = status.get(id).map(|status: &TrunkStatus| status.state)?;
             let is_up = matches!(state, TrunkState::Up | TrunkState::Degraded);
-            let withholds = trunks.iter().any(|trunk| trunk.id == *id && trunk.withholds());
-            (state != TrunkState::Off).then_some((*id, Line { number: *number, is_up, withholds }))
+            let trunk = trunks.iter().find(|trunk| trunk.id == *id)?;
+            let (refers, withholds) = (trunk.refers, trunk.withholds());
+            (state != TrunkState::Off).then_some((*id, Line { number: *number, is_up, refers, withholds }))
         };
         self.parts.book.set(self.numbers.iter().filter_map(line).collect());
         // Whoever hears the event and asks must be told what it said.

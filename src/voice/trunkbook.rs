@@ -14,6 +14,8 @@ pub struct Line {
     pub number: engine::TrunkId,
     /// Whether calls go through it now.
     pub is_up: bool,
+    /// Whether callers whom it has brought are handed to it, when they are handed on outside.
+    pub refers: bool,
     /// Whether it is told our number beside From, so that it can keep it from who is called.
     pub withholds: bool,
 }

@@ -165,6 +165,9 @@ impl Stay {
         if let Some((cause, _)) = talk.telling.filter(|(_, until)| *until <= now) {
             return self.over(cause, hands);
         }
+        if self.talk.as_ref().is_some_and(|talk| talk.referred.is_some_and(|until| until <= now)) {
+            self.not_referred(hands);
+        }
         self.sides_wake(hands);
     }
 

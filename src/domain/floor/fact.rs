@@ -282,6 +282,7 @@ fn ended(
     if call.direction == CallDirection::Incoming {
         let nothing_came_of_it = match cause {
             EndCause::Rejected => Outcome::Failed,
+            EndCause::HandedOn => Outcome::Transferred,
             _ if call.agent.is_some() => Outcome::Transferred,
             _ => Outcome::Abandoned,
         };

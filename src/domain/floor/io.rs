@@ -7,7 +7,7 @@ use crate::account::Actor;
 use crate::call::{Call, CallIdentity, Entrance, Recording, SideQuality};
 use crate::code::{EndCause, Lang, OutboundRule, Outcome, Speaker};
 use crate::conversation::{Conversation, Turn};
-use crate::id::{AccountId, CallId, CauseId, ContactId, ConversationId, TaskId};
+use crate::id::{AccountId, CallId, CauseId, ContactId, ConversationId, TaskId, TrunkId};
 use crate::live::Live;
 use crate::tenant::Tenant;
 
@@ -174,6 +174,13 @@ pub enum Input {
         asked: Asked,
         /// The clinic and its rules.
         world: Box<World>,
+    },
+    /// What came of [`Output::Refer`].
+    Referred {
+        /// At which leg.
+        leg: Leg,
+        /// A final SIP status.
+        status: u16,
     },
     /// Another leg takes the place of this one; that it is up follows.
     Replaced {
@@ -351,6 +358,15 @@ pub enum Output {
         leg: Leg,
         /// Which.
         digits: String,
+    },
+    /// Ask the provider who has brought a leg to take it on to this number by itself. [`Input::Referred`] is expected.
+    Refer {
+        /// Which leg.
+        leg: Leg,
+        /// By which trunk it came.
+        trunk: TrunkId,
+        /// The number as the provider wants it.
+        number: String,
     },
     /// Tell a telephone what came of the transfer that it asked for.
     TransferTold {

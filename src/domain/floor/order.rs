@@ -181,7 +181,9 @@ impl Stay {
             former.leave(hands);
             talk.former = former.leg.is_some().then(|| former.who.clone());
             self.line_over(&former, hands);
-            self.dial(Seat::Near, hands);
+            if !self.refer(hands) {
+                self.dial(Seat::Near, hands);
+            }
         }
         Ok(())
     }
@@ -194,7 +196,7 @@ impl Stay {
         self.bridge_number(hands);
         let shown = self.call.from_number.clone();
         self.phase = Phase::Talking;
-        self.talk = Some(Talk { near, far, third: None, former: None, shown, telling: None, mask: None, world });
+        self.talk = Some(Talk::new(near, far, shown, world));
         hands.out.push_back(Output::Dismiss(self.id()));
     }
 }

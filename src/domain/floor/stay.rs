@@ -245,6 +245,7 @@ impl Stay {
             Input::Ringing { leg } => self.ringing(leg, hands),
             Input::Early { leg } => self.heard_early(leg, hands),
             Input::Held { leg, on } => self.held_by(leg, on, hands),
+            Input::Referred { leg, status } => self.referred(leg, status, hands),
             Input::Digit { leg, digit } => self.digit(leg, digit, hands),
             Input::Level { leg, caller, clinic } if self.leg == Some(leg) => {
                 hands.out.push_back(Output::Show(Live::Level { call: self.id(), caller, clinic }));
@@ -450,6 +451,7 @@ impl Stay {
             | EndCause::Busy
             | EndCause::NoAnswer
             | EndCause::Refused
+            | EndCause::HandedOn
             | EndCause::Limit => false,
         };
         let helped = matches!(self.call.outcome, Some(Outcome::Booked | Outcome::MessageTaken | Outcome::Voicemail));

@@ -37,12 +37,18 @@ pub(super) struct Talk {
     pub(super) shown: String,
     /// `near` is being told that it came to nothing, until then.
     pub(super) telling: Option<(EndCause, crate::Timestamp)>,
+    /// The provider is asked to take `far` on by itself, and has said nothing until then.
+    pub(super) referred: Option<crate::Timestamp>,
     /// What is said now is kept nowhere.
     pub(super) mask: Option<Mask>,
     pub(super) world: Box<World>,
 }
 
 impl Talk {
+    pub(super) fn new(near: Side, far: Side, shown: String, world: Box<World>) -> Self {
+        Self { near, far, third: None, former: None, shown, telling: None, referred: None, mask: None, world }
+    }
+
     pub(super) fn wake_at(&self) -> Option<crate::Timestamp> {
         let third = self.third.as_ref().and_then(Side::wake_at);
         [
@@ -50,6 +56,7 @@ impl Talk {
             self.far.wake_at(),
             third,
             self.telling.map(|(_, until)| until),
+            self.referred,
             self.mask.map(|mask| mask.until),
         ]
         .into_iter()
@@ -156,7 +163,7 @@ impl Stay {
         self.bridge_number(hands);
         let (far, world) = (Side::new(far), Box::new(world));
         self.phase = Phase::Talking;
-        self.talk = Some(Talk { near, far, third: None, former: None, shown, telling: None, mask: None, world });
+        self.talk = Some(Talk::new(near, far, shown, world));
         let first = if matches!(origin, Origin::Phone(_)) { Seat::Near } else { Seat::Far };
         self.dial(first, hands);
         hands.out.push_back(Output::Board);

@@ -69,7 +69,10 @@ fn wish(dialled: &str) -> Wish<'_> {
 }
 
 fn up() -> [Usable; 2] {
-    [Usable { trunk: MAIN, is_up: true, withholds: false }, Usable { trunk: SPARE, is_up: true, withholds: false }]
+    [
+        Usable { trunk: MAIN, is_up: true, refers: false, withholds: false },
+        Usable { trunk: SPARE, is_up: true, refers: false, withholds: false },
+    ]
 }
 
 fn asked(rules: &Outbound, dialled: &str) -> Result<Permit, OutboundRule> {
@@ -158,7 +161,7 @@ fn a_number_goes_by_its_trunk_and_the_next_one_stands_in() {
         let wish = Wish { show: &show, ..wish("602123456") };
         rules().permit(&wish, &clinic(), trunks, &Ledger::default(), noon()).map(|permit| permit.ways)
     };
-    let down = |trunk| Usable { trunk, is_up: false, withholds: false };
+    let down = |trunk| Usable { trunk, is_up: false, refers: false, withholds: false };
     assert_eq!(permit(&[down(MAIN), up()[1]], None).unwrap(), [spare]);
     assert_eq!(permit(&[down(MAIN), down(SPARE)], None).unwrap_err(), OutboundRule::TrunksDown);
     let chosen = permit(&up(), Some("+420212345679")).unwrap();
@@ -184,8 +187,8 @@ fn an_emergency_number_is_always_dialled() {
     let night = Night { from_minute: 0, to_minute: 1_439 };
     let off = Outbound { calls_max: 0, day_money_max: 0, night: Some(night), ..Outbound::usual("CZ") };
     let trunks = [
-        Usable { trunk: SPARE, is_up: false, withholds: false },
-        Usable { trunk: MAIN, is_up: true, withholds: false },
+        Usable { trunk: SPARE, is_up: false, refers: false, withholds: false },
+        Usable { trunk: MAIN, is_up: true, refers: false, withholds: false },
     ];
     for digits in ["112", "155", "911"] {
         let permit = off.permit(&wish(digits), &clinic(), &trunks, &Ledger::default(), noon()).unwrap();
@@ -210,8 +213,8 @@ fn a_carrier_is_a_way_among_others() {
     };
     let usable = [
         up()[0],
-        Usable { trunk: carrier, is_up: true, withholds: false },
-        Usable { trunk: SPARE, is_up: false, withholds: false },
+        Usable { trunk: carrier, is_up: true, refers: false, withholds: false },
+        Usable { trunk: SPARE, is_up: false, refers: false, withholds: false },
     ];
     let ways = |rules: &Outbound, dialled| {
         let permit = rules.permit(&wish(dialled), &clinic(), &usable, &Ledger::default(), noon()).unwrap();

@@ -15,6 +15,11 @@ pub(super) const SPARE: TrunkId = TrunkId(Uuid::from_u128(72));
 pub(super) const NUMBER: &str = "+442079460958";
 
 pub(super) fn world() -> World {
+    world_that(false)
+}
+
+/// The same, with a main trunk that takes on by itself whom it has brought.
+pub(super) fn world_that(refers: bool) -> World {
     let trunk = |trunk, number: &str| TrunkUse { trunk, numbers: vec![number.into()], format: NumberFormat::Plus };
     let rules = Outbound {
         is_on: true,
@@ -28,8 +33,8 @@ pub(super) fn world() -> World {
         ..Outbound::usual("GB")
     };
     let trunks = vec![
-        Usable { trunk: MAIN, is_up: true, withholds: false },
-        Usable { trunk: SPARE, is_up: true, withholds: false },
+        Usable { trunk: MAIN, is_up: true, refers, withholds: false },
+        Usable { trunk: SPARE, is_up: true, refers: false, withholds: false },
     ];
     World { tenant: *tenant(true), rules, trunks }
 }

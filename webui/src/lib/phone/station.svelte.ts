@@ -31,7 +31,6 @@ class Station {
 
   /** How it is in a call that others have; none where it is one of the two whose call it is, or is being asked. */
   beside: LiveCall['participants'][number] | null = $derived.by(() => this.mine?.call.participants.find((one) => one.account === session.account?.id) ?? null);
-
   /** Whether an emergency number may be dialled from the call that is on: from every one that is not to such a number itself. */
   alarms: boolean = $derived.by(() => this.mine !== null && !(this.mine.call.direction === 'outgoing' && this.mine.call.emergency));
 
