@@ -5,6 +5,7 @@ pub mod guard;
 pub mod line;
 pub mod lines;
 pub mod placing;
+pub mod taken;
 pub mod telnyx;
 pub mod twilio;
 
@@ -24,6 +25,7 @@ use guard::Gate;
 use lines::Lines;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
+use taken::Taken;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use twilio::rest::{Number, Rest};
 
@@ -325,6 +327,16 @@ fn reachable(app: &App, path: &str) -> Result<String, Error> {
         let detail = "This server has no public address: set server.public_url in its configuration";
         Error::new(ErrorCode::Conflict, detail)
     })
+}
+
+/// Notes beside the call itself that a carrier has brought it, so that it is not begun again.
+fn note_brought(app: &Arc<App>, call: Taken) {
+    let events = app.events.clone();
+    app.tasks.spawn("carrier_call_brought", async move {
+        if let Err(error) = call.done(&events).await {
+            tracing::warn!(%error, "that a carrier has brought a call could not be noted; its request may be taken once more");
+        }
+    });
 }
 
 /// Whether a path is where carriers open their media sockets.

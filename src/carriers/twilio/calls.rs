@@ -5,7 +5,7 @@
 
 use super::rest::{Rest, Unplaced};
 use super::{
-    ANSWERED_BY, PLACED, Raw, admitted, answer, call_of, end_call, first_time, is_new, is_over, stream, value,
+    ANSWERED_BY, PLACED, Raw, Taken, admitted, answer, call_of, end_call, is_over, stream, told_before, value,
 };
 use crate::app::App;
 use crate::carriers::line::{NotTaken, ToLine};
@@ -79,7 +79,8 @@ fn status_of(code: u32) -> u16 {
 pub async fn told(app: &App, raw: &Raw, name: &str) -> Result<(), Error> {
     let (_, form) = admitted(app, raw)?;
     let call = call_of(&form)?;
-    if !is_new(app, raw, &form).await? {
+    let told = told_before(raw, &form);
+    if told.is_done(&app.events)? {
         return Ok(());
     }
     let status = value(&form, "CallStatus");
@@ -102,6 +103,7 @@ pub async fn told(app: &App, raw: &Raw, name: &str) -> Result<(), Error> {
         _ if !is_placed && !is_over(status) => end_call(app, call).await,
         _ => {}
     }
+    told.done(&app.events).await?;
     Ok(())
 }
 
@@ -127,10 +129,8 @@ pub async fn told_who(app: &App, raw: &Raw, call: CallId, line: usize) -> Result
         _ => AnsweredBy::Unknown,
     };
     let sid = call_of(&form)?;
-    if first_time(&app.events, "twilio.answered_by", &[raw.path.as_bytes(), sid.as_bytes()]).await? {
-        placing::answered_by(app, call, line, by).await?;
-    }
-    Ok(())
+    let told = Taken::new("twilio.answered_by", &[raw.path.as_bytes(), sid.as_bytes()]);
+    placing::answered_by(app, told, (call, line), by).await
 }
 
 #[cfg(test)]
