@@ -85,6 +85,13 @@ impl Accounts {
         self.by_trunk.get(&trunk).copied()
     }
 
+    /// The hop at which a trunk listens whose messages come from there: the one at that address, else the one in use.
+    pub(super) fn home(&self, id: AccountId, peer: Hop) -> Option<Hop> {
+        let hops = self.all.get(&id)?.link.hops();
+        let beside = hops.iter().find(|hop| hop.ip().to_canonical() == peer.ip().to_canonical());
+        beside.or(hops.first()).copied()
+    }
+
     /// How a call is placed under an account: its hops, its domain, its user, its address, and its route.
     pub(super) fn way(&self, id: AccountId) -> Option<Way> {
         let Account { link, own, service_route, .. } = self.all.get(&id)?;
