@@ -106,6 +106,11 @@ impl Accounts {
         })
     }
 
+    /// Whether this hop is one that the account's trunk is connected to by us: not where a connection of the trunk's comes from.
+    pub(super) fn connects_to(&self, id: AccountId, hop: Hop) -> bool {
+        self.all.get(&id).is_some_and(|account| account.link.trunk().hops.contains(&hop))
+    }
+
     /// Whether this hop is the account's, so that it may see what its password makes.
     pub(super) fn trusts(&self, id: AccountId, hop: Hop) -> bool {
         self.all.get(&id).is_some_and(|account| account.link.trunk().has_hop(hop.ip()))
