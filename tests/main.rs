@@ -28,6 +28,7 @@ mod openapi;
 mod outbound;
 mod persona;
 mod phones;
+mod realms;
 mod reasons;
 mod restarts;
 mod signing_in;

@@ -219,7 +219,8 @@ codes! {
         CalledHungUp = "called_hung_up", /// Whom we called is busy.
         Busy = "busy", /// Whom we called did not answer.
         NoAnswer = "no_answer", /// Whom we called, or a provider on the way, refused the call.
-        Refused = "refused", /// A cap on outgoing calls was reached.
+        Refused = "refused", /// A provider asked for a password and did not get it, or not the right one.
+        SignIn = "sign_in", /// A cap on outgoing calls was reached.
         Limit = "limit", /// The service stopped while the call was on.
         Lost = "lost" }
 

@@ -54,7 +54,16 @@ pub use tls::{OwnCertificate, TlsFault, TlsFiles};
 pub type PhoneStates = Arc<BTreeMap<PhoneId, PhoneState>>;
 
 /// How trunks stand, as the engine has told last; the latest wins.
-pub type TrunkStates = Arc<BTreeMap<TrunkId, TrunkState>>;
+pub type TrunkStates = Arc<BTreeMap<TrunkId, TrunkTold>>;
+
+/// How one trunk stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TrunkTold {
+    /// How it fares.
+    pub state: TrunkState,
+    /// The realm in which it has asked for a password and was not answered, since it was connected last.
+    pub asked_realm: Option<String>,
+}
 
 /// Frames a tap holds: two seconds. A reader that is further behind misses frames, and the misses are counted.
 pub const TAP_FRAMES_MAX: usize = 100;

@@ -182,11 +182,14 @@ fn nobody_else_gets_an_answer() {
     let request = bench.request("INVITE");
     reply(&mut bench, FIRST, &request, 401, &CHALLENGE.replace("example.org", "elsewhere.example.net"));
     assert_eq!(bench.took(), "ACK");
+    let foreign = AgentEvent::ForeignRealm { trunk: TrunkId(7), realm: "elsewhere.example.net".into() };
+    assert_eq!(bench.events().first(), Some(&foreign), "which is told");
     // A challenge that comes from elsewhere.
     let mut bench = bench_with(vec![registering(&[udp(FIRST)])]);
     let request = bench.request("REGISTER");
     reply(&mut bench, SECOND, &request, 401, CHALLENGE);
     assert_eq!(bench.took(), "");
+    assert!(!bench.events().iter().any(|event| matches!(event, AgentEvent::ForeignRealm { .. })), "nor told");
     // A call that does not go through the trunk.
     let mut bench = bench_with(vec![trunk(&[udp(FIRST)])]);
     bench.dial();

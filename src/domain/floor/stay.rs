@@ -428,6 +428,7 @@ impl Stay {
             | EndCause::Busy
             | EndCause::NoAnswer
             | EndCause::Refused
+            | EndCause::SignIn
             | EndCause::Limit => false,
         };
         let helped = matches!(self.call.outcome, Some(Outcome::Booked | Outcome::MessageTaken | Outcome::Voicemail));

@@ -92,6 +92,11 @@ impl Accounts {
         beside.or(hops.first()).copied()
     }
 
+    /// The trunk whose account this is now.
+    pub(super) fn trunk_of(&self, id: AccountId) -> Option<TrunkId> {
+        self.by_trunk.iter().find(|(_, account)| **account == id).map(|(trunk, _)| *trunk)
+    }
+
     /// How a call is placed under an account: its hops, its domain, its user, its address, and its route.
     pub(super) fn way(&self, id: AccountId) -> Option<Way> {
         let Account { link, own, service_route, .. } = self.all.get(&id)?;
