@@ -345,7 +345,10 @@ async fn tell(app: &App, call: &str, name: &str, fields: Value) -> Result<Told, 
     let Some(carrier) = super::stored(app, CarrierKind::Telnyx)? else {
         return Err(Error::new(ErrorCode::NotConfigured, "The account with Telnyx was removed"));
     };
-    Rest::of(app.carriers.client()?, &app.config.carriers.telnyx_api, &carrier).command(call, name, fields).await
+    let rest = Rest::of(app.carriers.client()?, &app.config.carriers.telnyx_api, &carrier);
+    let outcome = rest.command(call, name, fields).await;
+    app.carriers.heard(CarrierKind::Telnyx, &outcome);
+    outcome
 }
 
 /// The same where nothing can be done about a failure. What is over there is over here.

@@ -28,6 +28,7 @@ use auricle_media::io::{
 use auricle_storage::schema::CALLS_BY_TIME;
 use auricle_storage::{Scan, Store};
 use jiff::SignedDuration;
+use std::time::Instant;
 
 /// First of the playings of tones; receptionists count theirs from zero, and the floor's apologies come after all tones.
 pub(super) const SIGNALS: PlayId = PlayId(u64::MAX / 2);
@@ -124,7 +125,8 @@ impl Shell {
         let rules = rules.unwrap_or_else(|| Outbound::usual(&tenant.country));
         let usable = |(trunk, line): (_, &crate::voice::trunkbook::Line)| Usable { trunk, is_up: line.is_up };
         let mut trunks: Vec<_> = self.parts.trunks.all().iter().map(|(trunk, line)| usable((*trunk, line))).collect();
-        trunks.extend(self.carriers().map(|kind| Usable { trunk: kind.trunk(), is_up: true }));
+        let (book, at) = (&self.parts.carriers, Instant::now());
+        trunks.extend(self.carriers().map(|kind| Usable { trunk: kind.trunk(), is_up: book.is_up(kind, at) }));
         Some(World { tenant, rules, trunks })
     }
 

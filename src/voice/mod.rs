@@ -9,6 +9,7 @@ pub mod banlist;
 pub mod browsers;
 pub mod caller;
 pub mod carrierbook;
+pub mod carrierstanding;
 pub mod certificate;
 mod inside;
 mod meters;

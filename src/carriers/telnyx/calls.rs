@@ -67,7 +67,9 @@ async fn ask(app: &App, placement: &Placement, name: &str, ticket: &str) -> Resu
         MachineDetection::Answer => "detect",
         MachineDetection::GreetingEnd => "greeting_end",
     });
-    rest.dial(fields).await
+    let dialled = rest.dial(fields).await;
+    app.carriers.heard(CarrierKind::Telnyx, &dialled);
+    dialled
 }
 
 /// Telnyx tells how a call fares that it places, or who answered it.

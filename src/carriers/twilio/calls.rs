@@ -3,7 +3,7 @@
 //! The question brings the answer to what is to be done with the call along, so that its socket comes as soon as somebody answers. Our own
 //! name of the call is in the addresses of its callbacks: they may come before Twilio's answer, in any order, and more than once.
 
-use super::rest::{Rest, Unplaced};
+use super::rest::{BUSY, Rest, Unplaced, WRONG_TOKEN};
 use super::{
     ANSWERED_BY, PLACED, Raw, Taken, admitted, answer, call_of, end_call, is_over, stream, told_before, value,
 };
@@ -12,8 +12,10 @@ use crate::carriers::line::{NotTaken, ToLine};
 use crate::carriers::{placing, stored};
 use crate::error::Error;
 use crate::voice::carrierbook::Placement;
+use crate::voice::carrierstanding::Said;
 use auricle_domain::code::{AnsweredBy, CarrierKind, MachineDetection};
 use auricle_domain::id::CallId;
+use std::time::Instant;
 
 /// How long Twilio lets it ring, in seconds: as long as the floor does, and in an emergency as long as Twilio may.
 const RING_S: &str = "60";
@@ -53,12 +55,21 @@ pub async fn place(app: &App, placement: &Placement, name: &str, ticket: &str) -
         form.extend([("MachineDetection", detection), ("AsyncAmd", "true")]);
         form.extend([("AsyncAmdStatusCallback", found.as_str()), ("AsyncAmdStatusCallbackMethod", "POST")]);
     }
-    Rest::of(client, &app.config.carriers.twilio_api, &carrier).create("/Calls.json", &form).await.map_err(|unplaced| {
-        match unplaced {
-            Unplaced::Unsure => NotTaken::Unsure,
-            Unplaced::Refused(code) => NotTaken::Refused(status_of(code)),
-        }
+    let placed = Rest::of(client, &app.config.carriers.twilio_api, &carrier).create("/Calls.json", &form).await;
+    app.carriers.standing.note(CarrierKind::Twilio, said(&placed), Instant::now());
+    placed.map_err(|unplaced| match unplaced {
+        Unplaced::Unsure => NotTaken::Unsure,
+        Unplaced::Refused(code) => NotTaken::Refused(status_of(code)),
     })
+}
+
+/// What an answer says of the account and of Twilio itself.
+fn said(placed: &Result<String, Unplaced>) -> Said {
+    match placed {
+        Err(Unplaced::Unsure | Unplaced::Refused(BUSY)) => Said::Nothing,
+        Err(Unplaced::Refused(WRONG_TOKEN)) => Said::No,
+        Ok(_) | Err(Unplaced::Refused(_)) => Said::Something,
+    }
 }
 
 /// What Twilio's refusals mean, as SIP says it (RFC 3261 section 21): the number is at fault, or this way is.
