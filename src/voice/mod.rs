@@ -197,6 +197,7 @@ pub struct VoiceHandle {
     tls_addr: Option<SocketAddr>,
     address: IpAddr,
     address_inside: Option<IpAddr>,
+    public_address: Option<IpAddr>,
     browser_addr: Option<SocketAddr>,
     tls_fingerprint: Option<Arc<str>>,
     trunk_states: watch::Receiver<TrunkStates>,
@@ -222,6 +223,8 @@ pub(crate) struct Ears {
     pub(crate) address: IpAddr,
     /// What the networks around this machine are told, where it is another one.
     pub(crate) address_inside: Option<IpAddr>,
+    /// This machine's own address in the internet.
+    pub(crate) public_address: Option<IpAddr>,
     pub(crate) tls_fingerprint: Option<Arc<str>>,
     pub(crate) stream_faults: StreamFaults,
     /// Where browsers are served.
@@ -250,6 +253,7 @@ impl VoiceHandle {
             tls_addr,
             address: ears.address,
             address_inside: ears.address_inside,
+            public_address: ears.public_address,
             browser_addr: ears.browser_addr,
             tls_fingerprint: ears.tls_fingerprint,
             trunk_states: ears.trunk_states,
@@ -350,6 +354,11 @@ impl VoiceHandle {
     /// The address that phones beside this machine are told, where it is another one.
     pub fn address_inside(&self) -> Option<IpAddr> {
         self.address_inside
+    }
+
+    /// This machine's own address in the internet, where it listens on one: there is no router in front of it.
+    pub fn public_address(&self) -> Option<IpAddr> {
+        self.public_address
     }
 
     /// Whether an address is of a family that we listen on.
