@@ -5,6 +5,7 @@ pub mod guard;
 pub mod line;
 pub mod lines;
 pub mod placing;
+pub mod taken;
 pub mod telnyx;
 pub mod twilio;
 
@@ -14,6 +15,7 @@ use crate::clock;
 use crate::config::Network;
 use crate::error::{Error, ErrorCode};
 use crate::page::Checks;
+use crate::voice::carrierstanding::{CarrierStanding, Said};
 use auricle_domain::Timestamp;
 use auricle_domain::carrier::Carrier;
 use auricle_domain::code::{CarrierKind, MachineDetection};
@@ -24,6 +26,8 @@ use guard::Gate;
 use lines::Lines;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
+use std::time::Instant;
+use taken::Taken;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use twilio::rest::{Number, Rest};
 
@@ -40,16 +44,19 @@ pub struct Carriers {
     pub gate: Gate,
     /// The calls.
     pub lines: Lines,
+    /// How the carriers fare.
+    pub standing: CarrierStanding,
     client: Result<reqwest::Client, String>,
     sockets: Arc<Semaphore>,
 }
 
 impl Carriers {
     /// For so many calls at a time.
-    pub fn new(calls_max: usize) -> Self {
+    pub fn new(calls_max: usize, standing: CarrierStanding) -> Self {
         Self {
             gate: Gate::default(),
             lines: Lines::default(),
+            standing,
             client: api::client().map_err(|error| error.to_string()),
             sockets: Arc::new(Semaphore::new(calls_max + SPARE_SOCKETS)),
         }
@@ -61,6 +68,18 @@ impl Carriers {
     /// `internal` when the machine's certificates cannot be read.
     pub fn client(&self) -> Result<&reqwest::Client, Error> {
         self.client.as_ref().map_err(|reason| Error::internal("prepare requests to carriers", reason))
+    }
+
+    /// Takes in what came of a request to a carrier's API.
+    fn heard<T>(&self, carrier: CarrierKind, outcome: &Result<T, Error>) {
+        let said = match outcome.as_ref().map_err(|error| error.code) {
+            Err(ErrorCode::CarrierSilent) => Said::Nothing,
+            Err(ErrorCode::Invalid) => Said::No,
+            // Nothing was sent.
+            Err(ErrorCode::NotConfigured | ErrorCode::Internal) => return,
+            Ok(_) | Err(_) => Said::Something,
+        };
+        self.standing.note(carrier, said, Instant::now());
     }
 
     /// A place for a socket; it is free again when it is dropped.
@@ -269,6 +288,7 @@ async fn proved(app: &App, carrier: &Carrier) -> Result<String, Error> {
 
 /// Writes down an account that its carrier has accepted.
 async fn save(app: &App, may: &May<EditCarriers>, version: u64, carrier: Carrier) -> Result<(), Error> {
+    let kind = carrier.kind;
     let changed = app.events.commit(clock::op(), may.by(), move |tx| {
         let before = of(tx, carrier.kind)?.map_or(0, |before| before.version);
         if before != version {
@@ -280,7 +300,9 @@ async fn save(app: &App, may: &May<EditCarriers>, version: u64, carrier: Carrier
         // The reply is kept beside the operation's id: no tokens in it.
         Ok(())
     });
-    changed.await
+    changed.await?;
+    app.carriers.standing.forget(kind);
+    Ok(())
 }
 
 /// Removes the account with a carrier: nothing that comes from it is believed any more. Calls that are on stay.
@@ -325,6 +347,16 @@ fn reachable(app: &App, path: &str) -> Result<String, Error> {
         let detail = "This server has no public address: set server.public_url in its configuration";
         Error::new(ErrorCode::Conflict, detail)
     })
+}
+
+/// Notes beside the call itself that a carrier has brought it, so that it is not begun again.
+fn note_brought(app: &Arc<App>, call: Taken) {
+    let events = app.events.clone();
+    app.tasks.spawn("carrier_call_brought", async move {
+        if let Err(error) = call.done(&events).await {
+            tracing::warn!(%error, "that a carrier has brought a call could not be noted; its request may be taken once more");
+        }
+    });
 }
 
 /// Whether a path is where carriers open their media sockets.

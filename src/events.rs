@@ -160,6 +160,14 @@ impl Events {
         self.store.run_as(Need::Essential, op, at, move |tx: &mut WriteTx| work(&mut Writing { tx, at, by }))
     }
 
+    /// Whether an operation was carried out.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub fn has_run(&self, op: OpId) -> Result<bool, Error> {
+        Ok(self.store.has_run(op, self.now())?)
+    }
+
     /// Notes that somebody read a record about a person. Reading goes on only once that is written.
     ///
     /// # Errors

@@ -21,7 +21,7 @@ use auricle_domain::id::{AppointmentId, CallId, CauseId, TextId};
 use auricle_domain::phrases::{self, Phrase};
 use auricle_domain::tenant::Tenant;
 use auricle_domain::text::TextMessage;
-use auricle_storage::{Scan, schema};
+use auricle_storage::{OpId, Scan, schema};
 use jiff::SignedDuration;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
@@ -143,10 +143,10 @@ pub(crate) struct News {
 ///
 /// # Errors
 /// When the store fails.
-pub(crate) async fn note(events: &Events, id: TextId, news: News) -> Result<(), Error> {
+pub(crate) async fn note(events: &Events, op: OpId, id: TextId, news: News) -> Result<(), Error> {
     let now = events.now();
     let by = By { actor: Actor::System, cause: clock::fresh(CauseId::new, now) };
-    let written = events.commit(clock::op(), by, move |tx| {
+    let written = events.commit(op, by, move |tx| {
         let Some(mut text) = tx.get::<TextMessage>(&id)? else { return Ok(()) };
         let is_other = |name: &String| text.carrier_name.as_ref().is_some_and(|known| known != name);
         if news.name.as_ref().is_some_and(is_other) {
@@ -177,7 +177,7 @@ pub(crate) async fn recover(app: &App) -> Result<(), Error> {
     let waiting: Vec<TextMessage> = app.store.read(|tx| Ok::<_, Error>(tx.scan(scan)?.items))?;
     for text in waiting {
         let news = News { name: None, state: TextState::Unsure, fault: Some((TextFault::Silent, None)) };
-        note(&app.events, text.id, news).await?;
+        note(&app.events, clock::op(), text.id, news).await?;
     }
     Ok(())
 }

@@ -80,6 +80,9 @@ pub struct TrunkStatus {
     pub sip_status: Option<u16>,
     /// The server in use: address and port.
     pub server: Option<String>,
+    /// The realm in which it has asked for a password and was not answered, as that is none of its own, or no password is kept for it:
+    /// calls have failed by that.
+    pub asked_realm: Option<String>,
 }
 
 /// A trunk as the API shows it: without its password.
@@ -131,7 +134,8 @@ pub struct TrunkView {
 impl TrunkView {
     fn of(trunk: Trunk, status: &BTreeMap<TrunkId, TrunkStatus>) -> Self {
         let state = if trunk.is_on { TrunkState::Registering } else { TrunkState::Off };
-        let fresh = TrunkStatus { state, since: trunk.created_at, fault: None, sip_status: None, server: None };
+        let since = trunk.created_at;
+        let fresh = TrunkStatus { state, since, fault: None, sip_status: None, server: None, asked_realm: None };
         let known = status.get(&trunk.id).filter(|known| (known.state == TrunkState::Off) != trunk.is_on);
         Self {
             status: known.cloned().unwrap_or(fresh),

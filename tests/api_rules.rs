@@ -90,10 +90,11 @@ async fn health_and_figures_are_there_for_machines() {
     // Nobody listens in this clinic, and it was not configured so.
     let ready = read(anybody.get("/health/ready").await, StatusCode::SERVICE_UNAVAILABLE).await;
     let well: Vec<bool> = ready["checks"].as_array().unwrap().iter().map(|check| check["ok"] == true).collect();
-    assert_eq!(well, [true, true, true, false, true, true, true, true], "{ready}");
+    assert_eq!(well, [true, true, true, false, true, true, true, true, true, true], "{ready}");
     let names: Vec<&str> =
         ready["checks"].as_array().unwrap().iter().map(|check| check["name"].as_str().unwrap()).collect();
-    assert_eq!(names, ["store", "search", "voice", "speech", "disk", "backup", "trunks", "phones"]);
+    let parts = ["store", "search", "voice", "speech", "disk", "backup", "trunks", "carriers", "phones", "callers"];
+    assert_eq!(names, parts);
     let figures = read(anybody.get("/metrics?format=json").await, StatusCode::OK).await;
     assert!(
         figures["auricle_uptime_seconds"].is_number() && figures["auricle_memory_resident_bytes"].as_f64() > Some(1e6)

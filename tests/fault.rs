@@ -4,6 +4,7 @@ use crate::support::clinic::{Clinic, PATIENCE, config};
 use auricle::floor::{self, FloorParts};
 use auricle::tasks::Tasks;
 use auricle::voice::caller::{self, CallScript};
+use auricle::voice::carrierstanding::CarrierStanding;
 use auricle::voice::receptionist::{Desk, Voice};
 use auricle::voice::{VoiceConfig, VoiceError, VoiceShell};
 use auricle_domain::code::{EndCause, TaskKind};
@@ -62,7 +63,7 @@ async fn a_caller_whose_receptionist_fails_twice_hears_so_and_is_rung_back() {
         phones: auricle::voice::phonebook::PhoneBook::default(),
         stations: auricle::voice::stationbook::StationBook::default(),
         trunks: auricle::voice::trunkbook::TrunkBook::default(),
-        carriers: auricle::voice::carrierbook::open(false).0,
+        carriers: auricle::voice::carrierbook::open(false, CarrierStanding::default()).0,
         desk,
         reports,
         tasks: Tasks::default(),

@@ -30,6 +30,7 @@ mod outbound;
 mod persona;
 mod phones;
 mod quality;
+mod realms;
 mod reasons;
 mod referring;
 mod restarts;

@@ -181,21 +181,21 @@ async fn a_desk_phone_calls_a_number_outside() {
     scene.close().await;
 }
 
-/// CALL-01, CALL-06: from the API one's own phone rings first; the call is held, taken back and ended; a repeated request places no
-/// second call.
+/// CALL-01, CALL-06: from the API one's own phone rings first; the call is held, taken back and ended; a request that came to nothing is
+/// carried out when it is repeated, and one that was carried out places no second call, also when the telephone is gone.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_call_is_placed_held_and_ended_by_the_api() {
     let scene = Scene::open(json!({})).await;
     let provider = scene.provider(20).await;
     let me = read(scene.admin.get("/api/auth/me").await, StatusCode::OK).await;
     let phone = scene.phone("201", me["id"].clone()).await;
-    let none = scene.admin.send(Method::POST, "/api/calls", json!({ "phone_number": NUMBER })).await;
-    assert_eq!(read(none, StatusCode::CONFLICT).await["code"], "conflict", "no phone is registered");
-    let desk = scene.switched_on(&phone, None, 12).await;
-    let place = || async {
+    let place_as = async |status| {
         let request = scene.admin.request(Method::POST, "/api/calls").header("idempotency-key", "call-1");
-        read(request.json(&json!({ "phone_number": NUMBER })).send().await.unwrap(), StatusCode::OK).await
+        read(request.json(&json!({ "phone_number": NUMBER })).send().await.unwrap(), status).await
     };
+    assert_eq!(place_as(StatusCode::CONFLICT).await["code"], "conflict", "no phone is registered");
+    let desk = scene.switched_on(&phone, None, 12).await;
+    let place = || place_as(StatusCode::OK);
     let placed = place().await;
     assert_eq!(placed["status"], "queued");
     scene.clinic.happened(|event| matches!(event, Event::CallAnswered { .. })).await;
@@ -222,6 +222,10 @@ async fn a_call_is_placed_held_and_ended_by_the_api() {
     assert_eq!(act("hangup", json!(null)).await, StatusCode::NO_CONTENT);
     assert_eq!(scene.ended().await, EndCause::ClinicHungUp);
     assert_eq!(act("hangup", json!(null)).await, StatusCode::CONFLICT);
+    let path = format!("/api/phones/{}", phone["phone"]["id"].as_str().unwrap());
+    let removed = scene.admin.change(Method::DELETE, &path, &phone["phone"]["version"], json!(null)).await;
+    assert_eq!(removed.status(), StatusCode::NO_CONTENT);
+    assert_eq!((&place().await["id"], scene.calls().len()), (&placed["id"], 1), "it was carried out");
     let campaign =
         scene.admin.send(Method::POST, "/api/calls", json!({ "phone_number": NUMBER, "campaign_id": "x" })).await;
     assert_eq!(read(campaign, StatusCode::BAD_REQUEST).await["errors"][0]["field"], "campaign_id");

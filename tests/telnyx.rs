@@ -4,7 +4,7 @@ use crate::support::clinic::{Clinic, Hum, PATIENCE, config};
 use crate::support::person::{Person, read};
 use crate::support::telnyx::{API_KEY, CallEnd, KEY, NEXT_KEY, NUMBER, NUMBER_ID, Region, Telnyx, public_key, sign};
 use crate::support::twilio::PUBLIC;
-use crate::twilio::{arrivals, greeted, is_closed, speech, turns, understood};
+use crate::twilio::{arrivals, greeted, is_closed, noted, speech, turns, understood};
 use auricle::app::{Options, Running, Speech};
 use auricle::clock;
 use auricle_domain::call::Entrance;
@@ -198,22 +198,16 @@ async fn a_repeated_event_makes_no_second_call() {
     assert_eq!(answer.name, "answer");
     let url = answer.fields["stream_url"].as_str().unwrap().to_owned();
     assert!(url.starts_with(MEDIA), "{url}");
-    let start = |call: &str| {
-        json!({ "event": "start", "sequence_number": "1", "stream_id": "s", "start": {
-            "user_id": "u", "call_control_id": call, "call_session_id": "x", "from": "", "to": NUMBER,
-            "media_format": { "encoding": "audio/x-mulaw", "sample_rate": 8000, "channels": 1 } } })
-        .to_string()
-    };
     let mut other = telnyx.open_socket(web, &url).await.unwrap();
-    other.send(Message::text(start("v3:another"))).await.unwrap();
+    other.send(Message::text(started("v3:another"))).await.unwrap();
     assert!(is_closed(&mut other).await, "a ticket is good for its own call");
     let mut second = telnyx.open_socket(web, &url).await.unwrap();
     let mut socket = telnyx.open_socket(web, &url).await.unwrap();
-    socket.send(Message::text(start(&call))).await.unwrap();
+    socket.send(Message::text(started(&call))).await.unwrap();
     let arrived = clinic.happened(|event| matches!(event, Event::CallArrived { .. })).await;
     let Event::CallArrived { from_number, .. } = arrived.event else { unreachable!("it was looked for") };
     assert_eq!(from_number, "", "a withheld number is none");
-    second.send(Message::text(start(&call))).await.unwrap();
+    second.send(Message::text(started(&call))).await.unwrap();
     assert!(is_closed(&mut second).await, "a second socket with the same ticket");
     assert!(telnyx.open_socket(web, &url).await.is_err(), "it is used up");
     // The end is told twice, which ends it once.
@@ -329,9 +323,18 @@ async fn a_telnyx_that_misbehaves_does_not_cost_the_call() {
     clinic.running.stop(Duration::ZERO).await;
 }
 
-/// SEC-12: what was taken before a restart is not taken again after it, and a call of before is ended when Telnyx tells of it.
+/// How a socket says that it is this call's.
+fn started(call: &str) -> String {
+    json!({ "event": "start", "sequence_number": "1", "stream_id": "s", "start": {
+        "user_id": "u", "call_control_id": call, "call_session_id": "x", "from": "", "to": NUMBER,
+        "media_format": { "encoding": "audio/x-mulaw", "sample_rate": 8000, "channels": 1 } } })
+    .to_string()
+}
+
+/// SEC-12, API-12: a call whose answer came to nothing is answered when its arrival is told again, also after a restart; what was carried
+/// out before a restart is not carried out again after it, and a call of before is ended when Telnyx tells of it.
 #[tokio::test(flavor = "multi_thread")]
-async fn an_event_of_before_a_restart_is_not_taken_again() {
+async fn an_event_of_before_a_restart_is_carried_out_once() {
     let telnyx = Telnyx::start().await;
     let folder = tempfile::tempdir().unwrap();
     let open = || async {
@@ -344,17 +347,33 @@ async fn an_event_of_before_a_restart_is_not_taken_again() {
     put(&first.admin().await, &json!(0), account(json!({})), StatusCode::OK).await;
     let (call, mut commands) = telnyx.new_call();
     let initiated = telnyx.initiated(&call, json!({}));
+    let mut command = async || tokio::time::timeout(PATIENCE, commands.recv()).await.unwrap().unwrap();
     telnyx.post(first.running.web_addr, &initiated).await;
-    assert_eq!(tokio::time::timeout(PATIENCE, commands.recv()).await.unwrap().unwrap().name, "answer");
+    assert_eq!(command().await.name, "answer");
     first.running.stop(PATIENCE).await;
     let second = open().await;
-    let web = second.running.web_addr;
+    for _ in 0..2 {
+        assert_eq!(telnyx.post(second.running.web_addr, &initiated).await.status(), StatusCode::NO_CONTENT);
+    }
+    let answer = command().await;
+    assert_eq!(answer.name, "answer", "no socket had come of the first one");
+    let url = answer.fields["stream_url"].as_str().unwrap();
+    let mut socket = telnyx.open_socket(second.running.web_addr, url).await.unwrap();
+    socket.send(Message::text(started(&call))).await.unwrap();
+    second.happened(|event| matches!(event, Event::CallArrived { .. })).await;
+    noted(&second, "telnyx.call", &call).await;
+    // Stopping ends the call there.
+    second.running.stop(Duration::ZERO).await;
+    assert_eq!(command().await.name, "hangup", "the second of the two was no other");
+
+    let third = open().await;
+    let web = third.running.web_addr;
     assert_eq!(telnyx.post(web, &initiated).await.status(), StatusCode::NO_CONTENT);
     let stopped = telnyx.event(&call, "streaming.stopped", json!({ "stream_url": MEDIA }));
     assert_eq!(telnyx.post(web, &stopped).await.status(), StatusCode::NO_CONTENT);
-    assert_eq!(tokio::time::timeout(PATIENCE, commands.recv()).await.unwrap().unwrap().name, "hangup");
-    assert_eq!(arrivals(&second), 0);
-    second.running.stop(Duration::ZERO).await;
+    assert_eq!(command().await.name, "hangup", "it is not answered again");
+    assert_eq!(arrivals(&third), 1);
+    third.running.stop(Duration::ZERO).await;
 }
 
 /// SEC-20: the account is set up only with what Telnyx accepts; what is wrong is told by field and code; the API key is never shown; who

@@ -6,6 +6,7 @@ use crate::support::twilio::{
     self, ACCOUNT, CallEnd, Form, NUMBER, NUMBER_SID, PUBLIC, SECOND, TOKEN, Twilio, about, attribute,
 };
 use auricle::app::{Options, Running, Speech};
+use auricle::carriers::taken::Taken;
 use auricle::clock;
 use auricle::providers::Tts;
 use auricle::providers::flite::Flite;
@@ -256,13 +257,7 @@ async fn a_repeated_request_makes_no_second_call() {
     assert_eq!(ticket, attribute(&again, "Parameter", "value"), "as if the first answer had been lost");
     assert_eq!(attribute(&first, "Stream", "url"), MEDIA);
 
-    let start = |ticket: &str| {
-        json!({ "event": "start", "sequenceNumber": "1", "streamSid": "MZ1", "start": {
-            "streamSid": "MZ1", "accountSid": ACCOUNT, "callSid": call, "tracks": ["inbound"],
-            "customParameters": { "ticket": ticket },
-            "mediaFormat": { "encoding": "audio/x-mulaw", "sampleRate": 8000, "channels": 1 } } })
-        .to_string()
-    };
+    let start = |ticket: &str| started(&call, ticket);
     let mut guessed = twilio.open_socket(web, MEDIA).await.unwrap();
     guessed.send(Message::text(start("guess"))).await.unwrap();
     assert!(is_closed(&mut guessed).await, "a socket with a guessed ticket");
@@ -288,9 +283,30 @@ async fn a_repeated_request_makes_no_second_call() {
     clinic.running.stop(Duration::ZERO).await;
 }
 
-/// SEC-12: what was taken before a restart is not taken again after it, and a call of before is ended when Twilio asks.
+/// How a socket says that it is this call's.
+fn started(call: &str, ticket: &str) -> String {
+    json!({ "event": "start", "sequenceNumber": "1", "streamSid": "MZ1", "start": {
+        "streamSid": "MZ1", "accountSid": ACCOUNT, "callSid": call, "tracks": ["inbound"],
+        "customParameters": { "ticket": ticket },
+        "mediaFormat": { "encoding": "audio/x-mulaw", "sampleRate": 8000, "channels": 1 } } })
+    .to_string()
+}
+
+/// Waits until it is noted that a carrier has brought a call.
+pub async fn noted(clinic: &Clinic, scope: &str, call: &str) {
+    let taken = Taken::new(scope, &[call.as_bytes()]);
+    let noted = async {
+        while !taken.is_done(&clinic.app().events).unwrap() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, noted).await.expect("that a call was brought is not noted");
+}
+
+/// SEC-12, API-12: a request whose answer came to nothing is carried out when it is repeated, also after a restart; what was carried out
+/// before a restart is not carried out again after it, and a call of before is ended when Twilio asks.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_request_of_before_a_restart_is_not_taken_again() {
+async fn a_request_of_before_a_restart_is_carried_out_once() {
     let twilio = Twilio::start().await;
     let folder = tempfile::tempdir().unwrap();
     let open = || async {
@@ -301,7 +317,8 @@ async fn a_request_of_before_a_restart_is_not_taken_again() {
     };
     let first = open().await;
     put(&first.admin().await, &json!(0), account(json!({})), StatusCode::OK).await;
-    let form = about(&twilio.new_call(), FROM, "ringing");
+    let call = twilio.new_call();
+    let form = about(&call, FROM, "ringing");
     let ask = |clinic: &Clinic, path: String| {
         let (twilio, form, web) = (twilio.clone(), form.clone(), clinic.running.web_addr);
         async move { twilio.post(web, &path, &form).await.text().await.unwrap() }
@@ -311,10 +328,22 @@ async fn a_request_of_before_a_restart_is_not_taken_again() {
     first.running.stop(Duration::ZERO).await;
     let second = open().await;
     let again = ask(&second, VOICE.to_owned()).await;
-    assert!(!again.contains("<Connect"), "{again}");
-    let next = attribute(&taken, "Connect", "action").replace(PUBLIC, "");
-    assert!(ask(&second, next).await.contains("<Hangup/>"), "the call of before is over");
+    let ticket = attribute(&again, "Parameter", "value");
+    assert_ne!(ticket, attribute(&taken, "Parameter", "value"), "the ticket of before is good for nothing");
+    assert_eq!(ticket, attribute(&ask(&second, VOICE.to_owned()).await, "Parameter", "value"));
+    let mut socket = twilio.open_socket(second.running.web_addr, MEDIA).await.unwrap();
+    socket.send(Message::text(started(&call, &ticket))).await.unwrap();
+    second.happened(|event| matches!(event, Event::CallArrived { .. })).await;
+    noted(&second, "twilio.call", &call).await;
     second.running.stop(Duration::ZERO).await;
+
+    let third = open().await;
+    let late = ask(&third, VOICE.to_owned()).await;
+    assert!(late.contains("<Reject"), "{late}");
+    let next = attribute(&again, "Connect", "action").replace(PUBLIC, "");
+    assert!(ask(&third, next).await.contains("<Hangup/>"), "the call of before is over");
+    assert_eq!(arrivals(&third), 1);
+    third.running.stop(Duration::ZERO).await;
 }
 
 pub async fn is_closed(socket: &mut tokio_tungstenite::WebSocketStream<tokio::net::TcpStream>) -> bool {

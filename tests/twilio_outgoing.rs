@@ -7,7 +7,7 @@ use crate::support::twilio::{ACCOUNT, CallEnd, Caller, PUBLIC, Placed, TOKEN, Tw
 use auricle::app::{Options, Running, Speech};
 use auricle::clock;
 use auricle_domain::call::Call;
-use auricle_domain::code::{AnsweredBy, AttestationLevel, CallStatus, EndCause, NumberCheck};
+use auricle_domain::code::{AnsweredBy, AttestationLevel, CallStatus, EndCause, NumberCheck, OutboundRule};
 use auricle_domain::event::Event;
 use auricle_domain::id::CallId;
 use auricle_storage::{Backend, Hooks};
@@ -242,6 +242,39 @@ async fn a_call_is_asked_for_once() {
     assert_eq!(scene.twilio.unseen().await, 0);
     lost.tell("ringing", 1, &[]).await;
     scene.twilio.until_completed(&lost.sid).await;
+    scene.close().await;
+}
+
+/// CALL-01: a carrier that does not accept the account's keys is asked once, and then passed over until the account is entered anew; that
+/// it is, is told to whoever watches.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_carrier_that_refuses_the_keys_is_passed_over() {
+    let scene = Scene::open().await;
+    let mut caller = scene.twilio.call(scene.web, FROM);
+    caller.until("the greeting begins", |heard| heard.sound() > 2_000).await;
+    let call = scene.clinic.last_call().unwrap().id;
+    let hand_on = || scene.act(call, "transfer", json!({ "to": "020 7946 0958" }));
+    let check = async || {
+        let ready = read(scene.clinic.anybody().get("/health/ready").await, StatusCode::SERVICE_UNAVAILABLE).await;
+        ready["checks"].as_array().unwrap().iter().find(|check| check["name"] == "carriers").unwrap().clone()
+    };
+    assert_eq!(check().await["ok"], true);
+    scene.twilio.has_tokens(&["another"]);
+    assert_eq!(hand_on().await, StatusCode::NO_CONTENT);
+    let back = |call: &Call| call.outgoing.len() == 1 && call.status == CallStatus::WithReceptionist;
+    scene.until(call, "back", back).await;
+    assert_eq!(hand_on().await, StatusCode::CONFLICT);
+    scene.clinic.happened(|event| matches!(event, Event::OutboundRefused { rule: OutboundRule::TrunksDown, .. })).await;
+    let told = check().await;
+    assert_eq!((&told["ok"], &told["detail"]), (&json!(false), &json!("twilio does not accept the account's keys")));
+
+    scene.twilio.has_tokens(&[TOKEN]);
+    let account = json!({ "account_sid": ACCOUNT, "auth_token": TOKEN });
+    read(scene.admin.change(Method::PUT, "/api/carriers/twilio", &json!(1), account).await, StatusCode::OK).await;
+    assert_eq!(check().await["ok"], true);
+    assert_eq!(hand_on().await, StatusCode::NO_CONTENT);
+    let placed = scene.twilio.placed(scene.web).await;
+    assert_eq!((scene.twilio.unseen().await, placed.field("To").as_str()), (0, OUTSIDE));
     scene.close().await;
 }
 

@@ -35,6 +35,7 @@ fn stream(codec: Codec, remote: u16, ssrc: u32, now: Instant) -> MediaStream {
         remote: Some(SocketAddr::from(([127, 0, 0, 1], remote))),
         remote_rtcp: None,
         rtcp_mux: false,
+        packet_ms: 20,
         srtp: None,
         seeds: Seeds { ssrc, sequence: 0, timestamp: 0, rtcp: 1 },
     };

@@ -1,4 +1,4 @@
-//! One leg's media: RTP in, a frame of far-end audio and one RTP packet out every 20 ms.
+//! One leg's media: RTP in, a frame of far-end audio out every 20 ms, and RTP packets as long as the far end asks for.
 //!
 //! Packets may come at any time ([`MediaStream::receive`]); everything else happens in the two halves of
 //! [`MediaStream::tick`]. All times in
@@ -23,10 +23,12 @@ use crate::rtp::session::{Reception, Seeds, Sender};
 use crate::rtp::srtp::{GROWTH_MAX, Srtp};
 
 mod arrival;
+mod parcel;
 mod presses;
 mod told;
 
 pub use crate::rtp::receive::Made;
+use parcel::Parcel;
 use presses::{Presses, Way};
 pub use told::{Refusal, StreamEvent, Tick};
 
@@ -54,6 +56,8 @@ pub struct StreamParams {
     pub remote_rtcp: Option<SocketAddr>,
     /// RTCP goes between the RTP ports of both sides.
     pub rtcp_mux: bool,
+    /// How long our packets are to last, in milliseconds.
+    pub packet_ms: u32,
     /// The protection that was agreed on; without, packets are plain.
     pub srtp: Option<Srtp>,
     /// Our random numbers.
@@ -71,6 +75,9 @@ pub struct MediaStream {
     rtcp_mux: bool,
     srtp: Option<Srtp>,
     sender: Sender,
+    packet_ms: u32,
+    /// None: each frame is a packet.
+    parcel: Option<Parcel>,
     reception: Reception,
     receiver: Receiver,
     rtcp: Rtcp,
@@ -94,6 +101,8 @@ pub struct MediaStream {
     wide: Vec<i16>,
     payload: Vec<u8>,
     packet: Vec<u8>,
+    /// The second packet of a frame that leaves in two.
+    second: Vec<u8>,
     /// What came, decrypted.
     plain: Vec<u8>,
     compound: Vec<u8>,
@@ -109,8 +118,9 @@ pub struct MediaStream {
 impl MediaStream {
     /// Starts a leg's media. The first tick is frame 0.
     pub fn new(params: StreamParams, now: Instant) -> Self {
-        let StreamParams { codec, payload_type, dtmf_payload_type, remote, remote_rtcp, rtcp_mux, srtp, mut seeds } =
+        let StreamParams { codec, payload_type, dtmf_payload_type, remote, remote_rtcp, rtcp_mux, packet_ms, .. } =
             params;
+        let StreamParams { srtp, mut seeds, .. } = params;
         if srtp.is_some() {
             // The far end guesses how often the number has turned over: it must not do so before it has heard one
             // (RFC 3711 section 3.3.1).
@@ -127,6 +137,8 @@ impl MediaStream {
             rtcp_mux,
             srtp,
             sender: Sender::new(seeds, clock),
+            packet_ms,
+            parcel: Parcel::of(codec, packet_ms),
             reception: Reception::new(clock, now),
             receiver: Receiver::new(codec, now),
             rtcp: Rtcp::new(now, seeds.rtcp),
@@ -149,6 +161,7 @@ impl MediaStream {
             wide: vec![0; WIDE_FRAME],
             payload: Vec::with_capacity(160),
             packet: Vec::with_capacity(172 + GROWTH_MAX),
+            second: Vec::new(),
             plain: Vec::with_capacity(172 + GROWTH_MAX),
             compound: Vec::with_capacity(128 + GROWTH_MAX),
             events: Vec::with_capacity(NOTICED_MAX),
@@ -207,7 +220,8 @@ impl MediaStream {
         self.frames += 1;
         self.sender.advance_by(1);
         Tick {
-            packet: self.latch.remote().map(|remote| (remote, &self.packet[..])),
+            packet: self.latch.remote().filter(|_| !self.packet.is_empty()).map(|remote| (remote, &self.packet[..])),
+            second: self.latch.remote().filter(|_| !self.second.is_empty()).map(|remote| (remote, &self.second[..])),
             far: &self.far,
             made: self.made,
             wide: if self.is_listened_to { &self.wide } else { &[] },
@@ -228,6 +242,7 @@ impl MediaStream {
         self.frames += u64::from(frames);
         self.sender.advance_by(frames);
         self.sender.begin_spurt();
+        self.drop_waiting();
         self.receiver.skip(frames);
         self.vad.skip(u64::from(frames) * FRAME_MS);
     }
@@ -291,6 +306,19 @@ impl MediaStream {
             self.reception.forget();
             self.receiver.reset();
             self.sender.begin_spurt();
+        }
+    }
+
+    /// The far end wants packets of another length from now on.
+    pub fn set_packet_ms(&mut self, packet_ms: u32) {
+        if packet_ms != self.packet_ms {
+            (self.packet_ms, self.parcel) = (packet_ms, Parcel::of(self.codec, packet_ms));
+        }
+    }
+
+    fn drop_waiting(&mut self) {
+        if let Some(parcel) = &mut self.parcel {
+            parcel.drop_waiting();
         }
     }
 
@@ -389,11 +417,15 @@ impl MediaStream {
         }
     }
 
-    /// Builds the frame's packet and protects it.
+    /// Builds the frame's packets and protects them.
     fn send(&mut self, play: &mut impl FnMut(&mut [i16])) {
         self.build(play);
         if let Some(srtp) = &mut self.srtp {
-            srtp.protector().rtp(&mut self.packet);
+            for packet in [&mut self.packet, &mut self.second] {
+                if !packet.is_empty() {
+                    srtp.protector().rtp(packet);
+                }
+            }
         }
     }
 
@@ -405,6 +437,7 @@ impl MediaStream {
 
     fn build(&mut self, play: &mut impl FnMut(&mut [i16])) {
         self.packet.clear();
+        self.second.clear();
         let digit = self.dtmf_payload_type.zip(self.events_out.frame(self.sender.timestamp()));
         if digit.is_some() || self.held {
             self.near.fill(0);
@@ -413,11 +446,20 @@ impl MediaStream {
         }
         if let Some((kind, EventFrame::Packet { marker, timestamp, event })) = digit {
             self.sender.event(marker, kind, timestamp, &event.to_bytes(), &mut self.packet);
+            self.drop_waiting();
             return;
         }
         self.payload.clear();
         self.encoder.encode(&self.near, &mut self.payload);
-        self.sender.audio(self.payload_type, &self.payload, &mut self.packet);
+        let (kind, sender) = (self.payload_type, &mut self.sender);
+        match &mut self.parcel {
+            None => sender.audio(kind, 0, &self.payload, &mut self.packet),
+            Some(parcel) => {
+                parcel.put(&self.payload);
+                parcel.take(|begins, payload| sender.audio(kind, begins, payload, &mut self.packet));
+                parcel.take(|begins, payload| sender.audio(kind, begins, payload, &mut self.second));
+            }
+        }
     }
 
     fn measure_levels(&mut self) {

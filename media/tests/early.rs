@@ -73,7 +73,7 @@ impl Call {
         for frame in tone(hz, Rate::Hz8000, 1_000).samples.chunks(160) {
             let payload_bytes: Vec<u8> = frame.iter().map(|sample| encode(*sample)).collect();
             let mut bytes = Vec::new();
-            sender.audio(payload, &payload_bytes, &mut bytes);
+            sender.audio(payload, 0, &payload_bytes, &mut bytes);
             sender.advance_by(1);
             self.world.inject(&Packet { from: far(port), to, bytes });
             self.world.run(20);

@@ -25,6 +25,7 @@ use crate::tools::StoreTools;
 use crate::trunks::Trunks;
 use crate::voice::browsers::BrowserConfig;
 use crate::voice::carrierbook;
+use crate::voice::carrierstanding::CarrierStanding;
 use crate::voice::certificate::CertificateError;
 use crate::voice::phonebook::PhoneBook;
 use crate::voice::receptionist::{self, Desk};
@@ -338,7 +339,8 @@ fn assemble(
     }
     let desk = Desk { voice: Arc::new(voice.clone()), stt, tts, llm, tools, reports: reports_out, clock };
     let (book, trunk_book, stations) = (PhoneBook::default(), TrunkBook::default(), StationBook::default());
-    let (carrier_book, placements) = carrierbook::open(!config.server.public_url.is_empty());
+    let standing = CarrierStanding::default();
+    let (carrier_book, placements) = carrierbook::open(!config.server.public_url.is_empty(), standing.clone());
     let parts = FloorParts {
         phones: book.clone(),
         stations: stations.clone(),
@@ -392,7 +394,7 @@ fn assemble(
     tasks.spawn("search", jobs::search::run(indexer, tasks.stop_token()));
     let (stats, reasons, strangers, started_at) =
         (StatsCache::default(), Reasons::default(), Strangers::default(), clock());
-    let carriers = Carriers::new(config.sip.calls_max);
+    let carriers = Carriers::new(config.sip.calls_max, standing);
     let app = Arc::new(App {
         config,
         store,

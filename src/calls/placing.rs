@@ -92,26 +92,39 @@ pub struct DtmfInput {
 /// `invalid`; `outbound_refused` with the rule; `conflict` without a telephone that is there, and while one's softphone is in a
 /// call; `unavailable`.
 pub async fn place(app: &App, may: &May<PlaceCalls>, key: Option<&str>, input: PlaceInput) -> Result<Placed, Error> {
-    let to = wanted_number(app, &input)?;
+    let number = wanted_number(&input)?;
+    let fresh = clock::fresh(CallId::new, (app.clock)());
+    let call = app.events.commit(may.op("call.place", key), may.by(), move |_| Ok(fresh)).await?;
+    let placed = Placed { id: call, status: PlacedStatus::Queued };
+    // Before anything else is looked at: telephones that were there for the first wish may have gone, as after a restart.
+    if call != fresh && is_placed(app, call)? {
+        return Ok(placed);
+    }
+    let to = match input.account_id {
+        Some(colleague) => telephone(app, colleague, None)?.extension,
+        None => number,
+    };
     let show = match input.caller_id.filter(|number| !number.trim().is_empty()) {
         _ if input.is_withheld => Show::Withheld,
         Some(number) => Show::Number(number),
         None => Show::Usual,
     };
     let (origin, shown) = origin(app, may.who().account, input.phone_id)?;
-    let fresh = clock::fresh(CallId::new, (app.clock)());
-    let call = app.events.commit(may.op("call.place", key), may.by(), move |_| Ok(fresh)).await?;
-    let is_repeated = call != fresh && app.store.read(|tx| tx.get::<Call>(&call))?.is_some();
-    if !is_repeated {
-        let (by, actor, cause) = (may.who().account, may.actor(), may.cause());
-        tracing::info!(%cause, %call, "a person places a call");
-        app.floor.place(Wanted { call, by, actor, cause, origin, shown, to, show }).await?;
-    }
-    Ok(Placed { id: call, status: PlacedStatus::Queued })
+    let (by, actor, cause) = (may.who().account, may.actor(), may.cause());
+    tracing::info!(%cause, %call, "a person places a call");
+    app.floor.place(Wanted { call, by, actor, cause, origin, shown, to, show }).await?;
+    Ok(placed)
 }
 
-/// What is to be dialled.
-fn wanted_number(app: &App, input: &PlaceInput) -> Result<String, Error> {
+/// Whether a call has been placed under this name: it is on, or was written down. Otherwise the wish for it came to nothing, and may be
+/// repeated.
+fn is_placed(app: &App, call: CallId) -> Result<bool, Error> {
+    let is_on = app.floor.snapshot().iter().any(|live| live.call == call);
+    Ok(is_on || app.store.read(|tx| tx.get::<Call>(&call))?.is_some())
+}
+
+/// The number that is to be dialled; empty where a colleague is called.
+fn wanted_number(input: &PlaceInput) -> Result<String, Error> {
     let mut checks = Checks::default();
     checks.require(input.campaign_id.is_none(), "campaign_id", "unknown", || {
         "there are no campaigns yet: a call is placed without one".to_owned()
@@ -122,10 +135,7 @@ fn wanted_number(app: &App, input: &PlaceInput) -> Result<String, Error> {
     checks.require(one, "phone_number", "required", || "either phone_number or account_id is needed".to_owned());
     let number = input.phone_number.as_deref().map(|number| checks.text("phone_number", number, 1, NUMBER_CHARS_MAX));
     checks.done()?;
-    match (number, input.account_id) {
-        (_, Some(colleague)) => Ok(telephone(app, colleague, None)?.extension),
-        (number, None) => Ok(number.unwrap_or_default()),
-    }
+    Ok(number.unwrap_or_default())
 }
 
 /// From where a person calls, and how colleagues are shown it.

@@ -5,18 +5,13 @@
 //!    as all do behind a proxy that is not named in `server.trusted_proxies`, can silence it.
 //! 2. Where the administrator has named the carrier's networks, others are refused (SEC-13).
 //! 3. The signature over the request as it came must be that of a token or key that holds (SEC-11).
-//! 4. A request that was taken is not taken again ([`first_time`]).
+//! 4. A request that was carried out is not carried out again ([`super::taken`]).
 //!
 //! How a carrier signs, and what names a request of its, is the carrier's file's business.
 
-use crate::clock;
 use crate::config::Network;
 use crate::error::{Error, ErrorCode};
-use crate::events::{By, Events};
-use auricle_domain::account::Actor;
 use auricle_domain::carrier::Carrier;
-use auricle_domain::id::CauseId;
-use auricle_storage::OpId;
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -170,19 +165,6 @@ fn network_of(address: IpAddr) -> IpAddr {
         IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64)),
         v4 => v4,
     }
-}
-
-/// The fourth layer: whether a request with this name is taken for the first time. What was taken is remembered in the store for a
-/// week at least, also over a restart, and swept after two.
-///
-/// # Errors
-/// When the store cannot be reached.
-pub async fn first_time(events: &Events, scope: &'static str, name: &[&[u8]]) -> Result<bool, Error> {
-    let mine: u64 = rand::random();
-    let by = By { actor: Actor::System, cause: clock::fresh(CauseId::new, events.now()) };
-    // The same operation again gives the first one's reply.
-    let first = events.commit(OpId::derive(scope, name), by, move |_| Ok(mine)).await?;
-    Ok(first == mine)
 }
 
 #[cfg(test)]

@@ -87,6 +87,16 @@ impl Lines {
         state.issue(call, Some(caller), now)
     }
 
+    /// The same, but none for a call whose ticket is out.
+    pub fn issue_once(&self, call: &str, caller: Caller, now: Instant) -> Option<String> {
+        let mut state = self.state();
+        let is_out = state.tickets.get(call).is_some_and(|ticket| now < ticket.until);
+        if is_out || state.lines.contains_key(call) {
+            return None;
+        }
+        state.issue(call, Some(caller), now)
+    }
+
     /// A ticket for another socket of a call that is on; none when it is not.
     pub fn reissue(&self, call: &str, now: Instant) -> Option<String> {
         let mut state = self.state();
@@ -251,6 +261,7 @@ mod tests {
         let (lines, now) = (Lines::default(), Instant::now());
         let token = lines.issue("CA1", caller(), now).unwrap();
         assert_eq!(lines.issue("CA1", caller(), now).as_ref(), Some(&token), "a repeated request has the same one");
+        assert!(lines.issue_once("CA1", caller(), now).is_none(), "unless it is asked for once");
         assert_eq!(lines.pending("CA1", now).as_ref(), Some(&token));
         assert!(lines.redeem("CA2", &token, now).is_none(), "for another call");
         assert!(lines.redeem("CA1", "guess", now).is_none());

@@ -4,6 +4,7 @@
 //! carrier tells how the call fares; a call that nobody wants any more by then is ended as soon as the carrier speaks of it.
 
 use super::line::{self, LineEnd, NotTaken, Reach, Recall};
+use super::taken::Taken;
 use super::{telnyx, twilio};
 use crate::app::App;
 use crate::clock;
@@ -98,10 +99,15 @@ async fn ask(app: &App, placement: &Placement, name: &str, ticket: &str) -> Resu
 ///
 /// # Errors
 /// When the store cannot be reached. A call that there is not is no error: nothing happens.
-pub(super) async fn answered_by(app: &App, call: CallId, line: usize, by: AnsweredBy) -> Result<(), Error> {
+pub(super) async fn answered_by(
+    app: &App,
+    told: Taken,
+    (call, line): (CallId, usize),
+    by: AnsweredBy,
+) -> Result<(), Error> {
     let now = app.events.now();
     let cause = clock::fresh(CauseId::new, now);
-    let written = app.events.commit(clock::op(), By { actor: Actor::System, cause }, move |tx| {
+    let written = app.events.commit(told.op(), By { actor: Actor::System, cause }, move |tx| {
         let Some(mut record) = tx.get::<Call>(&call)? else { return Ok(()) };
         let Some(mut conversation) = tx.get::<Conversation>(&record.conversation)? else { return Ok(()) };
         let applied = Fact::AnsweredBy { index: line, by }.apply(&mut record, &mut conversation, now);

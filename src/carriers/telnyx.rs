@@ -9,9 +9,10 @@ pub mod rest;
 pub mod signature;
 
 use super::api::PAUSE;
-use super::guard::{Raw, first_time};
+use super::guard::Raw;
 use super::line::{self, LineEnd, Reach, Socket};
 use super::lines::{Caller, Lines, Redeemed};
+use super::taken::Taken;
 use crate::app::App;
 use crate::error::{Error, ErrorCode};
 use crate::voice::attached::Arrival;
@@ -108,12 +109,22 @@ pub async fn event(app: &Arc<App>, raw: &Raw) -> Result<(), Error> {
     if !is_arrival && !matches!(event_type.as_str(), "call.hangup" | "streaming.failed" | "streaming.stopped") {
         return Ok(());
     }
-    let Some(call) = is_fresh(app, &id, &payload).await? else { return Ok(()) };
+    let (call, told) = named(&id, &payload)?;
+    if is_arrival {
+        // It is done once its socket has come.
+        if brought(&call).may_begin(&app.events).await? {
+            arrived(app, call, &payload).await;
+        }
+        return Ok(());
+    }
+    if told.is_done(&app.events)? {
+        return Ok(());
+    }
     match event_type.as_str() {
-        "call.initiated" => arrived(app, call, &payload).await,
         "call.hangup" => app.carriers.lines.over(&call),
         failed => stream_gone(app, call, &payload, failed == "streaming.failed"),
     }
+    told.done(&app.events).await?;
     Ok(())
 }
 
@@ -137,8 +148,8 @@ fn read(raw: &Raw) -> Result<Event, Error> {
     Ok(webhook.map_err(wrong)?.data)
 }
 
-/// The last layer: the name of the call that an event is about, unless the event was taken before.
-async fn is_fresh(app: &App, id: &str, payload: &Payload) -> Result<Option<String>, Error> {
+/// The name of the call that an event is about, and the event among those that were taken.
+fn named(id: &str, payload: &Payload) -> Result<(String, Taken), Error> {
     let call = payload.call_control_id.as_deref().unwrap_or_default();
     for (field, name) in [("data.id", id), ("data.payload.call_control_id", call)] {
         if !is_name(name) {
@@ -146,8 +157,12 @@ async fn is_fresh(app: &App, id: &str, payload: &Payload) -> Result<Option<Strin
             return Err(Error::field(field, "format", detail));
         }
     }
-    let is_first = first_time(&app.events, "telnyx.webhook", &[id.as_bytes()]).await?;
-    Ok(is_first.then(|| call.to_owned()))
+    Ok((call.to_owned(), Taken::new("telnyx.webhook", &[id.as_bytes()])))
+}
+
+/// A call that Telnyx brings. It was taken once its socket has come.
+fn brought(call: &str) -> Taken {
+    Taken::new("telnyx.call", &[call.as_bytes()])
 }
 
 /// A number is called: the answer brings a socket.
@@ -160,8 +175,8 @@ async fn arrived(app: &Arc<App>, call: String, payload: &Payload) {
     let caller = Caller { from, to, identity: identity(payload) };
     let codec = codec_of(payload.offered_codecs.as_deref().unwrap_or_default());
     let (lines, now) = (&app.carriers.lines, Instant::now());
-    let Some(ticket) = lines.issue(&call, caller, now) else {
-        // It is on: the event was told again under another name.
+    let Some(ticket) = lines.issue_once(&call, caller, now) else {
+        // It is on, or is being answered: its arrival was told again.
         if lines.is_on(&call, now) {
             return;
         }
@@ -287,6 +302,7 @@ pub async fn socket(
             // What carries it is not SIP's business; the socket itself is encrypted.
             let remote = Hop { transport: Transport::Tls, address: SocketAddr::new(address, 443) };
             let Caller { from, to, identity } = caller;
+            super::note_brought(&app, brought(&call));
             let carrier = CarrierKind::Telnyx;
             let arrival = Arrival { carrier, codec: speaks, presses: true, from, to, remote, identity };
             let (again, name) = (Arc::clone(&app), call.clone());
@@ -329,7 +345,10 @@ async fn tell(app: &App, call: &str, name: &str, fields: Value) -> Result<Told, 
     let Some(carrier) = super::stored(app, CarrierKind::Telnyx)? else {
         return Err(Error::new(ErrorCode::NotConfigured, "The account with Telnyx was removed"));
     };
-    Rest::of(app.carriers.client()?, &app.config.carriers.telnyx_api, &carrier).command(call, name, fields).await
+    let rest = Rest::of(app.carriers.client()?, &app.config.carriers.telnyx_api, &carrier);
+    let outcome = rest.command(call, name, fields).await;
+    app.carriers.heard(CarrierKind::Telnyx, &outcome);
+    outcome
 }
 
 /// The same where nothing can be done about a failure. What is over there is over here.

@@ -9,9 +9,10 @@ pub mod rest;
 pub mod signature;
 pub mod texts;
 
-use super::guard::{Raw, first_time};
+use super::guard::Raw;
 use super::line::{self, LineEnd, Reach, Socket};
 use super::lines::{Caller, Lines, Redeemed, random_name};
+use super::taken::Taken;
 use crate::app::App;
 use crate::error::{Error, ErrorCode};
 use crate::voice::attached::Arrival;
@@ -70,12 +71,9 @@ pub async fn voice(app: &App, raw: &Raw) -> Result<String, Error> {
     let identity = identity(&form);
     let caller = Caller { from: number("From"), to: told(value(&form, "To")), identity };
     let now = Instant::now();
-    let ticket = if is_new(app, raw, &form).await? {
-        app.carriers.lines.issue(call, caller, now)
-    } else {
-        // Asked again because our answer was lost: the same answer, as long as nobody has used it.
-        app.carriers.lines.pending(call, now)
-    };
+    // Asked again because our answer was lost, or never given: the same ticket, or another, as long as nobody has used one.
+    let may_begin = brought(call).may_begin(&app.events).await?;
+    let ticket = may_begin.then(|| app.carriers.lines.issue(call, caller, now)).flatten();
     Ok(answer(&ticket.map_or_else(|| BUSY.to_owned(), |ticket| stream(app, &ticket, None))))
 }
 
@@ -98,7 +96,8 @@ pub async fn stream_ended(app: &App, raw: &Raw) -> Result<String, Error> {
     }
     let now = Instant::now();
     // The path has a name of its own for each answer, so this is asked once for each socket.
-    let ticket = if first_time(&app.events, "twilio.stream", &[raw.path.as_bytes(), call.as_bytes()]).await? {
+    let asked = Taken::new("twilio.stream", &[raw.path.as_bytes(), call.as_bytes()]);
+    let ticket = if asked.done(&app.events).await? {
         app.carriers.lines.reissue(call, now)
     } else {
         app.carriers.lines.pending(call, now)
@@ -113,8 +112,9 @@ pub async fn stream_ended(app: &App, raw: &Raw) -> Result<String, Error> {
 pub async fn status(app: &App, raw: &Raw) -> Result<(), Error> {
     let (_, form) = admitted(app, raw)?;
     let call = call_of(&form)?;
-    if is_over(value(&form, "CallStatus")) && is_new(app, raw, &form).await? {
+    if is_over(value(&form, "CallStatus")) {
         app.carriers.lines.over(call);
+        brought(call).done(&app.events).await?;
     }
     Ok(())
 }
@@ -163,6 +163,7 @@ pub async fn socket(
             // What carries it is not SIP's business; the socket itself is encrypted.
             let remote = Hop { transport: Transport::Tls, address: SocketAddr::new(address, 443) };
             let Caller { from, to, identity } = caller;
+            super::note_brought(&app, brought(&call_sid));
             let (carrier, codec) = (CarrierKind::Twilio, Codec::Pcmu);
             let arrival = Arrival { carrier, codec, presses: false, from, to, remote, identity };
             let (again, sid) = (Arc::clone(&app), call_sid.clone());
@@ -262,11 +263,16 @@ fn pass(app: &App, raw: &Raw, base: &str, form: Option<&Form>) -> Result<Carrier
     app.carriers.gate.pass(carrier, raw, is_signed, Instant::now())
 }
 
-/// Whether a request is not the repetition of one that was taken. What it is about names it: Twilio's own name of a request
-/// (`I-Twilio-Idempotency-Token`) is not signed, so whoever repeats one could give it another.
-async fn is_new(app: &App, raw: &Raw, form: &Form) -> Result<bool, Error> {
+/// A call that Twilio brings. It was taken once its socket has come, or it is over.
+fn brought(call: &str) -> Taken {
+    Taken::new("twilio.call", &[call.as_bytes()])
+}
+
+/// A request among those that were taken. What it is about names it: Twilio's own name of a request (`I-Twilio-Idempotency-Token`) is
+/// not signed, so whoever repeats one could give it another.
+fn told_before(raw: &Raw, form: &Form) -> Taken {
     let [call, status, number] = ["CallSid", "CallStatus", "SequenceNumber"].map(|name| value(form, name).as_bytes());
-    first_time(&app.events, "twilio.webhook", &[raw.path.as_bytes(), call, status, number]).await
+    Taken::new("twilio.webhook", &[raw.path.as_bytes(), call, status, number])
 }
 
 fn call_of(form: &Form) -> Result<&str, Error> {

@@ -227,7 +227,8 @@ codes! {
         Busy = "busy", /// Whom we called did not answer.
         NoAnswer = "no_answer", /// Whom we called, or a provider on the way, refused the call.
         Refused = "refused", /// The provider took the caller on, to whom the clinic has handed them.
-        HandedOn = "handed_on", /// A cap on outgoing calls was reached.
+        HandedOn = "handed_on", /// A provider asked for a password and did not get it, or not the right one.
+        SignIn = "sign_in", /// A cap on outgoing calls was reached.
         Limit = "limit", /// The service stopped while the call was on.
         Lost = "lost" }
 

@@ -17,6 +17,7 @@ pub(super) fn end_cause(end: LegEnd) -> EndCause {
         LegEnd::Refused(486 | 600) => EndCause::Busy,
         LegEnd::Refused(408 | 480 | 487) => EndCause::NoAnswer,
         LegEnd::Refused(404 | 410 | 415 | 484 | 488 | 603..=699) => EndCause::Refused,
+        LegEnd::Refused(401 | 407) => EndCause::SignIn,
         // The next trunk may do better.
         LegEnd::Refused(_) | LegEnd::Timeout | LegEnd::Protocol | LegEnd::Overloaded => EndCause::Failed,
     }
@@ -45,6 +46,7 @@ pub(super) fn leg_of(event: &EngineEvent) -> Option<LegId> {
         EngineEvent::Dialing { .. }
         | EngineEvent::Attached { .. }
         | EngineEvent::Trunk { .. }
+        | EngineEvent::ForeignRealm { .. }
         | EngineEvent::Phone { .. }
         | EngineEvent::Banned { .. }
         | EngineEvent::WebAnswer { .. }

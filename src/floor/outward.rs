@@ -30,6 +30,7 @@ use auricle_media::io::{
 use auricle_storage::schema::CALLS_BY_TIME;
 use auricle_storage::{Scan, Store};
 use jiff::SignedDuration;
+use std::time::Instant;
 
 /// First of the playings of tones; receptionists count theirs from zero, and the floor's apologies come after all tones.
 pub(super) const SIGNALS: PlayId = PlayId(u64::MAX / 2);
@@ -137,9 +138,10 @@ impl Shell {
             Usable { trunk, is_up, refers, withholds }
         };
         let mut trunks: Vec<_> = self.parts.trunks.all().iter().map(|(trunk, line)| usable((*trunk, line))).collect();
+        let (book, at) = (&self.parts.carriers, Instant::now());
         trunks.extend(self.carriers().map(|kind| Usable {
             trunk: kind.trunk(),
-            is_up: true,
+            is_up: book.is_up(kind, at),
             refers: false,
             withholds: false,
         }));

@@ -3,16 +3,18 @@
 use crate::app::App;
 use crate::backups::Last;
 use crate::clinic;
-use crate::config::SttKind;
+use crate::config::{Config, SttKind};
 use crate::providers::SttState;
+use crate::voice::carrierstanding::Down;
 use auricle_domain::Timestamp;
-use auricle_domain::code::TrunkState;
+use auricle_domain::code::{CarrierKind, TrunkState};
 use auricle_storage::Room;
 use axum::extract::State;
 use axum::http::StatusCode;
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
+use std::time::Instant;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 /// Events that the search index may be behind and still count as working.
@@ -44,12 +46,12 @@ pub struct Health {
 }
 
 /// Parts without which callers are still helped: what is wrong with them degrades the service, no more.
-const OTHERS: [&str; 2] = ["trunks", "phones"];
+const OTHERS: [&str; 4] = ["trunks", "carriers", "phones", "callers"];
 
 /// Whether callers can be helped, part by part.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Readiness {
-    /// `ok`; `degraded` while only `trunks` or `phones` are not, with status 200; `unavailable` while any other part is not.
+    /// `ok`; `degraded` while only `trunks`, `carriers`, `phones` or `callers` are not, with status 200; `unavailable` while any other part is not.
     pub status: String,
     /// The parts.
     pub checks: Vec<Check>,
@@ -58,7 +60,7 @@ pub struct Readiness {
 /// One part of the service.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Check {
-    /// `store`, `search`, `voice`, `speech`, `disk`, `backup`, `trunks` or `phones`.
+    /// `store`, `search`, `voice`, `speech`, `disk`, `backup`, `trunks`, `carriers`, `phones` or `callers`.
     pub name: String,
     /// Whether it works.
     pub ok: bool,
@@ -88,7 +90,9 @@ async fn live() -> StatusCode {
 #[utoipa::path(get, path = "/health/ready", tag = "health", security(()),
     responses((status = 200, body = Readiness), (status = 503, body = Readiness, description = "A part does not work")))]
 async fn ready(State(app): State<Arc<App>>) -> (StatusCode, axum::Json<Readiness>) {
-    let checks = [store, search, voice, speech, disk, backup, trunks, phones].map(|check| check(&app)).to_vec();
+    let checks = [store, search, voice, speech, disk, backup, trunks, carriers, phones, callers]
+        .map(|check| check(&app))
+        .to_vec();
     let failed = |check: &Check| !check.ok && !OTHERS.contains(&check.name.as_str());
     let (code, status) = if checks.iter().any(failed) {
         (StatusCode::SERVICE_UNAVAILABLE, "unavailable")
@@ -182,6 +186,36 @@ fn trunks(app: &App) -> Check {
     });
     let detail = [format!("{} of {} take calls", up.len(), up.len() + other.len())].into_iter().chain(named);
     check("trunks", other.is_empty(), detail.collect::<Vec<_>>().join("; "))
+}
+
+/// Carriers that calls are not sent to, as their API fails or does not know us.
+fn carriers(app: &App) -> Check {
+    let now = Instant::now();
+    let down = CarrierKind::ALL.iter().filter_map(|kind| Some((kind, app.carriers.standing.down(*kind, now)?)));
+    let named = down.map(|(kind, down)| match down {
+        Down::Failing => format!("{kind} does not answer"),
+        Down::Refused => format!("{kind} does not accept the account's keys"),
+    });
+    let detail = named.collect::<Vec<_>>().join("; ");
+    check(
+        "carriers",
+        detail.is_empty(),
+        if detail.is_empty() { "nothing is known against them".to_owned() } else { detail },
+    )
+}
+
+/// Who may ring us, where the internet sees this machine and nobody has thought about it: whoever is in a private network beside it, as in
+/// a provider's data centre, is heard as a caller.
+fn callers(app: &App) -> Check {
+    let is_usual = app.config.sip.allow == Config::defaults().sip.allow;
+    match app.voice.public_address().filter(|_| is_usual) {
+        None => check("callers", true, "who may ring without a trunk is as configured"),
+        Some(_) => check(
+            "callers",
+            false,
+            "this machine has a public address, and sip.allow still has all private networks: name those of the clinic, or none",
+        ),
+    }
 }
 
 /// Phones that are registered and do not answer anywhere. One that is away may have been switched off for the night.

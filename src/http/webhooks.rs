@@ -1,4 +1,6 @@
 //! `/api/webhooks/`: what carriers send (API-12). Nobody is signed in here: each request passes the four layers of `carriers::guard`.
+//!
+//! Whatever is begun is finished, though the carrier may hang up before it has an answer: it repeats the request, and then hears it.
 
 use super::extract::Path;
 use super::guard::ClientAddress;
@@ -6,6 +8,7 @@ use crate::app::App;
 use crate::carriers::guard::Raw;
 use crate::carriers::{telnyx, twilio};
 use crate::error::{Error, ErrorCode};
+use crate::tasks::Tasks;
 use auricle_domain::id::{CallId, TextId};
 use axum::Extension;
 use axum::body::Bytes;
@@ -15,6 +18,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use std::sync::Arc;
+use tokio::sync::oneshot;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 /// Where these routes begin; they have a limit of their own.
@@ -70,6 +74,20 @@ impl FromRequestParts<Arc<App>> for Opened {
     }
 }
 
+/// Carries a request out to its end, whether or not anybody waits for the answer: a connection that is lost ends the request's handler
+/// wherever it is.
+async fn finished<T: Send + 'static>(
+    tasks: &Tasks,
+    work: impl Future<Output = Result<T, Error>> + Send + 'static,
+) -> Result<T, Error> {
+    let (done, outcome) = oneshot::channel();
+    tasks.spawn("webhook", async move {
+        // Who asked may have gone.
+        let _gone = done.send(work.await);
+    });
+    outcome.await.map_err(|error| Error::internal("carry a carrier's request out", &error))?
+}
+
 fn xml(text: String) -> Response {
     ([(CONTENT_TYPE, "text/xml; charset=utf-8")], text).into_response()
 }
@@ -79,7 +97,7 @@ fn xml(text: String) -> Response {
     request_body(content = String, content_type = "application/x-www-form-urlencoded"),
     responses((status = 200, body = String, content_type = "text/xml")))]
 async fn voice(State(app): State<Arc<App>>, Sent(raw): Sent) -> Result<Response, Error> {
-    Ok(xml(twilio::voice(&app, &raw).await?))
+    Ok(xml(finished(&app.tasks.clone(), async move { twilio::voice(&app, &raw).await }).await?))
 }
 
 /// Twilio asks what comes after a media socket that has ended (signed with `X-Twilio-Signature`). The answer is TwiML.
@@ -88,14 +106,14 @@ async fn voice(State(app): State<Arc<App>>, Sent(raw): Sent) -> Result<Response,
     request_body(content = String, content_type = "application/x-www-form-urlencoded"),
     responses((status = 200, body = String, content_type = "text/xml")))]
 async fn stream(State(app): State<Arc<App>>, Sent(raw): Sent) -> Result<Response, Error> {
-    Ok(xml(twilio::stream_ended(&app, &raw).await?))
+    Ok(xml(finished(&app.tasks.clone(), async move { twilio::stream_ended(&app, &raw).await }).await?))
 }
 
 /// Twilio tells how a call stands (signed with `X-Twilio-Signature`).
 #[utoipa::path(post, path = "/api/webhooks/twilio/status", tag = "webhooks", security(()),
     request_body(content = String, content_type = "application/x-www-form-urlencoded"), responses((status = 204)))]
 async fn status(State(app): State<Arc<App>>, Sent(raw): Sent) -> Result<StatusCode, Error> {
-    twilio::status(&app, &raw).await?;
+    finished(&app.tasks.clone(), async move { twilio::status(&app, &raw).await }).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -104,7 +122,7 @@ async fn status(State(app): State<Arc<App>>, Sent(raw): Sent) -> Result<StatusCo
     params(("name" = String, Path, description = "Our name of the call")),
     request_body(content = String, content_type = "application/x-www-form-urlencoded"), responses((status = 204)))]
 async fn placed(State(app): State<Arc<App>>, Path(name): Path<String>, Sent(raw): Sent) -> Result<StatusCode, Error> {
-    twilio::calls::told(&app, &raw, &name).await?;
+    finished(&app.tasks.clone(), async move { twilio::calls::told(&app, &raw, &name).await }).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -118,7 +136,7 @@ async fn answered_by(
     Path((call, line)): Path<(CallId, usize)>,
     Sent(raw): Sent,
 ) -> Result<StatusCode, Error> {
-    twilio::calls::told_who(&app, &raw, call, line).await?;
+    finished(&app.tasks.clone(), async move { twilio::calls::told_who(&app, &raw, call, line).await }).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -127,7 +145,7 @@ async fn answered_by(
     params(("id" = TextId, Path, description = "The message")),
     request_body(content = String, content_type = "application/x-www-form-urlencoded"), responses((status = 204)))]
 async fn text(State(app): State<Arc<App>>, Path(id): Path<TextId>, Sent(raw): Sent) -> Result<StatusCode, Error> {
-    twilio::texts::told(&app, &raw, id).await?;
+    finished(&app.tasks.clone(), async move { twilio::texts::told(&app, &raw, id).await }).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -135,7 +153,7 @@ async fn text(State(app): State<Arc<App>>, Path(id): Path<TextId>, Sent(raw): Se
 #[utoipa::path(post, path = "/api/webhooks/telnyx/calls", tag = "webhooks", security(()),
     request_body(content = Object, description = "An event of API version 2"), responses((status = 204)))]
 async fn telnyx_calls(State(app): State<Arc<App>>, Sent(raw): Sent) -> Result<StatusCode, Error> {
-    telnyx::event(&app, &raw).await?;
+    finished(&app.tasks.clone(), async move { telnyx::event(&app, &raw).await }).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -150,6 +168,33 @@ async fn telnyx_placed(
     Path((name, call, line)): Path<(String, CallId, usize)>,
     Sent(raw): Sent,
 ) -> Result<StatusCode, Error> {
-    telnyx::calls::told(&app, &raw, &name, (call, line)).await?;
+    finished(&app.tasks.clone(), async move { telnyx::calls::told(&app, &raw, &name, (call, line)).await }).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use std::time::Duration;
+
+    /// API-12: what a carrier has asked for is done though its connection is lost in the middle.
+    #[tokio::test]
+    async fn what_is_begun_is_finished_though_nobody_waits() {
+        let tasks = Tasks::default();
+        let (go, waits) = oneshot::channel();
+        let (done, is_done) = oneshot::channel();
+        let mut asked = Box::pin(finished(&tasks, async move {
+            waits.await.unwrap();
+            done.send("done").unwrap();
+            Ok(())
+        }));
+        assert!(futures_util::poll!(&mut asked).is_pending());
+        drop(asked);
+        go.send(()).unwrap();
+        assert_eq!(is_done.await, Ok("done"));
+        assert!(tasks.stop(Duration::from_secs(5)).await);
+        let asked = finished(&Tasks::default(), async { Err::<(), _>(Error::not_found("number")) }).await;
+        assert_eq!(asked.unwrap_err().code, ErrorCode::NotFound, "and what came of it is told");
+    }
 }

@@ -2,6 +2,7 @@
 
 use crate::app::App;
 use crate::carriers::twilio;
+use crate::clock;
 use crate::error::Error;
 use crate::texts;
 use auricle_domain::code::{AppointmentStatus, CarrierKind};
@@ -61,7 +62,7 @@ async fn follow(app: &App) -> Result<bool, Error> {
                     // No number of an account with Telnyx can be chosen for them.
                     CarrierKind::Telnyx => continue,
                 };
-                texts::note(&app.events, text.id, news).await?;
+                texts::note(&app.events, clock::op(), text.id, news).await?;
             }
         }
     }

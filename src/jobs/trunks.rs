@@ -68,7 +68,7 @@ pub async fn run(parts: Parts, stop: CancellationToken) {
                 told = states.changed() => if told.is_err() { return },
             }
             // A server that has gone may be found elsewhere already.
-            if states.borrow().values().any(|state| *state == engine::TrunkState::Unreachable) {
+            if states.borrow().values().any(|told| told.state == engine::TrunkState::Unreachable) {
                 let soonest = tokio::time::Instant::from_std(looked_up + LOOK_UP_AGAIN);
                 let earlier = look_up.deadline().min(soonest);
                 look_up.as_mut().reset(earlier);
@@ -182,6 +182,12 @@ impl Desk {
         for trunk in &trunks {
             let known = before.get(&trunk.id);
             let mut fresh = self.status(trunk, known, now);
+            fresh.asked_realm = self.asked_realm(trunk);
+            if let Some(realm) =
+                fresh.asked_realm.as_ref().filter(|_| known.is_none_or(|known| known.asked_realm.is_none()))
+            {
+                tracing::warn!(trunk = %trunk.id, realm, "a trunk has asked for its password in a realm that is not its own");
+            }
             let is_news = known.is_none_or(|known| (known.state, known.fault) != (fresh.state, fresh.fault));
             if let Some(known) = known.filter(|known| known.state == fresh.state) {
                 fresh.since = known.since;
@@ -222,7 +228,14 @@ impl Desk {
     }
 
     fn status(&self, trunk: &Trunk, known: Option<&TrunkStatus>, now: Timestamp) -> TrunkStatus {
-        let of = |state, fault, sip_status, server| TrunkStatus { state, since: now, fault, sip_status, server };
+        let of = |state, fault, sip_status, server| TrunkStatus {
+            state,
+            since: now,
+            fault,
+            sip_status,
+            server,
+            asked_realm: None,
+        };
         if !trunk.is_on {
             return of(TrunkState::Off, None, None, None);
         }
@@ -234,7 +247,7 @@ impl Desk {
         }
         let handed = self.numbers.get(&trunk.id).and_then(|number| self.handed.iter().find(|one| one.id == *number));
         let states = self.parts.voice.trunk_states();
-        let state = handed.and_then(|handed| states.borrow().get(&handed.id).cloned());
+        let state = handed.and_then(|handed| states.borrow().get(&handed.id).map(|told| told.state.clone()));
         match (handed, state) {
             (Some(handed), Some(engine::TrunkState::Ready { hop, .. })) => {
                 let first = handed.hops.first() == Some(&hop);
@@ -249,6 +262,13 @@ impl Desk {
                 _ => of(TrunkState::Registering, None, None, None),
             },
         }
+    }
+
+    /// The realm in which a trunk has asked for a password and was not answered.
+    fn asked_realm(&self, trunk: &Trunk) -> Option<String> {
+        let states = self.parts.voice.trunk_states();
+        let told = self.numbers.get(&trunk.id).and_then(|number| states.borrow().get(number)?.asked_realm.clone());
+        told.filter(|_| trunk.is_on)
     }
 
     fn unreachable(&self, hops: &[Hop]) -> TrunkFault {

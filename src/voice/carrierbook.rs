@@ -3,9 +3,11 @@
 //! The floor dials a carrier as it dials a trunk. Its leg is attached before anything is asked of the carrier
 //! ([`VoiceHandle::attach_dialled`](super::VoiceHandle::attach_dialled)), so that it rings, is answered, refused and hung up as any other.
 
+use super::carrierstanding::CarrierStanding;
 use auricle_domain::code::CarrierKind;
 use auricle_domain::id::CallId;
 use auricle_media::io::CarrierId;
+use std::time::Instant;
 use tokio::sync::mpsc;
 
 /// Calls that wait to be asked of carriers. One more has failed, and the next way is tried.
@@ -52,18 +54,24 @@ impl std::fmt::Debug for Placement {
 pub struct CarrierBook {
     wanted: mpsc::Sender<Placement>,
     is_reachable: bool,
+    standing: CarrierStanding,
 }
 
 /// A book, and what is written into it. Carriers must reach this server to bring the audio of a call.
-pub fn open(is_reachable: bool) -> (CarrierBook, mpsc::Receiver<Placement>) {
+pub fn open(is_reachable: bool, standing: CarrierStanding) -> (CarrierBook, mpsc::Receiver<Placement>) {
     let (wanted, placements) = mpsc::channel(WANTED_MAX);
-    (CarrierBook { wanted, is_reachable }, placements)
+    (CarrierBook { wanted, is_reachable, standing }, placements)
 }
 
 impl CarrierBook {
     /// Whether carriers can bring a call's audio here.
     pub fn is_reachable(&self) -> bool {
         self.is_reachable
+    }
+
+    /// Whether a carrier takes calls, as far as is known.
+    pub fn is_up(&self, carrier: CarrierKind, now: Instant) -> bool {
+        self.standing.down(carrier, now).is_none()
     }
 
     /// Has a call placed. False when too many wait, or nobody takes them any more.

@@ -56,6 +56,20 @@ pub(super) fn address_inside(listen: IpAddr, usual: IpAddr, interfaces: &[(IpAdd
     near.filter(|own| *own != usual).min_by_key(IpAddr::is_ipv6).filter(|_| !is_private(usual))
 }
 
+/// An address of this machine's own that the whole internet reaches, where we listen on it. Only of IPv4: of IPv6, machines in a clinic
+/// behind a router have one, too.
+pub(super) fn public_address(listen: IpAddr, interfaces: &[(IpAddr, u8)]) -> Option<IpAddr> {
+    let is_public = |own: &IpAddr| match own {
+        IpAddr::V4(address) => {
+            let near = PRIVATE.iter().filter_map(|(text, _)| text.parse::<Network>().ok());
+            let special = address.is_loopback() || address.is_link_local() || address.is_documentation();
+            !special && !near.into_iter().any(|network| network.contains(*own))
+        }
+        IpAddr::V6(_) => false,
+    };
+    interfaces.iter().map(|(own, _)| *own).find(|own| serves(listen, *own) && is_public(own))
+}
+
 /// Whether what comes to this address of ours comes to where we listen.
 fn serves(listen: IpAddr, address: IpAddr) -> bool {
     match listen {
@@ -101,5 +115,16 @@ mod tests {
         assert_eq!(found("0.0.0.0", outer).as_deref(), Some(near));
         assert_eq!(found("0.0.0.0", near), None, "there is no outside");
         assert_eq!(found("127.0.0.1", outer), None);
+    }
+
+    #[test]
+    fn who_is_in_the_middle_of_the_internet_is_told_so() {
+        let all = ["192.168.1.10", "100.64.3.4", "2001:db8:1::2", "192.0.2.7", "9.9.9.10"];
+        let interfaces = all.map(|own| (own.parse().unwrap(), 24));
+        let found = |listen: &str, count: usize| public_address(listen.parse().unwrap(), &interfaces[..count]);
+        assert_eq!(found("0.0.0.0", 4), None, "none of these");
+        assert_eq!(found("0.0.0.0", 5), Some(interfaces[4].0));
+        assert_eq!(found("[::]".trim_matches(['[', ']']), 5), Some(interfaces[4].0));
+        assert_eq!(found("192.168.1.10", 5), None, "it does not listen there");
     }
 }

@@ -9,6 +9,7 @@ pub mod banlist;
 pub mod browsers;
 pub mod caller;
 pub mod carrierbook;
+pub mod carrierstanding;
 pub mod certificate;
 mod inside;
 mod meters;
@@ -54,7 +55,16 @@ pub use tls::{OwnCertificate, TlsFault, TlsFiles};
 pub type PhoneStates = Arc<BTreeMap<PhoneId, PhoneState>>;
 
 /// How trunks stand, as the engine has told last; the latest wins.
-pub type TrunkStates = Arc<BTreeMap<TrunkId, TrunkState>>;
+pub type TrunkStates = Arc<BTreeMap<TrunkId, TrunkTold>>;
+
+/// How one trunk stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TrunkTold {
+    /// How it fares.
+    pub state: TrunkState,
+    /// The realm in which it has asked for a password and was not answered, since it was connected last.
+    pub asked_realm: Option<String>,
+}
 
 /// Frames a tap holds: two seconds. A reader that is further behind misses frames, and the misses are counted.
 pub const TAP_FRAMES_MAX: usize = 100;
@@ -187,6 +197,7 @@ pub struct VoiceHandle {
     tls_addr: Option<SocketAddr>,
     address: IpAddr,
     address_inside: Option<IpAddr>,
+    public_address: Option<IpAddr>,
     browser_addr: Option<SocketAddr>,
     tls_fingerprint: Option<Arc<str>>,
     trunk_states: watch::Receiver<TrunkStates>,
@@ -212,6 +223,8 @@ pub(crate) struct Ears {
     pub(crate) address: IpAddr,
     /// What the networks around this machine are told, where it is another one.
     pub(crate) address_inside: Option<IpAddr>,
+    /// This machine's own address in the internet.
+    pub(crate) public_address: Option<IpAddr>,
     pub(crate) tls_fingerprint: Option<Arc<str>>,
     pub(crate) stream_faults: StreamFaults,
     /// Where browsers are served.
@@ -240,6 +253,7 @@ impl VoiceHandle {
             tls_addr,
             address: ears.address,
             address_inside: ears.address_inside,
+            public_address: ears.public_address,
             browser_addr: ears.browser_addr,
             tls_fingerprint: ears.tls_fingerprint,
             trunk_states: ears.trunk_states,
@@ -340,6 +354,11 @@ impl VoiceHandle {
     /// The address that phones beside this machine are told, where it is another one.
     pub fn address_inside(&self) -> Option<IpAddr> {
         self.address_inside
+    }
+
+    /// This machine's own address in the internet, where it listens on one: there is no router in front of it.
+    pub fn public_address(&self) -> Option<IpAddr> {
+        self.public_address
     }
 
     /// Whether an address is of a family that we listen on.

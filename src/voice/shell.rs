@@ -24,7 +24,7 @@ use crate::voice::attached::{Attached, FRAMES_MAX, FrameIn};
 use crate::voice::banlist::BanList;
 use crate::voice::browsers::streams::{WebArrived, WebStreams};
 use crate::voice::browsers::{BrowserConfig, Offers};
-use crate::voice::inside::{address_inside, inside, interfaces};
+use crate::voice::inside::{address_inside, inside, interfaces, public_address};
 use crate::voice::meters::Meters;
 use crate::voice::outbox::Outbox;
 use crate::voice::recording::Recordings;
@@ -134,6 +134,7 @@ impl VoiceShell {
             bans: bans.clone(),
             address: advertised,
             address_inside: address_inside(sip_addr.ip(), advertised, &interfaces),
+            public_address: public_address(sip_addr.ip(), &interfaces),
             tls_fingerprint,
             stream_faults,
             browser_addr,

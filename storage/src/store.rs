@@ -296,6 +296,14 @@ impl Store {
         self.submit(Some(commit::Record { op, now }), closure)
     }
 
+    /// Whether an op has been run, so that it would not be run again at `now`.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub fn has_run(&self, op: OpId, now: Timestamp) -> Result<bool, StoreError> {
+        self.read(|tx| commit::recorded(tx, commit::Record { op, now })).map(|reply| reply.is_some())
+    }
+
     /// Looks how much room the disk has, and acts on it from now on. To be asked every few seconds: in between, the last
     /// answer holds. Tells the room there is, and whether that is news.
     ///

@@ -138,7 +138,7 @@ impl Line {
         let wave = |at: usize| encode_a(((at as f64 * self.hertz * TAU / 8_000.0).sin() * 8_000.0) as i16);
         let payload: Vec<u8> = (self.spoken..self.spoken + FRAME).map(wave).collect();
         let mut packet = Vec::new();
-        self.sender.audio(8, &payload, &mut packet);
+        self.sender.audio(8, 0, &payload, &mut packet);
         self.sender.advance_by(1);
         self.spoken += FRAME;
         self.audio.send_to(&packet, call.audio).await.unwrap();

@@ -31,6 +31,8 @@ pub enum Says {
     Nothing,
     /// It sends the caller elsewhere: a status and a Contact.
     Elsewhere(u16, String),
+    /// It asks for a password in this realm, and takes it whatever it is.
+    Asks(&'static str),
 }
 
 /// One end, with its own socket.
@@ -296,9 +298,13 @@ fn answer(request: &Request, says: &Says, own: SocketAddr, calls: &Mutex<Vec<Req
         Says::Elsewhere(status, contact) if begins => {
             Some(Response::to(request, *status, "").tagged("far").with("Contact", contact.clone()))
         }
+        Says::Asks(realm) if begins && request.head.get("Proxy-Authorization").is_none() => {
+            let challenge = format!("Digest realm=\"{realm}\", nonce=\"n\", qop=\"auth\"");
+            Some(Response::to(request, 407, "").tagged("far").with("Proxy-Authenticate", challenge))
+        }
         Says::No(status) if begins => Some(Response::to(request, *status, "").tagged("far")),
         Says::Nothing if begins => None,
-        Says::Yes | Says::No(_) | Says::Nothing | Says::Elsewhere(..) => Some(accepted(request, own)),
+        Says::Yes | Says::No(_) | Says::Nothing | Says::Elsewhere(..) | Says::Asks(_) => Some(accepted(request, own)),
     }
 }
 

@@ -75,6 +75,7 @@ impl Engine {
                 }
             }
             AgentEvent::Trunk { trunk, state } => self.event(EngineEvent::Trunk { trunk, state }),
+            AgentEvent::ForeignRealm { trunk, realm } => self.event(EngineEvent::ForeignRealm { trunk, realm }),
             AgentEvent::Phone { phone, state } => self.event(EngineEvent::Phone { phone, state }),
             AgentEvent::WrongPassword { source, call } => self.wrong_password(source, call, now),
             AgentEvent::Ended { dialog, cause } => self.call_ended(dialog, leg_end(cause), now),

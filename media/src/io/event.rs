@@ -185,6 +185,14 @@ pub enum EngineEvent {
         /// How.
         state: TrunkState,
     },
+    /// A trunk has asked for a password in a realm that is none of its own, or though none is kept for it: it was not answered, and
+    /// what was asked for has failed.
+    ForeignRealm {
+        /// Which trunk.
+        trunk: TrunkId,
+        /// The realm, control characters taken out; at most 253 characters.
+        realm: String,
+    },
     /// A phone fares otherwise than before: it came, went, moved, or does not answer any more.
     Phone {
         /// Which phone.
@@ -224,7 +232,11 @@ impl EngineEvent {
             | Self::Level { leg, .. }
             | Self::Quality { leg, .. }
             | Self::Ended { leg, .. } => Some(*leg),
-            Self::Trunk { .. } | Self::Phone { .. } | Self::Banned { .. } | Self::WebRefused { .. } => None,
+            Self::Trunk { .. }
+            | Self::ForeignRealm { .. }
+            | Self::Phone { .. }
+            | Self::Banned { .. }
+            | Self::WebRefused { .. } => None,
         }
     }
 }

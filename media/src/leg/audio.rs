@@ -216,6 +216,7 @@ impl Audio {
         if payloads(&before) == payloads(agreed) {
             self.stream.set_srtp(srtp);
             self.stream.set_remote(agreed.remote, agreed.remote_rtcp, agreed.rtcp_mux);
+            self.stream.set_packet_ms(agreed.ptime_ms);
         } else {
             self.base_ms = self.total_ms();
             self.stream = MediaStream::new(params(agreed, srtp, seeds), now);
@@ -297,7 +298,7 @@ impl Audio {
                 bridged.mix(frame);
             }
         });
-        if let Some((remote, packet)) = tick.packet {
+        for (remote, packet) in [tick.packet, tick.second].into_iter().flatten() {
             let bytes = packet.to_vec();
             outputs.push_back(Output::Transmit { socket: Socket::Rtp(self.port), remote, bytes });
         }
@@ -463,6 +464,7 @@ fn params(agreed: &Agreed, srtp: Option<Srtp>, seeds: Seeds) -> StreamParams {
         remote: agreed.remote,
         remote_rtcp: agreed.remote_rtcp,
         rtcp_mux: agreed.rtcp_mux,
+        packet_ms: agreed.ptime_ms,
         srtp,
         seeds,
     }

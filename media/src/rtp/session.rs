@@ -18,7 +18,7 @@ pub struct Seeds {
     pub rtcp: u64,
 }
 
-/// What we send: one packet for every 20 ms, numbered.
+/// What we send: packets, numbered, and the time that passes.
 #[derive(Debug)]
 pub struct Sender {
     clock: Clock,
@@ -44,10 +44,12 @@ impl Sender {
         }
     }
 
-    /// Appends an audio packet to `out`.
-    pub fn audio(&mut self, payload_type: u8, payload: &[u8], out: &mut Vec<u8>) {
+    /// Appends an audio packet to `out`, which begins this many units after the frame that is due, or before it.
+    pub fn audio(&mut self, payload_type: u8, begins: i64, payload: &[u8], out: &mut Vec<u8>) {
         let marker = std::mem::replace(&mut self.marker, false);
-        self.write(marker, payload_type, self.timestamp, payload, out);
+        // Timestamps wrap.
+        let timestamp = self.timestamp.wrapping_add(self.clock.ticks(begins) as u32);
+        self.write(marker, payload_type, timestamp, payload, out);
     }
 
     /// Appends a packet of a keypad event that began at `timestamp` to `out`. The audio after it starts a talk spurt.

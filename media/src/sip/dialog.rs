@@ -45,6 +45,8 @@ pub struct Dialog {
     pub natted: bool,
     /// The connection to `peer` is gone.
     pub cut: bool,
+    /// The trunk's own hop, for a call that came by one: where a far end that names no number is reached when its connection is gone.
+    pub home: Option<Hop>,
 }
 
 impl Dialog {
@@ -63,6 +65,7 @@ impl Dialog {
             // A peer that sees another address on itself than the world does is behind a NAT.
             natted: numeric(&head.top_via().host).is_none_or(|host| host != peer.ip()),
             cut: false,
+            home: None,
         })
     }
 
@@ -82,6 +85,7 @@ impl Dialog {
             peer,
             natted: false,
             cut: false,
+            home: None,
         })
     }
 
@@ -149,18 +153,24 @@ impl Dialog {
     }
 
     /// Where our requests go: to the first proxy or the target where that is a reachable number, else back to where the far
-    /// end's messages come from. Who names no transport is taken to mean the one that it uses itself; a far end that talks
-    /// to us over a connection is answered on that, as long as it stands.
+    /// end's messages come from: names are not looked up, as if whoever sent the call were our outbound proxy (section 8.1.2). Who names
+    /// no transport is taken to mean the one that it uses itself; a far end that talks to us over a connection is answered on that,
+    /// as long as it stands.
     pub fn next_hop(&self) -> Hop {
         let uri = self.routes.first().map_or(&self.target, |route| &route.uri);
         let transport = uri.transport().unwrap_or(self.peer.transport);
         let Some(address) = uri.address(transport).filter(|_| !self.routes.is_empty() || !self.natted) else {
             // The first route's number is the proxy that we talk to; a NAT in front of the far end does not matter then.
-            return self.peer;
+            return self.way_back();
         };
-        let Some(address) = reachable(address, self.peer.address) else { return self.peer };
+        let Some(address) = reachable(address, self.peer.address) else { return self.way_back() };
         let same = transport == self.peer.transport && transport.is_stream() && address.ip() == self.peer.ip();
         if same && !self.cut { self.peer } else { Hop { transport, address } }
+    }
+
+    /// Where the far end's messages come from; when that connection is gone, nobody listens there, but at the trunk's own hop.
+    fn way_back(&self) -> Hop {
+        self.home.filter(|_| self.cut).unwrap_or(self.peer)
     }
 
     /// A connection is gone: the far end has to be reached anew, or comes back by itself.
@@ -238,6 +248,7 @@ mod tests {
             peer: Hop::udp(peer.parse().unwrap()),
             natted,
             cut: false,
+            home: None,
         }
     }
 
@@ -304,6 +315,14 @@ mod tests {
         dialog.closed(first);
         dialog.heard(second);
         assert_eq!(dialog.next_hop(), second);
+        // A name: by the connection, and when that is gone by the trunk's own hop, until the far end comes back.
+        let home = hop(Transport::Tcp, "203.0.113.9:5060");
+        (dialog.home, dialog.target) = (Some(home), Uri::parse("sip:a@sbc.example.org;transport=tcp").unwrap());
+        assert_eq!(dialog.next_hop(), second);
+        dialog.closed(second);
+        assert_eq!(dialog.next_hop(), home);
+        dialog.heard(first);
+        assert_eq!(dialog.next_hop(), first);
     }
 
     #[test]

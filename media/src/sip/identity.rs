@@ -30,7 +30,7 @@ pub fn identity(head: &Head) -> CallerIdentity {
     // `Privacy: id` (RFC 3325 section 9.3) lets a number pass between trusted servers but not to who is called.
     let withheld = private(head.all("Privacy"), &["id", "user", "full"]) || from_user(&head.from).is_none();
     let asserted = identities.iter().map(|identity| user(&identity.uri)).find(|user| !user.is_empty());
-    let said = identities.iter().chain([&head.from]).find_map(|address| check(&address.uri));
+    let said = identities.iter().chain([&head.from]).find_map(check);
     let said = said.or_else(|| CHECK_HEADERS.iter().filter_map(|name| head.get(name)).find_map(verdict));
     let level = LEVEL_HEADERS.iter().filter_map(|name| head.get(name)).find_map(level);
     CallerIdentity {
@@ -68,8 +68,13 @@ fn private<'a>(mut lines: impl Iterator<Item = &'a str>, wanted: &[&str]) -> boo
     })
 }
 
-/// `verstat`, a parameter of the telephone number: in the user part, after a `tel:` number, or (from some) of the URI.
-fn check(uri: &Uri) -> Option<Attestation> {
+/// `verstat`, a parameter of the telephone number (TS 24.229 section 7.2A.20): in the user part, after a `tel:` number, or (from some) of
+/// the URI. Of an address without brackets it is the header's (RFC 3261 section 20.10), where some write it in any case.
+fn check(address: &NameAddr) -> Option<Attestation> {
+    of_uri(&address.uri).or_else(|| address.params.get("verstat").and_then(verdict))
+}
+
+fn of_uri(uri: &Uri) -> Option<Attestation> {
     let of_number = |text: &str| {
         let mut params = text.split(';').skip(1).filter_map(|param| param.split_once('='));
         params.find(|(name, _)| name.eq_ignore_ascii_case("verstat")).and_then(|(_, value)| verdict(value))
@@ -191,7 +196,7 @@ mod tests {
         use AttestationLevel::{A, B, C};
         use NumberCheck::{Failed, Passed, Unchecked};
         type Row<'a> = (&'a str, &'a [&'a str], Option<(NumberCheck, Option<AttestationLevel>)>);
-        let table: [Row<'_>; 14] = [
+        let table: [Row<'_>; 17] = [
             (ANN, &["P-Asserted-Identity: <tel:+4201;verstat=TN-Validation-Passed>"], Some((Passed, None))),
             (
                 ANN,
@@ -201,6 +206,13 @@ mod tests {
             (ANN, &["P-Asserted-Identity: <sip:+4201@t;verstat=TN-Validation-Failed-C>"], Some((Failed, Some(C)))),
             (ANN, &["P-Asserted-Identity: <sip:+4201;verstat=no-tn-validation@t>"], Some((Unchecked, None))),
             ("<sip:+4201;verstat=TN-Validation-Passed-B@t>", &[], Some((Passed, Some(B)))),
+            ("sip:+4201@t;verstat=TN-Validation-Passed-C", &[], Some((Passed, Some(C)))),
+            ("<sip:+4201@t>;verstat=TN-Validation-Failed", &[], Some((Failed, None))),
+            (
+                "<sip:+4201@t>;verstat=TN-Validation-Passed",
+                &["P-Asserted-Identity: <tel:+4201;verstat=No-TN-Validation>"],
+                Some((Unchecked, None)),
+            ),
             (
                 "<sip:+4201;verstat=TN-Validation-Failed@t>",
                 &["P-Asserted-Identity: <tel:+4201;verstat=TN-Validation-Passed-A>"],

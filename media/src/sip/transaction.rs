@@ -120,6 +120,8 @@ pub struct Transactions {
     /// The connection by which a transaction began, and all of each: when it is gone, nothing else is looked at.
     began_by: HashMap<TxId, Hop>,
     by_connection: BTreeSet<(Hop, TxId)>,
+    /// Connections that are there and have brought an answer; the shell bounds them, and tells of the end of each.
+    standing: BTreeSet<Hop>,
     timers: Timers<TxId>,
     outputs: VecDeque<TxOutput>,
 }
@@ -135,6 +137,7 @@ impl Transactions {
             servers: HashMap::new(),
             began_by: HashMap::new(),
             by_connection: BTreeSet::new(),
+            standing: BTreeSet::new(),
             timers: Timers::default(),
             outputs: VecDeque::new(),
         }
@@ -186,6 +189,9 @@ impl Transactions {
         let Some(tx) = self.clients.get(&(branch.to_owned(), response.head.cseq.method.clone())).copied() else {
             return false;
         };
+        if from.transport.is_stream() {
+            self.standing.insert(from);
+        }
         if let Some(Entry::Client(client, _)) = self.entries.get_mut(&tx) {
             if client.receive(response, now, &mut self.outputs) {
                 self.outputs.push_back(TxOutput::Response { tx, response: Box::new(response.clone()), from });
@@ -249,6 +255,14 @@ impl Transactions {
         self.servers.get(&ServerKey::with_method(cancel, Method::Invite)).copied()
     }
 
+    /// The request of a client transaction may go out once more when the connection that it went over is found to have been closing
+    /// (RFC 3261 section 17.1.4 has it fail at once, which is for its user to make good).
+    pub fn may_reconnect(&mut self, tx: TxId) {
+        if let Some(Entry::Client(client, _)) = self.entries.get_mut(&tx) {
+            client.may_reconnect();
+        }
+    }
+
     /// Gives a client transaction up at that time, unless a final response comes before (section 9.1).
     pub fn give_up(&mut self, tx: TxId, at: Instant) {
         if let Some(Entry::Client(client, _)) = self.entries.get_mut(&tx) {
@@ -257,14 +271,15 @@ impl Transactions {
         }
     }
 
-    /// A connection is gone: what waits for an answer on it has failed, what is to be answered is so at the address that its
-    /// Via names (section 18.2.2).
+    /// A connection is gone: what waits for an answer on it has failed, or goes out once more where it may, what is to be answered is
+    /// so at the address that its Via names (section 18.2.2).
     pub fn closed(&mut self, hop: Hop, now: Instant) {
+        let stood = self.standing.remove(&hop);
         let all = self.by_connection.range((hop, TxId(0))..=(hop, TxId(u64::MAX)));
         for tx in all.map(|(_, tx)| *tx).collect::<Vec<_>>() {
             match self.entries.get_mut(&tx) {
                 Some(Entry::Client(client, _)) if client.remote() == hop => {
-                    if client.closed(now, &mut self.outputs) {
+                    if client.closed(stood, now, &mut self.outputs) {
                         self.outputs.push_back(TxOutput::Failed { tx });
                         self.remove(tx);
                     } else {
@@ -420,5 +435,49 @@ mod tests {
         table.wake(now + TIMEOUT * 2);
         assert_eq!(gone(&mut table), [second, third, asked].into());
         assert!(table.is_empty() && table.by_connection.is_empty() && table.began_by.is_empty());
+    }
+
+    /// A request that went over a connection which had stood goes out once more when that is gone, if nothing has come of it.
+    #[test]
+    fn a_request_may_go_over_a_new_connection_once() {
+        let one = hop(Transport::Tcp, 1);
+        let transmits = |table: &mut Transactions| {
+            let all: Vec<_> = std::iter::from_fn(|| table.poll()).collect();
+            let failed = all.iter().any(|output| matches!(output, TxOutput::Failed { .. }));
+            (all.iter().filter(|output| matches!(output, TxOutput::Transmit { .. })).count(), failed)
+        };
+        // Whether the connection has brought an answer, whether it may, and whether the far end has begun to answer.
+        for (stood, may, trying) in
+            [(true, true, false), (false, true, false), (true, false, false), (true, true, true)]
+        {
+            let (now, mut table) = (crate::epoch(), Transactions::new(64));
+            let answer = |table: &mut Transactions, number, status| {
+                assert!(table.receive_response(&Response::to(&options(number), status, ""), one, now));
+            };
+            if stood {
+                table.send(options(1), one, None, now).unwrap();
+                answer(&mut table, 1, 200);
+            }
+            let tx = table.send(options(2), one, None, now).unwrap();
+            if may {
+                table.may_reconnect(tx);
+            }
+            if trying {
+                answer(&mut table, 2, 100);
+            }
+            while table.poll().is_some() {}
+            table.closed(one, now);
+            let again = stood && may && !trying;
+            assert_eq!(transmits(&mut table), (usize::from(again), !again), "{stood} {may} {trying}");
+            if again {
+                table.closed(one, now);
+                assert_eq!(transmits(&mut table), (0, true), "once");
+            }
+        }
+        let (now, mut table) = (crate::epoch(), Transactions::new(64));
+        table.send(options(1), one, None, now).unwrap();
+        assert!(table.receive_response(&Response::to(&options(1), 200, ""), one, now));
+        table.closed(one, now);
+        assert!(table.standing.is_empty(), "of a connection that is gone nothing is kept");
     }
 }

@@ -38,6 +38,7 @@ fn stream(codec: Codec, remote: u16, ssrc: u32, now: Instant) -> MediaStream {
         remote: Some(at(remote)),
         remote_rtcp: None,
         rtcp_mux: false,
+        packet_ms: 20,
         srtp: None,
         seeds: Seeds { ssrc, sequence: 9, timestamp: ssrc, rtcp: 1 },
     };

@@ -27,6 +27,7 @@ fn params(codec: Codec, dtmf_payload_type: Option<u8>, remote: SocketAddr, seed:
         remote: Some(remote),
         remote_rtcp: None,
         rtcp_mux: false,
+        packet_ms: 20,
         srtp: None,
         seeds: Seeds {
             ssrc: seed,
@@ -110,6 +111,67 @@ fn packet(payload_type: u8, sequence: u16, ssrc: u32, payload: &[u8]) -> Vec<u8>
     let timestamp = u32::from(sequence) * 160;
     Packet { marker: false, payload_type, sequence, timestamp, ssrc, payload }.write(&mut bytes);
     bytes
+}
+
+/// RFC 3264 section 5.1: packets last as long as the far end asks for, and say the same.
+#[test]
+fn packets_are_as_long_as_the_far_end_asks_for() {
+    const FRAMES: usize = 12;
+    let said = |at: usize| (at * 37 % 4_000) as i16;
+    for codec in [Codec::Pcma, Codec::G722, Codec::Opus] {
+        let frame_octets = |packet_ms| if codec == Codec::Opus { None } else { Some(packet_ms as usize / 10 * 80) };
+        let mut whole: Option<Vec<u8>> = None;
+        for packet_ms in [20, 10, 30, 40, 45, 60] {
+            let now = crate::epoch();
+            let params = StreamParams { packet_ms, ..params(codec, Some(DTMF), at(5_000), 7) };
+            let seeds = params.seeds;
+            let mut stream = MediaStream::new(params, now);
+            let (mut sent, mut payloads, mut ticks) = (0_u16, Vec::new(), 0_u32);
+            for frame in 0..FRAMES {
+                let size = codec.rate().frame();
+                let tick = stream.tick(now, |out| {
+                    out.iter_mut().enumerate().for_each(|(index, sample)| *sample = said(frame * size + index));
+                });
+                for (remote, bytes) in [tick.packet, tick.second].into_iter().flatten() {
+                    let packet = Packet::parse(bytes).expect("what we send is RTP");
+                    let octets = frame_octets(packet_ms).unwrap_or(packet.payload.len());
+                    assert_eq!((remote, packet.payload.len()), (at(5_000), octets), "{codec:?} {packet_ms}");
+                    assert_eq!(packet.sequence, seeds.sequence.wrapping_add(sent));
+                    assert_eq!(packet.timestamp, seeds.timestamp.wrapping_add(ticks), "{codec:?} {packet_ms}");
+                    sent += 1;
+                    ticks += codec.units(packet.payload).expect("of the codec") as u32 * Clock::of(codec).hz() / 8_000;
+                    payloads.extend_from_slice(packet.payload);
+                }
+            }
+            let full = frame_octets(packet_ms).map_or(FRAMES, |octets| FRAMES * 160 / octets);
+            assert_eq!(usize::from(sent), full, "{codec:?} {packet_ms}");
+            let first = whole.get_or_insert_with(|| payloads.clone());
+            assert_eq!(payloads, first[..payloads.len()], "{codec:?} {packet_ms}: the same is said");
+        }
+    }
+}
+
+/// A digit takes the time of what waits: it is not sent late, and the audio after it is where it belongs. The length may change in a call.
+#[test]
+fn what_waits_for_a_longer_packet_gives_way_to_a_digit() {
+    let now = crate::epoch();
+    let params = StreamParams { packet_ms: 40, ..params(Codec::Pcmu, Some(DTMF), at(5_000), 7) };
+    let start = params.seeds.timestamp;
+    let mut stream = MediaStream::new(params, now);
+    let sent = |stream: &mut MediaStream| {
+        let tick = stream.tick(now, |frame| frame.fill(0));
+        let packet = tick.packet.map(|(_, bytes)| Packet::parse(bytes).expect("what we send is RTP"));
+        packet.map(|packet| (packet.payload_type, packet.timestamp.wrapping_sub(start) / 160, packet.payload.len()))
+    };
+    assert_eq!([sent(&mut stream), sent(&mut stream), sent(&mut stream)], [None, Some((0, 0, 320)), None]);
+    stream.send_dtmf("1").expect("a digit");
+    let events: Vec<_> = std::iter::from_fn(|| sent(&mut stream).filter(|(kind, ..)| *kind == DTMF)).collect();
+    assert!(events.len() > 2 && events.iter().all(|(_, at, octets)| (*at, *octets) == (3, 4)), "{events:?}");
+    // The frame that ended the digit waits already.
+    let after = 3 + events.len() as u32;
+    assert_eq!(sent(&mut stream), Some((0, after, 320)));
+    stream.set_packet_ms(20);
+    assert_eq!(sent(&mut stream), Some((0, after + 2, 160)));
 }
 
 #[test]

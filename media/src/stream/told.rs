@@ -79,8 +79,10 @@ impl From<VadEvent> for StreamEvent {
 /// What a tick gives. Borrowed from the stream: use it before the next call.
 #[derive(Debug)]
 pub struct Tick<'a> {
-    /// The RTP packet to send and where to; nothing only while no address is known.
+    /// The RTP packet to send and where to; nothing while no address is known, or more is to go into it.
     pub packet: Option<(SocketAddr, &'a [u8])>,
+    /// The one after it, where the far end wants packets that are shorter than a frame.
+    pub second: Option<(SocketAddr, &'a [u8])>,
     /// Far-end audio at the codec's rate, concealed where packets are missing.
     pub far: &'a [i16],
     /// What `far` was made of.

@@ -209,11 +209,14 @@ fn nobody_else_gets_an_answer() {
     let request = bench.request("INVITE");
     reply(&mut bench, FIRST, &request, 401, &CHALLENGE.replace("example.org", "elsewhere.example.net"));
     assert_eq!(bench.took(), "ACK");
+    let foreign = AgentEvent::ForeignRealm { trunk: TrunkId(7), realm: "elsewhere.example.net".into() };
+    assert_eq!(bench.events().first(), Some(&foreign), "which is told");
     // A challenge that comes from elsewhere.
     let mut bench = bench_with(vec![registering(&[udp(FIRST)])]);
     let request = bench.request("REGISTER");
     reply(&mut bench, SECOND, &request, 401, CHALLENGE);
     assert_eq!(bench.took(), "");
+    assert!(!bench.events().iter().any(|event| matches!(event, AgentEvent::ForeignRealm { .. })), "nor told");
     // A call that does not go through the trunk.
     let mut bench = bench_with(vec![trunk(&[udp(FIRST)])]);
     bench.dial();
@@ -324,6 +327,49 @@ fn a_challenge_to_a_hold_is_answered_while_the_call_lasts() {
         bench.bytes_from(FIRST, contact(answer(again, 200, "", "", OFFER)).as_bytes());
         assert_eq!(bench.request("ACK").head.cseq.number, 4);
         assert!(matches!(bench.event(), AgentEvent::Accepted { .. }));
+    }
+}
+
+/// RFC 3261 section 12.2.1.1: a far end that has a name and no number is reached by the way that its call came, at the port that it is
+/// answered at; when that connection is gone, by the trunk's own hop.
+#[test]
+fn a_far_end_with_a_name_is_reached_by_its_trunk() {
+    let peer = "198.51.100.7";
+    let named =
+        |text: String| text.replace(&format!("<sip:ann@{peer}:5070>"), "<sip:ann@sbc.example.org;transport=tcp>");
+    let at = |transport, port: u16| Hop { transport, address: format!("{peer}:{port}").parse().unwrap() };
+    let (udp, tcp) = (Transport::Udp, Transport::Tcp);
+    // The transport, whether it wants answers where it sends from, whether the connection breaks, and where it is told things.
+    for (transport, rport, cut, expected) in [
+        (tcp, true, false, at(tcp, 49_152)),
+        (tcp, true, true, at(tcp, 5_060)),
+        (udp, true, false, at(udp, 49_152)),
+        (udp, false, false, at(udp, 5_070)),
+    ] {
+        let mut bench = Bench::with(AgentConfig { tcp: Some("192.0.2.10:5060".parse().unwrap()), ..config() });
+        let other = Hop { transport, ..self::udp(FIRST) };
+        bench.command(AgentCommand::Trunks(vec![trunk(&[other, at(transport, 5_060)])]));
+        bench.events();
+        let from = at(transport, 49_152);
+        let sent = |bench: &mut Bench, text: String| {
+            let text = named(text).replace("SIP/2.0/UDP", &format!("SIP/2.0/{}", transport.name()));
+            let text = if rport { text } else { text.replace(";rport", "") };
+            bench.message(from, text.as_bytes());
+        };
+        sent(&mut bench, invite("1"));
+        let AgentEvent::Incoming { dialog, trunk, .. } = bench.event() else { panic!() };
+        assert_eq!(trunk, Some(TrunkId(7)));
+        bench.command(AgentCommand::Accept { dialog, sdp: our_sdp() });
+        let tag = bench.last_response().head.to.tag().unwrap().to_owned();
+        sent(&mut bench, within("ACK", 1, &tag, "ack1", "", ""));
+        if cut {
+            bench.closed(from);
+        }
+        bench.messages();
+        bench.command(AgentCommand::Hangup { dialog });
+        assert_eq!(bench.hops, [expected], "{transport:?} {rport} {cut}");
+        let bye = bench.request("BYE");
+        assert_eq!(bye.uri.to_string(), "sip:ann@sbc.example.org;transport=tcp");
     }
 }
 

@@ -6,7 +6,7 @@
 
 use super::account::application;
 use super::rest::Rest;
-use super::{Event, Payload, admitted, hang_up, is_fresh, read, stream};
+use super::{Event, Payload, admitted, hang_up, named, read, stream};
 use crate::app::App;
 use crate::carriers::guard::Raw;
 use crate::carriers::line::{NotTaken, ToLine};
@@ -67,7 +67,9 @@ async fn ask(app: &App, placement: &Placement, name: &str, ticket: &str) -> Resu
         MachineDetection::Answer => "detect",
         MachineDetection::GreetingEnd => "greeting_end",
     });
-    rest.dial(fields).await
+    let dialled = rest.dial(fields).await;
+    app.carriers.heard(CarrierKind::Telnyx, &dialled);
+    dialled
 }
 
 /// Telnyx tells how a call fares that it places, or who answered it.
@@ -86,7 +88,10 @@ pub async fn told(app: &App, raw: &Raw, name: &str, (part_of, line): (CallId, us
         _ if detected => return told_who(app, &id, &payload, (part_of, line)).await,
         _ => return Ok(()),
     };
-    let Some(call) = is_fresh(app, &id, &payload).await? else { return Ok(()) };
+    let (call, told) = named(&id, &payload)?;
+    if told.is_done(&app.events)? {
+        return Ok(());
+    }
     let lines = &app.carriers.lines;
     if lines.named(name, &call) {
         lines.tell(name, news);
@@ -94,6 +99,7 @@ pub async fn told(app: &App, raw: &Raw, name: &str, (part_of, line): (CallId, us
         // Nobody waits for it any more.
         hang_up(app, &call).await;
     }
+    told.done(&app.events).await?;
     Ok(())
 }
 
@@ -104,10 +110,8 @@ async fn told_who(app: &App, id: &str, payload: &Payload, (call, line): (CallId,
         "fax_detected" => AnsweredBy::Fax,
         _ => AnsweredBy::Unknown,
     };
-    if is_fresh(app, id, payload).await?.is_some() {
-        placing::answered_by(app, call, line, by).await?;
-    }
-    Ok(())
+    let (_, told) = named(id, payload)?;
+    placing::answered_by(app, told, (call, line), by).await
 }
 
 /// Why a call ended, as SIP says it (RFC 3261 section 21). Of one that was answered it is just the end.

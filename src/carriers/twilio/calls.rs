@@ -3,17 +3,19 @@
 //! The question brings the answer to what is to be done with the call along, so that its socket comes as soon as somebody answers. Our own
 //! name of the call is in the addresses of its callbacks: they may come before Twilio's answer, in any order, and more than once.
 
-use super::rest::{Rest, Unplaced};
+use super::rest::{BUSY, Rest, Unplaced, WRONG_TOKEN};
 use super::{
-    ANSWERED_BY, PLACED, Raw, admitted, answer, call_of, end_call, first_time, is_new, is_over, stream, value,
+    ANSWERED_BY, PLACED, Raw, Taken, admitted, answer, call_of, end_call, is_over, stream, told_before, value,
 };
 use crate::app::App;
 use crate::carriers::line::{NotTaken, ToLine};
 use crate::carriers::{placing, stored};
 use crate::error::Error;
 use crate::voice::carrierbook::Placement;
+use crate::voice::carrierstanding::Said;
 use auricle_domain::code::{AnsweredBy, CarrierKind, MachineDetection};
 use auricle_domain::id::CallId;
+use std::time::Instant;
 
 /// How long Twilio lets it ring, in seconds: as long as the floor does, and in an emergency as long as Twilio may.
 const RING_S: &str = "60";
@@ -53,12 +55,21 @@ pub async fn place(app: &App, placement: &Placement, name: &str, ticket: &str) -
         form.extend([("MachineDetection", detection), ("AsyncAmd", "true")]);
         form.extend([("AsyncAmdStatusCallback", found.as_str()), ("AsyncAmdStatusCallbackMethod", "POST")]);
     }
-    Rest::of(client, &app.config.carriers.twilio_api, &carrier).create("/Calls.json", &form).await.map_err(|unplaced| {
-        match unplaced {
-            Unplaced::Unsure => NotTaken::Unsure,
-            Unplaced::Refused(code) => NotTaken::Refused(status_of(code)),
-        }
+    let placed = Rest::of(client, &app.config.carriers.twilio_api, &carrier).create("/Calls.json", &form).await;
+    app.carriers.standing.note(CarrierKind::Twilio, said(&placed), Instant::now());
+    placed.map_err(|unplaced| match unplaced {
+        Unplaced::Unsure => NotTaken::Unsure,
+        Unplaced::Refused(code) => NotTaken::Refused(status_of(code)),
     })
+}
+
+/// What an answer says of the account and of Twilio itself.
+fn said(placed: &Result<String, Unplaced>) -> Said {
+    match placed {
+        Err(Unplaced::Unsure | Unplaced::Refused(BUSY)) => Said::Nothing,
+        Err(Unplaced::Refused(WRONG_TOKEN)) => Said::No,
+        Ok(_) | Err(Unplaced::Refused(_)) => Said::Something,
+    }
 }
 
 /// What Twilio's refusals mean, as SIP says it (RFC 3261 section 21): the number is at fault, or this way is.
@@ -79,7 +90,8 @@ fn status_of(code: u32) -> u16 {
 pub async fn told(app: &App, raw: &Raw, name: &str) -> Result<(), Error> {
     let (_, form) = admitted(app, raw)?;
     let call = call_of(&form)?;
-    if !is_new(app, raw, &form).await? {
+    let told = told_before(raw, &form);
+    if told.is_done(&app.events)? {
         return Ok(());
     }
     let status = value(&form, "CallStatus");
@@ -102,6 +114,7 @@ pub async fn told(app: &App, raw: &Raw, name: &str) -> Result<(), Error> {
         _ if !is_placed && !is_over(status) => end_call(app, call).await,
         _ => {}
     }
+    told.done(&app.events).await?;
     Ok(())
 }
 
@@ -127,10 +140,8 @@ pub async fn told_who(app: &App, raw: &Raw, call: CallId, line: usize) -> Result
         _ => AnsweredBy::Unknown,
     };
     let sid = call_of(&form)?;
-    if first_time(&app.events, "twilio.answered_by", &[raw.path.as_bytes(), sid.as_bytes()]).await? {
-        placing::answered_by(app, call, line, by).await?;
-    }
-    Ok(())
+    let told = Taken::new("twilio.answered_by", &[raw.path.as_bytes(), sid.as_bytes()]);
+    placing::answered_by(app, told, (call, line), by).await
 }
 
 #[cfg(test)]

@@ -14,9 +14,9 @@ use serde::de::DeserializeOwned;
 /// Numbers that are read: one page of the largest size.
 const NUMBERS_MAX: usize = 1_000;
 /// Twilio's own code of a token that is not accepted.
-const WRONG_TOKEN: u32 = 20_003;
+pub const WRONG_TOKEN: u32 = 20_003;
 /// Twilio's own code of too many requests; here also where no connection came about.
-const BUSY: u32 = 20_429;
+pub const BUSY: u32 = 20_429;
 /// Twilio's own code of what is not there (any more).
 const NOT_FOUND: u32 = 20_404;
 

@@ -4,7 +4,7 @@
 //! repetition.
 
 use super::rest::{Rest, Unplaced};
-use super::{Raw, admitted, first_time, value};
+use super::{Raw, Taken, admitted, value};
 use crate::app::App;
 use crate::carriers::{is_sid, stored};
 use crate::error::Error;
@@ -72,13 +72,11 @@ pub async fn told(app: &App, raw: &Raw, id: TextId) -> Result<(), Error> {
         _ => return Ok(()),
     };
     let parts = [raw.path.as_bytes(), name.as_bytes(), status.as_bytes()];
-    if first_time(&app.events, "twilio.text", &parts).await? {
-        let code = value(&form, "ErrorCode").parse().ok();
-        let is_fault = matches!(state, TextState::Undelivered | TextState::Failed);
-        let fault = is_fault.then(|| (code.map_or(TextFault::Other, fault_of), code));
-        texts::note(&app.events, id, News { name: Some(name.to_owned()), state, fault }).await?;
-    }
-    Ok(())
+    let code = value(&form, "ErrorCode").parse().ok();
+    let is_fault = matches!(state, TextState::Undelivered | TextState::Failed);
+    let fault = is_fault.then(|| (code.map_or(TextFault::Other, fault_of), code));
+    let op = Taken::new("twilio.text", &parts).op();
+    texts::note(&app.events, op, id, News { name: Some(name.to_owned()), state, fault }).await
 }
 
 #[cfg(test)]

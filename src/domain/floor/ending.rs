@@ -121,7 +121,11 @@ impl Stay {
             (State::Up, Some(_)) => {
                 talk.telling = Some((cause, later(hands.now, TELLING_MAX)));
                 let far = std::mem::replace(&mut talk.far, Side::new(Who::Caller));
-                let signal = if cause == EndCause::Failed { Signal::Congestion } else { Signal::Busy };
+                let signal = if matches!(cause, EndCause::Failed | EndCause::SignIn) {
+                    Signal::Congestion
+                } else {
+                    Signal::Busy
+                };
                 Talk::signal(&talk.near, signal, hands);
                 self.line_over(&far, hands);
             }

@@ -160,7 +160,8 @@ impl Side {
     /// Whether another way is tried after this end. One that was taken, or that we gave up for good, has none; others have where the
     /// way was at fault, and an emergency call always.
     pub(super) fn goes_another_way(&self, cause: EndCause) -> bool {
-        let is_fault = cause == EndCause::Failed || self.is_emergency() && cause != EndCause::ClinicHungUp;
+        let is_of_the_way = matches!(cause, EndCause::Failed | EndCause::SignIn);
+        let is_fault = is_of_the_way || self.is_emergency() && cause != EndCause::ClinicHungUp;
         !self.is_up() && is_fault
     }
 

@@ -452,6 +452,7 @@ impl Stay {
             | EndCause::NoAnswer
             | EndCause::Refused
             | EndCause::HandedOn
+            | EndCause::SignIn
             | EndCause::Limit => false,
         };
         let helped = matches!(self.call.outcome, Some(Outcome::Booked | Outcome::MessageTaken | Outcome::Voicemail));

@@ -1,6 +1,7 @@
 //! Carrying out what the engine wants.
 
 use super::Shard;
+use crate::voice::TrunkTold;
 use crate::voice::outbox::Condemned;
 use crate::voice::recording::Frame;
 use auricle_media::io::{Command, EngineEvent, Input, LegId, Output, Pcm, PhoneState, Socket, TrunkState};
@@ -75,10 +76,21 @@ impl Shard {
         if let EngineEvent::Trunk { trunk, state } = event {
             self.trunk_states.send_modify(|states| {
                 let states = Arc::make_mut(states);
-                match state {
-                    TrunkState::Gone => states.remove(&trunk),
-                    state => states.insert(trunk, state),
-                };
+                // What it asked before it was connected anew may have been made good.
+                let asked = |told: TrunkTold| told.asked_realm.filter(|_| state != TrunkState::Trying);
+                let asked_realm = states.remove(&trunk).and_then(asked);
+                if state != TrunkState::Gone {
+                    states.insert(trunk, TrunkTold { state, asked_realm });
+                }
+            });
+            return;
+        }
+        if let EngineEvent::ForeignRealm { trunk, realm } = event {
+            self.trunk_states.send_if_modified(|states| {
+                let told = Arc::make_mut(states).get_mut(&trunk);
+                let Some(told) = told.filter(|told| told.asked_realm.as_ref() != Some(&realm)) else { return false };
+                told.asked_realm = Some(realm);
+                true
             });
             return;
         }

@@ -26,7 +26,7 @@ fn packets_are_numbered_from_the_seeds_and_the_first_is_marked() {
     let mut sent = Vec::new();
     for _ in 0..3 {
         let mut bytes = Vec::new();
-        sender.audio(8, &[0xd5; 160], &mut bytes);
+        sender.audio(8, 0, &[0xd5; 160], &mut bytes);
         let packet = Packet::parse(&bytes).unwrap();
         sent.push((packet.marker, packet.sequence, packet.timestamp, packet.ssrc));
         sender.advance_by(1);

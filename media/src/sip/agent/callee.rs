@@ -11,7 +11,7 @@ use crate::sip::dialog::Dialog;
 use crate::sip::identity::{self, told};
 use crate::sip::message::{Request, Response};
 use crate::sip::sdp::Sdp;
-use crate::sip::transaction::{T1, T2, TIMEOUT, TxId, after};
+use crate::sip::transaction::{T1, T2, TIMEOUT, TxId, after, reply_address};
 use crate::sip::uri::Uri;
 
 /// The first RSeq is drawn from 1 to this (RFC 3262 section 3), so that it cannot be guessed.
@@ -42,17 +42,20 @@ impl UserAgent {
             Err(status) => return self.reply(&request, remote, Response::to(&request, status, "")),
         };
         let tag = self.tokens.tag();
-        let Some(mut dialog) = Dialog::callee(&request, &tag, remote) else {
+        let (trunk, account) = self.accounts.of_source(remote, &request.uri.user()).unzip();
+        // A trunk is told things where it is answered: it may send from another port than it listens on (section 18.2.2).
+        let peer = if trunk.is_some() { reply_address(request.head.top_via(), remote) } else { remote };
+        let Some(mut dialog) = Dialog::callee(&request, &tag, peer) else {
             let refusal = Response::to(&request, 400, "Contact or Record-Route cannot be read");
             return self.reply(&request, remote, refusal);
         };
         dialog.natted |= phone.is_some();
+        dialog.home = account.and_then(|account| self.accounts.home(account, remote));
         let Some(tx) = self.transactions.open(&request, remote) else {
             return;
         };
         self.transactions.respond(tx, &Response::to(&request, 100, ""), now);
         let id = self.next_dialog();
-        let (trunk, account) = self.accounts.of_source(remote, &request.uri.user()).unzip();
         let (caller, received) = (caller(&request), now);
         let event = AgentEvent::Incoming { dialog: id, caller, remote, offer, received, trunk, phone, replaces };
         self.dialogs.insert(dialog.key(), id);

@@ -2,8 +2,8 @@
 
 use std::time::Instant;
 
-use super::UserAgent;
 use super::trunks::{AccountId, Pending};
+use super::{AgentEvent, UserAgent};
 use crate::io::Hop;
 use crate::sip::dialog::DialogKey;
 use crate::sip::digest;
@@ -40,8 +40,9 @@ impl UserAgent {
             return false;
         }
         let Some(account) = self.accounts.all.get_mut(&id) else { return false };
-        let Some(client) = account.client.as_mut() else { return false };
-        if !client.challenged(request, response) {
+        let answers = account.client.as_mut().is_some_and(|client| client.challenged(request, response));
+        if !answers {
+            self.tell_foreign(id, response);
             return false;
         }
         let mut request = request.clone();
@@ -63,6 +64,16 @@ impl UserAgent {
         self.refreshed_again(tx, again);
         self.referred_again(tx, again);
         true
+    }
+
+    /// Tells in which realm a trunk asks that is none of its own, or that has no password at all: else nobody knew why its calls fail.
+    fn tell_foreign(&mut self, id: AccountId, response: &Response) {
+        let Some(account) = self.accounts.all.get(&id) else { return };
+        let is_foreign = account.client.as_ref().is_none_or(|client| client.is_foreign(response));
+        let Some(realm) = digest::realm_of(response).filter(|_| is_foreign) else { return };
+        if let Some(trunk) = self.accounts.trunk_of(id) {
+            self.event(AgentEvent::ForeignRealm { trunk, realm });
+        }
     }
 
     /// The number of a request that is sent once more: the dialog's next, where it is within one.

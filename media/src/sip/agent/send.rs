@@ -70,6 +70,9 @@ impl UserAgent {
         let tx = self.send_plain(request, remote, account, now)?;
         if let Some(account) = account {
             self.note_pending(tx, account);
+            if self.accounts.connects_to(account, remote) {
+                self.transactions.may_reconnect(tx);
+            }
         }
         Some(tx)
     }

@@ -85,6 +85,18 @@ impl Accounts {
         self.by_trunk.get(&trunk).copied()
     }
 
+    /// The hop at which a trunk listens whose messages come from there: the one at that address, else the one in use.
+    pub(super) fn home(&self, id: AccountId, peer: Hop) -> Option<Hop> {
+        let hops = self.all.get(&id)?.link.hops();
+        let beside = hops.iter().find(|hop| hop.ip().to_canonical() == peer.ip().to_canonical());
+        beside.or(hops.first()).copied()
+    }
+
+    /// The trunk whose account this is now.
+    pub(super) fn trunk_of(&self, id: AccountId) -> Option<TrunkId> {
+        self.by_trunk.iter().find(|(_, account)| **account == id).map(|(trunk, _)| *trunk)
+    }
+
     /// How a call is placed under an account: its hops, its domain, its user, its address, and its route.
     pub(super) fn way(&self, id: AccountId) -> Option<Way> {
         let Account { link, own, service_route, .. } = self.all.get(&id)?;
@@ -97,6 +109,11 @@ impl Accounts {
             route: service_route.clone(),
             identity: trunk.identity,
         })
+    }
+
+    /// Whether this hop is one that the account's trunk is connected to by us: not where a connection of the trunk's comes from.
+    pub(super) fn connects_to(&self, id: AccountId, hop: Hop) -> bool {
+        self.all.get(&id).is_some_and(|account| account.link.trunk().hops.contains(&hop))
     }
 
     /// Whether this hop is the account's, so that it may see what its password makes.

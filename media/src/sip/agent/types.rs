@@ -331,6 +331,13 @@ pub enum AgentEvent {
         /// How.
         state: TrunkState,
     },
+    /// A trunk has asked for a password in a realm that is none of its own, or that has none: it was not answered.
+    ForeignRealm {
+        /// Which trunk.
+        trunk: TrunkId,
+        /// The realm, as people read it.
+        realm: String,
+    },
     /// A phone fares otherwise than before.
     Phone {
         /// Which phone.

@@ -15,6 +15,8 @@ use crate::io::{Credentials, TRUNK_REALMS_MAX};
 
 /// Challenges of one response that are looked at.
 const CHALLENGES_MAX: usize = 8;
+/// Letters of a realm that are told to people.
+const REALM_CHARS_MAX: usize = 253;
 
 /// How secrets are mixed in. Ordered: the better one is greater.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -210,6 +212,16 @@ pub fn is_challenge(response: &Response) -> bool {
     Asker::of(response.status).is_some()
 }
 
+/// The realm in which a response asks for a password, as people read it; of several the first. None where it asks in a way that we do
+/// not know, or for nothing.
+pub fn realm_of(response: &Response) -> Option<String> {
+    let mut offered = response.head.all(Asker::of(response.status)?.asks()).take(CHALLENGES_MAX);
+    let challenge = offered.find_map(Challenge::parse)?;
+    let plain =
+        unquoted(&challenge.realm).chars().filter(|letter| !letter.is_control()).take(REALM_CHARS_MAX).collect();
+    Some(plain)
+}
+
 /// The side that answers challenges, for one account. It keeps the last challenge of the far end and of its proxy, so that
 /// the next request is answered for before anybody asks.
 ///
@@ -268,6 +280,14 @@ impl Client {
         self.known.retain(|known| known.asker != asker);
         self.known.push(Known { asker, challenge, count: 0 });
         true
+    }
+
+    /// Whether a challenge asks in other realms than the account's alone, so that it is not answered.
+    pub fn is_foreign(&self, response: &Response) -> bool {
+        let Some(asker) = Asker::of(response.status) else { return false };
+        let offered = response.head.all(asker.asks()).take(CHALLENGES_MAX).filter_map(Challenge::parse);
+        let mut realms = offered.map(|challenge| challenge.realm).peekable();
+        realms.peek().is_some() && !realms.any(|realm| self.is_ours(&realm))
     }
 
     fn is_ours(&self, realm: &str) -> bool {

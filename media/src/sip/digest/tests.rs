@@ -111,11 +111,21 @@ fn realms_are_learned_from_what_goes_no_further() {
         (&invite, "callee", false),
     ] {
         assert_eq!(of_trunk.challenged(request, &in_realm(realm)), is_answered, "{:?} in {realm}", request.method);
+        assert_eq!(of_trunk.is_foreign(&in_realm(realm)), !is_answered, "{realm}");
     }
     for index in 0..9 {
         assert!(of_trunk.challenged(&register(""), &in_realm(&index.to_string())));
     }
     assert!(!of_trunk.challenged(&invite, &in_realm("trunk")), "the oldest of many is forgotten");
+    assert!(!of_trunk.is_foreign(&refusal(403, &[PLAIN])) && !of_trunk.is_foreign(&refusal(401, &[])), "nobody asks");
+    for (status, challenges, realm) in [
+        (401, &["Basic realm=\"b\"", "Digest realm=\"a \\\"b\\\"\", nonce=\"n\"", PLAIN][..], Some("a \"b\"")),
+        (407, &[PLAIN][..], Some("r")),
+        (401, &["Basic realm=\"b\""][..], None),
+        (403, &[PLAIN][..], None),
+    ] {
+        assert_eq!(realm_of(&refusal(status, challenges)).as_deref(), realm, "{status} {challenges:?}");
+    }
     let mut by_address = client(None);
     for (realm, is_answered) in [("first", true), ("second", false), ("first", true)] {
         assert_eq!(by_address.challenged(&invite, &in_realm(realm)), is_answered, "{realm}");

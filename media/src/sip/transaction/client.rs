@@ -39,6 +39,8 @@ pub struct Client {
     bytes: Vec<u8>,
     remote: Hop,
     fallback: Option<Fallback>,
+    /// It may go out once more over a new connection.
+    reconnects: bool,
     state: State,
     /// The ACK to a refusal of our INVITE.
     ack: Option<Vec<u8>>,
@@ -63,7 +65,8 @@ impl Client {
             None => (!remote.transport.is_stream()).then_some((now + T1, T1 * 2)),
         };
         out.push_back(TxOutput::Transmit { remote, bytes: bytes.clone() });
-        Self { request, bytes, remote, fallback, state: State::Waiting, ack: None, again, ends: Some(now + TIMEOUT) }
+        let (state, ends) = (State::Waiting, Some(now + TIMEOUT));
+        Self { request, bytes, remote, fallback, reconnects: false, state, ack: None, again, ends }
     }
 
     /// The request.
@@ -74,6 +77,11 @@ impl Client {
     /// Where it went.
     pub fn remote(&self) -> Hop {
         self.remote
+    }
+
+    /// Where it went can be connected to anew.
+    pub fn may_reconnect(&mut self) {
+        self.reconnects = self.remote.transport.is_stream() && self.fallback.is_none();
     }
 
     /// Ends the wait for a final response at that time.
@@ -149,8 +157,14 @@ impl Client {
         (false, false)
     }
 
-    /// Its connection is gone; `true` when no final response can come any more.
-    pub fn closed(&mut self, now: Instant, out: &mut VecDeque<TxOutput>) -> bool {
+    /// Its connection is gone; `true` when no final response can come any more. Where the connection had `stood` before, the far end
+    /// may have been about to close it when the request was sent, and has not seen it: then it is sent once more, the same to the
+    /// letter, over a new one.
+    pub fn closed(&mut self, stood: bool, now: Instant, out: &mut VecDeque<TxOutput>) -> bool {
+        if stood && self.state == State::Waiting && std::mem::take(&mut self.reconnects) {
+            out.push_back(TxOutput::Transmit { remote: self.remote, bytes: self.bytes.clone() });
+            return false;
+        }
         matches!(self.state, State::Waiting | State::Proceeding) && !self.fall_back(now, out)
     }
 

@@ -8,7 +8,7 @@ mod tests;
 mod types;
 
 pub use types::{Ask, LinkOutput, Outcome};
-use types::{granted_s, is_natted, retry_after};
+use types::{flow_timer_s, granted_s, is_natted, retry_after};
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -20,8 +20,10 @@ use crate::io::{Hop, Trunk, TrunkState};
 
 /// How long REGISTER and OPTIONS may stay unanswered before the hop counts as dead.
 pub const ANSWER_MAX: Duration = Duration::from_secs(10);
-/// How often line ends keep the way to us open.
+/// How often line ends keep the way to us open, at the least.
 pub const KEEP_ALIVE_EVERY: Duration = Duration::from_secs(25);
+/// The same at the most, however impatient the far end says that it is.
+const KEEP_ALIVE_MIN: Duration = Duration::from_secs(5);
 /// How often the first hop is asked while another one is in use, where the trunk has no probing of its own.
 pub const RETURN_EVERY: Duration = Duration::from_secs(60);
 /// Unanswered probes after which a hop is left.
@@ -62,6 +64,7 @@ pub struct Link {
     probe_at: Option<Instant>,
     return_at: Option<Instant>,
     keep_alive_at: Option<Instant>,
+    keep_alive_every: Duration,
     leaving: bool,
     told: Option<TrunkState>,
     outputs: VecDeque<LinkOutput>,
@@ -86,6 +89,7 @@ impl Link {
             probe_at: None,
             return_at: None,
             keep_alive_at: None,
+            keep_alive_every: KEEP_ALIVE_EVERY,
             leaving: false,
             told: None,
             outputs: VecDeque::new(),
@@ -158,7 +162,7 @@ impl Link {
             self.register();
         }
         if due(&mut self.keep_alive_at) {
-            self.keep_alive_at = Some(now + KEEP_ALIVE_EVERY);
+            self.keep_alive_at = Some(now + self.keep_alive_every);
             self.outputs.extend(self.hop().map(|hop| LinkOutput::KeepAlive { hop }));
         }
         if due(&mut self.return_at) {
@@ -266,7 +270,7 @@ impl Link {
         let Outcome::Answered { response, contact } = outcome else { return self.move_on(tokens, now) };
         let brief = response.head.get("Min-Expires").and_then(|least| least.parse::<u32>().ok());
         match (response.status, brief) {
-            (200..300, _) => self.granted(response, contact, now),
+            (200..300, _) => self.granted(response, contact, tokens, now),
             (408 | 503, _) => self.move_on(tokens, now),
             (423, Some(least)) if least > self.expires_s && least <= EXPIRY_S_MAX && self.too_brief < TOO_BRIEF_MAX => {
                 self.too_brief += 1;
@@ -283,11 +287,13 @@ impl Link {
         }
     }
 
-    fn granted(&mut self, response: &Response, contact: &Uri, now: Instant) {
+    fn granted(&mut self, response: &Response, contact: &Uri, tokens: &mut Tokens, now: Instant) {
         let Some(hop) = self.hop() else { return };
         let registered_s = granted_s(response, contact).unwrap_or(self.expires_s);
-        // A connection, or a NAT in between: without traffic it would close to calls.
-        let kept_open = hop.transport.is_stream() || is_natted(response);
+        // A connection, or a NAT in between: without traffic it would close to calls. Or the far end says that it will.
+        let wanted_s = flow_timer_s(response);
+        let kept_open = hop.transport.is_stream() || is_natted(response) || wanted_s.is_some();
+        self.keep_alive_every = wanted_s.map_or(KEEP_ALIVE_EVERY, |seconds| keep_alive_every(seconds, tokens));
         let since = self.standing.unwrap_or(now);
         if now.saturating_duration_since(since) >= STEADY {
             self.failures = 0;
@@ -296,7 +302,8 @@ impl Link {
         (self.tried, self.missed, self.too_brief) = (0, 0, 0);
         let refresh = Duration::from_millis(u64::from(registered_s.min(EXPIRY_S_MAX)) * 850).max(REFRESH_MIN);
         self.register_at = Some(now + refresh);
-        self.keep_alive_at = self.keep_alive_at.or(Some(now + KEEP_ALIVE_EVERY)).filter(|_| kept_open);
+        let next = now + self.keep_alive_every;
+        self.keep_alive_at = Some(self.keep_alive_at.map_or(next, |at| at.min(next))).filter(|_| kept_open);
         self.ready(Some(registered_s), hop, now);
     }
 
@@ -374,4 +381,10 @@ impl Link {
         let half_ms = doubled * 500;
         Duration::from_millis(half_ms + tokens.number() % half_ms.max(1))
     }
+}
+
+/// A little before the far end would take the way to us for gone: after four fifths of that, up to all of it by chance.
+fn keep_alive_every(gone_after_s: u64, tokens: &mut Tokens) -> Duration {
+    let fifth_ms = gone_after_s.min(u64::from(EXPIRY_S_MAX)) * 200;
+    Duration::from_millis(fifth_ms * 4 + tokens.number() % fifth_ms.max(1)).clamp(KEEP_ALIVE_MIN, KEEP_ALIVE_EVERY)
 }

@@ -118,6 +118,36 @@ fn the_granted_expiry_decides_when_to_register_again() {
     }
 }
 
+/// RFC 5626 section 4.4.1: the far end may say how long it waits for line ends; a shorter wait than ours is kept to.
+#[test]
+fn the_way_to_us_is_kept_open_as_the_far_end_wants() {
+    for (wanted, shortest, longest) in
+        [("10", 8_000, 10_000), ("120", 25_000, 25_000), ("1", 5_000, 5_000), ("18446744073709551615", 25_000, 25_000)]
+    {
+        let mut bench = Bench::new(trunk(1));
+        bench.told();
+        bench.answer(200, &[("Flow-Timer", wanted)]);
+        for _ in 0..2 {
+            let (waited, told) = bench.wake();
+            assert!((shortest..=longest).contains(&waited), "{wanted}: {waited}");
+            assert_eq!(told, "CRLF @1", "{wanted}");
+        }
+        // It does not say so any more.
+        bench.asks[0] = None;
+        while bench.asks[0].is_none() {
+            bench.wake();
+        }
+        bench.answer(200, &[]);
+        assert_eq!(bench.wake(), (510_000, "REGISTER 600 @1".into()), "{wanted}");
+    }
+    for nonsense in ["0", "x", "-1"] {
+        let mut bench = Bench::new(trunk(1));
+        bench.told();
+        bench.answer(200, &[("Flow-Timer", nonsense)]);
+        assert_eq!(bench.wake(), (510_000, "REGISTER 600 @1".into()), "{nonsense}");
+    }
+}
+
 #[test]
 fn a_longer_expiry_is_asked_for_where_it_is_demanded() {
     let mut bench = Bench::new(trunk(1));

@@ -84,6 +84,11 @@ pub(super) fn is_natted(response: &Response) -> bool {
     moved || via.params.get("rport").is_some_and(|seen| seen.parse() != Ok(via.port.unwrap_or_default()))
 }
 
+/// After how many seconds without line ends the far end takes the way to us for gone (RFC 5626 section 4.4.1), where it says so.
+pub(super) fn flow_timer_s(response: &Response) -> Option<u64> {
+    response.head.get("Flow-Timer")?.trim().parse().ok().filter(|seconds| *seconds > 0)
+}
+
 pub(super) fn retry_after(response: &Response) -> Duration {
     let value = response.head.get("Retry-After").unwrap_or_default();
     let digits = value.split(|letter: char| !letter.is_ascii_digit()).next().unwrap_or_default();

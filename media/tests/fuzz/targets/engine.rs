@@ -190,7 +190,7 @@ impl World {
     fn good(&mut self, count: u8, to: u16) {
         for _ in 0..count % 16 {
             let mut packet = Vec::new();
-            self.far.audio(0, &[0x55; 160], &mut packet);
+            self.far.audio(0, 0, &[0x55; 160], &mut packet);
             self.far.advance_by(1);
             self.media(Socket::Rtp(to), SocketAddr::from(([10, 0, 0, 1], 4_000)), &packet);
             self.pass(Duration::from_millis(20));

@@ -62,6 +62,7 @@ impl World {
             remote_rtcp: None,
             seeds: Seeds { ssrc: 0xdead_beef, sequence: 0, timestamp: 0, rtcp: 1 },
             rtcp_mux: false,
+            packet_ms: 20,
             srtp: None,
         };
         let far = Sender::new(Seeds { ssrc: 7, sequence: 65_530, timestamp: 0xffff_ff00, rtcp: 1 }, Clock::of(codec));
@@ -101,7 +102,7 @@ impl World {
         let payload = vec![0x55; 160];
         for _ in 0..count % 16 {
             let mut packet = Vec::new();
-            self.far.audio(self.codec.payload_type(), &payload, &mut packet);
+            self.far.audio(self.codec.payload_type(), 0, &payload, &mut packet);
             self.far.advance_by(1);
             let taken = self.stream.receive(&packet, self.signalled, self.now);
             self.latched |= taken.is_ok();

@@ -222,13 +222,18 @@ fn a_call_that_is_not_answered_is_told_why() {
     assert_eq!(desk.now, at(60));
 
     // Who is rung back first hears the difference between somebody who is busy and no way that is free.
-    for (cause, signal) in [(EndCause::Busy, Signal::Busy), (EndCause::Failed, Signal::Congestion)] {
+    let table = [
+        (EndCause::Busy, Signal::Busy),
+        (EndCause::Failed, Signal::Congestion),
+        (EndCause::SignIn, Signal::Congestion),
+    ];
+    for (cause, signal) in table {
         let mut desk = Desk::new(4);
         let (tag, _) = dialled(&desk.put(placing(1, Origin::Phone(DESK), outside(NUMBER))));
         desk.put(Input::Dialling { tag, leg: Leg(2) });
         let (mut tag, _) = dialled(&desk.answer(2));
         desk.put(Input::Dialling { tag, leg: Leg(3) });
-        if cause == EndCause::Failed {
+        if cause != EndCause::Busy {
             (tag, _) = dialled(&desk.end(3, cause));
             desk.put(Input::Dialling { tag, leg: Leg(3) });
         }
