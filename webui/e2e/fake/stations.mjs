@@ -201,7 +201,7 @@ export function stationStories({ fake, lever, story }) {
       await bar(page).getByText('You listen; nobody hears you').waitFor();
       await shot(page, 'station-listens');
       same(await axe(page), [], 'axe while one listens');
-      same(await bar(page).getByRole('button').allTextContents(), ['Leave', 'Listen', 'Whisper', 'Join in', 'Take over'], 'what who listens may do');
+      same(await bar(page).getByRole('button').allTextContents(), ['Leave', 'Listen', 'Whisper', 'Join in', 'Take over', 'Emergency'], 'what who listens may do');
       await button(page, 'Whisper').click();
       await bar(page).getByText('Only your colleague hears you').waitFor();
       await button(page, 'Mute').waitFor();
