@@ -2,6 +2,7 @@
 
 use crate::support::clinic::{Clinic, PATIENCE};
 use crate::support::person::read;
+use crate::support::ports;
 use auricle::providers::Tts;
 use auricle::providers::flite::Flite;
 use auricle_domain::code::{Lang, Outcome, Speaker};
@@ -19,6 +20,8 @@ const RATE: usize = 16_000;
 const GREETING: usize = 14;
 /// Silence after it, in which the answer is heard: seconds.
 const LISTENING: usize = 25;
+/// Ports for its audio.
+const PORTS: u16 = 20;
 /// Seconds after which baresip hangs up.
 const CALL: &str = "32";
 
@@ -45,10 +48,13 @@ async fn question(text: &str) -> Vec<u8> {
 fn settings(folder: &Path) -> String {
     let folder = folder.display();
     let port = std::net::UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let ports = ports::free(PORTS);
     format!(
         "sip_listen 127.0.0.1:{port}\naudio_source aufile,{folder}/speech.wav\naudio_player aubridge,nil\n\
-         audio_alert aufile,/dev/null\nrtp_ports 29000-29199\nmodule_path /usr/lib/baresip/modules\nmodule g722.so\n\
-         module g711.so\nmodule aufile.so\nmodule aubridge.so\nmodule_app account.so\nmodule_app menu.so\n"
+         audio_alert aufile,/dev/null\nrtp_ports {}-{}\nmodule_path /usr/lib/baresip/modules\nmodule g722.so\n\
+         module g711.so\nmodule aufile.so\nmodule aubridge.so\nmodule_app account.so\nmodule_app menu.so\n",
+        ports.start(),
+        ports.end()
     )
 }
 

@@ -7,6 +7,7 @@ pub mod openai_server;
 pub mod page;
 pub mod peer;
 pub mod person;
+pub mod ports;
 pub mod served;
 pub mod softphone;
 pub mod telnyx;
