@@ -2,7 +2,9 @@
 
 pub mod announcer;
 pub mod clinic;
+pub mod judge;
 pub mod kamailio;
+pub mod network;
 pub mod openai_server;
 pub mod page;
 pub mod peer;
@@ -10,6 +12,7 @@ pub mod person;
 pub mod ports;
 pub mod served;
 pub mod softphone;
+pub mod sound;
 pub mod telnyx;
 pub mod tree;
 pub mod twilio;
