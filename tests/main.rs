@@ -19,6 +19,7 @@ mod emergency;
 mod fault;
 mod following;
 mod handing_on;
+mod ipv6;
 mod judge;
 mod knowledge;
 mod layers;
