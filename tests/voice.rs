@@ -2,8 +2,8 @@
 
 use crate::support::clinic::QUIET;
 use crate::support::ports;
-use auricle::providers::Tts;
 use auricle::providers::flite::Flite;
+use auricle::providers::{Tts, wav};
 use auricle::voice::caller::{Act, CallReport, CallScript, place};
 use auricle::voice::recording::{Meta, RecordingSink, State};
 use auricle::voice::{EngineEvents, VoiceConfig, VoiceHandle, VoiceShell};
@@ -298,7 +298,7 @@ async fn baresip_calls_and_speaks() {
     let mut clinic = Clinic::open().await;
     let folder = tempfile::tempdir().unwrap();
     let speech = speak("Good morning, when are you open on Saturday?").await;
-    std::fs::write(folder.path().join("speech.wav"), mono_wav(&speech)).unwrap();
+    std::fs::write(folder.path().join("speech.wav"), wav::file(speech.rate.hz(), &speech.samples)).unwrap();
     std::fs::write(folder.path().join("config"), baresip_config(folder.path())).unwrap();
     std::fs::write(folder.path().join("accounts"), "<sip:tester@127.0.0.1>;regint=0\n").unwrap();
     let mut command = tokio::process::Command::new("baresip");
@@ -312,19 +312,6 @@ async fn baresip_calls_and_speaks() {
     assert_eq!(answered.codec, Some(Codec::G722), "baresip offers G.722 first here");
     let [caller, clinics, _] = answered.tape.loudness();
     assert!(caller > 100 && clinics > 100, "{caller} and {clinics}");
-}
-
-fn mono_wav(pcm: &Pcm) -> Vec<u8> {
-    let data: Vec<u8> = pcm.samples.iter().flat_map(|sample| sample.to_le_bytes()).collect();
-    let mut wav = b"RIFF\0\0\0\0WAVEfmt \x10\0\0\0\x01\0\x01\0".to_vec();
-    wav.extend(pcm.rate.hz().to_le_bytes());
-    wav.extend((pcm.rate.hz() * 2).to_le_bytes());
-    wav.extend(b"\x02\0\x10\0data");
-    wav.extend((data.len() as u32).to_le_bytes());
-    wav.extend(data);
-    let length = wav.len() as u32 - 8;
-    wav[4..8].copy_from_slice(&length.to_le_bytes());
-    wav
 }
 
 fn baresip_config(folder: &std::path::Path) -> String {
