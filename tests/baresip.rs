@@ -2,53 +2,35 @@
 
 use crate::support::clinic::{Clinic, PATIENCE};
 use crate::support::person::read;
-use auricle::providers::Tts;
-use auricle::providers::flite::Flite;
-use auricle_domain::code::{Lang, Outcome, Speaker};
+use crate::support::ports;
+use crate::support::sound::Sound;
+use auricle_domain::code::{Outcome, Speaker};
 use auricle_domain::event::Event;
 use auricle_storage::BlobId;
-use futures_util::StreamExt;
 use reqwest::StatusCode;
 use serde_json::json;
 use std::path::Path;
 use std::process::Stdio;
 
-/// Samples a second of what baresip plays.
-const RATE: usize = 16_000;
 /// Silence before the question, so that the greeting is over: seconds.
-const GREETING: usize = 14;
+const GREETING_S: f64 = 14.0;
 /// Silence after it, in which the answer is heard: seconds.
-const LISTENING: usize = 25;
+const LISTENING_S: f64 = 25.0;
+/// Ports for its audio.
+const PORTS: u16 = 20;
 /// Seconds after which baresip hangs up.
 const CALL: &str = "32";
-
-async fn question(text: &str) -> Vec<u8> {
-    let mut samples = vec![0_i16; GREETING * RATE];
-    let mut speech = Flite::new("flite", "rms").speak(text, Lang::En);
-    while let Some(piece) = speech.next().await {
-        samples.extend_from_slice(&piece.unwrap().samples);
-    }
-    samples.extend(std::iter::repeat_n(0, LISTENING * RATE));
-    let data: Vec<u8> = samples.iter().flat_map(|sample| sample.to_le_bytes()).collect();
-    let length = data.len() as u32;
-    let mut wav = b"RIFF".to_vec();
-    wav.extend((length + 36).to_le_bytes());
-    wav.extend(b"WAVEfmt \x10\0\0\0\x01\0\x01\0");
-    wav.extend((RATE as u32).to_le_bytes());
-    wav.extend((RATE as u32 * 2).to_le_bytes());
-    wav.extend(b"\x02\0\x10\0data");
-    wav.extend(length.to_le_bytes());
-    wav.extend(data);
-    wav
-}
 
 fn settings(folder: &Path) -> String {
     let folder = folder.display();
     let port = std::net::UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let ports = ports::free(PORTS);
     format!(
         "sip_listen 127.0.0.1:{port}\naudio_source aufile,{folder}/speech.wav\naudio_player aubridge,nil\n\
-         audio_alert aufile,/dev/null\nrtp_ports 29000-29199\nmodule_path /usr/lib/baresip/modules\nmodule g722.so\n\
-         module g711.so\nmodule aufile.so\nmodule aubridge.so\nmodule_app account.so\nmodule_app menu.so\n"
+         audio_alert aufile,/dev/null\nrtp_ports {}-{}\nmodule_path /usr/lib/baresip/modules\nmodule g722.so\n\
+         module g711.so\nmodule aufile.so\nmodule aubridge.so\nmodule_app account.so\nmodule_app menu.so\n",
+        ports.start(),
+        ports.end()
     )
 }
 
@@ -65,7 +47,8 @@ async fn a_softphone_is_answered_from_a_document_added_just_before() {
     });
     let document = admin.made("/api/knowledge-base", document).await;
     let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("speech.wav"), question("Where can I park?").await).unwrap();
+    let question = Sound::spoken("Where can I park?", "rms").await.between(GREETING_S, LISTENING_S);
+    std::fs::write(folder.path().join("speech.wav"), question.file()).unwrap();
     std::fs::write(folder.path().join("config"), settings(folder.path())).unwrap();
     std::fs::write(folder.path().join("accounts"), "<sip:tester@127.0.0.1>;regint=0\n").unwrap();
     let dial = format!("/dial sip:clinic@{}", clinic.app().voice.sip_addr());

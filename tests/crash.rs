@@ -4,6 +4,7 @@ use crate::support::clinic::{Clinic, PATIENCE};
 use crate::support::served::Served;
 use auricle::calls;
 use auricle::voice::caller::{self, CallScript};
+use auricle_domain::call::CHANNELS;
 use auricle_domain::code::{CallStatus, EndCause, RecordingState, TaskKind};
 use auricle_domain::event::Event;
 use auricle_domain::task::Task;
@@ -11,8 +12,8 @@ use auricle_storage::{Backend, Scan};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// Bytes of two seconds of a G.722 call's recording.
-const TWO_SECONDS: u64 = 2 * 16_000 * 4;
+/// Bytes of two seconds of a G.722 call's recording: a sample of each channel, and 16 bits of each.
+const TWO_SECONDS: u64 = 2 * 16_000 * CHANNELS as u64 * 2;
 
 /// Waits until the recording has so many bytes.
 async fn recorded(folder: &Path, bytes: u64) {

@@ -2,13 +2,12 @@
 
 use crate::support::clinic::Clinic;
 use crate::support::person::{Person, read};
-use auricle::voice::caller::{self, CallScript};
+use auricle::voice::caller;
 use auricle_domain::code::{AccessReasons, Role};
 use auricle_storage::Backend;
 use futures_util::{SinkExt, StreamExt};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
-use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
@@ -108,9 +107,7 @@ async fn the_words_of_past_calls_do_not_come_again_where_a_reason_is_asked() {
     let clinic = Clinic::open(Backend::Memory, None).await;
     let admin = clinic.admin().await;
     let agent = clinic.person("agent@clinic.example", Role::Agent).await;
-    // On a busy machine the greeting may begin late: this caller waits for it.
-    let patient = CallScript { quiet: Duration::from_secs(3), ..clinic.call() };
-    caller::place(patient).await.unwrap();
+    caller::place(clinic.call()).await.unwrap();
     let call = clinic.settled().await;
     let me = read(agent.get("/api/auth/me").await, StatusCode::OK).await["id"].as_str().unwrap().parse().unwrap();
     // Everything up to a last word that all may hear.

@@ -37,8 +37,12 @@ impl Scene {
 
     /// The same in this clinic.
     pub async fn of(clinic: Clinic, more: Value) -> Self {
+        Self::with(clinic, free_address("127.0.0.2"), more).await
+    }
+
+    /// The same with a provider that will be there.
+    pub async fn with(clinic: Clinic, provider_at: SocketAddr, more: Value) -> Self {
         let admin = clinic.admin().await;
-        let provider_at = free_address("127.0.0.2");
         let trunk = json!({
             "name": "Provider", "server": provider_at.to_string(), "transport": "udp", "registers": false,
         });
@@ -335,7 +339,7 @@ async fn a_call_outside_speaks_opus_where_it_is_configured() {
     let mut config = config(folder.path());
     config.sip.codecs = vec![Codec::Opus, Codec::Pcma];
     let scene = Scene::of(Clinic::open_as(config).await.in_folder(folder), json!({})).await;
-    let provider = Softphone::provider_speaking(scene.provider_at, &[E164], 20, "opus");
+    let provider = Softphone::provider_speaking(scene.provider_at, &[E164], 20, Codec::Opus);
     scene.becomes(&format!("/api/trunks/{}", scene.trunk["id"].as_str().unwrap()), "up").await;
     let phone = scene.phone("201", Value::Null).await;
     let desk = scene.switched_on(&phone, Some("02079460958"), 8).await;

@@ -2,6 +2,7 @@
 
 use crate::support::clinic::{Clinic, PATIENCE, config};
 use crate::support::person::{Person, read};
+use crate::support::ports;
 use crate::support::softphone::{Line, Softphone};
 use auricle::voice::{EngineEvents, OwnCertificate, TlsFiles, VoiceConfig, VoiceHandle, VoiceShell, certificate};
 use auricle_domain::code::{EndCause, Role};
@@ -409,14 +410,14 @@ async fn a_phone_that_is_changed_is_gone_at_once() {
 }
 
 /// The telephone side alone, with one phone `201` whose audio is encrypted as told.
-fn telephone(first_port: u16, protection: Protection) -> (VoiceHandle, EngineEvents) {
+fn telephone(protection: Protection) -> (VoiceHandle, EngineEvents) {
     let own = certificate::made(&["127.0.0.1".to_owned()], auricle::clock::system()).unwrap();
     let (voice, events) = VoiceShell::start(VoiceConfig {
         sip_listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
         tls_listen: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))),
         tls: TlsFiles { own: Some(OwnCertificate::Kept(Arc::new(own))), ..TlsFiles::default() },
         advertise: None,
-        rtp_ports: first_port..=first_port + 7,
+        rtp_ports: ports::free(8),
         legs_max: 4,
         trusted: Vec::new(),
         phones: vec!["127.0.0.0/8".parse().unwrap()],
@@ -453,8 +454,8 @@ async fn a_registered_phone_is_called_and_heard() {
         ("tls", Protection::Required, ";mediaenc=srtp-mand"),
         ("tls", Protection::Optional, ";mediaenc=srtp"),
     ];
-    for (row, (transport, protection, account)) in (0..).zip(rows) {
-        let (voice, mut events) = telephone(28_600 + row * 8, protection);
+    for (transport, protection, account) in rows {
+        let (voice, mut events) = telephone(protection);
         let server = if transport == "tls" { voice.tls_addr().unwrap() } else { voice.sip_addr() };
         let modules: &[&str] = if account.is_empty() { &[] } else { &["srtp"] };
         let account = format!(";answermode=auto{account}");

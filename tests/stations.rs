@@ -9,6 +9,7 @@ use auricle_domain::code::{CallDirection, CallStatus, EndCause, EntranceKind, Re
 use auricle_domain::event::Event;
 use auricle_domain::id::CallId;
 use auricle_domain::live::LiveCall;
+use auricle_media::io::Codec;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use std::net::SocketAddr;
@@ -107,7 +108,7 @@ async fn a_caller_is_put_through_to_a_page() {
     let scene = Scene::open().await;
     let mut sam = Page::open(&scene.sam, 900.0).await;
     let uri = format!("sip:clinic@{}", scene.clinic.app().voice.sip_addr());
-    let caller = Softphone::call(&uri, 40, "g711", &[], "");
+    let caller = Softphone::call(&uri, 40, Codec::Pcma, &[], "");
     let with_receptionist = |call: &LiveCall| call.status == CallStatus::WithReceptionist && call.stations.is_empty();
     let call = scene.shows("the receptionist has it", with_receptionist).await.call;
     let path = format!("/api/calls/{call}/transfer");

@@ -11,6 +11,7 @@ use auricle::clock;
 use auricle::config::SttKind;
 use auricle_domain::code::{EndCause, TrunkState};
 use auricle_domain::event::Event;
+use auricle_media::io::Codec;
 use auricle_media::sip::message::Request;
 use auricle_storage::{Backend, Hooks};
 use reqwest::{Method, StatusCode};
@@ -72,7 +73,7 @@ async fn a_call_comes_in_by_a_trunk_that_has_registered() {
         let up = stands(&clinic, &admin, &made["id"], TrunkState::Up).await;
         assert_eq!(up["status"]["fault"], Value::Null, "{transport}");
 
-        let phone = Softphone::call(&format!("sip:{USER}@{}", provider.address), 6, "g711", &[], "");
+        let phone = Softphone::call(&format!("sip:{USER}@{}", provider.address), 6, Codec::Pcma, &[], "");
         let arrived = clinic.happened(|event| matches!(event, Event::CallArrived { .. })).await;
         let Event::CallArrived { from_number, to_number, .. } = arrived.event else {
             unreachable!("it was looked for")

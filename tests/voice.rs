@@ -1,7 +1,9 @@
 //! A telephone rings and is answered: real sockets on the loopback, real peers (SIPp, baresip, our own caller).
 
-use auricle::providers::Tts;
+use crate::support::clinic::QUIET;
+use crate::support::ports;
 use auricle::providers::flite::Flite;
+use auricle::providers::{Tts, wav};
 use auricle::voice::caller::{Act, CallReport, CallScript, place};
 use auricle::voice::recording::{Meta, RecordingSink, State};
 use auricle::voice::{EngineEvents, VoiceConfig, VoiceHandle, VoiceShell};
@@ -12,7 +14,6 @@ use futures_util::StreamExt;
 use std::io;
 use std::net::SocketAddr;
 use std::process::Stdio;
-use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::{oneshot, watch};
@@ -22,8 +23,8 @@ const MOMENT_BYTES: usize = CHANNELS as usize * 2;
 /// Longest that anything here may take; reached only when something is broken.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// Every test has media ports of its own: 200 of them.
-static NEXT_PORTS: AtomicU16 = AtomicU16::new(24_000);
+/// Media ports of each end.
+const PORTS: u16 = 100;
 
 #[derive(Clone, Default)]
 struct Tape(Arc<Mutex<Vec<u8>>>);
@@ -80,13 +81,12 @@ async fn speak(text: &str) -> Pcm {
 
 impl Clinic {
     async fn open() -> Self {
-        let first = NEXT_PORTS.fetch_add(200, Ordering::Relaxed);
         let (voice, events) = VoiceShell::start(VoiceConfig {
             sip_listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             tls_listen: None,
             tls: Default::default(),
             advertise: None,
-            rtp_ports: first..=first + 199,
+            rtp_ports: ports::free(PORTS),
             legs_max: 50,
             trusted: vec!["127.0.0.0/8".parse().unwrap()],
             phones: Vec::new(),
@@ -178,6 +178,7 @@ fn script(clinic: &Clinic, codec: Codec, acts: Vec<Act>) -> CallScript {
         codecs: vec![codec],
         acts,
         tts: Some(Arc::new(Flite::new("flite", "slt"))),
+        quiet: QUIET,
         ..CallScript::to(clinic.uri())
     }
 }
@@ -282,7 +283,7 @@ async fn sipp(clinic: &Clinic, arguments: &[&str]) {
     command
         .args(arguments)
         .args(["-i", "127.0.0.1", "-s", "clinic", "-nostdin", "-timeout", "50s", "-timeout_error"])
-        .args(["-mp", &NEXT_PORTS.fetch_add(200, Ordering::Relaxed).to_string()])
+        .args(["-mp", &ports::free(PORTS).start().to_string()])
         .arg(clinic.address.to_string())
         .current_dir(folder.path())
         .stdin(Stdio::null())
@@ -297,7 +298,7 @@ async fn baresip_calls_and_speaks() {
     let mut clinic = Clinic::open().await;
     let folder = tempfile::tempdir().unwrap();
     let speech = speak("Good morning, when are you open on Saturday?").await;
-    std::fs::write(folder.path().join("speech.wav"), mono_wav(&speech)).unwrap();
+    std::fs::write(folder.path().join("speech.wav"), wav::file(speech.rate.hz(), &speech.samples)).unwrap();
     std::fs::write(folder.path().join("config"), baresip_config(folder.path())).unwrap();
     std::fs::write(folder.path().join("accounts"), "<sip:tester@127.0.0.1>;regint=0\n").unwrap();
     let mut command = tokio::process::Command::new("baresip");
@@ -313,27 +314,15 @@ async fn baresip_calls_and_speaks() {
     assert!(caller > 100 && clinics > 100, "{caller} and {clinics}");
 }
 
-fn mono_wav(pcm: &Pcm) -> Vec<u8> {
-    let data: Vec<u8> = pcm.samples.iter().flat_map(|sample| sample.to_le_bytes()).collect();
-    let mut wav = b"RIFF\0\0\0\0WAVEfmt \x10\0\0\0\x01\0\x01\0".to_vec();
-    wav.extend(pcm.rate.hz().to_le_bytes());
-    wav.extend((pcm.rate.hz() * 2).to_le_bytes());
-    wav.extend(b"\x02\0\x10\0data");
-    wav.extend((data.len() as u32).to_le_bytes());
-    wav.extend(data);
-    let length = wav.len() as u32 - 8;
-    wav[4..8].copy_from_slice(&length.to_le_bytes());
-    wav
-}
-
 fn baresip_config(folder: &std::path::Path) -> String {
     let folder = folder.display();
     let port = std::net::UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let ports = NEXT_PORTS.fetch_add(200, Ordering::Relaxed);
+    let ports = ports::free(PORTS);
     format!(
         "sip_listen 127.0.0.1:{port}\naudio_source aufile,{folder}/speech.wav\naudio_player aubridge,nil\n\
-         audio_alert aufile,/dev/null\nrtp_ports {ports}-{}\nmodule_path /usr/lib/baresip/modules\nmodule g722.so\n\
+         audio_alert aufile,/dev/null\nrtp_ports {}-{}\nmodule_path /usr/lib/baresip/modules\nmodule g722.so\n\
          module g711.so\nmodule aufile.so\nmodule aubridge.so\nmodule_app account.so\nmodule_app menu.so\n",
-        ports + 199
+        ports.start(),
+        ports.end()
     )
 }

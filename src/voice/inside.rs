@@ -18,6 +18,9 @@ const EVERYBODY: [(&str, IpAddr); 2] = [
     ("::/0", IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1))),
 ];
 
+/// This machine, for who is on it and in whose family it has no other address.
+const THIS: [IpAddr; 2] = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
+
 /// The networks of this machine's interfaces: its address in each, and the prefix.
 pub(super) fn interfaces() -> Vec<(IpAddr, u8)> {
     let all = if_addrs::get_if_addrs().unwrap_or_else(|error| {
@@ -41,8 +44,11 @@ pub(super) fn inside(listen: IpAddr, usual: IpAddr, interfaces: &[(IpAddr, u8)])
     let by_route =
         |(text, there): &(&str, IpAddr)| Some((network(text)?, way_to(*there).filter(|own| serves(listen, *own))?));
     // An address of the usual one's family is for the networks around us only; the other family knows no usual one.
-    let other = EVERYBODY.iter().filter(|(_, there)| there.is_ipv4() != usual.is_ipv4());
-    Inside::new(near.chain(PRIVATE.iter().filter_map(by_route)).chain(other.filter_map(by_route)).collect())
+    let is_other = |own: IpAddr| own.is_ipv4() != usual.is_ipv4();
+    let other = EVERYBODY.iter().filter(|(_, there)| is_other(*there));
+    let this = THIS.into_iter().filter(|own| is_other(*own) && serves(listen, *own));
+    let this = this.map(|own| (Network::of(own), own));
+    Inside::new(near.chain(PRIVATE.iter().filter_map(by_route)).chain(other.filter_map(by_route)).chain(this).collect())
 }
 
 /// The address by which phones beside this machine find it, where it is not `usual`.
@@ -109,6 +115,9 @@ mod tests {
         assert_eq!(told("0.0.0.0", "198.51.100.4"), outer);
         assert_eq!(told(near, "192.168.1.30"), near);
         assert_eq!(told(near, "10.9.3.30"), outer, "it does not listen there");
+        // Whatever this machine has besides, a peer on it is told an address of its own family.
+        assert!(told("::", "::1").contains(':'));
+        assert_eq!(told("0.0.0.0", "::1"), outer, "nothing of IPv6 comes there");
         let found = |listen: &str, usual: &str| {
             address_inside(listen.parse().unwrap(), usual.parse().unwrap(), &interfaces).map(|own| own.to_string())
         };

@@ -1,5 +1,6 @@
 //! The whole program in the test's own process, on free ports of the loopback, with a store in a temporary folder.
 
+use super::ports;
 use auricle::app::{App, Options, Running, Speech};
 use auricle::clock;
 use auricle::config::{Config, Environment};
@@ -19,16 +20,18 @@ use std::f64::consts::TAU;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 use tempfile::TempDir;
 
 /// How long anything may take before the test is stuck.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
+/// How long a caller hears nothing before it takes the far end for finished: a machine that stands still in the middle of a
+/// greeting must not pass for its end.
+pub const QUIET: Duration = Duration::from_secs(3);
+
 /// Audio ports of one program.
 const RTP_PORTS: u16 = 40;
-static NEXT_RTP_PORT: AtomicU16 = AtomicU16::new(22_000);
 
 /// A voice that hums: 60 ms of a tone for each character, so that every text has a length and a sound.
 pub struct Hum;
@@ -60,12 +63,11 @@ pub struct Clinic {
 pub fn config(folder: &Path) -> Config {
     let mut config = Config::defaults();
     let free_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-    let first = NEXT_RTP_PORT.fetch_add(RTP_PORTS, Ordering::Relaxed);
     config.server.listen = free_port;
     config.server.environment = Environment::Development;
     config.sip.listen = free_port;
     config.webrtc.listen = Some(free_port);
-    config.sip.rtp_ports = first..=first + RTP_PORTS - 1;
+    config.sip.rtp_ports = ports::free(RTP_PORTS);
     config.sip.calls_max = 8;
     config.storage.directory = folder.to_owned();
     config.storage.key_file = Some(folder.join("store.key"));
@@ -140,6 +142,7 @@ impl Clinic {
     pub fn call(&self) -> CallScript {
         CallScript {
             from: "+442079460199".to_owned(),
+            quiet: QUIET,
             length_max: Duration::from_secs(30),
             ..CallScript::to(format!("sip:clinic@{}", self.running.app.voice.sip_addr()))
         }

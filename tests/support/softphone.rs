@@ -1,11 +1,13 @@
 //! baresip: an ordinary softphone, on the command line.
 
 use super::clinic::PATIENCE;
+use super::ports;
+use super::sound::Sound;
+use auricle_media::io::Codec;
 use std::f64::consts::TAU;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
-use std::path::{Path, PathBuf};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
 use std::process::Stdio;
-use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -16,10 +18,11 @@ use tokio::process::{Child, Command};
 const PORTS: u16 = 20;
 const SIP_PORT: u16 = 16;
 const KEYS_PORT: u16 = 18;
+const LOCALHOST: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+/// When one that says something is gone if nobody tells it to go.
+const SPEAKING_S_MAX: u32 = 90;
 /// How often a file that grows is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
-/// Below those that the system gives out: one of these could be somebody's by the time the softphone takes it.
-static NEXT_PORT: AtomicU16 = AtomicU16::new(29_200);
 
 /// How much of what was heard last is judged, in seconds.
 const LAST_S: usize = 2;
@@ -46,72 +49,94 @@ pub struct Line<'a> {
     pub account: &'a str,
 }
 
+/// What a softphone is started with.
+struct Setup<'a> {
+    /// Where it speaks SIP, where that matters.
+    at: Option<SocketAddr>,
+    /// The address of this machine that it has otherwise.
+    host: IpAddr,
+    /// Lines of its file of accounts.
+    accounts: String,
+    /// Whom it calls.
+    dial: Option<String>,
+    /// When it is gone.
+    seconds: u32,
+    /// Its codec, with what else is in the module.
+    codec: Codec,
+    modules: &'a [&'a str],
+    /// What it plays, at the rate of its codec.
+    sound: Sound,
+}
+
 impl Softphone {
-    /// One that calls `uri`, plays a tone and hangs up after `seconds`. `codec` is its one codec, `g711` or `g722`; `modules` are
-    /// its ciphers; `account` are parameters of its account, such as `;mediaenc=srtp`.
-    pub fn call(uri: &str, seconds: u32, codec: &str, modules: &[&str], account: &str) -> Self {
-        let account = format!("<sip:+442079460199@127.0.0.1>;regint=0{account}");
-        Self::start(&account, Some(uri), seconds, codec, modules)
+    /// One that calls `uri`, plays a tone and hangs up after `seconds`. `codec` is its codec, and the other one of G.711 where it is
+    /// one of them; `modules` are its ciphers; `account` are parameters of its account, such as `;mediaenc=srtp`.
+    pub fn call(uri: &str, seconds: u32, codec: Codec, modules: &[&str], account: &str) -> Self {
+        let accounts = format!("<sip:+442079460199@127.0.0.1>;regint=0{account}\n");
+        let (dial, sound) = (Some(uri.to_owned()), Sound::tone(rate_hz(codec), seconds, 440.0));
+        Self::start(Setup { at: None, host: LOCALHOST, accounts, dial, seconds, codec, modules, sound })
     }
 
     /// A desk phone: it registers, calls `number` when there is one, plays a tone, and signs off after `seconds`.
     pub fn desk(line: &Line<'_>, number: Option<&str>, seconds: u32) -> Self {
-        let Line { server, transport, user, password, modules, account } = line;
-        let account = format!(
-            "<sip:{user}@{server};transport={transport}>;auth_user={user};auth_pass={password};regint=60{account}"
-        );
-        let dial = number.map(|number| format!("sip:{number}@{server};transport={transport}"));
-        Self::start(&account, dial.as_deref(), seconds, "g711", modules)
+        let (codec, sound) = (Codec::Pcma, Sound::tone(rate_hz(Codec::Pcma), seconds, 440.0));
+        let (accounts, dial) = (line.account(), number.map(|number| line.uri(number)));
+        let Line { server, modules, .. } = line;
+        Self::start(Setup { at: None, host: beside(*server), accounts, dial, seconds, codec, modules, sound })
+    }
+
+    /// The same with one codec, by which it says something, until it is told to go.
+    pub fn speaking(line: &Line<'_>, number: Option<&str>, codec: Codec, said: &Sound) -> Self {
+        let accounts = format!("{};audio_codecs={}\n", line.account().trim_end(), named(codec).1);
+        let dial = number.map(|number| line.uri(number));
+        let (modules, sound) = (line.modules, said.at(rate_hz(codec)));
+        let (seconds, host) = (SPEAKING_S_MAX, beside(line.server));
+        Self::start(Setup { at: None, host, accounts, dial, seconds, codec, modules, sound })
     }
 
     /// A provider of telephony, as far as a trunk can tell: it takes calls to these numbers at this address, plays 700 Hz, and is
     /// gone after `seconds`. It must not be where phones are: who calls from a provider's address is taken for the provider.
     pub fn provider(at: SocketAddr, numbers: &[&str], seconds: u32) -> Self {
-        Self::provider_speaking(at, numbers, seconds, "g711")
+        Self::provider_speaking(at, numbers, seconds, Codec::Pcma)
     }
 
-    /// The same with this codec alone: `g711`, `g722` or `opus`.
-    pub fn provider_speaking(at: SocketAddr, numbers: &[&str], seconds: u32, codec: &str) -> Self {
+    /// The same with this codec.
+    pub fn provider_speaking(at: SocketAddr, numbers: &[&str], seconds: u32, codec: Codec) -> Self {
+        Self::provider_saying(at, numbers, seconds, codec, &Sound::tone(rate_hz(codec), seconds, 700.0))
+    }
+
+    /// The same with something to say.
+    pub fn provider_saying(at: SocketAddr, numbers: &[&str], seconds: u32, codec: Codec, said: &Sound) -> Self {
         let account = |number: &&str| format!("<sip:{number}@{at}>;regint=0;answermode=auto\n");
-        Self::at(Some(at), &numbers.iter().map(account).collect::<String>(), None, seconds, codec, &["ctrl_tcp"], 700.0)
+        let (accounts, sound) = (numbers.iter().map(account).collect(), said.at(rate_hz(codec)));
+        let (at, host, modules) = (Some(at), at.ip(), &["ctrl_tcp"]);
+        Self::start(Setup { at, host, accounts, dial: None, seconds, codec, modules, sound })
     }
 
-    fn start(account: &str, dial: Option<&str>, seconds: u32, codec: &str, modules: &[&str]) -> Self {
-        Self::at(None, account, dial, seconds, codec, modules, 440.0)
-    }
-
-    fn at(
-        at: Option<SocketAddr>,
-        account: &str,
-        dial: Option<&str>,
-        seconds: u32,
-        codec: &str,
-        modules: &[&str],
-        hertz: f64,
-    ) -> Self {
+    fn start(setup: Setup<'_>) -> Self {
+        let Setup { at, host, accounts, dial, seconds, codec, modules, sound } = setup;
         let folder = tempfile::tempdir().unwrap();
-        let first = free_ports(Ipv4Addr::LOCALHOST.into());
-        let (last, keys_at) = (first + SIP_PORT - 1, own(first + KEYS_PORT));
-        let at = at.unwrap_or(own(first + SIP_PORT));
-        let rate_hz = match codec {
-            "opus" => 48_000,
-            "g722" => 16_000,
-            _ => 8_000,
-        };
-        std::fs::write(folder.path().join("tone.wav"), tone(rate_hz, seconds, hertz)).unwrap();
-        let tone = folder.path().join("tone.wav");
+        let first = *ports::free(PORTS).start();
+        let (last, keys_at) = (first + SIP_PORT - 1, SocketAddr::from((Ipv4Addr::LOCALHOST, first + KEYS_PORT)));
+        let at = at.unwrap_or(SocketAddr::new(host, first + SIP_PORT));
+        let played = folder.path().join("played.wav");
+        std::fs::write(&played, sound.file()).unwrap();
         let modules: String = modules.iter().map(|name| format!("module {name}.so\n")).collect();
+        // By IPv6 it would give the address of another interface, and none where there is no other.
+        let interface = if at.is_ipv6() { format!("net_interface {}\n", at.ip()) } else { String::new() };
         let config = format!(
-            "sip_listen {at}\nctrl_tcp_listen {keys_at}\naudio_source aufile,{}\naudio_player aubridge,nil\naudio_alert aufile,/dev/null\n\
-             rtp_ports {first}-{last}\nsnd_path {}\nmodule sndfile.so\nmodule_path /usr/lib/baresip/modules\nmodule {codec}.so\nopus_stereo no\nopus_sprop_stereo no\n{modules}module aufile.so\n\
+            "{interface}sip_listen {at}\nctrl_tcp_listen {keys_at}\naudio_source aufile,{}\naudio_player aubridge,nil\naudio_alert aufile,/dev/null\n\
+             rtp_ports {first}-{last}\nsnd_path {}\nmodule sndfile.so\nmodule_path /usr/lib/baresip/modules\nmodule {}.so\nopus_stereo no\nopus_sprop_stereo no\n{modules}module aufile.so\n\
              module aubridge.so\nmodule_app account.so\nmodule_app menu.so\n",
-            tone.display(),
+            played.display(),
             folder.path().display(),
+            named(codec).0,
         );
         std::fs::write(folder.path().join("config"), config).unwrap();
-        std::fs::write(folder.path().join("accounts"), format!("{account}\n")).unwrap();
+        std::fs::write(folder.path().join("accounts"), accounts).unwrap();
         let mut command = Command::new("baresip");
         command.arg("-f").arg(folder.path()).args(["-t", &seconds.to_string()]);
+        command.args(at.is_ipv6().then_some("-6"));
         command.args(dial.iter().flat_map(|uri| ["-e".to_owned(), format!("/dial {uri}")]));
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
         Self { child: command.spawn().expect("baresip is installed by `make deps`"), folder, keys_at }
@@ -148,7 +173,7 @@ impl Softphone {
             shares.iter().sum::<f64>() > 0.8 && shares.iter().all(|share| *share > 0.2 / hertz.len() as f64)
         };
         let is_it = |path: PathBuf| {
-            let (rate_hz, samples) = samples_of(&path);
+            let Sound { rate_hz, samples } = Sound::of_file(&path);
             let last = samples.len().checked_sub(LAST_S * rate_hz).map(|from| &samples[from..]);
             last.is_some_and(|last| is_all(last, rate_hz))
         };
@@ -159,6 +184,20 @@ impl Softphone {
             }
         };
         tokio::time::timeout(PATIENCE, heard).await.expect("it does not hear the tone");
+    }
+
+    /// Waits until it has heard something for so long; what that was.
+    pub async fn has_heard_for(&self, seconds: f64) -> Sound {
+        let heard = async {
+            let mut look = tokio::time::interval(LOOK_EVERY);
+            loop {
+                if let Some(path) = self.decoded().find(|path| Sound::seconds_of_file(path) >= seconds) {
+                    return Sound::of_file(&path);
+                }
+                look.tick().await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, heard).await.expect("it does not hear anything for so long")
     }
 
     /// The files of what it has heard.
@@ -175,53 +214,63 @@ impl Softphone {
     /// Waits until it has ended; the loudest sample that it heard.
     pub async fn heard(mut self) -> u16 {
         self.child.wait().await.unwrap();
-        self.decoded().map(|path| loudest(&path)).max().unwrap_or(0)
+        self.decoded().map(|path| Sound::of_file(&path).loudest()).max().unwrap_or(0)
     }
 
     /// Waits until it has ended; how much of the best of what it heard was this tone.
     pub async fn heard_tone(mut self, hertz: f64) -> f64 {
         self.child.wait().await.unwrap();
-        self.decoded().map(|path| share_of(&path, hertz)).fold(0.0, f64::max)
+        let share = |path: PathBuf| {
+            let Sound { rate_hz, samples } = Sound::of_file(&path);
+            tone_in(&samples, rate_hz, hertz)
+        };
+        self.decoded().map(share).fold(0.0, f64::max)
     }
 }
 
-fn own(port: u16) -> SocketAddr {
-    SocketAddr::from(([127, 0, 0, 1], port))
+impl Line<'_> {
+    fn account(&self) -> String {
+        let Line { server, transport, user, password, account, .. } = self;
+        format!(
+            "<sip:{user}@{server};transport={transport}>;auth_user={user};auth_pass={password};regint=60{account}\n"
+        )
+    }
+
+    fn uri(&self, number: &str) -> String {
+        format!("sip:{number}@{};transport={}", self.server, self.transport)
+    }
 }
 
-/// The first of a softphone's ports, where nobody else has those that it cannot do without.
-fn free_ports(host: IpAddr) -> u16 {
-    loop {
-        let first = NEXT_PORT.fetch_add(PORTS, Ordering::Relaxed);
-        let at = |port| SocketAddr::new(host, port);
-        let is_free = |port: u16| TcpListener::bind(at(port)).is_ok() && UdpSocket::bind(at(port)).is_ok();
-        if (first + SIP_PORT..=first + KEYS_PORT).all(is_free) {
-            return first;
-        }
+/// The address of this machine by which one of the other tests is reached.
+fn beside(server: SocketAddr) -> IpAddr {
+    if server.is_ipv6() { IpAddr::V6(Ipv6Addr::LOCALHOST) } else { LOCALHOST }
+}
+
+/// The module of a codec, and what it calls it.
+fn named(codec: Codec) -> (&'static str, &'static str) {
+    match codec {
+        Codec::Pcmu => ("g711", "PCMU/8000/1"),
+        Codec::Pcma => ("g711", "PCMA/8000/1"),
+        Codec::G722 => ("g722", "G722/16000/1"),
+        Codec::Opus => ("opus", "opus/48000/2"),
+    }
+}
+
+/// Samples a second that a softphone plays in this codec.
+pub fn rate_hz(codec: Codec) -> usize {
+    match codec {
+        Codec::Opus => 48_000,
+        Codec::G722 => 16_000,
+        Codec::Pcma | Codec::Pcmu => 8_000,
     }
 }
 
 /// An address of the loopback where a softphone can speak SIP.
 pub fn free_address(host: &str) -> SocketAddr {
-    let host = host.parse().unwrap();
-    SocketAddr::new(host, free_ports(host) + SIP_PORT)
+    SocketAddr::new(host.parse().unwrap(), *ports::free(2).start())
 }
 
-/// The samples of a WAV file of 16 bits, as far as it is written, and how many of them make a second; of several channels the first.
-fn samples_of(path: &Path) -> (usize, Vec<f64>) {
-    let bytes = std::fs::read(path).unwrap();
-    let number = |at: usize| usize::from(bytes.get(at).copied().unwrap_or_default());
-    let (channels, rate_hz) = (number(22).max(1), number(24) + (number(25) << 8) + (number(26) << 16));
-    let samples = bytes.get(44..).unwrap_or_default().chunks_exact(2 * channels);
-    (rate_hz, samples.map(|sample| f64::from(i16::from_le_bytes([sample[0], sample[1]]))).collect())
-}
-
-/// How much of what a WAV file of 16 bits holds is this tone: 1.0 is all of it. Silence at its begin does not count.
-fn share_of(path: &Path, hertz: f64) -> f64 {
-    let (rate_hz, samples) = samples_of(path);
-    tone_in(&samples, rate_hz, hertz)
-}
-
+/// How much of this is that tone: 1.0 is all of it. Silence at its begin does not count.
 fn tone_in(samples: &[f64], rate_hz: usize, hertz: f64) -> f64 {
     let loud: Vec<f64> = samples.iter().copied().skip_while(|sample| sample.abs() < 1_000.0).collect();
     let energy: f64 = loud.iter().map(|sample| sample * sample).sum();
@@ -232,27 +281,4 @@ fn tone_in(samples: &[f64], rate_hz: usize, hertz: f64) -> f64 {
         (part(f64::sin).powi(2) + part(f64::cos).powi(2)) * 2.0 / piece.len() as f64
     });
     if energy > 0.0 { pieces.sum::<f64>() / energy } else { 0.0 }
-}
-
-/// The loudest sample of a WAV file of 16 bits.
-fn loudest(path: &Path) -> u16 {
-    let bytes = std::fs::read(path).unwrap();
-    let samples = bytes.get(44..).unwrap_or_default().chunks_exact(2);
-    samples.map(|sample| i16::from_le_bytes([sample[0], sample[1]]).unsigned_abs()).max().unwrap_or(0)
-}
-
-/// A WAV file with a tone at a quarter of full scale.
-fn tone(rate_hz: u32, seconds: u32, hertz: f64) -> Vec<u8> {
-    let sample = |at: u32| ((f64::from(at) * hertz * TAU / f64::from(rate_hz)).sin() * 8_000.0) as i16;
-    let data: Vec<u8> = (0..rate_hz * seconds).flat_map(|at| sample(at).to_le_bytes()).collect();
-    let length = data.len() as u32;
-    let mut wav = b"RIFF".to_vec();
-    wav.extend((length + 36).to_le_bytes());
-    wav.extend(b"WAVEfmt \x10\0\0\0\x01\0\x01\0");
-    wav.extend(rate_hz.to_le_bytes());
-    wav.extend((rate_hz * 2).to_le_bytes());
-    wav.extend(b"\x02\0\x10\0data");
-    wav.extend(length.to_le_bytes());
-    wav.extend(data);
-    wav
 }
