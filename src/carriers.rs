@@ -15,7 +15,7 @@ use crate::clock;
 use crate::config::Network;
 use crate::error::{Error, ErrorCode};
 use crate::page::Checks;
-use crate::voice::carrierstanding::{CarrierStanding, Said};
+use crate::voice::carrierstanding::CarrierStanding;
 use auricle_domain::Timestamp;
 use auricle_domain::carrier::Carrier;
 use auricle_domain::code::{CarrierKind, MachineDetection};
@@ -26,7 +26,6 @@ use guard::Gate;
 use lines::Lines;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
-use std::time::Instant;
 use taken::Taken;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use twilio::rest::{Number, Rest};
@@ -68,18 +67,6 @@ impl Carriers {
     /// `internal` when the machine's certificates cannot be read.
     pub fn client(&self) -> Result<&reqwest::Client, Error> {
         self.client.as_ref().map_err(|reason| Error::internal("prepare requests to carriers", reason))
-    }
-
-    /// Takes in what came of a request to a carrier's API.
-    fn heard<T>(&self, carrier: CarrierKind, outcome: &Result<T, Error>) {
-        let said = match outcome.as_ref().map_err(|error| error.code) {
-            Err(ErrorCode::CarrierSilent) => Said::Nothing,
-            Err(ErrorCode::Invalid) => Said::No,
-            // Nothing was sent.
-            Err(ErrorCode::NotConfigured | ErrorCode::Internal) => return,
-            Ok(_) | Err(_) => Said::Something,
-        };
-        self.standing.note(carrier, said, Instant::now());
     }
 
     /// A place for a socket; it is free again when it is dropped.
@@ -319,7 +306,9 @@ pub async fn remove(app: &App, may: &May<EditCarriers>, kind: CarrierKind, versi
         tx.event(Event::CarrierRemoved { carrier: kind });
         Ok(())
     });
-    removed.await
+    removed.await?;
+    app.carriers.standing.forget(kind);
+    Ok(())
 }
 
 /// What errors call the account with a carrier.

@@ -9,6 +9,7 @@ use auricle_domain::code::{CallStatus, EndCause, Part, Role};
 use auricle_domain::event::Event;
 use auricle_domain::id::CallId;
 use auricle_domain::live::{LiveAsked, LiveCall};
+use auricle_media::io::Codec;
 use futures_util::future::join_all;
 use reqwest::{Method, StatusCode};
 use serde_json::json;
@@ -87,7 +88,7 @@ async fn a_supervisor_comes_into_calls() {
     let scene = Scene::open().await;
     let (mut admin, mut eve) = (Page::open(&scene.admin, 900.0).await, Page::open(&scene.eve, 600.0).await);
     let uri = format!("sip:clinic@{}", scene.clinic.app().voice.sip_addr());
-    let caller = Softphone::call(&uri, 60, "g711", &[], "");
+    let caller = Softphone::call(&uri, 60, Codec::Pcma, &[], "");
     let call = scene.shows("the receptionist has it", |call| call.status == CallStatus::WithReceptionist).await.call;
     for how in ["monitor", "whisper", "barge", "takeover"] {
         assert_eq!(supervises(&scene.eve, how, call).await, StatusCode::FORBIDDEN, "{how}");

@@ -346,8 +346,8 @@ async fn tell(app: &App, call: &str, name: &str, fields: Value) -> Result<Told, 
         return Err(Error::new(ErrorCode::NotConfigured, "The account with Telnyx was removed"));
     };
     let rest = Rest::of(app.carriers.client()?, &app.config.carriers.telnyx_api, &carrier);
-    let outcome = rest.command(call, name, fields).await;
-    app.carriers.heard(CarrierKind::Telnyx, &outcome);
+    let (said, outcome) = rest.command(call, name, fields).await;
+    app.carriers.standing.note(CarrierKind::Telnyx, said, Instant::now());
     outcome
 }
 

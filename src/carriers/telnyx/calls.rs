@@ -17,6 +17,7 @@ use auricle_domain::code::{AnsweredBy, CarrierKind, MachineDetection};
 use auricle_domain::id::CallId;
 use auricle_media::io::Codec;
 use serde_json::json;
+use std::time::Instant;
 
 /// Where Telnyx tells of a call that it places; our name of it follows, then the call that it is part of and its place there.
 pub const PLACED: &str = "/api/webhooks/telnyx/placed";
@@ -67,8 +68,8 @@ async fn ask(app: &App, placement: &Placement, name: &str, ticket: &str) -> Resu
         MachineDetection::Answer => "detect",
         MachineDetection::GreetingEnd => "greeting_end",
     });
-    let dialled = rest.dial(fields).await;
-    app.carriers.heard(CarrierKind::Telnyx, &dialled);
+    let (said, dialled) = rest.dial(fields).await;
+    app.carriers.standing.note(CarrierKind::Telnyx, said, Instant::now());
     dialled
 }
 

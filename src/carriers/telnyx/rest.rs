@@ -5,6 +5,7 @@
 
 use crate::carriers::api::{self, PAUSE, TRIES_MAX, clipped};
 use crate::error::{Error, ErrorCode};
+use crate::voice::carrierstanding::Said;
 use auricle_domain::carrier::Carrier;
 use reqwest::{Client, Method, StatusCode};
 use serde::Deserialize;
@@ -171,29 +172,33 @@ impl<'a> Rest<'a> {
         self.request(Method::PATCH, &format!("/phone_numbers/{}", encoded(number)), Some(&body)).await
     }
 
-    /// Places a call: its name. `fields` is an object with what Telnyx wants to know.
+    /// Places a call: its name, and what the answer says of Telnyx itself. `fields` is an object with what Telnyx wants to know.
     ///
     /// # Errors
     /// `carrier_silent` where nobody knows whether it is placed; `not_found` for a number that is none; as [`request`](Self::request).
-    pub async fn dial(&self, mut fields: Value) -> Result<String, Error> {
+    pub async fn dial(&self, mut fields: Value) -> (Said, Result<String, Error>) {
         fields["command_id"] = json!(version_4());
         let dialled: Result<Dialled, Failure> = self.again_and_again("/calls", &fields, DIAL_WITHIN).await;
-        dialled.map(|dialled| dialled.call_control_id).map_err(|failure| failure.error)
+        (said(&dialled), dialled.map(|dialled| dialled.call_control_id).map_err(|failure| failure.error))
     }
 
-    /// Tells a call something: `name` is the command's, `fields` is an object with what belongs to it.
+    /// Tells a call something: `name` is the command's, `fields` is an object with what belongs to it. Also what the answer says of Telnyx
+    /// itself.
     ///
     /// # Errors
     /// As [`request`](Self::request).
-    pub async fn command(&self, call: &str, name: &str, mut fields: Value) -> Result<Told, Error> {
+    pub async fn command(&self, call: &str, name: &str, mut fields: Value) -> (Said, Result<Told, Error>) {
         fields["command_id"] = json!(version_4());
         let path = format!("/calls/{}/actions/{name}", encoded(call));
-        match self.again_and_again::<Value>(&path, &fields, COMMAND_WITHIN).await {
+        let outcome = self.again_and_again::<Value>(&path, &fields, COMMAND_WITHIN).await;
+        let said = said(&outcome);
+        let told = match outcome {
             Ok(_) => Ok(Told::Done),
             Err(Failure { is_over: true, .. }) => Ok(Told::Over),
             Err(failure) if failure.error.code == ErrorCode::NotFound => Ok(Told::Over),
             Err(failure) => Err(failure.error),
-        }
+        };
+        (said, told)
     }
 
     /// Sends a command, and the identical one again where its answer does not come soon: it is carried out once.
@@ -279,11 +284,22 @@ struct Failure {
     error: Error,
     /// The call it was about is over.
     is_over: bool,
+    /// The key is that of no account.
+    is_unknown: bool,
+}
+
+/// What an answer says of Telnyx itself, and whether it knows us. That something is not allowed says nothing against either.
+fn said<T>(outcome: &Result<T, Failure>) -> Said {
+    match outcome {
+        Err(Failure { is_unknown: true, .. }) => Said::No,
+        Err(failure) if failure.error.code == ErrorCode::CarrierSilent => Said::Nothing,
+        Ok(_) | Err(_) => Said::Something,
+    }
 }
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        Self { error, is_over: false }
+        Self { error, is_over: false, is_unknown: false }
     }
 }
 
@@ -330,5 +346,5 @@ fn refused(status: StatusCode, refusal: Refusal) -> Failure {
             Error::new(ErrorCode::CarrierFailed, format!("Telnyx refused (code {code}): {}", clipped(words)))
         }
     };
-    Failure { error, is_over }
+    Failure { error, is_over, is_unknown: status == StatusCode::UNAUTHORIZED }
 }

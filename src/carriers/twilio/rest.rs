@@ -178,12 +178,14 @@ impl<'a> Rest<'a> {
         };
         match status.as_u16() {
             200..=299 => serde_json::from_slice(&body).map(|Placed { sid }| sid).map_err(|_| Unplaced::Unsure),
-            401 | 403 => Err(Unplaced::Refused(WRONG_TOKEN)),
+            401 => Err(Unplaced::Refused(WRONG_TOKEN)),
             429 => Err(Unplaced::Refused(BUSY)),
             // It may have been taken before the fault.
             500.. => Err(Unplaced::Unsure),
             status => {
                 let Refusal { code, .. } = serde_json::from_slice(&body).unwrap_or_default();
+                // What is not allowed has a code of its own; without one, nothing is.
+                let code = if status == 403 && code == 0 { WRONG_TOKEN } else { code };
                 tracing::warn!(status, code, "Twilio refused to make a call or a text message");
                 Err(Unplaced::Refused(code))
             }
