@@ -28,7 +28,7 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How long a caller hears nothing before it takes the far end for finished: a machine that stands still in the middle of a
 /// greeting must not pass for its end.
-pub const QUIET: Duration = Duration::from_secs(3);
+pub const QUIET: Duration = Duration::from_secs(6);
 
 /// Audio ports of one program.
 const RTP_PORTS: u16 = 40;
