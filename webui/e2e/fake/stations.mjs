@@ -216,6 +216,8 @@ export function stationStories({ fake, lever, story }) {
       await live.getByRole('button', { name: 'Take over' }).click();
       await button(page, 'Hold').waitFor();
       await shot(page, 'station-taken-over');
+      await button(page, 'Hang up').click();
+      await bar(page).waitFor({ state: 'detached' });
     }),
 
     // SAFE-01
