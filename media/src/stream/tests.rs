@@ -1,4 +1,6 @@
 //! Two streams talk to each other on virtual time, and strangers try to join.
+//!
+//! Long because every story is told with the same two ends and the same network between them.
 
 use std::time::Duration;
 

@@ -1,4 +1,6 @@
 //! Trunks as a provider sees them: REGISTER, challenges, calls both ways, failover.
+//!
+//! Long because every table plays the same provider against the same agent.
 
 use auricle_media::io::{
     Credentials, DialIdentity, Hop, IdentityHeader, Protection, Transport, Trunk, TrunkId, TrunkState,

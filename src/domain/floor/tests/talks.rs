@@ -1,4 +1,6 @@
 //! Calls of several legs, step by step.
+//!
+//! Long because it also holds the clinic, its people and its trunks, with which the step tables beside it begin.
 
 use super::*;
 use crate::account::Actor;
