@@ -29,6 +29,9 @@ const ONE: &str = "Good morning. I would like to see a doctor next week, if ther
     afternoon. My knee has been hurting since the weekend, and the stairs are getting hard.";
 const OTHER: &str = "Thank you for calling. The surgery is open from eight until six. Please bring your insurance card, \
     and a list of the medicine that you take. There is a garage behind the house.";
+/// How often a pair is heard that does not sound well: a machine that stands still for a moment spoils one hearing, and a fault in what
+/// codecs and buffers do spoils them all.
+const HEARINGS_MAX: usize = 3;
 /// Silence before it, until both are sure to hear each other: seconds.
 pub const BEFORE_S: f64 = 1.5;
 /// Silence after it.
@@ -110,31 +113,47 @@ fn row(from: Codec, to: Codec, Score { speech, high }: Score) -> String {
     )
 }
 
+/// One way of a pair, judged: its row, and whether it is as good as it should be.
+fn judged(from: Codec, to: Codec, said: &Sound, heard: &Sound) -> (String, bool) {
+    let found = score(said, heard);
+    let should_be_hd = [from, to].iter().all(|codec| codec.rate() == Rate::Hz16000);
+    let is_clear = found.speech.most > CLEAR && found.speech.gain_db.abs() < GAIN_DB_MAX;
+    (row(from, to, found), is_clear && is_hd(found) == should_be_hd)
+}
+
+/// Lets these pairs talk, all at once, and judges both ways of each. `before` calls of the story have been.
+async fn hearing(scene: &Scene, pairs: &[[Codec; 2]], before: usize, voices: &Voices) -> Vec<[(String, bool); 2]> {
+    let server = scene.clinic.app().voice.sip_addr();
+    let talks = pairs.iter().enumerate().map(|(nth, pair)| Talk::begin(scene, before + nth, server, *pair, voices));
+    let talks = futures_util::future::join_all(talks).await;
+    let heard = futures_util::future::join_all(talks.iter().map(|talk| talk.heard(voices))).await;
+    for talk in &talks {
+        talk.here.press("quit", "").await;
+    }
+    let ways = |([here, there], [one, other]): (&[Codec; 2], [Sound; 2])| {
+        [judged(*here, *there, &voices.one, &one), judged(*there, *here, &voices.other, &other)]
+    };
+    pairs.iter().zip(heard).map(ways).collect()
+}
+
 /// B-31: speech between softphones of every codec is carried clearly both ways, as loud as it was, and in HD where both ends have it.
 #[tokio::test(flavor = "multi_thread")]
 async fn speech_is_clear_between_phones_of_any_two_codecs() {
     const ALL: [Codec; 4] = [Codec::Pcmu, Codec::Pcma, Codec::G722, Codec::Opus];
     let (scene, voices) = (scene().await, Voices::new().await);
-    let pairs: Vec<[Codec; 2]> =
+    let mut pairs: Vec<[Codec; 2]> =
         ALL.iter().enumerate().flat_map(|(at, one)| ALL[at..].iter().map(|other| [*one, *other])).collect();
-    let server = scene.clinic.app().voice.sip_addr();
-    let talks = pairs.iter().enumerate().map(|(nth, pair)| Talk::begin(&scene, nth, server, *pair, &voices));
-    let talks = futures_util::future::join_all(talks).await;
-    let heard = futures_util::future::join_all(talks.iter().map(|talk| talk.heard(&voices))).await;
-    drop(talks);
-    let (mut rows, mut wrong) = (Vec::new(), Vec::new());
-    for ([here, there], [one, other]) in pairs.into_iter().zip(heard) {
-        for (from, to, said, heard) in [(here, there, &voices.one, one), (there, here, &voices.other, other)] {
-            let found = score(said, &heard);
-            let should_be_hd = [from, to].iter().all(|codec| codec.rate() == Rate::Hz16000);
-            let is_good = found.speech.most > CLEAR && found.speech.gain_db.abs() < GAIN_DB_MAX;
-            rows.push(row(from, to, found));
-            if !is_good || is_hd(found) != should_be_hd {
-                wrong.extend(rows.last().cloned());
-            }
+    let (mut calls, mut wrong) = (0, Vec::new());
+    for _ in 0..HEARINGS_MAX {
+        let ways = hearing(&scene, &pairs, calls, &voices).await;
+        calls += pairs.len();
+        table(&ways.iter().flatten().map(|(row, _)| row.clone()).collect::<Vec<_>>());
+        wrong = ways.iter().flatten().filter(|(_, is_good)| !is_good).map(|(row, _)| row.clone()).collect();
+        pairs = pairs.into_iter().zip(&ways).filter(|(_, ways)| !ways.iter().all(|way| way.1)).map(|it| it.0).collect();
+        if pairs.is_empty() {
+            break;
         }
     }
-    table(&rows);
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     scene.close().await;
 }
