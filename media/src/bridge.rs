@@ -4,6 +4,7 @@
 //! bridge adds no frame of delay, only the filter of a change of rate (1.9 ms) where there is one.
 
 use crate::audio::mix::Source;
+use crate::engine::Quarter;
 use crate::io::{Gain, LegId, Party, PartyClass, Rate};
 use crate::leg::Leg;
 use std::collections::BTreeMap;
@@ -12,6 +13,8 @@ use std::collections::BTreeMap;
 #[derive(Default)]
 pub(crate) struct Bridge {
     members: Vec<Member>,
+    /// When its legs are served, once one of them is.
+    pub(crate) quarter: Option<Quarter>,
 }
 
 struct Member {

@@ -1,7 +1,7 @@
 //! The Engine: signalling, packets and audio of all legs, sans-IO.
 //!
-//! One input, then [`poll`](Engine::poll) until `None`. Audio moves only on the tick: every 20 ms, one schedule for all
-//! legs, whose times are multiples of 20 ms from its beginning, so that it never drifts. A late wake-up is caught up
+//! One input, then [`poll`](Engine::poll) until `None`. Audio moves only on the tick: every 20 ms for each leg, at
+//! multiples of 20 ms from a beginning, so that it never drifts; many legs are spread over the four quarters of it. A late wake-up is caught up
 //! with at most [`CATCH_UP_MAX`] ticks; what is missed beyond that is skipped, counted, and left as a hole in time.
 
 mod admission;
@@ -50,6 +50,7 @@ pub use admission::{Network, NetworkError};
 pub use bans::{BANNED, COUNTED, REPEATS_MAX, WRONG_MAX};
 pub use emergencies::EMERGENCY_LEGS;
 pub use ticks::CATCH_UP_MAX;
+pub(crate) use ticks::Quarter;
 pub use webstreams::{PROVE_WITHIN, UNPROVED_OF_SOURCE_MAX, WEB_STREAMS_MAX};
 
 /// SIP transactions at once. One stays for 32 s after its answer (RFC 3261 timers J and L), so this is what 500 short
@@ -257,13 +258,18 @@ impl Engine {
 
     /// When [`Input::Wake`] is wanted, and for what.
     pub fn next_wake(&self) -> NextWake {
-        let tick = self.ticks.next().map(|at| (at, WakeReason::Tick));
+        let tick = self.next_tick().map(|at| (at, WakeReason::Tick));
         let sip = self.agent.next_wake().map(|at| (at, WakeReason::Sip));
         let ports = self.ports.next_wake().map(|at| (at, WakeReason::Leg));
         let browsers = self.next_browser().map(|at| (at, WakeReason::Leg));
         let streams = self.web_streams.wake_at().map(|at| (at, WakeReason::Leg));
         // On equal times the first wins: the tick must not wait.
         [tick, sip, ports, browsers, streams].into_iter().flatten().min_by_key(|(at, _)| *at)
+    }
+
+    /// When audio is made next: what has come by then is part of it.
+    pub fn next_tick(&self) -> Option<Instant> {
+        self.ticks.next()
     }
 
     /// How many legs there are.
@@ -467,6 +473,7 @@ impl Engine {
     /// Forgets a leg and tells what is owed at its end.
     fn forget(&mut self, id: LegId, cause: LegEnd, now: Instant) {
         let Some(leg) = self.legs.remove(&id) else { return };
+        self.stop_ticks(leg.quarter);
         self.leave_bridge(id);
         if let Some(dialog) = leg.dialog {
             self.by_dialog.remove(&dialog);
@@ -489,9 +496,6 @@ impl Engine {
         leg.close(cause, now, &mut self.outputs);
         if is_browser {
             self.close_web_streams(id);
-        }
-        if self.legs.values().all(|leg| leg.audio().is_none()) {
-            self.ticks.stop();
         }
     }
 }

@@ -6,6 +6,7 @@ mod channels;
 mod web;
 
 use crate::audio::music::Piece;
+use crate::engine::Quarter;
 use crate::io::{
     CallerIdentity, Codec, Command, DialIdentity, DialTo, EngineEvent, Entrance, Hop, LegEnd, LegId, Output, Protection,
 };
@@ -79,6 +80,8 @@ pub(crate) struct Leg {
     pub(crate) refusal: Option<LegEnd>,
     /// Whom we called, where we did.
     pub(crate) dialled: Option<IpAddr>,
+    /// When it is served, once it has audio.
+    pub(crate) quarter: Option<Quarter>,
     /// The application knows of this leg: it is owed its end.
     pub(crate) told: bool,
     pub(crate) recorded: bool,
@@ -133,6 +136,7 @@ impl Leg {
             forks: Vec::new(),
             refusal: None,
             dialled: None,
+            quarter: None,
             told: false,
             recorded: false,
             tapped: false,

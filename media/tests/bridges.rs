@@ -121,6 +121,47 @@ fn two_talk_with_every_pair_of_codecs() {
     }
 }
 
+/// Legs of a busy clinic are served in quarters of a tick. Two of different ones talk like any others: in one quarter from then on, in full
+/// both ways, and one packet leaves for each every 20 ms.
+#[test]
+fn two_of_different_quarters_talk() {
+    let mut world = World::new(LAN, 3);
+    let calls: Vec<(LegId, LegId)> = (0..44).map(|_| world.call(&[Codec::Pcma])).collect();
+    let sent_at = |world: &mut World| {
+        let seen = world.hosts[CLINIC].rtp_sent.len();
+        world.run(20);
+        let mut times: Vec<f64> = world.hosts[CLINIC].rtp_sent[seen..].to_vec();
+        times.iter_mut().for_each(|at| *at = (*at * 10.0).round() / 10.0);
+        times.chunk_by(|one, other| one == other).map(<[f64]>::len).collect::<Vec<_>>()
+    };
+    world.run(1_000);
+    let mut counts = sent_at(&mut world);
+    counts.sort_unstable();
+    assert_eq!(counts, [12, 32]);
+    let pair = [calls[0], calls[43]];
+    for (party, (caller, _)) in pair.into_iter().enumerate() {
+        world.command(CALLER, Command::Play { leg: caller, id: PlayId(1), pcm: tone_of(party, 60_000), last: true });
+        world.command(CALLER, Command::Tap { leg: caller, on: true });
+    }
+    let parties = Party::all(&pair.map(|(_, near)| (near, STAFF)));
+    world.command(CLINIC, Command::Bridge { bridge: BRIDGE, parties });
+    let mut counts = sent_at(&mut world);
+    counts.sort_unstable();
+    assert_eq!(counts, [11, 33]);
+    world.run(2_000);
+    world.hosts[CALLER].heard.clear();
+    world.run(1_000);
+    for (own, (caller, _)) in pair.iter().enumerate() {
+        let heard = amplitude(&world.hosts[CALLER].heard[caller], hz(1 - own), Rate::Hz16000) / AMPLITUDE;
+        assert!((heard - 1.0).abs() < TOLERANCE, "{own}: {heard}");
+    }
+    world.command(CLINIC, Command::Hangup { leg: pair[0].1 });
+    world.run(1_000);
+    let mut counts = sent_at(&mut world);
+    counts.sort_unstable();
+    assert_eq!(counts, [11, 32]);
+}
+
 /// Listen, whisper, barge, and talk again: one command each, while the talk of the two others goes on. A caller, an agent
 /// and a supervisor, of different codecs.
 #[test]

@@ -8,8 +8,8 @@
 //! because a second one would take the core on which speech is recognised.
 //!
 //! # Waiting
-//! SIP and commands wake the thread at once. RTP does not: its sockets are looked at every 5 ms, all in one go, because
-//! a packet is only needed at the next 20 ms tick and a wake-up costs more than reading a packet. The tick comes from
+//! SIP and commands wake the thread at once. RTP does not: its sockets are looked at right before each tick, when packets
+//! are needed, and every 5 ms between ticks, all in one go, because a wake-up costs more than reading a packet. Ticks come from
 //! the Engine's own schedule; lateness is measured and exported.
 //!
 //! # When the application does not keep up
@@ -241,7 +241,8 @@ impl Shard {
             self.read_web_streams();
             self.take_requests();
             let now = Instant::now();
-            if self.has_media() && now >= self.read_at {
+            let is_tick = self.engine.next_tick().is_some_and(|at| at <= now);
+            if self.has_media() && (is_tick || now >= self.read_at) {
                 self.read_media(&mut buffer, now);
             }
             self.wake(now);
@@ -342,10 +343,7 @@ impl Shard {
     }
 
     fn read_media(&mut self, buffer: &mut [u8], now: Instant) {
-        self.read_at += READ_EVERY;
-        if self.read_at < now {
-            self.read_at = now + READ_EVERY;
-        }
+        self.read_at = now + READ_EVERY;
         self.read_web(buffer, now);
         self.ports.look();
         while let Some((socket, length, remote)) = self.ports.receive(buffer) {

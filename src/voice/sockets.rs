@@ -9,7 +9,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-/// How often RTP sockets are looked at.
+/// How often RTP sockets are looked at between ticks.
 pub(super) const READ_EVERY: Duration = Duration::from_millis(5);
 /// Datagrams read from one socket before the others have their turn.
 pub(super) const READS_MAX: usize = 64;

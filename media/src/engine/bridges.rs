@@ -1,9 +1,11 @@
 //! Who is bridged with whom.
 
 use super::Engine;
+use super::ticks::Quarter;
 use crate::bridge::Bridge;
 use crate::io::{BridgeId, LegId, PARTIES_MAX, Party};
 use std::collections::BTreeMap;
+use std::time::Instant;
 
 /// A bridge of fewer parties has nothing to do.
 const PARTIES_MIN: usize = 2;
@@ -34,6 +36,15 @@ impl Bridges {
         self.all.entry(id).or_default().set(parties);
         left.retain(|leg| !self.of.contains_key(leg));
         left
+    }
+
+    /// The bridge that a leg is in.
+    pub(super) fn of(&self, leg: LegId) -> Option<BridgeId> {
+        self.of.get(&leg).copied()
+    }
+
+    pub(super) fn get_mut(&mut self, id: BridgeId) -> Option<&mut Bridge> {
+        self.all.get_mut(&id)
     }
 
     /// Whether a leg hears others.
@@ -69,7 +80,7 @@ impl Bridges {
 
 impl Engine {
     /// Sets a bridge's matrix. Legs that there are not, and those beyond the bound, are left out.
-    pub(super) fn bridge(&mut self, id: BridgeId, parties: Vec<Party>) {
+    pub(super) fn bridge(&mut self, id: BridgeId, parties: Vec<Party>, now: Instant) {
         let named = parties.len();
         let mut known: Vec<Party> = Vec::with_capacity(named.min(PARTIES_MAX));
         for party in parties {
@@ -85,12 +96,16 @@ impl Engine {
         let mut left: Vec<LegId> = known.iter().map(|party| party.leg).filter(is_elsewhere).collect();
         left.extend(self.bridges.set(id, known));
         self.unbridged(&left);
+        self.align(id, now);
         self.spread_masks();
     }
 
     /// A leg takes another's place: it hears whom that one heard, and is heard and masked as that one was.
-    pub(super) fn replace_in_bridge(&mut self, leg: LegId, by: LegId) {
+    pub(super) fn replace_in_bridge(&mut self, leg: LegId, by: LegId, now: Instant) {
         self.bridges.replace(leg, by);
+        if let Some(bridge) = self.bridges.of(by) {
+            self.align(bridge, now);
+        }
         let masks = self.legs.get_mut(&leg).is_some_and(|leg| std::mem::take(&mut leg.masks));
         if let Some(by) = self.legs.get_mut(&by) {
             by.masks |= masks;
@@ -139,9 +154,9 @@ impl Engine {
         }
     }
 
-    /// Gives everybody who is bridged what the others said in this frame.
-    pub(super) fn mix(&mut self) {
-        for bridge in self.bridges.all.values_mut() {
+    /// Gives everybody who is bridged and served in this quarter what the others said in this frame.
+    pub(super) fn mix(&mut self, quarter: Quarter) {
+        for bridge in self.bridges.all.values_mut().filter(|bridge| bridge.quarter == Some(quarter)) {
             bridge.mix(&mut self.legs);
         }
     }

@@ -66,7 +66,7 @@ impl Engine {
         let Some(carrier) = &leg.carrier else { return };
         let agreed = carrier.agreed();
         leg.settle(agreed, seeds, now, &mut self.outputs);
-        self.ticks.start(now);
+        self.start_ticks(id, now);
     }
 
     /// Ends an attached leg, and its call at the carrier.

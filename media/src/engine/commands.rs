@@ -60,7 +60,7 @@ impl Engine {
                     leg.tapped = on;
                 }
             }
-            Command::Bridge { bridge, parties } => self.bridge(bridge, parties),
+            Command::Bridge { bridge, parties } => self.bridge(bridge, parties, now),
             Command::Music { leg, on } => {
                 if let Some(leg) = self.legs.get_mut(&leg) {
                     leg.music(on, self.piece.clone());
@@ -130,7 +130,7 @@ impl Engine {
         match answer.clone() {
             Some((sdp, agreed)) => {
                 leg.settle_early(agreed, seeds, now, &mut self.outputs);
-                self.ticks.start(now);
+                self.start_ticks(id, now);
                 self.tell_agent(AgentCommand::Progress { dialog, sdp }, now);
             }
             None => self.tell_agent(AgentCommand::Ring { dialog }, now),
@@ -153,7 +153,7 @@ impl Engine {
                 let seeds = self.random.seeds();
                 if let Some(leg) = self.legs.get_mut(&id) {
                     leg.settle(agreed, seeds, now, &mut self.outputs);
-                    self.ticks.start(now);
+                    self.start_ticks(id, now);
                 }
             }
             None => {

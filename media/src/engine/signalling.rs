@@ -196,11 +196,12 @@ impl Engine {
     /// The answer to an offer of ours: in the 200 to our INVITE, or in the ACK to our 200.
     fn accepted(&mut self, dialog: DialogId, answer: &Sdp, now: Instant) {
         let seeds = self.random.seeds();
-        let Some(leg) = self.by_dialog.get(&dialog).and_then(|id| self.legs.get_mut(id)) else { return };
+        let Some(id) = self.by_dialog.get(&dialog).copied() else { return };
+        let Some(leg) = self.legs.get_mut(&id) else { return };
         match leg.accept(answer) {
             Ok(agreed) => {
                 leg.settle(agreed, seeds, now, &mut self.outputs);
-                self.ticks.start(now);
+                self.start_ticks(id, now);
                 self.change_answered(dialog, true, now);
             }
             Err(_refusal) => {
@@ -213,11 +214,11 @@ impl Engine {
     /// The far end may send audio before it answers; that it does is told when it comes. A description that is of no use is not its last word.
     fn early(&mut self, dialog: DialogId, sdp: &Sdp, now: Instant) {
         let seeds = self.random.seeds();
-        let leg = self.by_dialog.get(&dialog).and_then(|id| self.legs.get_mut(id));
-        let Some(leg) = leg.filter(|leg| !leg.is_answered()) else { return };
+        let Some(id) = self.by_dialog.get(&dialog).copied() else { return };
+        let Some(leg) = self.legs.get_mut(&id).filter(|leg| !leg.is_answered()) else { return };
         if let Ok(agreed) = leg.accept(sdp) {
             leg.settle_early(agreed, seeds, now, &mut self.outputs);
-            self.ticks.start(now);
+            self.start_ticks(id, now);
         }
     }
 

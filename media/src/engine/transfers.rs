@@ -63,7 +63,7 @@ impl Engine {
         match (taken, leg.dialog) {
             (Some((recorded, tapped)), _) => {
                 (leg.recorded, leg.tapped) = (recorded, tapped);
-                self.replace_in_bridge(replaced, id);
+                self.replace_in_bridge(replaced, id, now);
                 self.event(EngineEvent::Replaced { leg: replaced, by: id });
                 self.answer(id, now);
                 self.hangup(replaced, now);

@@ -5,6 +5,7 @@
 //! connections (see [`super::webstreams`]) go the same way.
 
 use super::Engine;
+use super::ticks::Quarter;
 use crate::io::{CallerIdentity, EngineEvent, Entrance, Hop, LegEnd, LegId, WebPurpose, WebRefusal};
 use crate::leg::{Leg, Stage, Visitor, Web};
 use crate::webrtc::reach::Reach;
@@ -183,7 +184,7 @@ impl Engine {
 
     /// When the next browser's leg has something to do.
     pub(super) fn next_browser(&self) -> Option<Instant> {
-        self.legs.values().filter_map(|leg| leg.web.as_ref()).map(Web::wake_at).min()
+        self.browsers.by_name.values().filter_map(|id| self.legs.get(id)?.web.as_ref()).map(Web::wake_at).min()
     }
 
     pub(super) fn wake_browsers(&mut self, now: Instant) {
@@ -207,8 +208,9 @@ impl Engine {
     }
 
     /// Carries out what the connections want after a tick.
-    pub(super) fn drain_browsers(&mut self, now: Instant) {
-        let ids: Vec<LegId> = self.legs.iter().filter(|(_, leg)| leg.web.is_some()).map(|(id, _)| *id).collect();
+    pub(super) fn drain_browsers(&mut self, quarter: Quarter, now: Instant) {
+        let served = |leg: &Leg| leg.web.is_some() && leg.quarter == Some(quarter);
+        let ids: Vec<LegId> = self.legs.iter().filter(|(_, leg)| served(leg)).map(|(id, _)| *id).collect();
         for id in ids {
             self.drain_browser(id, now);
         }
@@ -273,7 +275,7 @@ impl Engine {
         let waits = self.legs.get(&id).is_some_and(|leg| matches!(leg.stage, Stage::Waiting { .. }));
         if waits {
             self.agree(id, now);
-            self.ticks.start(now);
+            self.start_ticks(id, now);
         }
     }
 
