@@ -349,6 +349,8 @@ async fn an_event_of_before_a_restart_is_carried_out_once() {
     let initiated = telnyx.initiated(&call, json!({}));
     let mut command = async || tokio::time::timeout(PATIENCE, commands.recv()).await.unwrap().unwrap();
     telnyx.post(first.running.web_addr, &initiated).await;
+    // Whoever goes down before the call is answered has not taken its news, so they come again.
+    assert_eq!(telnyx.commands(&call).len(), 1);
     assert_eq!(command().await.name, "answer");
     first.running.stop(PATIENCE).await;
     let second = open().await;

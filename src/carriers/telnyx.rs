@@ -31,7 +31,7 @@ use signature::Signed;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 use tracing::Instrument;
 
@@ -42,6 +42,9 @@ pub const MEDIA: &str = "/api/carriers/telnyx/media";
 
 /// How long a socket may take to say whose it is.
 const OPENING_WITHIN: Duration = Duration::from_secs(5);
+/// How long Telnyx waits to hear that the news of a call have arrived, so that they are told again if we go down before we have answered the
+/// call.
+const ANSWERED_WITHIN: Duration = Duration::from_secs(2);
 /// Messages before that.
 const OPENING_MESSAGES_MAX: usize = 8;
 /// How often Telnyx is told to open another socket for a lost one: for as long as the call waits for it.
@@ -183,11 +186,17 @@ async fn arrived(app: &Arc<App>, call: String, payload: &Payload) {
         return tell_logged(app, &call, "reject", json!({ "cause": "USER_BUSY" })).await;
     };
     let beside = Arc::clone(app);
+    let (done, answered) = oneshot::channel();
+    // Telnyx may close its connection meanwhile; the answer goes out all the same.
     app.tasks.spawn("telnyx_answer", async move {
         let mut fields = stream(&beside, codec, &ticket);
         fields["preferred_codecs"] = json!(if codec == Codec::Pcma { "PCMA,PCMU" } else { "PCMU,PCMA" });
         tell_logged(&beside, &call, "answer", fields).await;
+        // Nobody waits for it any more.
+        let _late = done.send(());
     });
+    // Not before that is the arrival taken: if we went down in between, Telnyx would not tell it again.
+    let _may_go_on = timeout(ANSWERED_WITHIN, answered).await;
 }
 
 /// What Telnyx says of a caller's right to the number, and who was called first.
