@@ -1,8 +1,9 @@
 //! Calls, past and live: what is shown of them. Placing and handling them is in `placing`, calls of several people in
-//! `supervising`.
+//! `supervising`, whether one is on in `standing`.
 
 mod dialling;
 mod placing;
+mod standing;
 mod supervising;
 
 pub use dialling::{Dialling, dialling};
