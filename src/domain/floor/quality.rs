@@ -80,7 +80,7 @@ impl Stay {
     }
 
     /// The leg of whom the call is about. Of two colleagues either may come to handle their call: then it is the other one's.
-    fn other(&self) -> Option<Leg> {
+    pub(super) fn other(&self) -> Option<Leg> {
         self.talk.as_ref().map_or(self.leg, |talk| talk.far.leg)
     }
 

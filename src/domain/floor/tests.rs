@@ -17,6 +17,7 @@ mod emergencies;
 mod masks;
 mod participants;
 mod qualities;
+mod recordings;
 mod refers;
 mod stations;
 mod talks;
