@@ -2,7 +2,7 @@
 
 use super::fact::Fact;
 use super::participant::Participant;
-use super::quality::Silence;
+use super::quality::{People, Silence};
 use super::recording::Taping;
 use super::talk::Talk;
 use super::{
@@ -63,6 +63,7 @@ pub(super) struct Stay {
     last_words: String,
     replies_ms: Vec<u32>,
     pub(super) silence: Silence,
+    pub(super) people: People,
     failures: u8,
     /// How many receptionists it has been given.
     shift: u32,
@@ -109,6 +110,7 @@ impl Stay {
             last_words: String::new(),
             replies_ms: Vec::new(),
             silence: Silence::default(),
+            people: People::default(),
             failures: 0,
             shift: 0,
             taping: Taping::default(),
@@ -299,7 +301,7 @@ impl Stay {
         if !self.is_on() {
             return;
         }
-        let mut quality = self.call.quality;
+        let mut quality = self.call.quality.clone();
         quality.reply_ms = median(&mut self.replies_ms);
         let missed = self.missed(cause);
         self.write(Actor::System, Fact::Ended { cause, quality, missed }, now, out);
