@@ -1,8 +1,9 @@
 //! Calls, past and live: what is shown of them. Placing and handling them is in `placing`, calls of several people in
-//! `supervising`.
+//! `supervising`, whether one is on in `standing`.
 
 mod dialling;
 mod placing;
+mod standing;
 mod supervising;
 
 pub use dialling::{Dialling, dialling};
@@ -101,6 +102,8 @@ pub struct CallView {
     pub contact_name: Option<String>,
     /// The name of the member of staff on it.
     pub agent_name: Option<String>,
+    /// The names of those in `quality.staff`, in its order; none where that is nobody's telephone, or the account is gone.
+    pub staff_names: Vec<Option<String>>,
     /// What the trunk or telephone of `entrance` is called now; none where it is neither, or is gone.
     pub entrance_name: Option<String>,
     /// From answer to end, or to now; in milliseconds.
@@ -227,10 +230,12 @@ fn view(tx: &ReadTx, with_words: bool, call: Call, now: Timestamp) -> Result<Cal
         Some(contact) => tx.get::<Contact>(&contact)?.map(|contact| contact.name).filter(|name| !name.is_empty()),
         None => None,
     };
-    let agent_name = match call.agent {
-        Some(agent) => tx.get::<Account>(&agent)?.map(|account| account.name),
-        None => None,
+    let name = |account: Option<AccountId>| -> Result<Option<String>, Error> {
+        let account = account.map(|account| tx.get::<Account>(&account)).transpose()?.flatten();
+        Ok(account.map(|account| account.name))
     };
+    let agent_name = name(call.agent)?;
+    let staff_names = call.quality.staff.iter().map(|person| name(person.account)).collect::<Result<_, Error>>()?;
     let conversation = if with_words { tx.get::<Conversation>(&call.conversation)? } else { None };
     let last = conversation.and_then(|it| it.turns.checked_sub(1));
     let last_words = match last {
@@ -239,7 +244,8 @@ fn view(tx: &ReadTx, with_words: bool, call: Call, now: Timestamp) -> Result<Cal
     };
     let last_words = last_words.chars().take(WORDS_CHARS_MAX).collect();
     let entrance_name = name_of(tx, call.entrance)?;
-    Ok(CallView { duration_ms: call.talk_ms(now), contact_name, agent_name, entrance_name, last_words, call })
+    let duration_ms = call.talk_ms(now);
+    Ok(CallView { duration_ms, contact_name, agent_name, staff_names, entrance_name, last_words, call })
 }
 
 /// What the trunk or telephone is called that a call came by, or was placed from.

@@ -4,8 +4,9 @@ use crate::support::page::Page;
 use crate::support::person::{Person, read};
 use crate::support::scene::{Scene, act, done, extension_of};
 use crate::support::softphone::Softphone;
+use auricle::recordings::Waveform;
 use auricle_domain::account::Actor;
-use auricle_domain::code::{CallStatus, EndCause, Part, Role};
+use auricle_domain::code::{CallStatus, EndCause, Part, RecordingState, Role};
 use auricle_domain::event::Event;
 use auricle_domain::id::CallId;
 use auricle_domain::live::{LiveAsked, LiveCall};
@@ -77,6 +78,58 @@ async fn ten_people_confer() {
     }
     scene.ended(call).await;
     pages[8].hears_nothing().await;
+    scene.close().await;
+}
+
+/// REC-04, B-03, B-16: when the caller leaves a conference, what the others say is in the same recording until they are done, among what
+/// the clinic's people said; what is masked of it is silent.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_conference_is_recorded_to_its_end() {
+    let scene = Scene::open().await;
+    let (mut eve, mut sam) = (Page::open(&scene.eve, 600.0).await, Page::open(&scene.sam, 900.0).await);
+    let uri = format!("sip:clinic@{}", scene.clinic.app().voice.sip_addr());
+    let caller = Softphone::call(&uri, 90, Codec::Pcma, &["ctrl_tcp"], "");
+    let call = scene.shows("the receptionist has it", |call| call.status == CallStatus::WithReceptionist).await.call;
+    let path = format!("/api/calls/{call}/transfer");
+    let handed = scene.admin.send(Method::POST, &path, json!({ "to": "202" })).await;
+    assert_eq!(handed.status(), StatusCode::NO_CONTENT);
+    scene.rings().await;
+    done(&scene.sam, call, "answer").await;
+    sam.hears(440.0).await;
+    let asks = scene.sam.send(Method::POST, &path, json!({ "to": "201", "attended": true })).await;
+    assert_eq!(asks.status(), StatusCode::NO_CONTENT);
+    scene.rings().await;
+    done(&scene.eve, call, "answer").await;
+    scene.shows("they talk", |call| call.asked == Some(LiveAsked::Talking)).await;
+    done(&scene.sam, call, "conference").await;
+    eve.hears_all(&[440.0, 900.0]).await;
+
+    caller.press("hangup", "").await;
+    eve.hears_on(75, 900.0).await;
+    sam.hears(600.0).await;
+    done(&scene.sam, call, "mask").await;
+    eve.hears_on(40, 900.0).await;
+    done(&scene.sam, call, "unmask").await;
+    eve.hears_on(75, 900.0).await;
+    done(&scene.sam, call, "hangup").await;
+    let stopped = |event: &Event| matches!(event, Event::CallRecording { state: RecordingState::Stopped, call: of, .. } if *of == call);
+    scene.clinic.happened(stopped).await;
+    let ended = scene.ended(call).await;
+    let (recording, talk_ms) = (&ended.recording, ended.talk_ms(ended.ended_at.unwrap()));
+    assert!(recording.length_ms + recording.offset_ms + 2_000 > talk_ms, "{recording:?} of {talk_ms} ms");
+
+    // A point for each tenth of a second.
+    let points = recording.length_ms / 100;
+    let wave = scene.admin.get(&format!("/api/calls/{call}/waveform?points={points}")).await;
+    let wave: Waveform = serde_json::from_value(read(wave, StatusCode::OK).await).unwrap();
+    let left = wave.caller.iter().rposition(|peak| *peak > 5).unwrap() + 1;
+    let heard = |from: usize, to: usize| wave.staff[from..to].iter().filter(|peak| **peak > 5).count();
+    let [masked] = recording.masked[..] else { panic!("{:?}", recording.masked) };
+    let place = |at_ms: u64| usize::try_from(at_ms.saturating_sub(recording.offset_ms) / 100).unwrap();
+    let (from, to) = (place(masked.from_ms) + 1, place(masked.to_ms));
+    assert!(left < from && to - from > 4, "the caller left at {left}, masked were {from} to {to} of {points}");
+    let counted = [heard(left, from), heard(from, to), heard(to, wave.staff.len())];
+    assert!(counted[0] > 10 && counted[1] == 0 && counted[2] > 10, "{counted:?}: {wave:?}");
     scene.close().await;
 }
 

@@ -160,6 +160,7 @@ async fn attend(
             EngineEvent::Ended { cause, .. } => {
                 let mut call = calls.remove(&leg).unwrap();
                 call.answered.cause = cause;
+                voice.stop_recording(leg).unwrap();
                 let told = told.clone();
                 tokio::spawn(async move {
                     let mut recording = call.recording.take().unwrap();

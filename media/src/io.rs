@@ -248,13 +248,16 @@ pub enum Output {
         leg: LegId,
         /// Samples a second.
         rate: Rate,
+        /// The tick: what two legs are recorded of lies as far apart as these.
+        at: Instant,
         /// Milliseconds after the leg was answered. Frames are 20 ms apart; a hole is time the engine could not serve.
         at_ms: u64,
-        /// What the far end said, and what it was given of others of its class.
+        /// What those outside said: the far end, unless its last [bridge](Command::Bridge) has it as another class, and whom it was given. One
+        /// whom nobody of its last bridge hears, as they are muted, is in no channel.
         caller: Box<[i16]>,
-        /// What we played to it, and what it was given of receptionists on legs of their own.
+        /// What we played to the far end, and what receptionists on legs of their own said.
         receptionist: Box<[i16]>,
-        /// What it was given of the clinic's people.
+        /// What the clinic's people said, the far end among them where it is one.
         staff: Box<[i16]>,
         /// Kept silent by [`Command::Mask`].
         masked: bool,

@@ -8,7 +8,8 @@ mod web;
 use crate::audio::music::Piece;
 use crate::engine::Quarter;
 use crate::io::{
-    CallerIdentity, Codec, Command, DialIdentity, DialTo, EngineEvent, Entrance, Hop, LegEnd, LegId, Output, Protection,
+    CallerIdentity, Codec, Command, DialIdentity, DialTo, EngineEvent, Entrance, Hop, LegEnd, LegId, Output,
+    PartyClass, Protection,
 };
 use crate::rtp::session::Seeds;
 use crate::sip::agent::DialogId;
@@ -85,6 +86,10 @@ pub(crate) struct Leg {
     /// The application knows of this leg: it is owed its end.
     pub(crate) told: bool,
     pub(crate) recorded: bool,
+    /// What its far end is to the clinic, as its last bridge has it; before one, somebody outside.
+    pub(crate) class: PartyClass,
+    /// Whether anybody of its last bridge hears it: of one who is muted nothing is recorded.
+    pub(crate) is_heard: bool,
     pub(crate) tapped: bool,
     /// Masked by itself: everybody in its bridge is.
     pub(crate) masks: bool,
@@ -139,6 +144,8 @@ impl Leg {
             quarter: None,
             told: false,
             recorded: false,
+            class: PartyClass::Caller,
+            is_heard: true,
             tapped: false,
             masks: false,
             masked: false,
@@ -344,7 +351,8 @@ impl Leg {
     pub(crate) fn speak(&mut self, at: Instant, outputs: &mut VecDeque<Output>) {
         self.tell_early(outputs);
         let begun = outputs.len();
-        let kept = Kept { recorded: self.recorded, tapped: self.tapped, masked: self.masked };
+        let heard = self.is_heard.then_some(self.class);
+        let kept = Kept { recorded: self.recorded, heard, tapped: self.tapped, masked: self.masked };
         match (&mut self.audio, &mut self.carrier) {
             (Some(audio), Some(carrier)) => carrier.speak(audio, at, kept, outputs),
             (Some(audio), None) => audio.speak(at, kept, outputs),

@@ -63,7 +63,8 @@ impl Parties {
 
     /// Bridges these so that all hear all.
     fn conference(&mut self, who: &[usize]) {
-        let legs: Vec<(LegId, PartyClass)> = who.iter().map(|own| (self.near[*own], PartyClass::Staff)).collect();
+        let class = |own| if own == 0 { CALLER_CLASS } else { STAFF };
+        let legs: Vec<(LegId, PartyClass)> = who.iter().map(|own| (self.near[*own], class(*own))).collect();
         self.world.command(CLINIC, Command::Bridge { bridge: BRIDGE, parties: Party::all(&legs) });
     }
 
@@ -417,7 +418,7 @@ fn a_bridge_adds_no_frame_of_delay() {
             // Without a filter that would delay it.
             Rate::Hz8000 => samples.windows(2).flat_map(|pair| [pair[0], i16::midpoint(pair[0], pair[1])]).collect(),
         };
-        let heard = at_16k(from.rate(), recorded[&near].iter().flat_map(|frame| frame.caller.clone()).collect());
+        let heard = at_16k(from.rate(), recorded[&near].iter().flat_map(|frame| frame.staff.clone()).collect());
         let said = at_16k(to.rate(), recorded[&other].iter().flat_map(|frame| frame.staff.clone()).collect());
         let (lag, alike) = lag(&heard, &said);
         let expected = if from.rate() == to.rate() { 0 } else { 31 };
@@ -462,6 +463,35 @@ fn each_class_is_recorded_on_its_own_channel() {
             }
         }
     }
+}
+
+/// B-03: a recording that goes on at one of the clinic's people has what they say among the clinic's, in the bridge and alone in it.
+#[test]
+fn a_far_end_is_recorded_as_what_it_is_to_the_clinic() {
+    let mut parties = Parties::new(3, &[Codec::Pcma, Codec::G722, Codec::Pcmu]);
+    parties.conference(&[0, 1, 2]);
+    let leg = parties.near[1];
+    parties.world.run(1_000);
+    parties.world.command(CLINIC, Command::Record { leg, on: true });
+    parties.world.run(2_000);
+    let loud = |parties: &Parties| {
+        let frames = &parties.world.hosts[CLINIC].recorded[&leg];
+        let frames = &frames[frames.len() - 50..];
+        let caller: Vec<i16> = frames.iter().flat_map(|frame| frame.caller.clone()).collect();
+        let staff: Vec<i16> = frames.iter().flat_map(|frame| frame.staff.clone()).collect();
+        [&caller, &staff]
+            .map(|channel| [0, 1, 2].map(|party| amplitude(channel, hz(party), Codec::G722.rate()) / AMPLITUDE > 0.5))
+    };
+    assert_eq!(loud(&parties), [[true, false, false], [false, true, true]]);
+    parties.bridge(&[(1, STAFF, &[(2, 100)]), (2, STAFF, &[])]);
+    parties.world.run(2_000);
+    assert_eq!(loud(&parties), [[false; 3], [false, false, true]], "who is muted is not recorded");
+    parties.bridge(&[(1, STAFF, &[(2, 100)]), (2, STAFF, &[(1, 100)])]);
+    parties.world.run(2_000);
+    assert_eq!(loud(&parties), [[false; 3], [false, true, true]]);
+    parties.world.command(CALLER, Command::Hangup { leg: parties.far[2] });
+    parties.world.run(2_000);
+    assert_eq!(loud(&parties), [[false; 3], [false, true, false]], "the colleague has left");
 }
 
 /// B-05: who listens to a caller with a receptionist hears both, at either rate; the two notice nothing of it.

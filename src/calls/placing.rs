@@ -1,6 +1,6 @@
 //! Calls that people place, hold, hand on and end.
 
-use super::known;
+use super::standing;
 use crate::app::App;
 use crate::auth::May;
 use crate::auth::permissions::{HandleCalls, PlaceCalls, TakeCalls};
@@ -11,10 +11,9 @@ use crate::page::Checks;
 use crate::phones;
 use auricle_domain::account::Account;
 use auricle_domain::call::Call;
-use auricle_domain::code::{CallStatus, PhoneState, Role};
+use auricle_domain::code::{PhoneState, Role};
 use auricle_domain::floor::{Leg, Order, Origin};
 use auricle_domain::id::{AccountId, CallId, PhoneId};
-use auricle_domain::live::LiveStation;
 use auricle_domain::outbound::Show;
 use auricle_domain::phone::Phone;
 use serde::{Deserialize, Serialize};
@@ -258,35 +257,18 @@ pub async fn mask(app: &App, may: &May<HandleCalls>, id: CallId, is_masked: bool
 
 /// That a call rings at the person's softphone.
 fn rings(app: &App, may: &May<TakeCalls>, id: CallId) -> Result<(), Error> {
-    let own = |station: &LiveStation| station.is_ringing && station.account == may.who().account;
-    if app.floor.snapshot().iter().any(|live| live.call == id && live.stations.iter().any(own)) {
+    if standing::of(app, id)?.rings_for(may.who().account) {
         return Ok(());
     }
-    app.store.read(|tx| known(tx, id))?;
     Err(Error::new(ErrorCode::Conflict, "The call does not ring at your softphone, or somebody else was faster"))
 }
 
 /// That a call is on, and that the person may act on it: agents on their own and those that their softphone is in, the others on
 /// all.
 pub(super) fn on(app: &App, may: &May<HandleCalls>, id: CallId) -> Result<(), Error> {
-    let board = app.floor.snapshot();
-    let live = board.iter().find(|live| live.call == id).map(|live| live.agent);
-    let call = app.store.read(|tx| known(tx, id));
-    let agent = match (live, call) {
-        (Some(agent), _) => agent,
-        (None, Ok(call)) => {
-            let is_over = call.status == CallStatus::Ended;
-            if is_over { None } else { call.agent }
-        }
-        (None, Err(error)) => return Err(error),
-    };
-    let own = |station: &LiveStation| !station.is_ringing && station.account == may.who().account;
-    let is_in = board.iter().any(|live| live.call == id && live.stations.iter().any(own));
-    if may.who().role == Role::Agent && agent != Some(may.who().account) && !is_in {
+    let standing = standing::of(app, id)?;
+    if may.who().role == Role::Agent && !standing.is_of(may.who().account) {
         return Err(Error::forbidden("handle the call of somebody else"));
     }
-    if live.is_none() {
-        return Err(Error::new(ErrorCode::Conflict, "The call has ended already"));
-    }
-    Ok(())
+    standing.on().map(drop)
 }

@@ -1,7 +1,7 @@
 //! Calls that several people are in: conferences, and supervision (listen, whisper, barge, take over).
 
-use super::known;
 use super::placing::{on, origin};
+use super::standing;
 use crate::app::App;
 use crate::auth::May;
 use crate::auth::permissions::{HandleCalls, SuperviseCalls};
@@ -41,7 +41,7 @@ pub async fn remove(app: &App, may: &May<HandleCalls>, id: CallId, number: u32) 
 /// `not_found`; `conflict` when the call has ended, when nobody is there to whisper to, without a telephone that is there, and when
 /// one's softphone is in another call; `unavailable`.
 pub async fn join(app: &App, may: &May<SuperviseCalls>, id: CallId, part: Part) -> Result<(), Error> {
-    is_on(app, id)?;
+    standing::of(app, id)?.on()?;
     tracing::info!(cause = %may.cause(), call = %id, part = part.as_str(), "a person comes into the call");
     app.floor.join(id, joiner(app, may)?, part).await
 }
@@ -51,7 +51,7 @@ pub async fn join(app: &App, may: &May<SuperviseCalls>, id: CallId, part: Part) 
 /// # Errors
 /// As [`join`]; `conflict` also while a colleague asks somebody else about the call.
 pub async fn take_over(app: &App, may: &May<SuperviseCalls>, id: CallId) -> Result<(), Error> {
-    is_on(app, id)?;
+    standing::of(app, id)?.on()?;
     tracing::info!(cause = %may.cause(), call = %id, "a person takes the call over");
     app.floor.take_over(id, joiner(app, may)?).await
 }
@@ -67,15 +67,6 @@ pub async fn coach(app: &App, may: &May<SuperviseCalls>, agent: AccountId) -> Re
     let call = board.iter().find(talks).map(|live| live.call);
     let call = call.ok_or_else(|| Error::new(ErrorCode::Conflict, "This person is in no call at the moment"))?;
     join(app, may, call, Part::Whisper).await
-}
-
-/// That a call is on.
-fn is_on(app: &App, id: CallId) -> Result<(), Error> {
-    if app.floor.snapshot().iter().any(|live| live.call == id) {
-        return Ok(());
-    }
-    app.store.read(|tx| known(tx, id))?;
-    Err(Error::new(ErrorCode::Conflict, "The call has ended already"))
 }
 
 /// From where a supervisor comes, and how others are shown them.

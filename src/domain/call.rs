@@ -6,7 +6,7 @@ use crate::code::{
     Outcome, RecordingState,
 };
 use crate::id::{AccountId, CallId, ContactId, ConversationId, PhoneId, TrunkId};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// One caller's whole stay with the clinic, from arrival to the last hang-up (CALL-02, CALL-09).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -216,8 +216,11 @@ pub struct Span {
     pub to_ms: u64,
 }
 
+/// Stays of the clinic's people in one call of which is told how they sounded. What there is of later ones is left out.
+pub const PEOPLE_MAX: usize = 16;
+
 /// What a call was like to be on.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct CallQuality {
     /// INVITE to our 200, in milliseconds.
     pub answer_ms: Option<u32>,
@@ -233,11 +236,36 @@ pub struct CallQuality {
     /// For 10 s or more we sent and heard nothing, with nobody on hold: one side did not hear the other.
     #[serde(default)]
     pub one_way: bool,
-    /// The same of the member of staff who handled it last, once they were measured.
-    #[serde(default)]
-    pub staff: Option<SideQuality>,
+    /// The same of each of the clinic's people who were in it, in the order in which they were measured first; who came twice may stand in it
+    /// twice. 16 at most.
+    #[serde(default, deserialize_with = "people")]
+    pub staff: Vec<PersonQuality>,
     /// End of the caller's speech to the first sample of the reply, median over the call's turns, in milliseconds.
     pub reply_ms: Option<u32>,
+}
+
+/// How one of the clinic's people sounded in a call.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct PersonQuality {
+    /// Who; none at a telephone that is nobody's, and in records of before this was told.
+    pub account: Option<AccountId>,
+    /// How they sounded.
+    pub sound: SideQuality,
+}
+
+/// Records of before kept one of them, whoever handled the call last.
+fn people<'de, D: Deserializer<'de>>(kept: D) -> Result<Vec<PersonQuality>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Kept {
+        All(Vec<PersonQuality>),
+        Last(SideQuality),
+    }
+    Ok(match Option::<Kept>::deserialize(kept)? {
+        Some(Kept::All(people)) => people,
+        Some(Kept::Last(sound)) => vec![PersonQuality { account: None, sound }],
+        None => Vec::new(),
+    })
 }
 
 /// How one side of a call sounded.
@@ -307,6 +335,30 @@ mod tests {
         let read = OLD.map(|text| serde_json::from_str::<Call>(text).unwrap());
         assert_eq!(read.clone().map(|call| call.entrance), [None, None]);
         assert_eq!(read.map(|call| call.direction), [CallDirection::Incoming, CallDirection::Outgoing]);
+    }
+
+    /// B-22: what was kept of one side of the clinic is that of nobody in particular, in JSON and as the store writes it.
+    #[test]
+    fn sounds_of_before_are_those_of_one_person() {
+        let sound =
+            SideQuality { packets_received: 900, packets_lost: 3, jitter_ms: 2.5, mos: Some(4.1), one_way: true };
+        let of = |account| PersonQuality { account, sound };
+        let anna = Some(AccountId::new(Timestamp::UNIX_EPOCH, [1; 10]));
+        let before = serde_json::to_value(CallQuality::default()).unwrap();
+        for (kept, expected) in [
+            (serde_json::Value::Null, vec![]),
+            (serde_json::to_value(sound).unwrap(), vec![of(None)]),
+            (serde_json::to_value([of(anna), of(None)]).unwrap(), vec![of(anna), of(None)]),
+        ] {
+            let mut before = before.clone();
+            before["staff"] = kept;
+            let mut packed = Vec::new();
+            let mut packer = rmp_serde::Serializer::new(&mut packed).with_struct_map().with_human_readable();
+            before.serialize(&mut packer).unwrap();
+            let mut unpacker = rmp_serde::Deserializer::from_read_ref(&packed[..]).with_human_readable();
+            assert_eq!(CallQuality::deserialize(&mut unpacker).unwrap().staff, expected);
+            assert_eq!(serde_json::from_value::<CallQuality>(before).unwrap().staff, expected);
+        }
     }
 
     #[test]

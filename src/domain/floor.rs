@@ -14,6 +14,7 @@ mod order;
 mod participant;
 mod place;
 mod quality;
+mod recording;
 mod refer;
 mod side;
 mod station;
@@ -85,7 +86,7 @@ impl Floor {
             Input::Place(placing) => self.place(*placing, now),
             Input::Order { call, by, order } => self.order(call, by, order, now),
             Input::TransferAsked { leg, asked, world } => self.transfer_asked(leg, asked, world, now),
-            Input::Replaced { leg, by } => self.replaced(leg, by),
+            Input::Replaced { leg, by } => self.replaced(leg, by, now),
             Input::Dialling { tag, leg } => self.dialling(tag, leg),
             Input::NotDialled { tag } => {
                 let calls = self.stays.values().filter(|stay| stay.waits_for(tag)).map(Stay::id);
@@ -288,6 +289,7 @@ impl Floor {
         let done = work(stay, &mut hands);
         stay.settle_mask(&mut hands);
         stay.settle_participants(&mut hands);
+        stay.settle_recording(&mut hands);
         if !stay.is_on() {
             self.legs.retain(|_, of| *of != call);
         }

@@ -53,7 +53,7 @@ async fn close(store: &Store, events: &Events, now: Timestamp, call: Call) -> Re
             if let Some(recording) = &recording {
                 writer::apply(tx, id, &Fact::Recording(recording.clone()), now)?;
             }
-            let fact = Fact::Ended { cause: EndCause::Lost, quality: call.quality, missed };
+            let fact = Fact::Ended { cause: EndCause::Lost, quality: call.quality.clone(), missed };
             writer::apply(tx, id, &fact, now)?;
             if let Some(mut call) = tx.get::<Call>(&id)? {
                 call.ended_at = Some(ended_at);

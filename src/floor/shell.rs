@@ -9,8 +9,8 @@ use super::recording::record;
 use super::writer::{self, Entry, FACTS_MAX};
 use super::{FloorParts, Ordered};
 use crate::clock;
-use crate::voice::EngineEvents;
 use crate::voice::receptionist::Report;
+use crate::voice::{EngineEvents, VoiceError};
 use auricle_domain::Timestamp;
 use auricle_domain::account::Actor;
 use auricle_domain::contact::Contact;
@@ -274,7 +274,8 @@ impl Shell {
             Output::Answer(leg) => self.voice(Command::Answer { leg: LegId(leg.0) }),
             Output::Refuse(leg, status) => self.voice(Command::Reject { leg: LegId(leg.0), status }),
             Output::HangUp(leg) => self.voice(Command::Hangup { leg: LegId(leg.0) }),
-            Output::StopRecording(leg) => self.voice(Command::Record { leg: LegId(leg.0), on: false }),
+            Output::RecordOn { from, to } => self.said(self.parts.voice.record_on(LegId(from.0), LegId(to.0))),
+            Output::StopRecording(leg) => self.said(self.parts.voice.stop_recording(LegId(leg.0))),
             Output::Attend(assignment) => self.attend(*assignment),
             Output::Dismiss(call) => {
                 let line = self.lines.get_mut(&call).map(|line| (line.receptionist.take(), line.playing.take()));
@@ -338,7 +339,12 @@ impl Shell {
     }
 
     pub(super) fn voice(&self, command: Command) {
-        if let Err(error) = self.parts.voice.send(command) {
+        self.said(self.parts.voice.send(command));
+    }
+
+    /// Notes where the media thread could not be told something.
+    fn said(&self, told: Result<(), VoiceError>) {
+        if let Err(error) = told {
             tracing::error!(%error, "a voice command could not be given");
         }
     }

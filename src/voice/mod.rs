@@ -157,6 +157,10 @@ pub(crate) enum Request {
     Carrier { leg: LegId, news: CarrierNews },
     /// Record both sides into this sink.
     Record { leg: LegId, sink: Box<dyn RecordingSink>, meta: watch::Sender<Meta> },
+    /// Go on with a leg's recording at another one.
+    RecordOn { from: LegId, to: LegId },
+    /// End the recording of a leg, which may be over.
+    StopRecording { leg: LegId },
     /// Answer a browser's offer.
     Web { offer: String, purpose: WebPurpose, reply: WebReply },
     /// Say when everything that was asked for before has been done.
@@ -173,6 +177,8 @@ impl std::fmt::Debug for Request {
             Self::Carrier { leg, news } => write!(f, "Carrier({leg:?}, {news:?})"),
             Self::Tap { leg, .. } => write!(f, "Tap({leg:?})"),
             Self::Record { leg, .. } => write!(f, "Record({leg:?})"),
+            Self::RecordOn { from, to } => write!(f, "RecordOn({from:?}, {to:?})"),
+            Self::StopRecording { leg } => write!(f, "StopRecording({leg:?})"),
             Self::Web { purpose, .. } => write!(f, "Web({purpose:?})"),
             Self::CaughtUp { .. } => f.write_str("CaughtUp"),
             Self::Stop { grace } => write!(f, "Stop({grace:?})"),
@@ -294,8 +300,9 @@ impl VoiceHandle {
         Ok(frames)
     }
 
-    /// Records a leg from now until it ends: the sink gets interleaved 16-bit little-endian samples of caller, receptionist
-    /// and staff. What comes back says how far the recording is and, at its end, its hash; it never waits for the disk.
+    /// Records a leg from now until [`stop_recording`](Self::stop_recording), or for a few seconds after the leg is over: the sink gets
+    /// interleaved 16-bit little-endian samples of caller, receptionist and staff. What comes back says how far the recording is and, at
+    /// its end, its hash; it never waits for the disk.
     ///
     /// # Errors
     /// As [`send`](Self::send); the sink is dropped then.
@@ -303,6 +310,22 @@ impl VoiceHandle {
         let (meta, progress) = watch::channel(Meta::default());
         self.request(Request::Record { leg, sink, meta })?;
         Ok(progress)
+    }
+
+    /// Goes on with the recording of a leg, which may be over by now, at another one. The time between lies in it as silence.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send).
+    pub fn record_on(&self, from: LegId, to: LegId) -> Result<(), VoiceError> {
+        self.request(Request::RecordOn { from, to })
+    }
+
+    /// Ends the recording of a leg, which may be over by now. Without one nothing happens.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send).
+    pub fn stop_recording(&self, leg: LegId) -> Result<(), VoiceError> {
+        self.request(Request::StopRecording { leg })
     }
 
     /// Gives a call that a carrier's socket has brought a leg. When there is no room for it, its stream ends at once.

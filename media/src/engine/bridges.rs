@@ -3,7 +3,7 @@
 use super::Engine;
 use super::ticks::Quarter;
 use crate::bridge::Bridge;
-use crate::io::{BridgeId, LegId, PARTIES_MAX, Party};
+use crate::io::{BridgeId, Gain, LegId, PARTIES_MAX, Party};
 use std::collections::BTreeMap;
 use std::time::Instant;
 
@@ -78,6 +78,11 @@ impl Bridges {
     }
 }
 
+/// Whether this one is heard.
+fn is_it(leg: LegId) -> impl Fn(&(LegId, Gain)) -> bool {
+    move |(heard, gain)| *heard == leg && *gain > Gain::NONE
+}
+
 impl Engine {
     /// Sets a bridge's matrix. Legs that there are not, and those beyond the bound, are left out.
     pub(super) fn bridge(&mut self, id: BridgeId, parties: Vec<Party>, now: Instant) {
@@ -92,6 +97,12 @@ impl Engine {
             }
         }
         self.counters.parties_refused += named.saturating_sub(PARTIES_MAX) as u64;
+        for party in &known {
+            let hears = |other: &Party| other.leg != party.leg && other.hears.iter().any(is_it(party.leg));
+            if let Some(leg) = self.legs.get_mut(&party.leg) {
+                (leg.class, leg.is_heard) = (party.class, known.iter().any(hears));
+            }
+        }
         let is_elsewhere = |leg: &LegId| self.bridges.of.get(leg).is_some_and(|other| *other != id);
         let mut left: Vec<LegId> = known.iter().map(|party| party.leg).filter(is_elsewhere).collect();
         left.extend(self.bridges.set(id, known));
@@ -106,12 +117,12 @@ impl Engine {
         if let Some(bridge) = self.bridges.of(by) {
             self.align(bridge, now);
         }
-        let masks = self.legs.get_mut(&leg).is_some_and(|leg| std::mem::take(&mut leg.masks));
+        let Some(gone) = self.legs.get_mut(&leg) else { return };
+        let (class, is_heard, masks) = (gone.class, gone.is_heard, std::mem::take(&mut gone.masks));
+        gone.unbridge();
         if let Some(by) = self.legs.get_mut(&by) {
+            (by.class, by.is_heard) = (class, is_heard);
             by.masks |= masks;
-        }
-        if let Some(leg) = self.legs.get_mut(&leg) {
-            leg.unbridge();
         }
         self.spread_masks();
     }

@@ -5,7 +5,7 @@ use crate::audio::mix::Mix;
 use crate::audio::music::{Music, Piece};
 use crate::audio::playout::{Playout, Progress};
 use crate::audio::tone::keys;
-use crate::io::{Command, EngineEvent, LegId, LegQuality, Output, Pcm, PlayId, Rate, Socket};
+use crate::io::{Command, EngineEvent, LegId, LegQuality, Output, PartyClass, Pcm, PlayId, Rate, Socket};
 use crate::rtp::dtmf::{DigitsRefused, QUEUE_MAX};
 use crate::rtp::rtcp::is_rtcp;
 use crate::rtp::session::Seeds;
@@ -68,6 +68,8 @@ pub(crate) struct Audio {
 #[derive(Clone, Copy)]
 pub(crate) struct Kept {
     pub(crate) recorded: bool,
+    /// What the far end is to the clinic, where it is heard at all.
+    pub(crate) heard: Option<PartyClass>,
     pub(crate) tapped: bool,
     /// Only silence is kept, and no digit is told.
     pub(crate) masked: bool,
@@ -303,7 +305,12 @@ impl Audio {
             outputs.push_back(Output::Transmit { socket: Socket::Rtp(self.port), remote, bytes });
         }
         if kept.recorded && !self.early {
-            outputs.push_back(channels.recorded(leg, rate, at_ms, tick.far, kept.masked));
+            if let Some(class) = kept.heard.filter(|_| !kept.masked) {
+                channels.heard(class, tick.far);
+            }
+            let [caller, receptionist, staff] = channels.take();
+            let masked = kept.masked;
+            outputs.push_back(Output::Recorded { leg, rate, at, at_ms, caller, receptionist, staff, masked });
         }
         if kept.tapped {
             let samples: Arc<[i16]> =

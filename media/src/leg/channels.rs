@@ -1,7 +1,8 @@
 //! What a recording keeps of a frame: a channel for each class of party (B-03).
 
+use crate::audio::level;
 use crate::audio::mix::Mix;
-use crate::io::{LegId, Output, PartyClass, Rate};
+use crate::io::PartyClass;
 
 /// The frame that is being recorded.
 #[derive(Default)]
@@ -32,14 +33,21 @@ impl Channels {
         }
     }
 
-    /// The frame with what the far end said in it.
-    pub(super) fn recorded(&self, leg: LegId, rate: Rate, at_ms: u64, far: &[i16], masked: bool) -> Output {
-        let mut caller: Box<[i16]> = if masked { Box::default() } else { far.into() };
-        crate::audio::level::mix(&self.caller, &mut caller);
-        let said = |channel: &[i16]| -> Box<[i16]> {
-            if channel.iter().any(|sample| *sample != 0) { channel.into() } else { Box::default() }
+    /// What the far end, which is of this class, said in this frame.
+    pub(super) fn heard(&mut self, class: PartyClass, far: &[i16]) {
+        let channel = match class {
+            PartyClass::Caller => &mut self.caller,
+            PartyClass::Receptionist => &mut self.receptionist,
+            PartyClass::Staff => &mut self.staff,
         };
-        let (receptionist, staff) = (said(&self.receptionist), said(&self.staff));
-        Output::Recorded { leg, rate, at_ms, caller, receptionist, staff, masked }
+        channel.resize(far.len().max(channel.len()), 0);
+        level::mix(far, channel);
+    }
+
+    /// Caller, receptionist, staff; empty where nothing was said.
+    pub(super) fn take(&self) -> [Box<[i16]>; 3] {
+        [&self.caller, &self.receptionist, &self.staff].map(|channel| {
+            if channel.iter().any(|sample| *sample != 0) { channel.as_slice().into() } else { Box::default() }
+        })
     }
 }

@@ -246,7 +246,7 @@ impl World {
                     assert_eq!((pcm.rate, pcm.samples.len()), (Rate::Hz16000, 320));
                     host.heard.entry(leg).or_default().extend_from_slice(&pcm.samples);
                 }
-                Output::Recorded { leg, rate, at_ms, caller, receptionist, staff, masked } => {
+                Output::Recorded { leg, rate, at_ms, caller, receptionist, staff, masked, .. } => {
                     let [caller, receptionist, staff] = [caller, receptionist, staff].map(|channel| {
                         assert!(channel.is_empty() || !masked && channel.len() == rate.frame());
                         if channel.is_empty() { vec![0; rate.frame()] } else { channel.into_vec() }

@@ -201,7 +201,7 @@ impl Fact {
             }
             Self::Joined { agent } => joined(call, *agent, at, &mut applied),
             Self::Handed { status } => handed(call, *status, &mut applied),
-            Self::Ended { cause, quality, missed } => ended(call, *cause, *quality, *missed, at, &mut applied),
+            Self::Ended { cause, quality, missed } => ended(call, *cause, quality.clone(), *missed, at, &mut applied),
         }
         call.version += 1;
         applied

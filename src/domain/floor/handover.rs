@@ -36,9 +36,9 @@ impl Floor {
     }
 
     /// A leg takes another's place (RFC 3891); once it is up, it is bridged as that one was.
-    pub(super) fn replaced(&mut self, leg: Leg, by: Leg) {
+    pub(super) fn replaced(&mut self, leg: Leg, by: Leg, now: Timestamp) {
         let Some(call) = self.legs.get(&leg).copied() else { return };
-        if self.stays.get_mut(&call).is_some_and(|stay| stay.put_in_place(leg, by)) {
+        if self.with(call, now, |stay, _| stay.put_in_place(leg, by)) == Some(true) {
             self.legs.insert(by, call);
         }
     }

@@ -272,7 +272,14 @@ pub enum Output {
         /// Which leg.
         leg: Leg,
     },
-    /// Stop recording the leg.
+    /// The recording of a leg goes on at another one, in the same file.
+    RecordOn {
+        /// The leg that was recorded; it may be over.
+        from: Leg,
+        /// The leg that is from now on.
+        to: Leg,
+    },
+    /// Stop recording the leg: nothing more follows in its file. The leg may be over.
     StopRecording(Leg),
     /// Remove what was recorded of the call.
     EraseRecording(CallId),

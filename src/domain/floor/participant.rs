@@ -282,6 +282,7 @@ impl Stay {
         let next = self.participants.remove(place);
         let before = std::mem::replace(&mut talk.far, next.side);
         self.leg = talk.far.leg;
+        self.people.somebody_followed();
         self.line_over(&before, hands);
         match self.call.status {
             CallStatus::OnHold => {

@@ -1,7 +1,7 @@
 //! How both sides of a call sound (B-22): what its record keeps, and the alarm when somebody is not heard.
 //!
-//! `far` is measured as the call itself, and the member of staff who handles it beside that. That a side is not heard is shown while
-//! it lasts. Once in a call it is written down, and people are asked to look at the way by which that side comes, once an hour for
+//! Whom it is about is measured as the call itself, and each of the clinic's people beside that, whatever their part. That a side is not heard is
+//! shown while it lasts. Once in a call it is written down, and people are asked to look at the way by which that side comes, once an hour for
 //! each: a broken network is found out with its first call, and the next thousand say nothing new.
 
 use super::fact::Fact;
@@ -11,7 +11,7 @@ use super::stay::Stay;
 use super::{Hands, Leg, Output};
 use crate::Timestamp;
 use crate::account::Actor;
-use crate::call::{Entrance, SideQuality};
+use crate::call::{Entrance, PEOPLE_MAX, PersonQuality, SideQuality};
 use crate::code::{CarrierKind, EntranceKind, Unheard};
 use jiff::SignedDuration;
 
@@ -44,26 +44,36 @@ pub(super) struct Silence {
     is_written: bool,
 }
 
+/// The clinic's people whose sound is kept.
+#[derive(Debug, Default)]
+pub(super) struct People {
+    /// Their legs, in the order of the record; [`PEOPLE_MAX`] at most.
+    legs: Vec<Leg>,
+    /// Whom the call was about has left, and somebody else came into their place.
+    is_followed: bool,
+}
+
+impl People {
+    /// Somebody of a conference is whom the call is about from now on: its own figures stay those of whom it was about.
+    pub(super) fn somebody_followed(&mut self) {
+        self.is_followed = true;
+    }
+}
+
 impl Stay {
     /// How a leg of the call fares.
     pub(super) fn sounds(&mut self, leg: Leg, told: SideQuality, hands: &mut Hands<'_>) {
+        self.person_sounds(leg, told);
         let other = self.other();
-        let quality = &mut self.call.quality;
         let who = if other == Some(leg) {
-            (quality.packets_received, quality.packets_lost) = (told.packets_received, told.packets_lost);
-            (quality.jitter_ms, quality.mos) = (told.jitter_ms, told.mos);
-            // A call that was one-sided for a while is worth a look even if it recovered.
-            quality.one_way |= told.one_way;
-            Unheard::Other
-        } else {
-            let Some(talk) = self.talk.as_ref().filter(|talk| talk.near.is_up() && talk.near.leg == Some(leg)) else {
-                return;
-            };
-            if talk.near.class() == Class::Staff {
-                let before = quality.staff.is_some_and(|before| before.one_way);
-                quality.staff = Some(SideQuality { one_way: told.one_way || before, ..told });
+            if !self.people.is_followed {
+                self.other_sounds(told);
             }
+            Unheard::Other
+        } else if self.talk.as_ref().is_some_and(|talk| talk.near.is_up() && talk.near.leg == Some(leg)) {
             Unheard::Clinic
+        } else {
+            return;
         };
         let was_silent = self.silence.legs.contains(&leg);
         if was_silent == told.one_way {
@@ -79,8 +89,35 @@ impl Stay {
         hands.out.push_back(Output::Board);
     }
 
+    /// How whom the call is about sounds.
+    fn other_sounds(&mut self, told: SideQuality) {
+        let quality = &mut self.call.quality;
+        (quality.packets_received, quality.packets_lost) = (told.packets_received, told.packets_lost);
+        (quality.jitter_ms, quality.mos) = (told.jitter_ms, told.mos);
+        // A call that was one-sided for a while is worth a look even if it recovered.
+        quality.one_way |= told.one_way;
+    }
+
+    /// How one of the clinic's people sounds, whatever their part; also the last of what is told of one who has just left.
+    fn person_sounds(&mut self, leg: Leg, told: SideQuality) {
+        let is_staff = |side: &&Side| side.leg == Some(leg) && side.is_up() && side.class() == Class::Staff;
+        let there = self.sides().find(is_staff).map(Side::account);
+        let known = self.people.legs.iter().rposition(|of| *of == leg);
+        let people = &mut self.call.quality.staff;
+        if let Some(person) = known.and_then(|place| people.get_mut(place))
+            // Figures that begin anew are those of another stay.
+            && told.packets_received >= person.sound.packets_received
+            && there.is_none_or(|account| account == person.account)
+        {
+            person.sound = SideQuality { one_way: told.one_way || person.sound.one_way, ..told };
+        } else if let Some(account) = there.filter(|_| people.len() < PEOPLE_MAX) {
+            people.push(PersonQuality { account, sound: told });
+            self.people.legs.push(leg);
+        }
+    }
+
     /// The leg of whom the call is about. Of two colleagues either may come to handle their call: then it is the other one's.
-    fn other(&self) -> Option<Leg> {
+    pub(super) fn other(&self) -> Option<Leg> {
         self.talk.as_ref().map_or(self.leg, |talk| talk.far.leg)
     }
 

@@ -2,7 +2,8 @@
 
 use super::fact::Fact;
 use super::participant::Participant;
-use super::quality::Silence;
+use super::quality::{People, Silence};
+use super::recording::Taping;
 use super::talk::Talk;
 use super::{
     APOLOGY_MAX, ARRIVING_MAX, Assignment, ENDING_MAX, Hands, Ids, Input, Leg, Origin, Output, Placing, RECORDING_MAX,
@@ -62,10 +63,11 @@ pub(super) struct Stay {
     last_words: String,
     replies_ms: Vec<u32>,
     pub(super) silence: Silence,
+    pub(super) people: People,
     failures: u8,
     /// How many receptionists it has been given.
     shift: u32,
-    recording_complete: bool,
+    pub(super) taping: Taping,
 }
 
 impl Stay {
@@ -108,9 +110,10 @@ impl Stay {
             last_words: String::new(),
             replies_ms: Vec::new(),
             silence: Silence::default(),
+            people: People::default(),
             failures: 0,
             shift: 0,
-            recording_complete: true,
+            taping: Taping::default(),
         }
     }
 
@@ -298,13 +301,16 @@ impl Stay {
         if !self.is_on() {
             return;
         }
-        let mut quality = self.call.quality;
+        let mut quality = self.call.quality.clone();
         quality.reply_ms = median(&mut self.replies_ms);
         let missed = self.missed(cause);
         self.write(Actor::System, Fact::Ended { cause, quality, missed }, now, out);
         out.push_back(Output::Board);
-        self.phase =
-            if self.recording_complete { Phase::Gone } else { Phase::Closing { until: later(now, RECORDING_MAX) } };
+        self.taping.stop(out);
+        self.phase = match self.taping.is_complete() {
+            true => Phase::Gone,
+            false => Phase::Closing { until: later(now, RECORDING_MAX) },
+        };
     }
 
     fn answered(&mut self, answer_ms: u32, rate_hz: u32, now: Timestamp, out: &mut VecDeque<Output>) {
@@ -320,15 +326,6 @@ impl Stay {
             self.record(rate_hz, now, out);
         }
         out.push_back(Output::Board);
-    }
-
-    /// Records the other side's leg from now on.
-    pub(super) fn record(&mut self, rate_hz: u32, now: Timestamp, out: &mut VecDeque<Output>) {
-        let Some(leg) = self.leg else { return };
-        self.recording_complete = false;
-        self.call.recording = Recording { rate_hz, ..Recording::empty(RecordingState::Recording) };
-        out.push_back(Output::Record { call: self.id(), leg });
-        self.write(Actor::System, Fact::Recording(self.call.recording.clone()), now, out);
     }
 
     fn told(&mut self, what: Told, now: Timestamp, out: &mut VecDeque<Output>) {
@@ -375,34 +372,6 @@ impl Stay {
         let actor = if turn.speaker == Speaker::Caller { Actor::Caller { call } } else { Actor::Receptionist { call } };
         self.write(actor, Fact::Turn(turn), now, out);
         out.push_back(Output::Board);
-    }
-
-    fn recording_refused(&mut self, now: Timestamp, out: &mut VecDeque<Output>) {
-        if self.call.recording.state == RecordingState::Refused {
-            return;
-        }
-        self.call.recording = Recording::empty(RecordingState::Refused);
-        let fact = Fact::Recording(self.call.recording.clone());
-        self.write(Actor::Caller { call: self.id() }, fact, now, out);
-        match self.leg {
-            Some(leg) if !self.recording_complete => out.push_back(Output::StopRecording(leg)),
-            _ => out.push_back(Output::EraseRecording(self.id())),
-        }
-    }
-
-    fn recorded(&mut self, recording: Recording, complete: bool, now: Timestamp, out: &mut VecDeque<Output>) {
-        self.recording_complete = complete;
-        if self.call.recording.state == RecordingState::Refused {
-            if complete {
-                out.push_back(Output::EraseRecording(self.id()));
-            }
-        } else {
-            self.call.recording = recording.clone();
-            self.write(Actor::System, Fact::Recording(recording), now, out);
-        }
-        if complete && matches!(self.phase, Phase::Closing { .. }) {
-            self.phase = Phase::Gone;
-        }
     }
 
     /// Nobody talks with the caller any more though the caller is there: never leave silence.

@@ -308,16 +308,6 @@ impl Stay {
         hands.out.push_back(Output::Board);
     }
 
-    /// Whom we call outside is recorded where the rules say so; whoever called the clinic is recorded already.
-    fn record_far(&mut self, seat: Seat, rate_hz: u32, hands: &mut Hands<'_>) {
-        let wanted = |talk: &Talk| {
-            matches!(talk.far.who, Who::Outside(_)) && talk.world.rules.is_recorded && talk.world.tenant.record_calls
-        };
-        if seat == Seat::Far && self.talk.as_ref().is_some_and(wanted) {
-            self.record(rate_hz, hands.now, hands.out);
-        }
-    }
-
     /// Both sides hear each other from now on.
     pub(super) fn join(&mut self, hands: &mut Hands<'_>) {
         let Some(talk) = &mut self.talk else { return };

@@ -17,6 +17,7 @@ mod emergencies;
 mod masks;
 mod participants;
 mod qualities;
+mod recordings;
 mod refers;
 mod stations;
 mod talks;
@@ -373,7 +374,7 @@ fn an_end_after_the_end_changes_nothing() {
     desk.answer(1);
     desk.put(Input::LegEnded { leg: Leg(1), cause: EndCause::NoMedia });
     let (mut call, mut conversation) = (desk.call.clone().unwrap(), desk.conversation.clone().unwrap());
-    let fact = Fact::Ended { cause: EndCause::Lost, quality: call.quality, missed: Some(ids(1).missed) };
+    let fact = Fact::Ended { cause: EndCause::Lost, quality: call.quality.clone(), missed: Some(ids(1).missed) };
     assert_eq!(fact.apply(&mut call, &mut conversation, at(99)), Applied::default());
     assert_eq!(call.cause, Some(EndCause::NoMedia));
 }

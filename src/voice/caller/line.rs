@@ -202,6 +202,8 @@ impl Line {
             self.wait(GOODBYE, |line| line.report.cause.is_some()).await;
         }
         if let Some(mut recording) = self.recording.take() {
+            // Where the media thread cannot be told, it ends by itself.
+            let _untold = self.voice.stop_recording(self.leg);
             // An error means that the writer is gone, and with it every change.
             drop(recording.wait_for(|meta| meta.sha256.is_some()).await);
             self.report.rate_hz = recording.borrow().rate_hz;

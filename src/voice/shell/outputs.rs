@@ -39,8 +39,8 @@ impl Shard {
                 Output::Carrier { leg, order } => self.attached.order(leg, order),
                 Output::Event(event) => self.tell(event),
                 Output::Pcm { leg, pcm, at_ms } => self.hand_tap(leg, pcm, at_ms),
-                Output::Recorded { leg, rate, at_ms, caller, receptionist, staff, masked } => {
-                    let frame = Frame { rate, at_ms, channels: [caller, receptionist, staff], masked };
+                Output::Recorded { leg, rate, at, at_ms, caller, receptionist, staff, masked } => {
+                    let frame = Frame { rate, at, at_ms, channels: [caller, receptionist, staff], masked };
                     if !self.recordings.frame(leg, frame) {
                         self.meters.recorded_dropped += 1;
                     }
@@ -121,7 +121,7 @@ impl Shard {
         if let EngineEvent::Ended { leg, .. } = event {
             self.attached.end(leg);
             self.taps.remove(&leg);
-            self.recordings.end(leg);
+            self.recordings.leave(leg);
         }
         let Some(condemned) = self.outbox.tell(event) else { return };
         self.meters.condemned += 1;

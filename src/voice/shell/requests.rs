@@ -55,6 +55,19 @@ impl Shard {
                     self.recordings.end(leg);
                 }
             }
+            Request::RecordOn { from, to } => {
+                self.command(Command::Record { leg: from, on: false });
+                self.recordings.go_on(from, to);
+                if self.engine.has(to) {
+                    self.command(Command::Record { leg: to, on: true });
+                } else {
+                    self.recordings.leave(to);
+                }
+            }
+            Request::StopRecording { leg } => {
+                self.command(Command::Record { leg, on: false });
+                self.recordings.end(leg);
+            }
             Request::Web { offer, purpose, reply } => {
                 let command = self.offers.command(offer, purpose, reply);
                 self.command(command);

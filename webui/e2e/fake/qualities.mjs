@@ -23,13 +23,16 @@ export function qualityStories({ fake, lever, story }) {
 
       const { quality } = fake.state.db.calls.find((one) => one.id === call);
       const staff = { packets_received: 900, packets_lost: 100, jitter_ms: 61.5, mos: 2.6, one_way: false };
-      await lever('station', { call, quality: { ...quality, mos: 4.3, one_way: false, staff } });
+      const good = { packets_received: 1500, packets_lost: 0, jitter_ms: 2.1, mos: 4.4, one_way: false };
+      const people = [{ account: crypto.randomUUID(), sound: staff }, { account: crypto.randomUUID(), sound: good }, { account: null, sound: { ...good, one_way: true } }];
+      await lever('station', { call, quality: { ...quality, mos: 4.3, one_way: false, staff: people }, staff_names: ['Petr Novák', 'Jo Hughes', null] });
       const task = { ...fake.state.db.tasks[0], id: crypto.randomUUID(), kind: 'one_way', text: 'other', state: 'open', call, created_at: new Date().toISOString(), due_at: new Date(Date.now() + 3_600_000).toISOString(), version: 1 };
       fake.state.db.tasks.unshift(task);
       await lever('end', { call });
       const facts = page.getByRole('complementary', { name: 'Facts' });
-      await facts.getByText('Sound, clinic', { exact: true }).waitFor();
       await facts.getByText('10 % lost, jitter 61.5 ms · score 2.6 of 5').waitFor();
+      same(await facts.getByText('Sound, clinic', { exact: true }).count(), 3, 'people of the clinic');
+      for (const name of ['Petr Novák', 'Jo Hughes']) await facts.getByText(name, { exact: true }).waitFor();
       await facts.getByText('Check the sound of calls').waitFor();
       await shot(page, 'sound-both-sides');
       same(await axe(page), [], 'axe on the sound of both sides');

@@ -91,7 +91,7 @@ export function seed() {
   db.services = [['Skin check', 20, 'Dr Weiss'], ['Follow-up', 20, 'Dr Weiss'], ['Laser treatment', 40, 'Laser room'], ['Nurse visit', 15, 'Nurse Kaur']].map(([name, duration_min, resource]) => ({ id: uuid(), name, aliases: [], duration_min, resource, hours: week, lead_min: 60, active: true, version: 1 }));
   db.blank = () => ({
     id: uuid(), direction: 'incoming', outgoing: [], agent_name: null, from_number: '+447700900321', to_number: '+442079460100', identity: { diverted_from: null, check: null, level: null }, status: 'with_receptionist', created_at: new Date().toISOString(), answered_at: new Date().toISOString(), ended_at: null, cause: null, outcome: null, language: 'en', agent: null, contact: null,
-    conversation: uuid(), recording: { state: 'recording', rate_hz: 8000, length_ms: 0, offset_ms: 0, gap_ms: 0, sha256: null, channels: 3, masked: [] }, emergency: false, quality: { answer_ms: 31, packets_received: 4120, packets_lost: 6, jitter_ms: 2.4, mos: 4.2, one_way: false, staff: null, reply_ms: 640 }, version: 1, contact_name: null, duration_ms: 0, last_words: '',
+    conversation: uuid(), recording: { state: 'recording', rate_hz: 8000, length_ms: 0, offset_ms: 0, gap_ms: 0, sha256: null, channels: 3, masked: [] }, emergency: false, quality: { answer_ms: 31, packets_received: 4120, packets_lost: 6, jitter_ms: 2.4, mos: 4.2, one_way: false, staff: [], reply_ms: 640 }, version: 1, contact_name: null, staff_names: [], duration_ms: 0, last_words: '',
   });
 
   const stories = Object.keys(STORIES);

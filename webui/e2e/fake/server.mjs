@@ -257,7 +257,7 @@ function api({ db, state, emit, pushCalls }) {
     'POST /api/audit/verify': ({ who }) => { if (who.role !== 'ADMIN') fail(403, 'forbidden', 'no'); return { entries: db.audit.length, head: { seq: db.audit.length, link: 'ab'.repeat(32) }, broken: db.broken ?? null }; },
     'GET /api/accounts': ({ who, query }) => { if (who.role !== 'ADMIN') fail(403, 'forbidden', 'no'); return page(db.accounts.map(view), query); },
     'POST /api/accounts': ({ body, response }) => {
-      if (db.accounts.some((one) => one.email === body.email)) fail(409, 'taken', 'Already in use', [{ field: 'email', code: 'taken', detail: 'in use' }]);
+      if (db.accounts.some((one) => one.email === body.email)) fail(409, 'taken', 'Another account has this e-mail address');
       const account = { id: uuid(), language: 'en', state: 'invited', created_at: new Date().toISOString(), version: 1, ...body, password: 'amber-otter-quietly-seven' };
       db.accounts.unshift(account);
       emit('account.changed', { account: account.id, role: account.role });

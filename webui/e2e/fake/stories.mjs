@@ -282,7 +282,17 @@ export function stories(browser, fake) {
       await page.getByLabel('E-mail').fill('noa@lumen.test');
       await shot(page, 'invite');
       same(await axe(page), [], 'axe on adding a person');
-      await page.locator('dialog').getByRole('button', { name: 'Add', exact: true }).click();
+      const add = page.locator('dialog').getByRole('button', { name: 'Add', exact: true });
+      // An address that is taken is told at its field, and nowhere else.
+      await page.getByLabel('E-mail').fill('agent@lumen.test');
+      await add.click();
+      await page.locator('dialog').getByText('Somebody already signs in with this address.').waitFor();
+      same(await page.getByLabel('E-mail').getAttribute('aria-invalid'), 'true', 'the field is marked');
+      same(await page.locator('dialog').getByRole('alert').count(), 1, 'places where it is told');
+      await shot(page, 'invite-taken');
+      same(await axe(page), [], 'axe on an address that is taken');
+      await page.getByLabel('E-mail').fill('noa@lumen.test');
+      await add.click();
       await page.locator('dialog output').waitFor();
       await shot(page, 'one-time-password');
       same(await axe(page), [], 'axe on the one-time password');

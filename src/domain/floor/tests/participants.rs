@@ -8,8 +8,8 @@ use crate::id::{AccountId, PhoneId};
 use crate::live::LiveParticipant;
 
 /// A supervisor, at her softphone.
-const EVA: AccountId = AccountId(Uuid::from_u128(53));
-const EVAS: Leg = Leg(300);
+pub(super) const EVA: AccountId = AccountId(Uuid::from_u128(53));
+pub(super) const EVAS: Leg = Leg(300);
 const EVA_IS: Actor = Actor::Account { id: EVA, role: crate::code::Role::Supervisor };
 
 fn joining(part: Part, origin: Origin) -> Joining {
@@ -40,14 +40,14 @@ fn taking_part(account: AccountId, part: Option<Part>) -> Fact {
 
 impl Desk {
     /// The one who handles call 1 asks this target, who answers as this leg, and all talk.
-    fn takes_in(&mut self, target: Target, leg: u64) -> Vec<Output> {
+    pub(super) fn takes_in(&mut self, target: Target, leg: u64) -> Vec<Output> {
         let (tag, _) = dialled(&self.transfer(1, target, true));
         self.put(Input::Dialling { tag, leg: Leg(leg) });
         self.answer(leg);
         self.order(1, Order::Conference { actor: EVA_IS })
     }
 
-    fn joins(&mut self, part: Part) -> Vec<Output> {
+    pub(super) fn joins(&mut self, part: Part) -> Vec<Output> {
         self.wants(1, EVA, Order::Join(Box::new(joining(part, Origin::Station(EVAS)))))
     }
 

@@ -1,9 +1,12 @@
 //! How both sides of a call sound, and that somebody is not heard, step by step (B-22).
 
+use super::participants::{EVA, EVAS};
 use super::stations::{HERS, HIS};
-use super::talks::{BEN, MAIN, NUMBER, calling, dialled, facts, outside, placing};
+use super::talks::{ANNA, BEN, MAIN, NUMBER, calling, dialled, facts, outside, placing, ward};
 use super::*;
-use crate::code::{TaskKind, Unheard};
+use crate::call::PEOPLE_MAX;
+use crate::code::{Part, TaskKind, Unheard};
+use crate::id::AccountId;
 
 impl Desk {
     /// So many packets of this leg have come, and it is heard or not.
@@ -20,6 +23,12 @@ impl Desk {
         self.put(Input::Dialling { tag, leg: Leg(leg) });
         self.answer(leg);
         outputs
+    }
+
+    /// Whose sound the record tells, how many packets of theirs came, and whether they were not heard for a while.
+    fn people(&self) -> Vec<(Option<AccountId>, u64, bool)> {
+        let people = self.record_of().quality.staff.into_iter();
+        people.map(|person| (person.account, person.sound.packets_received, person.sound.one_way)).collect()
     }
 
     fn unheard(&self) -> Vec<Option<Unheard>> {
@@ -42,10 +51,9 @@ fn both_sides_are_measured_and_a_softphone_anew_with_each_call() {
     }
     assert!(desk.sounds(Leg(77), 5, true).is_empty(), "nobody of this call");
     desk.end(9, EndCause::CallerHungUp);
-    let quality = desk.call.unwrap().quality;
-    let staff = quality.staff.unwrap();
+    let quality = desk.record_of().quality;
     assert_eq!((quality.packets_received, quality.mos, quality.one_way), (900, Some(4.1), false));
-    assert_eq!((staff.packets_received, staff.mos, staff.one_way), (850, Some(4.1), true), "a silence is kept");
+    assert_eq!(desk.people(), [(Some(ANNA), 850, true)], "a silence is kept");
 }
 
 #[test]
@@ -60,8 +68,62 @@ fn colleagues_are_measured_as_they_stand_when_the_other_takes_the_call_over() {
     desk.sounds(HIS, 400, true);
     assert_eq!(desk.unheard(), [Some(Unheard::Clinic)]);
     desk.wants(1, BEN, Order::HangUp);
-    let quality = desk.call.unwrap().quality;
-    assert_eq!((quality.packets_received, quality.staff.unwrap().packets_received), (300, 400));
+    assert_eq!(desk.record_of().quality.packets_received, 300);
+    assert_eq!(desk.people(), [(Some(ANNA), 300, false), (Some(BEN), 400, true)]);
+}
+
+/// Everybody of the clinic is measured, whatever their part; what is told of the call itself stays that of whom it was about when they
+/// leave a conference, and whoever comes again is told of again.
+#[test]
+fn each_person_of_a_conference_is_measured() {
+    let mut desk = Desk::new(4);
+    desk.talk_from_phone(1, outside(NUMBER), 9);
+    desk.sounds(Leg(9), 100, false);
+    desk.sounds(Leg(1), 110, false);
+    desk.takes_in(ward(), 10);
+    desk.sounds(Leg(10), 120, false);
+    desk.joins(Part::Listen);
+    assert!(desk.sounds(EVAS, 130, true).is_empty(), "nobody misses who only listens");
+    desk.takes_in(outside("+442079460959"), 8);
+    desk.sounds(Leg(8), 5, false);
+    desk.wants(1, EVA, Order::HangUp);
+    desk.joins(Part::Talk);
+    desk.sounds(EVAS, 20, false);
+    desk.takes_in(ward(), 11);
+    desk.sounds(Leg(11), 40, false);
+    assert!(desk.order(1, Order::Remove(5)).contains(&Output::HangUp(Leg(11))));
+    desk.sounds(Leg(11), 50, false);
+    desk.end(9, EndCause::CallerHungUp);
+    desk.sounds(Leg(10), 230, false);
+    desk.order(1, Order::HangUp);
+    desk.end(10, EndCause::CallerHungUp);
+    desk.end(8, EndCause::CallerHungUp);
+    let expected = [
+        (Some(ANNA), 110, false),
+        (Some(BEN), 230, false),
+        (Some(EVA), 130, true),
+        (Some(EVA), 20, false),
+        (Some(BEN), 50, false),
+    ];
+    assert_eq!(desk.people(), expected);
+    assert_eq!(desk.record_of().quality.packets_received, 100);
+}
+
+/// The record keeps a bounded number of them.
+#[test]
+fn of_very_many_people_the_first_are_told_of() {
+    let mut desk = Desk::new(4);
+    desk.talk_from_phone(1, outside(NUMBER), 9);
+    desk.sounds(Leg(1), 50, false);
+    for leg in 100..120 {
+        desk.takes_in(ward(), leg);
+        desk.sounds(Leg(leg), leg, false);
+        desk.end(leg, EndCause::CallerHungUp);
+    }
+    desk.sounds(Leg(1), 60, false);
+    desk.end(9, EndCause::CallerHungUp);
+    let people = desk.people();
+    assert_eq!((people.len(), people[0].1, people.last().map(|person| person.1)), (PEOPLE_MAX, 60, Some(114)));
 }
 
 #[test]
@@ -71,7 +133,7 @@ fn a_call_without_people_has_one_side() {
     desk.answer(1);
     desk.sounds(Leg(1), 500, false);
     desk.end(1, EndCause::CallerHungUp);
-    assert_eq!(desk.call.unwrap().quality.staff, None);
+    assert_eq!(desk.people(), []);
 }
 
 #[test]
