@@ -12,6 +12,7 @@ mod changes;
 mod commands;
 mod connections;
 mod emergencies;
+mod kept;
 mod phones;
 mod ports;
 mod signalling;

@@ -265,6 +265,8 @@ impl Shell {
         if self.lines.keys().any(gone) {
             self.lines.retain(|call, _| !gone(call));
             self.legs.retain(|_, call| !gone(call));
+            // A leg whose beginning the engine had no room to tell of is never heard of.
+            self.dialled.retain(|_, call| !gone(call));
             self.seen.legs.send_replace(self.legs.clone());
         }
     }

@@ -64,7 +64,7 @@ pub async fn identify(mut request: Request, next: Next) -> Response {
     let route = response.extensions_mut().remove::<Route>().map_or_else(|| "other".to_owned(), |route| route.0);
     let status = response.status().as_u16();
     let took = began.elapsed();
-    let labels = [("method", method.to_string()), ("route", route.clone()), ("status", status.to_string())];
+    let labels = [("method", counted(&method).to_owned()), ("route", route.clone()), ("status", status.to_string())];
     metrics::counter!("auricle_http_requests_total", &labels).increment(1);
     metrics::histogram!("auricle_http_request_seconds", "route" => route.clone()).record(took.as_secs_f64());
     span.in_scope(|| tracing::debug!(%method, route, status, took_us = took.as_micros() as u64, "answered"));
@@ -72,6 +72,16 @@ pub async fn identify(mut request: Request, next: Next) -> Response {
         response.headers_mut().insert(REQUEST_ID_HEADER, value);
     }
     response
+}
+
+/// The method as it is counted. Whoever asks may make up as many as they like, and what has been counted once is kept.
+fn counted(method: &Method) -> &str {
+    match *method {
+        Method::GET | Method::HEAD | Method::POST | Method::PUT | Method::PATCH | Method::DELETE | Method::OPTIONS => {
+            method.as_str()
+        }
+        _ => "other",
+    }
 }
 
 /// The route that answered, as it is written in the API's description.
@@ -197,6 +207,15 @@ mod tests {
         ] {
             assert_eq!(same_site(&headers(pairs)).is_ok(), passes, "{pairs:?}");
         }
+    }
+
+    /// SEC-14: strangers do not fill the memory with figures.
+    #[test]
+    fn methods_that_are_made_up_are_counted_as_one() {
+        let made_up = |n: usize| Method::from_bytes(format!("M{n}").as_bytes()).unwrap();
+        let all = (0..1_000).map(made_up).chain([Method::GET, Method::TRACE, Method::DELETE]);
+        let names: std::collections::BTreeSet<String> = all.map(|method| counted(&method).to_owned()).collect();
+        assert_eq!(names.iter().collect::<Vec<_>>(), ["DELETE", "GET", "other"]);
     }
 
     #[test]

@@ -18,6 +18,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
+use tokio_util::sync::CancellationToken;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 /// Where the process's figures are gathered. There is one recorder in a process, however many services run in it.
@@ -26,6 +27,8 @@ static RECORDER: OnceLock<Option<PrometheusHandle>> = OnceLock::new();
 const PAGE_BYTES: f64 = 4096.0;
 /// A figure that nobody has set for so long is not shown any more.
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(600);
+/// How often what was measured is summed up. Until then every single value of it is kept: fifty a second while anybody is on the telephone.
+const SUMMED_UP_EVERY: Duration = Duration::from_secs(5);
 
 /// A figure that is not set any more, such as that of a trunk that was removed, is forgotten.
 fn builder() -> PrometheusBuilder {
@@ -41,6 +44,22 @@ pub(super) fn install() {
             None
         }
     });
+}
+
+/// Sums up what is measured until it is told to stop. Reading the figures does so as well, but it may be that nobody ever reads them.
+pub(super) async fn keep(stop: CancellationToken) {
+    if let Some(Some(handle)) = RECORDER.get() {
+        sum_up(handle, stop).await;
+    }
+}
+
+async fn sum_up(handle: &PrometheusHandle, stop: CancellationToken) {
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(SUMMED_UP_EVERY) => handle.run_upkeep(),
+        }
+    }
 }
 
 /// The routes of this file.
@@ -158,7 +177,30 @@ fn labels_of(text: &str) -> Map<String, Value> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
+
+    /// PERF-32: nothing of what was measured waits for a reader.
+    #[tokio::test(start_paused = true)]
+    async fn what_is_measured_is_summed_up_though_nobody_reads_it() {
+        const VALUES: usize = 10_000;
+        let recorder = builder().build_recorder();
+        let (handle, stop) = (recorder.handle(), CancellationToken::new());
+        // How many values a summary has taken in is shown nowhere else without summing up.
+        let summed_up = |values: usize| format!("{handle:?}").contains(&format!("60s, count: {values} }}"));
+        let (kept, told) = (handle.clone(), stop.clone());
+        let keeping = tokio::spawn(async move { sum_up(&kept, told).await });
+        for round in 1..=3 {
+            metrics::with_local_recorder(&recorder, || {
+                (0..VALUES).for_each(|_| metrics::histogram!("late_seconds").record(0.001));
+            });
+            assert!(!summed_up(round * VALUES), "they are kept one by one at first");
+            tokio::time::sleep(SUMMED_UP_EVERY * 2).await;
+            assert!(summed_up(round * VALUES), "{handle:?}");
+        }
+        stop.cancel();
+        keeping.await.unwrap();
+    }
 
     #[test]
     fn the_object_has_the_figures_of_the_text() {

@@ -88,6 +88,7 @@ fn routes() -> OpenApiRouter<Arc<App>> {
 /// The whole web side.
 pub fn router(app: Arc<App>) -> Router {
     metrics::install();
+    app.tasks.spawn("figures", metrics::keep(app.tasks.stop_token()));
     let (api, _) = routes().split_for_parts();
     let compressed = DefaultPredicate::new().and(NotForContentType::new("audio/"));
     let guard = Arc::new(guard::Guard::new(Arc::clone(&app)));

@@ -52,6 +52,11 @@ impl Bridges {
         self.of.contains_key(&leg)
     }
 
+    /// How many there are, and how many legs in them.
+    pub(super) fn kept(&self) -> [(&'static str, usize); 2] {
+        [("bridges", self.all.len()), ("legs in bridges", self.of.len())]
+    }
+
     /// Another leg takes a leg's place.
     fn replace(&mut self, leg: LegId, by: LegId) {
         let Some(id) = self.of.remove(&leg) else { return };

@@ -70,6 +70,11 @@ impl Ports {
         Some(port)
     }
 
+    /// How many rest.
+    pub(crate) fn resting(&self) -> usize {
+        self.resting.len()
+    }
+
     /// When the next one has rested.
     pub(crate) fn next_wake(&self) -> Option<Instant> {
         [self.resting.front(), self.taken.front()].into_iter().flatten().map(|(until, _)| *until).min()

@@ -33,6 +33,11 @@ impl Browsers {
         self.by_remote.retain(|_, other| *other != leg);
     }
 
+    /// How many names and addresses there are.
+    pub(super) fn kept(&self) -> [(&'static str, usize); 2] {
+        [("browsers' names", self.by_name.len()), ("browsers' addresses", self.by_remote.len())]
+    }
+
     /// This connection is nobody's any more.
     pub(super) fn forget_remote(&mut self, remote: Hop) {
         self.by_remote.remove(&remote);

@@ -9,6 +9,7 @@ mod caller;
 mod challenge;
 mod change;
 mod due;
+mod kept;
 mod phones;
 mod place;
 mod referred;

@@ -31,6 +31,16 @@ impl<K: Copy + Ord> Timers<K> {
         }
     }
 
+    /// How many keys have a deadline.
+    pub fn len(&self) -> usize {
+        self.by_key.len()
+    }
+
+    /// Whether none has.
+    pub fn is_empty(&self) -> bool {
+        self.by_key.is_empty()
+    }
+
     /// The earliest deadline.
     pub fn next(&self) -> Option<Instant> {
         self.by_time.first().map(|(at, _)| *at)

@@ -153,6 +153,19 @@ impl Transactions {
         self.entries.is_empty()
     }
 
+    /// How much is remembered, by what it is.
+    pub fn kept(&self) -> [(&'static str, usize); 7] {
+        [
+            ("transactions", self.entries.len()),
+            ("transactions of ours by branch", self.clients.len()),
+            ("transactions of others by branch", self.servers.len()),
+            ("connections of transactions", self.began_by.len()),
+            ("transactions by connection", self.by_connection.len()),
+            ("deadlines of transactions", self.timers.len()),
+            ("outputs of transactions", self.outputs.len()),
+        ]
+    }
+
     /// Whether no further transaction is taken.
     pub fn is_full(&self) -> bool {
         self.entries.len() >= self.max

@@ -6,8 +6,8 @@ use crate::providers::{ProviderError, Vocabulary};
 use auricle_domain::conversation::Word;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::Path;
 use std::sync::Arc;
+use tempfile::NamedTempFile;
 
 /// Weight of the clinic's own model against general English. Measured on the demo sentences: below 0.5 "book an
 /// appointment" is lost, above 0.8 sentences outside the clinic's subjects are bent into them.
@@ -54,9 +54,8 @@ impl Seat {
         let general = models.model.join(GENERAL);
         match ngram::arpa(&vocabulary.sentences) {
             Some(text) => {
-                let file = models.scratch.path().join(format!("clinic-{}.lm", vocabulary.generation));
-                write_once(&file, &text)?;
-                self.words.set_models(&[(&general, 1.0 - CLINIC_WEIGHT), (&file, CLINIC_WEIGHT)])?;
+                let file = written(models, ".lm", &text)?;
+                self.words.set_models(&[(&general, 1.0 - CLINIC_WEIGHT), (file.path(), CLINIC_WEIGHT)])?;
             }
             None => self.words.set_models(&[(&general, 1.0)])?,
         }
@@ -96,12 +95,11 @@ impl Seat {
         if lines.is_empty() {
             return Ok(None);
         }
-        let file = |ending: &str| models.scratch.path().join(format!("spot-{}.{ending}", vocabulary.generation));
-        let (keywords, dictionary) = (file("txt"), file("dict"));
         let words: String = known.into_iter().map(|(word, phones)| format!("{word} {phones}\n")).collect();
-        write_once(&keywords, &lines)?;
-        write_once(&dictionary, &words)?;
-        Decoder::new(sphinx, &models.model, &SearchKind::Phrases { keywords, dictionary }).map(Some)
+        let (keywords, dictionary) = (written(models, ".txt", &lines)?, written(models, ".dict", &words)?);
+        let phrases =
+            SearchKind::Phrases { keywords: keywords.path().to_owned(), dictionary: dictionary.path().to_owned() };
+        Decoder::new(sphinx, &models.model, &phrases).map(Some)
     }
 
     /// Begins an utterance.
@@ -166,13 +164,11 @@ fn clean(hypothesis: &str) -> String {
     hypothesis.split_whitespace().filter_map(clean_word).collect::<Vec<_>>().join(" ")
 }
 
-fn write_once(file: &Path, text: &str) -> Result<(), ProviderError> {
-    if file.exists() {
-        return Ok(());
-    }
-    // Two seats may learn the same generation at once: each writes its own file, the rename makes one of them the file.
-    let own = file.with_extension(format!("{:?}", std::thread::current().id()).replace(['(', ')'], "-"));
-    fs::write(&own, text).and_then(|()| fs::rename(&own, file)).map_err(|error| ProviderError::Unavailable {
+/// A file for the library to read, which it does at once: it is gone when it is dropped, so that nothing is left of vocabularies that
+/// were.
+fn written(models: &Models, ending: &str, text: &str) -> Result<NamedTempFile, ProviderError> {
+    let file = tempfile::Builder::new().suffix(ending).tempfile_in(models.scratch.path());
+    file.and_then(|file| fs::write(file.path(), text).map(|()| file)).map_err(|error| ProviderError::Unavailable {
         provider: NAME,
         reason: format!("its language model could not be written: {error}"),
     })

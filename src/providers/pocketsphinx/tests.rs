@@ -105,6 +105,20 @@ async fn a_spoken_question_is_understood_with_partials_and_word_times() {
     assert!(heard.contains(&SttEvent::Spotted { phrase: "chest pain".to_owned() }), "{heard:?}");
 }
 
+/// PERF-32: a clinic that changes its knowledge every day leaves no files of yesterday's.
+#[test]
+fn nothing_is_left_of_vocabularies_that_were() {
+    let stt = PocketSphinx::open(LIBRARY, MODEL.into(), 1).unwrap();
+    for generation in 1..=3 {
+        let mut words = Vocabulary { generation, ..vocabulary() };
+        words.emergency.push(format!("chest hurts {}", ["now", "badly", "today"][generation as usize - 1]));
+        let seat = stt.pool.take(&words).unwrap();
+        stt.pool.give_back(seat);
+        assert_eq!(std::fs::read_dir(stt.pool.models.scratch.path()).unwrap().count(), 0);
+    }
+    assert_eq!(stt.pool.lock().idle.len(), 1, "the seat was taught, not loaded anew");
+}
+
 #[tokio::test]
 async fn a_full_pool_and_a_foreign_language_are_refused_in_words() {
     let stt = PocketSphinx::load(LIBRARY, MODEL.into(), 1, &Vocabulary::default()).unwrap();

@@ -262,7 +262,8 @@ impl UserAgent {
         }
         call.phase = Phase::Up;
         (call.ring_until, call.failover_at) = (None, None);
-        let others: Vec<_> = call.early.drain(..).map(|early| early.dialog.key()).collect();
+        // Their place as well: it is as large as all the rest of the call, which stays for long.
+        let others: Vec<_> = std::mem::take(&mut call.early).iter().map(|early| early.dialog.key()).collect();
         self.dialogs.insert(dialog.key(), id);
         call.dialog = Some(dialog);
         for key in others {
