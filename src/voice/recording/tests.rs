@@ -188,6 +188,21 @@ fn a_recording_goes_on_at_another_leg() {
     assert_eq!((seen.borrow().length_ms, seen.borrow().gap_ms), (1_140, 1_000));
 }
 
+/// A leg that goes over to another quarter of the tick is served some milliseconds earlier from then on: nothing of it is left out, and
+/// nothing put in.
+#[test]
+fn a_leg_that_is_served_earlier_loses_nothing() {
+    let tape = Tape::default();
+    let (mut track, seen) = track(&tape);
+    for (index, tick_ms) in [0, 20, 25, 45, 50, 70, 75, 95].into_iter().enumerate() {
+        let at = *START + Duration::from_millis(tick_ms);
+        track.frame(&Frame { at, ..frame(index as u64 * 20, [index as i16, 0, 0]) });
+    }
+    track.sync();
+    let expected: Vec<[i16; 3]> = (0..8).flat_map(|index| vec![[index, 0, 0]; 160]).collect();
+    assert_eq!((tape.moments(), seen.borrow().gap_ms), (expected, 0));
+}
+
 /// A leg of which nothing had come when another one took its place says nothing of where in the call that was.
 #[test]
 fn a_recording_that_goes_on_before_it_began_begins_with_the_call() {

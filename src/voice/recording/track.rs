@@ -26,6 +26,8 @@ pub(super) struct Track {
     rate: Option<Rate>,
     /// The tick of the first frame.
     begun: Option<Instant>,
+    /// Where the first frame of the present leg lies, and when that was in the leg's own time, in milliseconds.
+    leg_begun: Option<(u64, u64)>,
     /// Where the next frame belongs.
     next_ms: u64,
     /// Length appended; `meta.length_ms` follows at each sync.
@@ -46,6 +48,7 @@ impl Track {
             meta: Meta::default(),
             rate: None,
             begun: None,
+            leg_begun: None,
             next_ms: 0,
             written_ms: 0,
             is_changing: false,
@@ -57,7 +60,7 @@ impl Track {
 
     /// It goes on with the frames of another leg.
     pub(super) fn go_on(&mut self) {
-        (self.left_at, self.is_changing) = (None, true);
+        (self.left_at, self.is_changing, self.leg_begun) = (None, true, None);
     }
 
     /// Its leg is over.
@@ -97,8 +100,17 @@ impl Track {
         }
     }
 
-    /// Where a frame belongs: the first one where its leg has it, every other one as many ticks later as have passed since.
+    /// Where a frame belongs: after the first one of its leg by the leg's own time, and that one as many ticks after the first of all as
+    /// have passed since. A leg may be served some milliseconds earlier in a tick than before; in its own time nothing of that shows.
     fn place_ms(&mut self, frame: &Frame) -> u64 {
+        let begun = self.leg_begun.unwrap_or_else(|| (self.leg_place_ms(frame), frame.at_ms));
+        self.leg_begun = Some(begun);
+        let (place_ms, at_ms) = begun;
+        place_ms + frame.at_ms.saturating_sub(at_ms)
+    }
+
+    /// Where the first frame of a leg belongs.
+    fn leg_place_ms(&mut self, frame: &Frame) -> u64 {
         let Some(begun) = self.begun else {
             // Another leg's own time says nothing about the call.
             let offset_ms = if self.is_changing { 0 } else { frame.at_ms };
